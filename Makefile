@@ -1,0 +1,52 @@
+# Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
+.PHONY: run test lint install build screenshots clean
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# The site starts whatever the database does, so a failed migration is a warning. `exec` lets signals through.
+run: install
+	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
+	exec .venv/bin/python bin/with-postgres sh -c '\
+		python manage.py migrate --noinput || echo "warning: not migrated; the site starts and queues leads" >&2; \
+		python manage.py seed_demo || echo "warning: no demo staff" >&2; \
+		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
+
+# The settings then need nothing from the environment.
+test lint screenshots: export DEBUG := true
+
+# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched.
+test: lint
+	@exec .venv/bin/python bin/with-postgres --temporary python -m pytest $(ARGS)
+
+lint: install
+	ruff check .
+	ruff format --check .
+	mypy
+
+screenshots: install
+	@exec .venv/bin/python bin/with-postgres --temporary python bin/screenshots
+
+install: .venv/installed
+	@.venv/bin/python bin/compile-catalogues
+
+.venv/installed: requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed: install python3.11.' >&2; exit 1; }
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv \
+		|| { rm -rf .venv; echo 'No virtual environment: Debian has venv in a package, python3-venv.' >&2; exit 1; }
+	@echo 'Installing into .venv ...'
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# For the host that runs the Procfile, with the host's own Python.
+build:
+	python bin/compile-catalogues
+	python manage.py collectstatic --noinput
+
+# Leads may wait in var/, so it stays.
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
+	rm -f locale/*/LC_MESSAGES/*.mo

@@ -1,0 +1,1 @@
+"""Turns a quote into a chat."""

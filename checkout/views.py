@@ -1,0 +1,256 @@
+"""From a priced form to a chat: POST /quote/, GET /q/<token or folio>/, POST /checkout/.
+
+A fault of ours is never the customer's problem: what cannot be stored goes on in the WhatsApp message.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from checkout import phone as phones
+from checkout.submission import OrderSubmission, SubmissionRefused
+from checkout.whatsapp import quote_chat_url
+from leads.models import Lead
+from leads.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
+from leads.sealed import seal
+from quoter import folio, incoming, site, token
+from quoter import views as quoter_views
+from quoter.forms import TypedLine, hidden_fields, json_lines, typed_lines
+from quoter.incoming import Incoming
+from quoter.pricing import FieldError, QuoteRefused, requests
+from quoter.quote import Quote
+from quoter.text import Text
+from quoter.token import BadToken, IssuedQuote
+
+logger = logging.getLogger(__name__)
+
+VISITOR_COOKIE = "visitor"
+VISITOR_COOKIE_AGE = timedelta(days=365)
+PRIVACY_NOTICE_VERSION = "2026-11"
+# Nobody reads a quote and types a name and a phone in less.
+HUMAN_FILL_TIME = timedelta(seconds=3)
+
+BROKEN_LINK = Text(
+    es="El enlace de la cotización está incompleto o no es nuestro. Vuelve a calcularla.",
+    en="The link of the quote is incomplete or not ours. Please price it again.",
+)
+EXPIRED = Text(
+    es="Esta cotización ya venció. Vuelve a calcularla con los precios de hoy.",
+    en="This quote has expired. Please price it again at today's prices.",
+)
+
+
+class SeeOther(HttpResponseRedirect):
+    """303: the browser goes on with a GET, and Back does not send the form again."""
+
+    status_code = 303
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def give_quote(request: HttpRequest) -> HttpResponse:
+    """POST /quote/: price the lines, mint the folio, record the quote, and go to its page."""
+    if request.method != "POST":
+        return redirect("quoter:calculator")
+    sent = incoming.read(request)
+    typed = typed_lines(sent.form)
+    lines, errors = json_lines(sent.json) if sent.is_json else ([line.request() for line in typed], [])
+    errors = [*sent.faults, *errors]
+    try:
+        issued = site.issue(lines)
+    except QuoteRefused as refused:
+        errors += [] if sent.is_json and not lines and errors else refused.errors
+    if errors:
+        return _refuse_quote(request, sent, typed, errors)
+
+    visitor_id = _visitor_id(request) or secrets.token_urlsafe(16)
+    recorded(quote_record(issued, visitor_id=visitor_id))
+    signed = token.dumps(issued)
+    page = reverse("checkout:quote_page", args=[signed])
+    if sent.is_json:
+        answer = {
+            "folio": issued.quote.folio,
+            "token": signed,
+            "quote": issued.quote.model_dump(mode="json"),
+            "url": request.build_absolute_uri(page),
+        }
+        return JsonResponse(answer, status=201)
+    response = SeeOther(page)
+    response.set_cookie(
+        VISITOR_COOKIE,
+        visitor_id,
+        max_age=VISITOR_COOKIE_AGE,
+        secure=not settings.DEBUG,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_safe
+@never_cache
+def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
+    """GET /q/<token>/ shows a quote from its token alone; GET /q/<folio>/ from the database, without name or phone."""
+    try:
+        number = folio.parse(reference)
+    except folio.NotAFolio:
+        try:
+            return _show_quote(request, token.loads(reference, zone=site.zone()))
+        except BadToken:
+            return not_found(request)
+    try:
+        data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
+    except DatabaseError as error:
+        logger.warning("Quote page without the database: folio=%s error=%s", number, _kind_of(error))
+        return render(request, "checkout/unavailable.html", {"folio": number}, status=503)
+    return _show_quote(request, token.from_stored(data)) if data else not_found(request)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def checkout(request: HttpRequest) -> HttpResponse:
+    """POST /checkout/: record who asked, and go on to the chat, whatever became of the record."""
+    if request.method != "POST":
+        return redirect("quoter:calculator")
+    sent = incoming.read(request)
+    fields: Mapping[str, Any] = sent.json if sent.is_json else sent.form
+    issued, token_errors = _quote_at_checkout(fields.get("token"))
+    try:
+        submission = OrderSubmission.read(fields)
+    except SubmissionRefused as refused:
+        others = [error for error in refused.errors if error.field != "token" or not token_errors]
+        return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors, *others])
+    if issued is None or token_errors or sent.faults:
+        return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors])
+
+    contact = _contact(request, submission, issued.quote)
+    outcome = recorded(lead_record(issued, contact))
+    chat_url = quote_chat_url(
+        settings.WHATSAPP_NUMBER,
+        issued.quote,
+        language=issued.language,
+        link=_link(request, issued, contact, outcome),
+        name=contact.name,
+    )
+    if not sent.is_json:
+        return SeeOther(chat_url)
+    answer = {"success": True, "folio": issued.quote.folio, "whatsapp_url": chat_url}
+    return JsonResponse(answer if outcome is Outcome.STORED else {**answer, "warning": "db_down"})
+
+
+def recorded(lead: LeadRecord) -> Outcome:
+    """Record the lead; whatever goes wrong, the customer goes on.
+
+    The WhatsApp message carries the quote when nothing else does, so staff can restore the lead from the chat.
+    """
+    try:
+        return record(lead)
+    except Exception as error:  # the one broad except of the project: here a narrow one would lose a sale
+        # Postgres repeats the refused row in its message, so the error is named and not quoted.
+        logger.warning("Lead not stored, the chat message carries it: folio=%s error=%s", lead.folio, _kind_of(error))
+        return Outcome.CARRIED
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(request, "checkout/not_found.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return render(request, "checkout/unavailable.html", status=500)
+
+
+def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote) -> Contact:
+    now = timezone.now()
+    suspicions = {"honeypot": bool(submission.website), "too_fast": now - quote.issued_at < HUMAN_FILL_TIME}
+    return Contact(
+        name=submission.name,
+        phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),
+        phone_raw=submission.phone,
+        submitted_at=now,
+        visitor_id=_visitor_id(request),
+        privacy_accepted_at=now if submission.privacy_accepted else None,
+        privacy_notice_version=PRIVACY_NOTICE_VERSION if submission.privacy_accepted else "",
+        flags=tuple(flag for flag, raised in suspicions.items() if raised),
+    )
+
+
+def _visitor_id(request: HttpRequest) -> str:
+    """Return the visitor's cookie where there is one of ours: letters, digits, - and _, nothing longer."""
+    value = request.COOKIES.get(VISITOR_COOKIE, "")
+    return value if len(value) == 22 and value.replace("-", "a").replace("_", "a").isalnum() and value.isascii() else ""
+
+
+def _quote_at_checkout(sent: object) -> tuple[IssuedQuote | None, list[FieldError]]:
+    if not isinstance(sent, str) or not sent:
+        return None, []
+    try:
+        issued = token.loads(sent, zone=site.zone())
+    except BadToken:
+        return None, [FieldError("token", BROKEN_LINK)]
+    expired = issued.quote.is_expired(timezone.now())
+    return issued, [FieldError("token", EXPIRED)] if expired else []
+
+
+def _link(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: Outcome) -> str:
+    """Return the link for the chat: short when the lead is stored; otherwise it carries the whole lead."""
+    number = issued.quote.folio
+    if outcome is Outcome.STORED:
+        return request.build_absolute_uri(reverse("checkout:quote_page", args=[number]))
+    page = request.build_absolute_uri(reverse("checkout:quote_page", args=[token.dumps(issued)]))
+    return f"{page}#{seal(contact, folio=number)}"
+
+
+def _refuse_quote(
+    request: HttpRequest, sent: Incoming, typed: list[TypedLine], errors: Iterable[FieldError]
+) -> HttpResponse:
+    return incoming.refusal(errors) if sent.is_json else quoter_views.page(request, typed, errors=errors, status=422)
+
+
+def _refuse_checkout(
+    request: HttpRequest, sent: Incoming, issued: IssuedQuote | None, errors: Iterable[FieldError]
+) -> HttpResponse:
+    if sent.is_json:
+        return incoming.refusal(errors)
+    typed = {name: sent.form.get(name, "") for name in ("name", "phone")}
+    return _show_quote(request, issued, typed=typed, errors=errors, status=422)
+
+
+def _show_quote(
+    request: HttpRequest,
+    issued: IssuedQuote | None,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Iterable[FieldError] = (),
+    status: int = 200,
+) -> HttpResponse:
+    messages: dict[str, list[str]] = {}
+    for error in errors:
+        messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
+    context: dict[str, Any] = {"typed": typed or {}, "errors": messages}
+    if issued:
+        signed = token.dumps(issued)
+        page = request.build_absolute_uri(reverse("checkout:quote_page", args=[signed]))
+        context |= {
+            "quote": issued.quote,
+            "token": signed,
+            "expired": issued.quote.is_expired(timezone.now()),
+            "again": hidden_fields(requests(issued.quote)),
+            "chat_url": quote_chat_url(settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page),
+        }
+    return render(request, "checkout/quote.html", context, status=status)
+
+
+def _kind_of(error: BaseException) -> str:
+    """Name an error without its message: the class, and Postgres's code for it where there is one."""
+    code = getattr(error.__cause__, "sqlstate", None)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__

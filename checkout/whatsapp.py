@@ -1,0 +1,62 @@
+"""The chat link and the message that it brings along. Plain Python: no Django."""
+
+from urllib.parse import quote as percent_encode
+
+from quoter.explain import decimal_places
+from quoter.numbers import grouped, money
+from quoter.quote import Quote, QuoteLine
+from quoter.text import Language, Text
+
+# WhatsApp documents no limit; links of this length were seen to open everywhere.
+MAX_URL = 2000
+
+GREETING = Text(es="Hola, soy {name}.", en="Hello, this is {name}.")
+HELLO = Text(es="Hola.", en="Hello.")
+SUBJECT = Text(es="Me interesa la cotización *{folio}*:", en="I am interested in quote *{folio}*:")
+LINE = Text(es="- {billed} {unit} de {description}", en="- {billed} {unit} of {description}")
+EXTRAS = Text(es=" (con {extras})", en=" (with {extras})")
+MORE = Text(es="- y {count} partidas más", en="- and {count} more lines")
+ONE_MORE = Text(es="- y 1 partida más", en="- and 1 more line")
+TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {total} {currency}*, {tax} included.")
+
+
+def chat_url(number: str, text: str) -> str:
+    """Return the wa.me link. number: digits, country code first; spaces are %20, which every phone reads."""
+    return f"https://wa.me/{number}?text={percent_encode(text, safe='')}"
+
+
+def quote_chat_url(number: str, quote: Quote, *, language: Language, link: str, name: str = "") -> str:
+    """Return the link into the chat with the quote in the message, at most MAX_URL characters.
+
+    Lines are left out from the end, then the name, to keep within it. The folio, the total and the link always stand:
+    where a link is too long by itself, as one that carries a lead can be, a longer URL is better than a lost lead.
+    """
+    counts = range(len(quote.lines), -1, -1)
+    for shown, said in [*((shown, name) for shown in counts), (0, "")]:
+        url = chat_url(number, message(quote, language=language, link=link, name=said, shown=shown))
+        if len(url) <= MAX_URL:
+            break
+    return url
+
+
+def message(quote: Quote, *, language: Language, link: str, name: str, shown: int) -> str:
+    """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
+    greeting = (GREETING.fill(name=name) if name else HELLO).in_(language)
+    left = len(quote.lines) - shown
+    more = ONE_MORE if left == 1 else MORE.fill(count=str(left))
+    total = TOTAL.fill(total=money(quote.total), currency=quote.currency, tax=quote.tax.name)
+    parts = [
+        f"{greeting} {SUBJECT.fill(folio=quote.folio).in_(language)}",
+        *(_line(line, language) for line in quote.lines[:shown]),
+        *([more.in_(language)] if left else []),
+        total.in_(language),
+        link,
+    ]
+    return "\n".join(parts)
+
+
+def _line(line: QuoteLine, language: Language) -> str:
+    billed = grouped(line.billed, places=decimal_places(line.billed))
+    text = LINE.fill(billed=billed, unit=line.unit, description=line.description).in_(language)
+    extras = ", ".join(extra.description for extra in line.extras)
+    return text + (EXTRAS.fill(extras=extras).in_(language) if extras else "")

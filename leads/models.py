@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models, transaction
+from django.db.models import Q, Value
+from django.db.models.functions import Collate, Now, Reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class NameWords(models.Func):
+    """The words of a name, accents and case aside. Immutable, so that it can be indexed; no extension needed."""
+
+    template = "to_tsvector('simple', translate(lower(%(expressions)s), 'ÁÉÍÓÚÜÑáéíóúüñ', 'aeiouunaeiouun'))"
+    output_field = models.TextField()
+
+
+class MatchesWords(models.Func):
+    """Whether words, as `NameWords` gives them, hold every prefix of a to_tsquery text."""
+
+    template = "%(expressions)s"
+    arg_joiner = " @@ "
+    output_field = models.BooleanField()
+
+    def __init__(self, words: NameWords, query: str) -> None:
+        super().__init__(words, models.Func(Value(query), template="to_tsquery('simple', %(expressions)s)"))
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    def waiting(self) -> LeadQuerySet:
+        return self.filter(status=Lead.Status.NEW)
+
+    def with_phone_ending(self, digits: str) -> LeadQuerySet:
+        return self.alias(reversed_phone=_REVERSED_PHONE).filter(reversed_phone__startswith=digits[::-1])
+
+    def with_name_words(self, prefixes: list[str]) -> LeadQuerySet:
+        """prefixes: beginnings of words, letters and digits only, without accents."""
+        return self.filter(MatchesWords(NameWords("name"), " & ".join(f"{prefix}:*" for prefix in prefixes)))
+
+    def contact(self, lead_id: int, *, by: User, now: datetime) -> bool:
+        """Mark a waiting lead as contacted; False when a colleague was first."""
+        with transaction.atomic():
+            contacted = {"status": Lead.Status.CONTACTED, "contacted_at": now, "contacted_by": by}
+            won = self.waiting().filter(pk=lead_id).update(**contacted) == 1
+            if won:
+                LeadEvent.objects.create(lead_id=lead_id, kind=LeadEvent.Kind.CONTACTED, actor=by, at=now)
+        return won
+
+
+# The collation lets a btree answer "begins with"; the search and the index must spell the expression alike.
+_REVERSED_PHONE = Collate(Reverse("phone"), "C")
+
+
+class Lead(models.Model):
+    """A quote that was given out, and who asked for it. Written by `record`; staff change only status and notes."""
+
+    class Status(models.TextChoices):
+        NEW = "new", _("New")
+        CONTACTED = "contacted", _("Contacted")
+
+    folio = models.TextField(_("folio"), unique=True, editable=False)
+    name = models.TextField(_("name"), blank=True, default="", db_default="")
+    phone = models.TextField(_("phone"), blank=True, default="", db_default="")
+    quote_data = models.JSONField(_("quote"), help_text=_("The quote as the customer saw it."))
+    status = models.TextField(_("status"), choices=Status, default=Status.NEW, db_default=Status.NEW)
+    visitor_id = models.TextField(_("visitor"), blank=True, default="", db_default="")
+    created_at = models.DateTimeField(_("quoted at"), db_default=Now())
+    submitted_at = models.DateTimeField(_("asked at"), null=True, blank=True)
+    contacted_at = models.DateTimeField(_("contacted at"), null=True, blank=True)
+    contacted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("contacted by"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    notes = models.TextField(_("notes"), blank=True, default="", db_default="")
+
+    objects = LeadQuerySet.as_manager()
+
+    class Meta:
+        db_table = "leads"
+        verbose_name = _("lead")
+        verbose_name_plural = _("leads")
+        permissions = [("contact_lead", "Can mark a lead as contacted, or restore one")]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["new", "contacted"]), name="lead_status_known"),
+            models.CheckConstraint(
+                condition=Q(status="new", contacted_at=None, contacted_by=None)
+                | Q(status="contacted", contacted_at__isnull=False, contacted_by__isnull=False),
+                name="lead_contacted_by_someone",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="lead_created"),
+            models.Index(fields=["created_at", "id"], condition=Q(status="new"), name="lead_waiting"),
+            models.Index(_REVERSED_PHONE, name="lead_phone_reversed"),
+            GinIndex(NameWords("name"), name="lead_name_words"),
+        ]
+
+    def __str__(self) -> str:
+        return self.folio
+
+
+class LeadEvent(models.Model):
+    """What was done with a lead, when and by whom. Only ever added to."""
+
+    class Kind(models.TextChoices):
+        CONTACTED = "contacted", _("Contacted")
+        RESTORED = "restored", _("Restored from the chat")
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(db_default=Now())
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    kind = models.TextField(choices=Kind)
+    detail = models.TextField(default="", db_default="")
+
+    class Meta:
+        db_table = "lead_events"
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        indexes = [models.Index(fields=["lead", "-at"], name="lead_event_timeline")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"

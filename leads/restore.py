@@ -1,0 +1,62 @@
+"""Restore a lead from the link in its WhatsApp message: the last copy, when the database was down."""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from django.contrib.auth.models import User
+
+from leads.models import Lead, LeadEvent
+from leads.record import lead_record, quote_record, record
+from leads.sealed import SealBroken, unseal
+from quoter import folio, site, token
+
+_LINK = re.compile(r"(?P<token>[A-Za-z0-9_-]{60,}\.[A-Za-z0-9_-]{43})(?:/?#(?P<seal>[A-Za-z0-9_-]+))?")
+
+
+class NothingToRestore(ValueError):
+    """The text holds no complete link of ours. folio: one that was found all the same, or None."""
+
+    def __init__(self, found_folio: str | None) -> None:
+        super().__init__("no complete link in the text")
+        self.folio = found_folio
+
+
+class Change(StrEnum):
+    CREATED = "created"
+    COMPLETED = "completed"
+    UNCHANGED = "unchanged"
+
+
+class Restored(NamedTuple):
+    """change: whether the lead was missing, lacked its contact details or older ones, or was all there."""
+
+    lead: Lead
+    change: Change
+
+
+def restore(text: str, *, by: User | None) -> Restored:
+    """Put the lead of a link, or of a whole pasted message, back into `leads`, exactly as it would have been written.
+
+    NothingToRestore when the text holds no link, or one that we did not sign or that is cut short. Safe to run twice.
+    """
+    link = _LINK.search(unquote(text))
+    if not link:
+        raise NothingToRestore(folio.find(text))
+    try:
+        issued = token.loads(link["token"], zone=site.zone())
+        contact = unseal(link["seal"], folio=issued.quote.folio) if link["seal"] else None
+    except (token.BadToken, SealBroken) as broken:
+        raise NothingToRestore(folio.find(text)) from broken
+
+    number = issued.quote.folio
+    before = Lead.objects.filter(folio=number).values_list("submitted_at", flat=True).first()
+    existed = before is not None or Lead.objects.filter(folio=number).exists()
+    record(lead_record(issued, contact) if contact else quote_record(issued, visitor_id=""))
+    lead = Lead.objects.get(folio=number)
+    if existed and lead.submitted_at == before:
+        return Restored(lead, Change.UNCHANGED)
+    change = Change.COMPLETED if existed else Change.CREATED
+    LeadEvent.objects.create(lead=lead, actor=by, kind=LeadEvent.Kind.RESTORED, detail=change)
+    return Restored(lead, change)

@@ -1,0 +1,61 @@
+"""Who asked, sealed into the chat's link when the database is down: only this shop can read it.
+
+The seal stands behind the # of the link, so it never reaches a server or a log when the link is opened; staff paste
+the whole link to restore the lead.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import astuple
+from datetime import datetime
+from secrets import token_bytes
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from leads.record import Contact
+
+_NONCE_BYTES = 12
+
+
+class SealBroken(ValueError):
+    """The seal is not ours, is cut short, or belongs to another folio."""
+
+
+def seal(contact: Contact, *, folio: str) -> str:
+    """Return the contact, encrypted and bound to its folio; URL-safe characters only."""
+    text = json.dumps(astuple(contact), default=datetime.isoformat, ensure_ascii=False, separators=(",", ":"))
+    nonce = token_bytes(_NONCE_BYTES)
+    sealed = nonce + _cipher(settings.SECRET_KEY).encrypt(nonce, text.encode(), folio.encode())
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def unseal(sealed: str, *, folio: str) -> Contact:
+    """Return the contact that was sealed for a folio; SealBroken otherwise."""
+    for key in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]:
+        try:
+            data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+            text = _cipher(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], folio.encode())
+        except (InvalidTag, ValueError):
+            continue
+        name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags = json.loads(
+            text
+        )
+        return Contact(
+            name=name,
+            phone=phone,
+            phone_raw=phone_raw,
+            submitted_at=datetime.fromisoformat(submitted_at),
+            visitor_id=visitor_id,
+            privacy_accepted_at=datetime.fromisoformat(accepted_at) if accepted_at else None,
+            privacy_notice_version=notice_version,
+            attribution=attribution,
+            flags=tuple(flags),
+        )
+    raise SealBroken(folio)
+
+
+def _cipher(secret: str | bytes) -> AESGCM:
+    return AESGCM(salted_hmac("leads.sealed", "key", secret=secret, algorithm="sha256").digest())

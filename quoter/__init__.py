@@ -1,0 +1,1 @@
+"""What a job costs: price book, measuring, pricing, folio, and the signed quote."""

@@ -1,0 +1,21 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from quoter import lint
+from quoter.pricebook import PriceBook, PriceBookInvalid
+
+
+class QuoterConfig(AppConfig):
+    """Holds the price book in memory for the life of the process."""
+
+    name = "quoter"
+    book: PriceBook
+
+    def ready(self) -> None:
+        # A wrong price is worse than a shop that does not open: a faulty book stops the start.
+        try:
+            self.book = lint.load(settings.PRICE_BOOK)
+        except PriceBookInvalid as invalid:
+            findings = "\n  ".join(map(str, invalid.findings))
+            raise ImproperlyConfigured(f"PRICE_BOOK cannot be quoted from:\n  {findings}") from invalid

@@ -1,0 +1,116 @@
+"""The sentences under a line of the bill: why the billed quantity, which price, what the next tier would give."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from quoter.measure import Measured
+from quoter.numbers import canonical, grouped, money, to_cents
+from quoter.pricebook import Extra, Product, Tier
+from quoter.text import Text
+
+MEASURED = Text(es="Medida: {steps} = {requested} {unit}.", en="Measured: {steps} = {requested} {unit}.")
+ROUNDED = Text(
+    es="Se surte de {step} en {step} {unit}: {requested} {unit} se cobran como {rounded}.",
+    en="Sold in steps of {step} {unit}: {requested} {unit} is billed as {rounded}.",
+)
+RAISED = Text(
+    es="El pedido mínimo es de {minimum} {unit}: {requested} {unit} se cobran como {minimum}.",
+    en="The minimum order is {minimum} {unit}: {requested} {unit} is billed as {minimum}.",
+)
+TIER_RANGE = Text(
+    es="Precio de {start} a {end} {unit}: {price} por {unit}.",
+    en="Price from {start} to {end} {unit}: {price} per {unit}.",
+)
+TIER_EXACT = Text(
+    es="Precio para {start} {unit}: {price} por {unit}.",
+    en="Price for {start} {unit}: {price} per {unit}.",
+)
+TIER_OPEN = Text(
+    es="Precio desde {start} {unit}: {price} por {unit}.",
+    en="Price from {start} {unit} on: {price} per {unit}.",
+)
+NEXT_TIER = Text(
+    es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount} más impuestos.",
+    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax.",
+)
+NEXT_TIER_CHEAPER = Text(
+    es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount} más impuestos, {less} menos.",
+    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax, {less} less.",
+)
+
+
+def explain(
+    product: Product,
+    measured: Measured,
+    *,
+    rounded: Decimal,
+    billed: Decimal,
+    tiers: tuple[Tier, ...],
+    tier: Tier,
+    extras: Sequence[Extra],
+    amount: Decimal,
+) -> Text:
+    """Return the explanation of one line.
+
+    rounded: after the step; billed: after the minimum too; extras: the ones chosen; amount: the line's, with them.
+    """
+    places = decimal_places(product.step)
+    unit, requested = product.unit, readable(measured.quantity, at_least=places)
+    parts: list[Text] = []
+
+    if "×" in measured.steps:
+        parts.append(MEASURED.fill(steps=measured.steps, requested=requested, unit=unit))
+    if billed > rounded:
+        parts.append(RAISED.fill(minimum=canonical(billed), requested=requested, unit=unit))
+    elif rounded != measured.quantity:
+        step = canonical(product.step)
+        parts.append(ROUNDED.fill(step=step, unit=unit, requested=requested, rounded=grouped(rounded, places=places)))
+    if len(tiers) > 1:
+        parts.append(_which_tier(tier, unit=unit))
+    if following := _next_cheaper(tiers, tier, billed=billed):
+        per_unit = [extra.price for extra in extras if extra.per == "unit"]
+        more = _cost(following.start, [following.price, *per_unit]) - _cost(billed, [tier.price, *per_unit])
+        parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more))
+    return Text(es=" ".join(part.es for part in parts), en=" ".join(part.en for part in parts))
+
+
+def decimal_places(number: Decimal) -> int:
+    """Return how many decimals a number is written with: 0.50 -> 1, 100 -> 0."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def readable(quantity: Decimal, *, at_least: int) -> str:
+    """Write what was asked for: as exact as it is, to three decimals at the most (17.64, 5.6, 87.620)."""
+    places = min(3, max(at_least, decimal_places(quantity)))
+    return grouped(quantity, places=places)
+
+
+def _which_tier(tier: Tier, *, unit: str) -> Text:
+    values = {"start": canonical(tier.start), "unit": unit, "price": money(tier.price)}
+    if tier.end is None:
+        return TIER_OPEN.fill(**values)
+    if tier.end == tier.start:
+        return TIER_EXACT.fill(**values)
+    return TIER_RANGE.fill(end=canonical(tier.end), **values)
+
+
+def _next_cheaper(tiers: tuple[Tier, ...], tier: Tier, *, billed: Decimal) -> Tier | None:
+    later = [other for other in tiers if other.start > billed and other.price < tier.price]
+    return min(later, key=lambda other: other.start, default=None)
+
+
+def _cost(quantity: Decimal, unit_prices: Sequence[Decimal]) -> Decimal:
+    return sum((to_cents(quantity * price) for price in unit_prices), Decimal("0.00"))
+
+
+def _next_tier(following: Tier, *, unit: str, amount: Decimal, more: Decimal) -> Text:
+    values = {
+        "start": canonical(following.start),
+        "unit": unit,
+        "price": money(following.price),
+        "amount": money(amount),
+    }
+    if more < 0:
+        return NEXT_TIER_CHEAPER.fill(less=money(-more), **values)
+    return NEXT_TIER.fill(**values)

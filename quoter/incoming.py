@@ -1,0 +1,65 @@
+"""What a client sent, as a form or as JSON, and how a refusal goes back to it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, JsonResponse, QueryDict
+from django.http.request import UnreadablePostError
+
+from quoter.pricing import FieldError
+from quoter.site import language
+from quoter.text import Text
+
+# The largest honest form, 20 lines with every helper filled in, is about 30 kB.
+MAX_BYTES = 256 * 1024
+
+TOO_LARGE = Text(
+    es="Es demasiado texto. Quita lo que sobra y vuelve a intentar.",
+    en="That is too much text. Remove what is not needed and try again.",
+)
+UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="What was sent cannot be read.")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request's body. fault: what is wrong with it as a whole; its data is kept as far as it could be read."""
+
+    is_json: bool
+    form: QueryDict
+    json: Mapping[str, Any]
+    fault: Text | None = None
+
+    @property
+    def faults(self) -> list[FieldError]:
+        return [FieldError("", self.fault)] if self.fault else []
+
+
+def read(request: HttpRequest) -> Incoming:
+    """Return what a POST carries; a body too large or unreadable is a fault in the result, never an exception."""
+    is_json = request.content_type == "application/json"
+    form, data, fault = QueryDict(), {}, None
+    try:
+        if is_json:
+            # Numbers stay the text they were sent as: 5.6 must not pass through a float.
+            data = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
+        else:
+            form = request.POST
+    except (ValueError, RecursionError, BadRequest, UnreadablePostError):
+        fault = UNREADABLE
+    except SuspiciousOperation:  # over Django's own bounds
+        fault = TOO_LARGE
+    if not isinstance(data, dict):
+        data, fault = {}, UNREADABLE
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+        fault = TOO_LARGE
+    return Incoming(is_json=is_json, form=form, json=data, fault=fault)
+
+
+def refusal(errors: Iterable[FieldError]) -> JsonResponse:
+    """Return the contract's 422 for a JSON client."""
+    listed = [{"field": error.field, "message": error.message.in_(language())} for error in errors]
+    summary = listed[0]["message"] if listed else ""
+    return JsonResponse({"success": False, "error": summary, "errors": listed}, status=422)

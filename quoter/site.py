@@ -1,0 +1,50 @@
+"""What the plain engine needs from this site: its price book, time zone and language, the clock and chance."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django.apps import apps
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from quoter import folio, pricing, token
+from quoter.apps import QuoterConfig
+from quoter.pricebook import PriceBook
+from quoter.quote import LineRequest, Quote
+from quoter.text import Language
+
+
+def price_book() -> PriceBook:
+    return cast(QuoterConfig, apps.get_app_config("quoter")).book
+
+
+def zone() -> ZoneInfo:
+    """Return the business's time zone."""
+    return ZoneInfo(settings.TIME_ZONE)
+
+
+def language() -> Language:
+    """Return the language of the page being made."""
+    return "en" if (get_language() or "").startswith("en") else "es"
+
+
+def preview(lines: Sequence[LineRequest]) -> Quote:
+    """Return what the lines would cost now, without a folio; QuoteRefused as `pricing.price`."""
+    return pricing.price(price_book(), lines, folio="", issued_at=timezone.now(), zone=zone(), language=language())
+
+
+def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
+    """Price the lines now and give the quote its folio; QuoteRefused as `pricing.price`."""
+    unnumbered = preview(lines)
+    number = folio.mint(unnumbered.issued_at.date(), random_bits=secrets.randbits(folio.RANDOM_BITS))
+    quote = unnumbered.model_copy(update={"folio": number})
+    return token.issue(price_book(), quote, language=language())
+
+
+def business(request: HttpRequest) -> dict[str, Any]:
+    """Tell every template whose site it is."""
+    return {"business_name": settings.BUSINESS_NAME, "whatsapp_number": settings.WHATSAPP_NUMBER}

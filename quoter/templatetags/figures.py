@@ -1,0 +1,48 @@
+"""Amounts, quantities and dates as people in Mexico write them, in Spanish and English."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django import template
+from django.utils import dateformat, timezone
+
+from quoter import numbers
+from quoter.explain import decimal_places, readable
+from quoter.site import language
+
+register = template.Library()
+
+
+@register.filter
+def money(amount: Decimal) -> str:
+    """$15,417.76"""
+    return numbers.money(amount)
+
+
+@register.filter
+def quantity(number: Decimal) -> str:
+    """5.6, to three decimals at the most"""
+    return readable(number, at_least=0)
+
+
+@register.filter
+def percent(rate: Decimal) -> str:
+    """0.08 -> 8 %"""
+    points = rate * 100
+    return f"{numbers.grouped(points, places=decimal_places(points))} %"
+
+
+@register.filter
+def day(at: datetime) -> str:
+    """domingo 29 de noviembre de 2026; Sunday, November 29, 2026"""
+    at = timezone.localtime(at)
+    if language() == "en":
+        return dateformat.format(at, "l, F j, Y")
+    # Django's Spanish writes months and days with a capital letter; Spanish does not.
+    return dateformat.format(at, r"l j \d\e F \d\e Y").lower()
+
+
+@register.filter
+def clock(at: datetime) -> str:
+    """11:59 p.m."""
+    return dateformat.format(timezone.localtime(at), "g:i a")

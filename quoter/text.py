@@ -1,0 +1,28 @@
+"""Text in the two languages of the shop: what the price book says, and what the engine says of it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Language = Literal["es", "en"]
+LANGUAGES: tuple[Language, ...] = ("es", "en")
+
+
+class Text(BaseModel):
+    """One phrase in Spanish (es-MX) and English. `{name}` stands for a value that `fill` puts in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    es: str
+    en: str
+
+    def in_(self, language: Language) -> str:
+        return self.es if language == "es" else self.en
+
+    def fill(self, **values: "str | Text") -> "Text":
+        """Return the phrase with its `{name}`s replaced; a Text among the values is put in by language."""
+
+        def words(language: Language) -> dict[str, str]:
+            return {name: v.in_(language) if isinstance(v, Text) else v for name, v in values.items()}
+
+        return Text(es=self.es.format_map(words("es")), en=self.en.format_map(words("en")))

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from quoter import views
+
+app_name = "quoter"
+urlpatterns = [
+    path("", views.calculator, name="calculator"),
+    path("summary/", views.summary, name="summary"),
+]

@@ -1,0 +1,190 @@
+"""The settings, read top to bottom. Text from the environment is read and checked in env.py."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import sentry_sdk
+from csp.constants import NONE, SELF
+
+from settings import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env.load_file(BASE_DIR / ".env")
+env.refuse_public_secrets(os.environ)
+
+# --- The site -------------------------------------------------------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.secret_key("SECRET_KEY", kept_in=VAR_DIR / "secret-key" if DEBUG else None)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "quoter",
+    "leads",
+    "checkout",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "settings.middleware.StaffSessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "settings.middleware.StaffCsrfMiddleware",
+    "settings.middleware.StaffAuthenticationMiddleware",
+    "settings.middleware.StaffMessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "quoter.site.business",
+            ],
+        },
+    },
+]
+
+# --- The business ---------------------------------------------------------------------------------------------------
+
+BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
+# The demo number cannot belong to anybody: Mexico has no area code 000.
+WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
+PRICE_BOOK = env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
+
+LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "es-mx", allowed=("es-mx", "en"))
+LANGUAGES = [("es-mx", "Español"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.time_zone("BUSINESS_TIME_ZONE", default="America/Ciudad_Juarez")
+USE_TZ = True
+
+# --- Leads ----------------------------------------------------------------------------------------------------------
+
+# A DATABASE_URL that cannot be used never stops the site: customers go on to WhatsApp, and leads.checks says so.
+_database = env.database("DATABASE_URL")
+DATABASE_FAULT, DATABASE_WARNINGS = _database.fault, _database.warnings
+DATABASE_CA = env.text("DATABASE_CA")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **_database.config,
+        "CONN_MAX_AGE": 300,
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler loses them
+        "OPTIONS": {
+            "application_name": "folio",
+            "connect_timeout": 2,  # seconds; libpq takes no less
+            "gssencmode": "disable",
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 3000,
+            **_database.config.get("OPTIONS", {}),
+            **({"sslmode": "verify-full", "sslrootcert": DATABASE_CA} if DATABASE_CA else {}),
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+SUPABASE_URL = env.text("SUPABASE_URL")
+SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
+
+# --- Static files ---------------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Security -------------------------------------------------------------------------------------------------------
+
+# The largest honest request, 20 lines with every helper filled in, is about 30 kB and 600 fields. What is larger is
+# still read, up to these bounds, so that its faults can be named beside their fields.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+
+# Chrome applies form-action to the redirect after a POST, and to every hop of it.
+WHATSAPP_ORIGINS = ["https://wa.me", "https://api.whatsapp.com", "https://web.whatsapp.com"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF, *WHATSAPP_ORIGINS],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+# The quote's link must not travel to WhatsApp in a Referer header.
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+
+if not DEBUG:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- Logs and errors: the folio, never the person -------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "sentry": {"class": "sentry_sdk.integrations.logging.EventHandler", "level": "WARNING"},
+    },
+    "root": {"handlers": ["console", "sentry"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # A wrong address is the visitor's, not an event for a person to look at.
+        "django.request": {"level": "ERROR"},
+    },
+}
+
+if SENTRY_DSN := env.text("SENTRY_DSN"):
+    # No integration: the default ones cost more than a quarter of the throughput, and the log handler above already
+    # sends every warning and every unhandled error. Local variables and request bodies would hold names and phones.
+    sentry_sdk.init(
+        dsn=SENTRY_DSN,
+        environment=env.text("SENTRY_ENVIRONMENT") or None,
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        include_local_variables=False,
+        send_default_pii=False,
+        max_request_body_size="never",
+    )

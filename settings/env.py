@@ -1,0 +1,213 @@
+"""Environment text becomes a typed value here and nowhere else, or a refusal that names the variable.
+
+Data fails open, secrets fail closed: a database URL that cannot be used is reported and the site starts; a secret that
+is missing, of the wrong kind or in a public place stops the start. A message never repeats a secret's value.
+"""
+
+import base64
+import binascii
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.pq import Conninfo
+
+# Build tools copy variables with these prefixes into pages that anyone can read.
+PUBLIC_PREFIXES = (
+    "NEXT_PUBLIC_",
+    "NUXT_PUBLIC_",
+    "EXPO_PUBLIC_",
+    "PUBLIC_",
+    "VITE_",
+    "REACT_APP_",
+    "VUE_APP_",
+    "GATSBY_",
+)
+SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN")
+# A shorter secret could stand in a public value by accident.
+TELLING_LENGTH = 8
+
+env = environ.Env()
+
+
+def load_file(path: Path) -> None:
+    """Take variables from a .env file where there is one; the environment's own win."""
+    if path.is_file():
+        environ.Env.read_env(path)
+
+
+def text(name: str, default: str = "") -> str:
+    return str(env.str(name, default=default)).strip()
+
+
+def required(name: str) -> str:
+    if value := text(name):
+        return value
+    raise ImproperlyConfigured(f"{name} is not set; .env.example describes it.")
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    """Return a switch; a spelling that is neither yes nor no is refused rather than read as no."""
+    value = text(name).lower()
+    if value in ("", *env.BOOLEAN_TRUE_STRINGS):
+        return default if value == "" else True
+    if value in ("0", "false", "no", "off", "n", "f"):
+        return False
+    raise ImproperlyConfigured(f"{name} is neither true nor false.")
+
+
+def integer(name: str, default: int, *, at_least: int = 0) -> int:
+    value = text(name, str(default))
+    if not re.fullmatch(r"\d{1,9}", value) or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name} takes a whole number from {at_least} up.")
+    return int(value)
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """Return a comma-separated list."""
+    return [item.strip() for item in text(name).split(",") if item.strip()] or default
+
+
+def path(name: str, default: Path) -> Path:
+    return Path(text(name)) if text(name) else default
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is one of {', '.join(allowed)}.")
+    return value
+
+
+def time_zone(name: str, default: str) -> str:
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError) as error:
+        raise ImproperlyConfigured(f"{name} is no time zone, such as {default}.") from error
+    return value
+
+
+def phone_number(name: str, *, demo: str | None) -> str:
+    """Return a WhatsApp number as wa.me takes it: digits, country code first."""
+    value = re.sub(r"[\s+().-]", "", text(name, demo) if demo else required(name))
+    if not re.fullmatch(r"[1-9]\d{9,14}", value):
+        raise ImproperlyConfigured(f"{name} needs digits only, country code first, such as 526561234567.")
+    return value
+
+
+def secret_key(name: str, *, kept_in: Path | None) -> str:
+    """Return the signing key. kept_in: where development keeps one that it made; None: it must be set."""
+    if text(name) or kept_in is None:
+        return required(name)
+    if not kept_in.exists():
+        kept_in.parent.mkdir(parents=True, exist_ok=True)
+        kept_in.touch(mode=0o600)
+        kept_in.write_text(secrets.token_urlsafe(50))
+    return kept_in.read_text().strip()
+
+
+class Database(NamedTuple):
+    """Connection settings. fault: why they cannot be used, or ""; warnings: what was put right to use them."""
+
+    config: dict[str, Any]
+    fault: str
+    warnings: tuple[str, ...]
+
+
+def database(name: str) -> Database:
+    """Read a Postgres URL; one that is missing or malformed gives settings that refuse every connection at once."""
+    url = text(name)
+    fault = _database_fault(name, url)
+    if fault:
+        # libpq takes a host that starts with a slash for a socket's directory, fails without touching the network and
+        # repeats the path in its error: the log then says what is wrong wherever a connection is tried.
+        refusing = {"ENGINE": "django.db.backends.postgresql", "NAME": "none", "HOST": f"/{name} cannot be used"}
+        return Database(refusing, fault, ())
+    parts = urlsplit(url)
+    known, warnings = [], []
+    for key, value in parse_qsl(parts.query, keep_blank_values=True):
+        if key in _libpq_parameters():
+            known.append((key, value))
+        else:
+            warnings.append(f"{name}: the parameter {key!r} is not one of Postgres's and was left out.")
+    config = env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
+    return Database({**config, "ENGINE": "django.db.backends.postgresql"}, "", tuple(warnings))
+
+
+def _database_fault(name: str, url: str) -> str:
+    if not url:
+        return f"{name} is not set."
+    if re.search(r"\[[A-Z -]*PASSWORD[A-Z -]*\]", url, re.IGNORECASE):
+        return f"{name} still has the placeholder for the password."
+    try:
+        parts = urlsplit(url)
+        port_is_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        return f"{name} is malformed: in the password, write special characters percent-encoded ([ is %5B)."
+    if parts.scheme not in ("postgres", "postgresql"):
+        return f"{name} does not begin with postgresql://."
+    if parts.fragment or url.endswith("#"):
+        return f"{name} has a bare #: in the password, write it %23."
+    if not port_is_readable or not (parts.hostname or "host=" in parts.query):
+        return f"{name} names no host."
+    if not parts.path.strip("/"):
+        return f"{name} names no database after the host."
+    return ""
+
+
+def _libpq_parameters() -> set[str]:
+    return {option.keyword.decode() for option in Conninfo.get_defaults()}
+
+
+def service_role_key(name: str) -> str:
+    """Return Supabase's service key, or "" when it is not set; any other kind of key is refused."""
+    value = text(name)
+    if value and not _is_service_key(value):
+        raise ImproperlyConfigured(
+            f"{name} is not a service key: it begins with sb_secret_, or is a JWT whose role is service_role."
+        )
+    return value
+
+
+def refuse_public_secrets(environment: Mapping[str, str]) -> None:
+    """Stop the start when a secret stands under a public prefix, by its name or by its value."""
+    values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]
+    passwords = [unquote(password) for value in values if (password := _password_of(value))]
+    telling = [value for value in values + passwords if len(value) >= TELLING_LENGTH]
+    for name, value in environment.items():
+        prefix = next((prefix for prefix in PUBLIC_PREFIXES if name.startswith(prefix)), None)
+        if prefix is None:
+            continue
+        own_name = name.removeprefix(prefix)
+        if own_name != "SENTRY_DSN" and (own_name in SECRET_NAMES or re.search(r"SERVICE_(ROLE|KEY)|SECRET", own_name)):
+            raise ImproperlyConfigured(f"{name} is the name of a secret under the public prefix {prefix}.")
+        if _is_service_key(value.strip()) or any(secret in value for secret in telling):
+            raise ImproperlyConfigured(f"{name} holds a secret, and {prefix} makes it public.")
+
+
+def _is_service_key(value: str) -> bool:
+    if re.fullmatch(r"sb_secret_[A-Za-z0-9_-]{20,}", value):
+        return True
+    parts = value.split(".")
+    if len(parts) != 3:
+        return False
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return False
+    return isinstance(claims, dict) and claims.get("role") == "service_role"
+
+
+def _password_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None

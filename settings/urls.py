@@ -1,0 +1,12 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("quoter.urls")),
+    path("", include("checkout.urls")),
+    path("", include("leads.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler404 = "checkout.views.not_found"
+handler500 = "checkout.views.server_error"
