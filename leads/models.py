@@ -73,6 +73,7 @@ class Lead(models.Model):
     contacted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("contacted by"),
+        db_column="contacted_by",
         null=True,
         blank=True,
         on_delete=models.PROTECT,

@@ -13,6 +13,8 @@ class QuoterConfig(AppConfig):
     book: PriceBook
 
     def ready(self) -> None:
+        from quoter import checks  # noqa: F401  (registers them; needs the settings)
+
         # A wrong price is worse than a shop that does not open: a faulty book stops the start.
         try:
             self.book = lint.load(settings.PRICE_BOOK)

@@ -148,7 +148,7 @@ class Field:
 
     @property
     def id(self) -> str:
-        return re.sub(r"[^a-z0-9_]", "-", f"{self.name}-{self.value}" if self.value else self.name)
+        return self.name.replace(".", "-")
 
 
 @dataclass(frozen=True)

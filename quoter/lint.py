@@ -190,23 +190,22 @@ def _tiers(sold: Product, listed: PriceList, place: str) -> Findings:
 
 def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findings:
     """Each quantity that can be billed, so each step from the minimum to the maximum, has exactly one tier."""
-    # The smallest quantity without a price so far; None when the tier before has no end.
-    unpriced: Decimal | None = max(sold.minimum, sold.step)
+    after = Decimal("-Infinity")  # the first step after the tiers so far
+    unpriced = max(sold.minimum, sold.step)
     for number, tier in enumerate(listed.tiers):
+        here = f"{place}.tiers[{number}]"
         low, high = sorted((tier.start, tier.start if tier.end is None else tier.end))
         starts = round_up(low, step=sold.step)
         if number and tier.start < listed.tiers[number - 1].start:
-            yield Finding(f"{place}.tiers[{number}]", f"{hint}: out of order, {low} comes after a higher tier")
-        elif unpriced is None:
-            yield Finding(f"{place}.tiers[{number}]", f"{hint}: overlaps the tier before, which has no to")
+            yield Finding(here, f"{hint}: out of order, {low} comes after a higher tier")
+        elif starts < after:
+            yield Finding(here, f"{hint}: overlaps a tier before it, {low} has two prices")
         elif starts > unpriced:
-            yield Finding(f"{place}.tiers[{number}]", f"{hint}: a gap, {canonical(unpriced)} {sold.unit} has no price")
-        elif number and starts < unpriced:
-            yield Finding(f"{place}.tiers[{number}]", f"{hint}: overlaps the tier before, {low} has two prices")
-        after = (high // sold.step + 1) * sold.step
-        unpriced = None if unpriced is None or tier.end is None else max(unpriced, after)
+            yield Finding(here, f"{hint}: a gap, {canonical(unpriced)} {sold.unit} has no price")
+        after = max(after, Decimal("Infinity") if tier.end is None else (high // sold.step + 1) * sold.step)
+        unpriced = max(unpriced, after)
 
-    if unpriced is not None and unpriced <= round_up(sold.maximum, step=sold.step):
+    if unpriced <= round_up(sold.maximum, step=sold.step):
         message = f"the last tier ends below the maximum, {canonical(unpriced)} {sold.unit} has no price"
         yield Finding(f"{place}.tiers[{len(listed.tiers) - 1}]", f"{hint}: {message}")
 

@@ -1,7 +1,7 @@
 """The price book: what is sold, in what steps and tiers, at what price and tax. Read from TOML, never changed."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quoter.measure import Measure, Unit
 from quoter.numbers import Figure
-from quoter.text import Text
+from quoter.text import Language, Text
 
 
 class _Part(BaseModel):
@@ -150,10 +150,13 @@ class PriceBook(_Part):
         begun = [tax for tax in self.taxes if tax.start <= day]
         return max(begun, key=lambda tax: tax.start) if begun else min(self.taxes, key=lambda tax: tax.start)
 
-    def excerpt(self, lines: Iterable[Used], *, on: date) -> Self:
-        """Return the part of the book that the lines use: a small book that gives the same quote, whatever comes."""
+    def excerpt(self, lines: Iterable[Used], *, on: date, language: Language) -> Self:
+        """Return the part of the book that the lines use: a small book that gives the same quote, whatever comes.
+
+        Its texts are in one language, and what its helpers were given is within their bounds already.
+        """
         used = list(lines)
-        return self.model_copy(
+        part = self.model_copy(
             update={
                 "taxes": (self.tax_on(on),),
                 "products": tuple(
@@ -164,6 +167,18 @@ class PriceBook(_Part):
                 "presets": (),
             }
         )
+        said: Self = _said_in(language, part)
+        return said
+
+
+def _said_in(language: Language, part: Any) -> Any:
+    if isinstance(part, Text):
+        return Text.model_validate(part.in_(language))
+    if isinstance(part, BaseModel):
+        return part.model_copy(
+            update={name: _said_in(language, getattr(part, name)) for name in type(part).model_fields}
+        )
+    return tuple(_said_in(language, member) for member in part) if isinstance(part, tuple) else part
 
 
 def _excerpt_of_product(product: Product, lines: list[Used]) -> Product:
@@ -189,7 +204,9 @@ def _excerpt_of_product(product: Product, lines: list[Used]) -> Product:
                 extra.model_copy(update={"help": None}) for extra in product.extras if extra.code in extras
             ),
             "measures": tuple(
-                measure for measure in product.measures if any(line.measure == measure.kind for line in lines)
+                measure.model_copy(update={"bounds": {}})
+                for measure in product.measures
+                if any(line.measure == measure.kind for line in lines)
             ),
         }
     )
@@ -223,7 +240,15 @@ def parse(toml: str) -> PriceBook:
     except tomllib.TOMLDecodeError as error:
         raise PriceBookInvalid([Finding("", f"not TOML: {error}")]) from error
     except ValidationError as error:
-        raise PriceBookInvalid(Finding(place_of(fault["loc"]), fault["msg"]) for fault in error.errors()) from error
+        raise PriceBookInvalid(_wrong_shapes(error)) from error
+
+
+def _wrong_shapes(error: ValidationError) -> Iterator[Finding]:
+    paths = [fault["loc"] for fault in error.errors()]
+    for fault in error.errors():
+        # One fault inside a list makes pydantic call the list, and each one around it, too short as well.
+        if not any(path != fault["loc"] and path[: len(fault["loc"])] == fault["loc"] for path in paths):
+            yield Finding(place_of(fault["loc"]), fault["msg"])
 
 
 def read(path: Path) -> PriceBook:

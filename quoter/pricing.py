@@ -116,13 +116,13 @@ def price(
     )
 
 
-def excerpt(book: PriceBook, quote: Quote) -> PriceBook:
+def excerpt(book: PriceBook, quote: Quote, *, language: Language) -> PriceBook:
     """Return the part of the book that a quote used: priced from it, the same lines give the same quote."""
     used = [
         Used(line.product, line.options, line.measure["kind"], [extra.code for extra in line.extras])
         for line in quote.lines
     ]
-    return book.excerpt(used, on=quote.issued_at.date())
+    return book.excerpt(used, on=quote.issued_at.date(), language=language)
 
 
 def requests(quote: Quote) -> list[LineRequest]:

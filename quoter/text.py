@@ -2,19 +2,31 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 Language = Literal["es", "en"]
 LANGUAGES: tuple[Language, ...] = ("es", "en")
 
 
 class Text(BaseModel):
-    """One phrase in Spanish (es-MX) and English. `{name}` stands for a value that `fill` puts in."""
+    """One phrase in Spanish (es-MX) and English; read from a plain string, and written as one, where both are the same.
+
+    `{name}` stands for a value that `fill` puts in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     es: str
     en: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, given: object) -> object:
+        return {"es": given, "en": given} if isinstance(given, str) else given
+
+    @model_serializer
+    def _as_written(self) -> str | dict[str, str]:
+        return self.es if self.es == self.en else {"es": self.es, "en": self.en}
 
     def in_(self, language: Language) -> str:
         return self.es if language == "es" else self.en

@@ -57,7 +57,7 @@ class IssuedQuote(NamedTuple):
 
 def issue(book: PriceBook, quote: Quote, *, language: Language) -> IssuedQuote:
     """Return the quote together with the part of the book that it used."""
-    return IssuedQuote(quote=quote, prices=pricing.excerpt(book, quote), language=language)
+    return IssuedQuote(quote=quote, prices=pricing.excerpt(book, quote, language=language), language=language)
 
 
 def from_stored(data: Mapping[str, Any]) -> IssuedQuote:

@@ -1,0 +1,36 @@
+from django.conf import settings
+from django.core.checks import Warning, register
+from django.utils import timezone
+
+from quoter import site
+
+
+@register
+def tax_is_in_force(app_configs, **kwargs):
+    """Warn when the last tax of the price book has lapsed: it goes on applying, which may be the wrong rate."""
+    today = timezone.localdate()
+    tax = site.price_book().tax_on(today)
+    if tax.start <= today and (tax.end is None or today <= tax.end):
+        return []
+    return [
+        Warning(
+            f"PRICE_BOOK has no tax for {today}; {tax.name} {tax.rate} is applied.",
+            hint="Add the tax that is in force to the book.",
+            id="quoter.W001",
+        )
+    ]
+
+
+@register(deploy=True)
+def catalogues_are_compiled(app_configs, **kwargs):
+    """Warn when pages would come out untranslated."""
+    sources = [po for path in settings.LOCALE_PATHS for po in path.glob("*/LC_MESSAGES/*.po")]
+    stale = [po for po in sources if not po.with_suffix(".mo").exists()]
+    return [
+        Warning(
+            f"The catalogue of {po.parent.parent.name} is not compiled; its pages come out in English.",
+            hint="Run bin/compile-catalogues when the site is built.",
+            id="quoter.W002",
+        )
+        for po in stale
+    ]

@@ -1,0 +1,145 @@
+"""The staff's list: who is waiting, what they were promised, who wrote to them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+
+from leads.models import Lead, LeadEvent
+from leads.record import lead_record, quote_record, record
+from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/leads/lead/"
+
+
+def a_lead(**contact) -> Lead:
+    issued = an_issued_quote()
+    record(lead_record(issued, a_contact(**contact)))
+    return Lead.objects.get(folio=issued.quote.folio)
+
+
+def folios(page) -> list[str]:
+    return re.findall(r"/change/[^>]*>(\d{6}-\S+?)</a>", page.content.decode())
+
+
+def test_the_list_opens_on_who_is_waiting_oldest_first(admin_client, admin_user):
+    newest, oldest, done = a_lead(), a_lead(), a_lead()
+    Lead.objects.filter(pk=oldest.pk).update(created_at=newest.created_at - timedelta(hours=3))
+    Lead.objects.contact(done.pk, by=admin_user, now=done.created_at)
+
+    assert folios(admin_client.get(LIST)) == [oldest.folio, newest.folio]
+    assert folios(admin_client.get(LIST, {"status": "contacted"})) == [done.folio]
+    assert set(folios(admin_client.get(LIST, {"status": "all"}))) == {oldest.folio, newest.folio, done.folio}
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (lambda lead: lead.folio, True),
+        (lambda lead: lead.folio.lower().replace("-", ""), True),
+        (lambda lead: f"Hola, soy María. Me interesa la cotización *{lead.folio}*:", True),
+        (lambda lead: "4567", True),
+        (lambda lead: "123 4567", True),
+        (lambda lead: "+52 (656) 123-4567", True),
+        (lambda lead: "521 656 123 4567", True),
+        (lambda lead: "maria", True),
+        (lambda lead: "PEÑA mar", True),
+        (lambda lead: "pena", True),
+        (lambda lead: "9999", False),
+        (lambda lead: "pedro", False),
+        (lambda lead: "'; drop table leads; --", False),
+        (lambda lead: "& | ! :* ()", False),
+        (lambda lead: "%", False),
+    ],
+)
+def test_a_lead_is_found_by_folio_phone_or_name(admin_client, typed, found):
+    lead = a_lead()
+    a_lead(name="Jo Smith", phone="+526560000000")
+    assert folios(admin_client.get(LIST, {"q": typed(lead)})) == ([lead.folio] if found else [])
+
+
+def test_searches_are_answered_from_their_indexes():
+    def plan(queryset) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        return queryset.explain()
+
+    assert "lead_phone_reversed" in plan(Lead.objects.with_phone_ending("4567"))
+    assert "lead_name_words" in plan(Lead.objects.with_name_words(["mar"]))
+    assert "lead_waiting" in plan(Lead.objects.waiting().order_by("created_at", "id")[:50])
+
+
+def test_a_lead_shows_its_bill_and_not_its_json(admin_client):
+    lead = a_lead()
+    page = admin_client.get(f"{LIST}{lead.pk}/change/").content.decode()
+    assert "$17,622.10" in page
+    assert "Fibra de refuerzo" in page
+    assert "&quot;folio&quot;" not in page
+
+
+def test_contacting_is_one_honest_update(admin_client, admin_user):
+    lead = a_lead()
+    for _ in range(2):
+        assert admin_client.post(f"{LIST}{lead.pk}/contact/").status_code == 302
+    lead.refresh_from_db()
+    assert (lead.status, lead.contacted_by) == ("contacted", admin_user)
+    assert LeadEvent.objects.filter(kind="contacted", actor=admin_user).count() == 1
+    assert admin_client.get(f"{LIST}{lead.pk}/contact/").status_code == 405
+
+
+def test_the_action_reports_how_many_it_marked(admin_client, admin_user):
+    first, second = a_lead(), a_lead()
+    Lead.objects.contact(first.pk, by=admin_user, now=first.created_at)
+    page = admin_client.post(
+        LIST + "?status=all", {"action": "mark_contacted", "_selected_action": [first.pk, second.pk]}, follow=True
+    )
+    assert "1 cliente marcado como contactado." in page.content.decode()
+    assert not Lead.objects.waiting().exists()
+
+
+def test_notes_are_the_only_field_that_staff_type_in(admin_client):
+    lead = a_lead()
+    admin_client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar", "status": "contacted", "phone": "1", "name": "x"})
+    lead.refresh_from_db()
+    assert (lead.notes, lead.status, lead.phone, lead.name) == ("Llamar", "new", PHONE_E164, NAME)
+
+
+def test_a_stale_page_does_not_undo_a_colleague(admin_client, admin_user, django_assert_max_num_queries):
+    lead = a_lead()
+    admin_client.get(f"{LIST}{lead.pk}/change/")
+    Lead.objects.contact(lead.pk, by=admin_user, now=lead.created_at)
+    admin_client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar"})
+    lead.refresh_from_db()
+    assert (lead.notes, lead.status) == ("Llamar", "contacted")
+
+
+def test_nobody_adds_or_deletes_a_lead(admin_client):
+    lead = a_lead()
+    assert admin_client.get(f"{LIST}add/").status_code == 403
+    assert admin_client.post(f"{LIST}{lead.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": [lead.pk], "post": "yes"})
+    assert Lead.objects.filter(pk=lead.pk).exists()
+
+
+def test_staff_need_the_permission_to_contact(client):
+    lead = a_lead()
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_lead"))
+    client.force_login(viewer)
+
+    assert client.get(LIST).status_code == 200
+    assert client.post(f"{LIST}{lead.pk}/contact/").status_code == 403
+    client.post(LIST, {"action": "mark_contacted", "_selected_action": [lead.pk]})
+    assert Lead.objects.waiting().filter(pk=lead.pk).exists()
+
+
+def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_max_num_queries):
+    for _ in range(12):
+        a_lead()
+    record(quote_record(an_issued_quote(a_line(extras=[])), visitor_id=""))
+    with django_assert_max_num_queries(6):  # session, user, two counts, rows, and the messages' none
+        assert len(folios(admin_client.get(LIST))) == 13

@@ -1,0 +1,174 @@
+"""The last rung of the ladder: a lead restored from its WhatsApp message, byte for byte."""
+
+from urllib.parse import quote as percent_encode
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+
+from checkout.whatsapp import chat_url, message
+from leads.models import Lead, LeadEvent
+from leads.record import lead_record, quote_record, record
+from leads.restore import Change, NothingToRestore, restore
+from leads.sealed import seal
+from quoter import token
+from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote
+
+pytestmark = pytest.mark.django_db
+
+EVERY_COLUMN = [field.name for field in Lead._meta.fields if field.name != "id"]
+
+
+def a_message(issued, contact=None) -> str:
+    """The message of a checkout that could not be stored."""
+    link = f"https://shop.example/q/{token.dumps(issued)}/"
+    if contact:
+        link += f"#{seal(contact, folio=issued.quote.folio)}"
+    return message(issued.quote, language="es", link=link, name=NAME, shown=1)
+
+
+def test_a_restored_lead_is_the_stored_one_byte_for_byte():
+    issued = an_issued_quote(a_line(), a_line(measure={"kind": "solid_area", "area_m2": "40", "thickness_cm": "12"}))
+    contact = a_contact(attribution={"utm_source": "fb"}, flags=("too_fast",))
+    record(lead_record(issued, contact))
+    stored = Lead.objects.values(*EVERY_COLUMN).get()
+    Lead.objects.all().delete()
+
+    restored = restore(a_message(issued, contact), by=None)
+
+    assert restored.change is Change.CREATED
+    assert Lead.objects.values(*EVERY_COLUMN).get() == stored
+    assert (stored["name"], stored["phone"]) == (NAME, PHONE_E164)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        lambda text: text,
+        lambda text: f"[22/11/26 12:01] +52 656 123 4567: {text}\nEnviado desde mi teléfono",
+        lambda text: text.splitlines()[-1],
+        lambda text: text.split("/q/")[1],
+        lambda text: text.split("/q/")[1].replace("/#", "#"),
+        lambda text: chat_url("526560000000", text),
+        lambda text: percent_encode(text),
+    ],
+    ids=["message", "with other text around", "link", "token and seal", "no slash", "wa.me link", "encoded"],
+)
+def test_a_lead_is_found_in_whatever_staff_paste(pasted):
+    text = a_message(an_issued_quote(), a_contact())
+    assert restore(pasted(text), by=None).lead.phone == PHONE_E164
+
+
+def test_a_quote_without_a_person_is_restored_too():
+    restored = restore(a_message(an_issued_quote()), by=None)
+    assert (restored.change, restored.lead.name, restored.lead.submitted_at) == (Change.CREATED, "", None)
+
+
+def test_restoring_twice_changes_nothing_more():
+    text = a_message(an_issued_quote(), a_contact())
+    assert [restore(text, by=None).change for _ in range(2)] == [Change.CREATED, Change.UNCHANGED]
+    assert list(LeadEvent.objects.values_list("kind", "detail")) == [("restored", "created")]
+
+
+def test_a_quote_that_waits_for_its_person_is_completed():
+    issued = an_issued_quote()
+    record(quote_record(issued, visitor_id=""))
+    assert restore(a_message(issued, a_contact()), by=None).change is Change.COMPLETED
+
+
+def test_an_old_message_does_not_undo_newer_details():
+    issued = an_issued_quote()
+    record(
+        lead_record(issued, a_contact(phone="+526560000001", submitted_at=a_contact().submitted_at.replace(year=2027)))
+    )
+    assert restore(a_message(issued, a_contact()), by=None).change is Change.UNCHANGED
+    assert Lead.objects.get().phone == "+526560000001"
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda text: "",
+        lambda text: "Hola",
+        lambda text: text[:-1],
+        lambda text: text.replace("/q/1", "/q/2"),
+        lambda text: text.split("#")[0][:-3],
+    ],
+    ids=["empty", "no link", "seal cut", "forged", "token cut"],
+)
+def test_a_damaged_link_restores_nothing(damaged):
+    with pytest.raises(NothingToRestore):
+        restore(damaged(a_message(an_issued_quote(), a_contact())), by=None)
+    assert not Lead.objects.exists()
+
+
+def test_a_damaged_message_still_names_its_folio():
+    issued = an_issued_quote()
+    with pytest.raises(NothingToRestore) as nothing:
+        restore(a_message(issued, a_contact())[:-1], by=None)
+    assert nothing.value.folio == issued.quote.folio
+
+
+def test_a_seal_of_another_lead_is_refused():
+    mine, other = an_issued_quote(), an_issued_quote()
+    text = a_message(mine) + "#" + seal(a_contact(), folio=other.quote.folio)
+    with pytest.raises(NothingToRestore):
+        restore(text, by=None)
+
+
+def test_the_command_says_what_it_did(capsys):
+    issued = an_issued_quote()
+    text = a_message(issued, a_contact())
+    call_command("restore_lead", text)
+    call_command("restore_lead", text)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{issued.quote.folio}: created",
+        f"{issued.quote.folio}: unchanged",
+    ]
+    with pytest.raises(CommandError, match=issued.quote.folio):
+        call_command("restore_lead", text[:-1])
+
+
+# --- In the admin ---------------------------------------------------------------------------------------------------
+
+
+def test_staff_restore_a_lead_from_a_pasted_message(admin_client, admin_user):
+    issued = an_issued_quote()
+    page = admin_client.post("/admin/leads/lead/restore/", {"text": a_message(issued, a_contact())}, follow=True)
+    assert issued.quote.folio in page.content.decode()
+    assert Lead.objects.get().phone == PHONE_E164
+    assert LeadEvent.objects.get().actor == admin_user
+
+
+def test_a_text_without_a_link_is_kept_and_explained(admin_client):
+    page = admin_client.post("/admin/leads/lead/restore/", {"text": "Hola, buenas tardes"})
+    assert 'role="alert"' in page.content.decode()
+    assert "Hola, buenas tardes" in page.content.decode()
+
+
+def test_a_short_link_leads_to_the_lead_that_is_there(admin_client):
+    issued = an_issued_quote()
+    record(lead_record(issued, a_contact()))
+    text = f"Me interesa *{issued.quote.folio}* https://shop.example/q/{issued.quote.folio}/"
+    page = admin_client.post("/admin/leads/lead/restore/", {"text": text}).content.decode()
+    assert f"/admin/leads/lead/{Lead.objects.get().pk}/change/" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_fails_keeps_the_pasted_text(admin_client, monkeypatch):
+    def fails(*args, **kwargs):
+        raise DatabaseError
+
+    monkeypatch.setattr("leads.restore.record", fails)
+    text = a_message(an_issued_quote(), a_contact())
+    page = admin_client.post("/admin/leads/lead/restore/", {"text": text}).content.decode()
+    assert 'role="alert"' in page
+    assert text.split("#")[1] in page
+
+
+def test_staff_without_the_permission_cannot_restore(client):
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    assert client.get("/admin/leads/lead/restore/").status_code == 403
+    assert client.post("/admin/leads/lead/restore/", {"text": a_message(an_issued_quote())}).status_code == 403
+    assert not Lead.objects.exists()
