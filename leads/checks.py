@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.core.checks import Error, Warning, register
 
-ADVICE = "docs/deploy.md shows what it looks like for each way to connect."
+ADVICE = "README.md, "Deployment", shows what it looks like."
 
 
 @register

@@ -5,9 +5,10 @@ import django.db.models.deletion
 import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
-import leads.models
 from django.conf import settings
 from django.db import migrations, models
+
+import leads.models
 
 
 class Migration(migrations.Migration):
