@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.core.checks import Error, Warning, register
 
-ADVICE = "README.md, "Deployment", shows what it looks like."
+ADVICE = "The part of README.md on deployment shows what it looks like."
 
 
 @register
