@@ -84,7 +84,7 @@ def _taxes(taxes: Sequence[Tax]) -> Findings:
     for (_, earlier), (number, tax) in pairwise(by_day):
         if tax.start == earlier.start or (earlier.end is not None and tax.start <= earlier.end):
             yield Finding(f"taxes[{number}]", f"overlaps another, which still applies on {tax.start}")
-        elif earlier.end is not None and tax.start > earlier.end + timedelta(days=1):
+        elif earlier.end is not None and tax.start - earlier.end > timedelta(days=1):
             yield Finding(f"taxes[{number}]", f"a gap, no tax applies between {earlier.end} and {tax.start}")
 
 

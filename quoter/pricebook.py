@@ -133,7 +133,7 @@ class PriceBook(_Part):
     version: str
     title: Text
     currency: str
-    validity_days: int = Field(ge=0)
+    validity_days: int = Field(ge=0, le=366)
     taxes: tuple[Tax, ...] = Field(min_length=1)
     products: tuple[Product, ...] = Field(min_length=1)
     presets: tuple[Preset, ...] = ()

@@ -27,20 +27,21 @@ _VERSION = "1"
 
 # What nearly every token says: the compressor then only points at it. Part of the format of version 1: never edit.
 _DICTIONARY_V1 = (
-    b'"until":"2026-01-01"},"not_offered":[],"presets":[]"per":"order","help":{"es":"","en":""}"pza""m\xc2\xb2""m\xc2\xb3"'
-    b'"formula":"length_width_height""length_height""length""area""known""area_thickness""length_width_thickness"'
-    b'"coefficients":{"name":"","label":{"es":"","en":""},"choices":[{"code":"","label":{"es":"","en":""},"factor":"0."}'
-    b'"bounds":{"length_m":{"min":"0.1","max":"1000"},"width_m":{"min":"0.1","max":"1000"},"height_m":{"min":"0.1",'
-    b'"max":"1000"},"thickness_cm":{"min":"1","max":"200"},"area_m2":{"min":"1","max":"20000"}}},"factor":"0.98"'
-    b'"extras":[{"code":"","label":{"es":"","en":""},"price":"150"}],"measures":[{"kind":"volume","label":{"es":"","en":""},'
-    b'"options":[{"code":"","label":{"es":"","en":""},"choices":[{"code":"","label":{"es":"","en":""}}]}],"prices":[{'
-    b'"options":{"":""},"tiers":[{"from":"3","to":"3.5","price":"3"},{"from":"4","to":"4.5","price":""},{"from":"5","price":"'
-    b'"products":[{"code":"","label":{"es":"","en":""},"unit":"m\xc2\xb3","step":"0.5","minimum":"3","maximum":"500",'
-    b'{"name":"","version":"2026-01","title":{"es":"","en":""},"currency":"MXN","validity_days":7,"taxes":[{"name":"IVA",'
-    b'"rate":"0.08","from":"2026-01-01"}],"es","en",[["",{"strength":"","service":""},{"kind":"coffered_dimensions",'
-    b'"block_cm":"10"},[]],["",{},{"kind":"solid_dimensions","length_m":"","width_m":"","thickness_cm":""},[]],["",{},{"kind":'
-    b'"solid_area","area_m2":""},[]],["",{},{"kind":"volume","m3":""},[]]]["2026-'
-)
+    '"products":[{"code":"","label":"","unit":"pza""m""m²""m³","step":"1""0.5","minimum":"10""5""3","maximum":"5000""1000"'
+    '"until":"2026-12-31"}],"per":"order"}],"formula":"length_width_height""length_height""length""area_thickness""area"'
+    '"known""length_width_thickness""length_width","coefficients":{"name":"","label":"","choices":[{"code":"","label":"",'
+    '"factor":"1.0""0."},{"code":"}]}},{"kind":"","label":"","formula":"","factor":"1.05""0.98"},{"kind":"'
+    '"extras":[{"code":"","label":"","price":"150"},{"code":"","label":"","price":"950","per":"order"}],"measures":[{"kind":"'
+    '"}]},{"code":"","label":"","choices":[{"code":"","label":""},{"code":"","label":"","options":[{"code":"","label":"",'
+    '"choices":[{"code":"","label":""}]},{"options":{"":"","":""},"tiers":[{"from":"10","to":"49.5","price":"'
+    '"}],"prices":[{"options":{"":""},"tiers":[{"from":"3","to":"3.5","price":"3"},{"from":"4","to":"4.5","price":""},{"from":"5",'
+    '"price":"{"name":"","version":"2026-01","title":"","currency":"MXN","validity_days":7,"taxes":[{"name":"IVA",'
+    '"rate":"0.16","from":"2026-01-01"}],"products":[{"code":"","label":"","unit":"m³","step":"0.5","minimum":"3",'
+    '"maximum":"500","options":[}]],["","en","es","area_m2":"","height_m":"",[["",{"strength":"","service":""},{"kind":"'
+    'coffered_dimensions","length_m":"","width_m":"","block_cm":"10"},[]],["",{},{"kind":"solid_dimensions","length_m":"",'
+    '"width_m":"","thickness_cm":""},[]],["",{},{"kind":"solid_area","area_m2":""},[]],["",{},{"kind":"volume","m3":""},[]]]'
+    '["2026-'
+).encode()
 
 
 class BadToken(ValueError):

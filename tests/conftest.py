@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+
+# A slow machine is no finding: properties assert what is true, never how fast.
+hypothesis.settings.register_profile("folio", deadline=None)
+hypothesis.settings.load_profile("folio")
 
 
 @pytest.fixture(scope="session", autouse=True)
