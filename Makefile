@@ -1,16 +1,17 @@
 # Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
 .PHONY: run test lint install build screenshots clean
 
-PYTHON := $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
+PYTHON = $(shell for python in python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # The site starts whatever the database does, so a failed migration is a warning. `exec` lets signals through.
 run: install
 	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
 	exec .venv/bin/python bin/with-postgres sh -c '\
-		python manage.py migrate --noinput || echo "warning: not migrated; the site starts and queues leads" >&2; \
-		python manage.py seed_demo || echo "warning: no demo staff" >&2; \
+		python manage.py migrate --noinput && python manage.py seed_demo \
+			|| echo "warning: the database is not ready; the site starts and queues leads" >&2; \
 		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
 
 # The settings then need nothing from the environment.
@@ -32,9 +33,8 @@ install: .venv/installed
 	@.venv/bin/python bin/compile-catalogues
 
 .venv/installed: requirements.txt requirements-dev.txt
-	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo 'Python 3.11 or newer is needed: install python3.11.' >&2; exit 1; }
-	@.venv/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv \
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install python3.11.' >&2; exit 1; }
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
 		|| { rm -rf .venv; echo 'No virtual environment: Debian has venv in a package, python3-venv.' >&2; exit 1; }
 	@echo 'Installing into .venv ...'
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
