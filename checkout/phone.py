@@ -5,9 +5,8 @@ import unicodedata
 
 import phonenumbers
 
-# Mexico dropped these: the trunk prefixes of 2019, and the 1 that mobiles had after the country code.
-_TRUNK_PREFIX = re.compile(r"^(?:044|045|01)(?=\d{10}$)")
-_OLD_MOBILE = re.compile(r"^\+?521(?=\d{10}$)")
+# Mexico dropped these in 2019: the trunk prefixes, and the 1 that mobiles had after the country code.
+_OLD_MEXICAN = re.compile(r"^(?:(?:\+|00)?52(?:1|01|044|045)|01|044|045)(?=\d{10}$)")
 
 
 def digits(raw: str) -> str:
@@ -17,8 +16,8 @@ def digits(raw: str) -> str:
 
 def normalise(raw: str, *, region: str) -> str:
     """Return a phone as +E.164 where it reads as one of `region` or of the world, else as it was typed."""
-    plus = "+" if raw.lstrip().startswith("+") else ""
-    number = _OLD_MOBILE.sub("+52", _TRUNK_PREFIX.sub("", plus + digits(raw)))
+    plus = "+" if re.match(r"\D*\+", raw) else ""
+    number = _OLD_MEXICAN.sub("+52", plus + digits(raw))
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:

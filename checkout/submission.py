@@ -13,6 +13,8 @@ from quoter.text import Text
 MAX_NAME = 120
 MAX_PHONE = 30
 MIN_PHONE_DIGITS = 10
+# Invisible as well, but Indic names and composed emoji are written with them.
+JOINERS = "\u200c\u200d"
 
 NOT_TEXT = Text(es="Este dato no tiene la forma esperada.", en="This value has not the expected shape.")
 NO_TOKEN = Text(es="Falta la cotización. Vuelve a calcularla.", en="The quote is missing. Please price it again.")
@@ -51,12 +53,18 @@ def _text(value: object) -> str:
     return value
 
 
+def _visible(typed: str) -> str:
+    """Return a text without the invisible marks that pasting brings along; some would turn the line around."""
+    return "".join(letter for letter in typed if letter in JOINERS or unicodedata.category(letter) != "Cf").strip()
+
+
 def _name(typed: str) -> str:
+    visible = _visible(typed)
     # Postgres takes no NUL and no lone surrogate; the other control characters would break the chat's lines.
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") for letter in typed.strip()):
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
         raise Refused(ODD_NAME)
-    name = " ".join(typed.split())
-    if not name:
+    name = " ".join(visible.split())
+    if not name.strip(f" {JOINERS}"):
         raise Refused(NO_NAME)
     if len(name) > MAX_NAME:
         raise Refused(LONG_NAME)
@@ -64,7 +72,7 @@ def _name(typed: str) -> str:
 
 
 def _phone(typed: str) -> str:
-    number = typed.strip()
+    number = _visible(typed)
     if len(number) > MAX_PHONE:
         raise Refused(LONG_PHONE)
     if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in number):
@@ -89,7 +97,7 @@ def _field(check: Callable[[str], str]) -> tuple[BeforeValidator, AfterValidator
 
 
 class OrderSubmission(BaseModel):
-    """A checkout that can be recorded. phone: as typed; website: a field that no person sees (only bots fill it in)."""
+    """A checkout that can be recorded. phone: as typed; website: whether the field that only bots see was filled in."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,7 +105,7 @@ class OrderSubmission(BaseModel):
     name: Annotated[str, *_field(_name)]
     phone: Annotated[str, *_field(_phone)]
     privacy_accepted: Annotated[bool, BeforeValidator(_ticked)] = False
-    website: str = ""
+    website: bool = False
 
     @classmethod
     def read(cls, sent: Mapping[str, Any]) -> Self:
@@ -106,7 +114,7 @@ class OrderSubmission(BaseModel):
         given = {name: "" if value is None else value for name, value in values.items()}
         try:
             return cls.model_validate(
-                {**given, "privacy_accepted": sent.get("privacy_accepted"), "website": str(sent.get("website") or "")}
+                {**given, "privacy_accepted": sent.get("privacy_accepted"), "website": bool(sent.get("website"))}
             )
         except ValidationError as invalid:
             raise SubmissionRefused.of(invalid) from None

@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -11,7 +12,7 @@ from django.http import HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
+from django.utils import dateformat, timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,10 @@ from leads.restore import Change, NothingToRestore, restore
 from quoter import folio
 from quoter.numbers import money
 from quoter.token import from_stored
+
+admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
+admin.site.index_title = _("Leads")
+admin.site.enable_nav_sidebar = False  # it would push the last columns off a laptop's screen
 
 MOST_COUNTED = 1001
 _ACCENTS = str.maketrans("áéíóúüñ", "aeiouun")
@@ -62,7 +67,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
-    list_display = ["folio", "name", "phone", "total", "status", "created_at", "submitted_at", "contacted_by"]
+    list_display = ["folio", "name", "phone", "total", "status", "quoted", "contacted_by"]
     list_filter = [StatusFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
@@ -116,6 +121,10 @@ class LeadAdmin(admin.ModelAdmin):
     @admin.display(description=_("total"))
     def total(self, lead):
         return money(Decimal(lead.quote_data["total"]))
+
+    @admin.display(description=_("quoted"), ordering="created_at")
+    def quoted(self, lead):
+        return dateformat.format(timezone.localtime(lead.created_at), "Y-m-d H:i")
 
     @admin.display(description=_("quote"))
     def bill(self, lead):

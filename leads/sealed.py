@@ -5,7 +5,9 @@ the whole link to restore the lead.
 """
 
 import json
+import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import astuple
 from datetime import datetime
 from secrets import token_bytes
@@ -18,6 +20,7 @@ from django.utils.crypto import salted_hmac
 from leads.record import Contact
 
 _NONCE_BYTES = 12
+_RAW_DEFLATE = -15  # no header, no checksum: the seal has its own
 
 
 class SealBroken(ValueError):
@@ -28,33 +31,39 @@ def seal(contact: Contact, *, folio: str) -> str:
     """Return the contact, encrypted and bound to its folio; URL-safe characters only."""
     text = json.dumps(astuple(contact), default=datetime.isoformat, ensure_ascii=False, separators=(",", ":"))
     nonce = token_bytes(_NONCE_BYTES)
-    sealed = nonce + _cipher(settings.SECRET_KEY).encrypt(nonce, text.encode(), folio.encode())
-    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+    squeezed = zlib.compress(text.encode(), 9, wbits=_RAW_DEFLATE)
+    return _as_text(nonce + _cipher(settings.SECRET_KEY).encrypt(nonce, squeezed, folio.encode()))
 
 
 def unseal(sealed: str, *, folio: str) -> Contact:
     """Return the contact that was sealed for a folio; SealBroken otherwise."""
+    text = zlib.decompress(_opened(sealed, folio=folio), wbits=_RAW_DEFLATE)
+    name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags = json.loads(text)
+    return Contact(
+        name=name,
+        phone=phone,
+        phone_raw=phone_raw,
+        submitted_at=datetime.fromisoformat(submitted_at),
+        visitor_id=visitor_id,
+        privacy_accepted_at=datetime.fromisoformat(accepted_at) if accepted_at else None,
+        privacy_notice_version=notice_version,
+        attribution=attribution,
+        flags=tuple(flags),
+    )
+
+
+def _opened(sealed: str, *, folio: str) -> bytes:
     for key in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]:
-        try:
+        with suppress(InvalidTag, ValueError):
             data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-            text = _cipher(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], folio.encode())
-        except (InvalidTag, ValueError):
-            continue
-        name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags = json.loads(
-            text
-        )
-        return Contact(
-            name=name,
-            phone=phone,
-            phone_raw=phone_raw,
-            submitted_at=datetime.fromisoformat(submitted_at),
-            visitor_id=visitor_id,
-            privacy_accepted_at=datetime.fromisoformat(accepted_at) if accepted_at else None,
-            privacy_notice_version=notice_version,
-            attribution=attribution,
-            flags=tuple(flags),
-        )
+            # Base 64 can spell the same bytes in several ways; only our own counts.
+            if _as_text(data) == sealed:
+                return _cipher(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], folio.encode())
     raise SealBroken(folio)
+
+
+def _as_text(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _cipher(secret: str | bytes) -> AESGCM:

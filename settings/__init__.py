@@ -91,9 +91,11 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database.config,
         "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,  # a restart of Postgres would cost each thread one failed page
         "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler loses them
         "OPTIONS": {
             "application_name": "folio",
+            "server_side_binding": True,  # otherwise Postgres logs a refused lead with its name and phone
             "connect_timeout": 2,  # seconds; libpq takes no less
             "gssencmode": "disable",
             "keepalives_idle": 15,
@@ -144,6 +146,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+# Django looks for its CSRF middleware by name; ours is the same, for staff pages.
+SILENCED_SYSTEM_CHECKS = ["security.W003"]
 # The quote's link must not travel to WhatsApp in a Referer header.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 

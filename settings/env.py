@@ -7,6 +7,7 @@ is missing, of the wrong kind or in a public place stops the start. A message ne
 import base64
 import binascii
 import json
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -30,21 +31,26 @@ PUBLIC_PREFIXES = (
     "VUE_APP_",
     "GATSBY_",
 )
-SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN")
+SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 # A shorter secret could stand in a public value by accident.
 TELLING_LENGTH = 8
-
-env = environ.Env()
 
 
 def load_file(path: Path) -> None:
     """Take variables from a .env file where there is one; the environment's own win."""
-    if path.is_file():
-        environ.Env.read_env(path)
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        # Left to read_env, such a line would be skipped and quoted in the log, its secret with it.
+        if line.strip() and not re.match(r"#|(export )?[A-Za-z0-9_]+=", line):
+            raise ImproperlyConfigured(f"Line {number} of {path.name} is not NAME=value.")
+    environ.Env.read_env(path)
 
 
 def text(name: str, default: str = "") -> str:
-    return str(env.str(name, default=default)).strip()
+    """Return a variable; one that is set to nothing counts as not set."""
+    # Not through environ: it takes a value that begins with $ for the name of another variable.
+    return os.environ.get(name, "").strip() or default
 
 
 def required(name: str) -> str:
@@ -56,8 +62,10 @@ def required(name: str) -> str:
 def boolean(name: str, *, default: bool) -> bool:
     """Return a switch; a spelling that is neither yes nor no is refused rather than read as no."""
     value = text(name).lower()
-    if value in ("", *env.BOOLEAN_TRUE_STRINGS):
-        return default if value == "" else True
+    if value == "":
+        return default
+    if value in ("1", "true", "yes", "on", "y", "t"):
+        return True
     if value in ("0", "false", "no", "off", "n", "f"):
         return False
     raise ImproperlyConfigured(f"{name} is neither true nor false.")
@@ -65,7 +73,7 @@ def boolean(name: str, *, default: bool) -> bool:
 
 def integer(name: str, default: int, *, at_least: int = 0) -> int:
     value = text(name, str(default))
-    if not re.fullmatch(r"\d{1,9}", value) or int(value) < at_least:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < at_least:
         raise ImproperlyConfigured(f"{name} takes a whole number from {at_least} up.")
     return int(value)
 
@@ -76,7 +84,7 @@ def names(name: str, default: list[str]) -> list[str]:
 
 
 def path(name: str, default: Path) -> Path:
-    return Path(text(name)) if text(name) else default
+    return Path(text(name, str(default)))
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -98,7 +106,7 @@ def time_zone(name: str, default: str) -> str:
 def phone_number(name: str, *, demo: str | None) -> str:
     """Return a WhatsApp number as wa.me takes it: digits, country code first."""
     value = re.sub(r"[\s+().-]", "", text(name, demo) if demo else required(name))
-    if not re.fullmatch(r"[1-9]\d{9,14}", value):
+    if not re.fullmatch(r"[1-9][0-9]{9,14}", value):
         raise ImproperlyConfigured(f"{name} needs digits only, country code first, such as 526561234567.")
     return value
 
@@ -109,8 +117,11 @@ def secret_key(name: str, *, kept_in: Path | None) -> str:
         return required(name)
     if not kept_in.exists():
         kept_in.parent.mkdir(parents=True, exist_ok=True)
-        kept_in.touch(mode=0o600)
-        kept_in.write_text(secrets.token_urlsafe(50))
+        # Renamed when whole, because another process may be starting meanwhile.
+        whole = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
+        whole.touch(mode=0o600)
+        whole.write_text(secrets.token_urlsafe(50))
+        whole.replace(kept_in)
     return kept_in.read_text().strip()
 
 
@@ -138,7 +149,7 @@ def database(name: str) -> Database:
             known.append((key, value))
         else:
             warnings.append(f"{name}: the parameter {key!r} is not one of Postgres's and was left out.")
-    config = env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
+    config = environ.Env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
     return Database({**config, "ENGINE": "django.db.backends.postgresql"}, "", tuple(warnings))
 
 
@@ -147,16 +158,19 @@ def _database_fault(name: str, url: str) -> str:
         return f"{name} is not set."
     if re.search(r"\[[A-Z -]*PASSWORD[A-Z -]*\]", url, re.IGNORECASE):
         return f"{name} still has the placeholder for the password."
+    malformed = f"{name} has a wrong port, or bare special characters in the password: [ / ? # are %5B %2F %3F %23."
     try:
         parts = urlsplit(url)
-        port_is_readable = parts.port is None or parts.port > 0
+        port = parts.port
     except ValueError:
-        return f"{name} is malformed: in the password, write special characters percent-encoded ([ is %5B)."
+        return malformed
     if parts.scheme not in ("postgres", "postgresql"):
         return f"{name} does not begin with postgresql://."
     if parts.fragment or url.endswith("#"):
         return f"{name} has a bare #: in the password, write it %23."
-    if not port_is_readable or not (parts.hostname or "host=" in parts.query):
+    if port == 0 or "@" in parts.path:  # a slash before the @ was meant as the password's
+        return malformed
+    if not (parts.hostname or dict(parse_qsl(parts.query)).get("host")):
         return f"{name} names no host."
     if not parts.path.strip("/"):
         return f"{name} names no database after the host."
@@ -180,14 +194,14 @@ def service_role_key(name: str) -> str:
 def refuse_public_secrets(environment: Mapping[str, str]) -> None:
     """Stop the start when a secret stands under a public prefix, by its name or by its value."""
     values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]
-    passwords = [unquote(password) for value in values if (password := _password_of(value))]
-    telling = [value for value in values + passwords if len(value) >= TELLING_LENGTH]
+    passwords = [password for value in values if (password := _password_of(value))]
+    telling = [secret for secret in (*values, *passwords, *map(unquote, passwords)) if len(secret) >= TELLING_LENGTH]
     for name, value in environment.items():
         prefix = next((prefix for prefix in PUBLIC_PREFIXES if name.startswith(prefix)), None)
         if prefix is None:
             continue
         own_name = name.removeprefix(prefix)
-        if own_name != "SENTRY_DSN" and (own_name in SECRET_NAMES or re.search(r"SERVICE_(ROLE|KEY)|SECRET", own_name)):
+        if own_name in SECRET_NAMES or re.search(r"SERVICE_(ROLE|KEY)|SECRET", own_name):
             raise ImproperlyConfigured(f"{name} is the name of a secret under the public prefix {prefix}.")
         if _is_service_key(value.strip()) or any(secret in value for secret in telling):
             raise ImproperlyConfigured(f"{name} holds a secret, and {prefix} makes it public.")

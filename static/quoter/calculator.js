@@ -8,7 +8,17 @@ const PAUSE_MS = 250;
 let latest;
 let timer;
 
+const typed = () => new URLSearchParams(new FormData(form)).toString();
+
+// Kept with this entry of the history: where Back makes the page anew, as in-app browsers do, it has one line again.
+// The page of a refused form cannot be had by its address, so there the entry becomes the calculator's.
+function remember() {
+  const { editUrl } = form.dataset;
+  history.replaceState(typed(), "", location.pathname === editUrl ? location.href : editUrl);
+}
+
 async function refresh() {
+  remember();
   const body = (latest = new FormData(form));
   try {
     const response = await fetch(form.dataset.summaryUrl, { method: "POST", body });
@@ -20,14 +30,24 @@ async function refresh() {
   }
 }
 
-async function edit(button) {
-  const body = new FormData(form, button);
+// Shows the lines that the server makes of a form, such as one with an edit button pressed.
+async function show(body) {
+  const before = typed();
+  latest = body;
   const response = await fetch(form.dataset.editUrl, { method: "POST", body });
   if (!response.ok) throw new Error(response.status);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const focus = focusAfter(button.value);
+  if (typed() !== before) return false;
   form.querySelector(".lines").replaceWith(page.querySelector(".lines"));
   summary.innerHTML = page.querySelector("#summary").innerHTML;
+  remember();
+  return true;
+}
+
+async function edit(button) {
+  const focus = focusAfter(button.value);
+  // On a slow line a person types on meanwhile, and nothing of that may be lost.
+  while (!(await show(new FormData(form, button))));
   form.querySelector(focus)?.focus();
 }
 
@@ -46,6 +66,7 @@ form?.addEventListener("input", () => {
 
 form?.addEventListener("submit", async (event) => {
   const button = event.submitter;
+  remember();
   if (button?.name !== "edit") return;
   event.preventDefault();
   try {
@@ -62,4 +83,8 @@ form?.addEventListener("submit", async (event) => {
 
 document.querySelector("[data-alert]")?.focus();
 // Back, and a reload, bring back what was typed after the page was made.
-window.addEventListener("pageshow", () => form && refresh());
+window.addEventListener("pageshow", () => {
+  if (!form) return;
+  if (history.state && history.state !== typed()) show(new URLSearchParams(history.state)).catch(() => {});
+  else refresh();
+});
