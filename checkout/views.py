@@ -171,7 +171,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote) -> Contact:
     now = timezone.now()
-    suspicions = {"honeypot": bool(submission.website), "too_fast": now - quote.issued_at < HUMAN_FILL_TIME}
+    suspicions = {"honeypot": submission.website, "too_fast": now - quote.issued_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,
         phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),

@@ -17,6 +17,8 @@ LINE = Text(es="- {billed} {unit} de {description}", en="- {billed} {unit} of {d
 EXTRAS = Text(es=" (con {extras})", en=" (with {extras})")
 MORE = Text(es="- y {count} partidas más", en="- and {count} more lines")
 ONE_MORE = Text(es="- y 1 partida más", en="- and 1 more line")
+ALL = Text(es="- {count} partidas", en="- {count} lines")
+ALL_ONE = Text(es="- 1 partida", en="- 1 line")
 TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {total} {currency}*, {tax} included.")
 
 
@@ -43,7 +45,8 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
     """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
     greeting = (GREETING.fill(name=name) if name else HELLO).in_(language)
     left = len(quote.lines) - shown
-    more = ONE_MORE if left == 1 else MORE.fill(count=str(left))
+    one, many = (ONE_MORE, MORE) if shown else (ALL_ONE, ALL)
+    more = one if left == 1 else many.fill(count=str(left))
     total = TOTAL.fill(total=money(quote.total), currency=quote.currency, tax=quote.tax.name)
     parts = [
         f"{greeting} {SUBJECT.fill(folio=quote.folio).in_(language)}",

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from settings.middleware import StaffCsrfMiddleware
 from tests import live
 from tests.factories import a_line, as_form
 from tests.live import ROOT, Answer, Site
@@ -152,7 +153,7 @@ def test_plain_http_is_sent_to_https(site, path):
 
 def test_a_monitor_may_ask_over_plain_http(site):
     answer = site.get("/healthz", **{"X-Forwarded-Proto": "http"})
-    assert (answer.status, answer.json["database"]) == (200, "down")
+    assert (answer.status, answer.json["outbox"]["pending"]) == (200, 0)
 
 
 def test_a_host_that_is_not_ours_is_refused(site):
@@ -202,6 +203,13 @@ def test_a_login_with_the_csrf_token_is_heard():
     heard = client.post("/admin/login/", {**CREDENTIALS, "csrfmiddlewaretoken": str(token)})
     assert heard.status_code == 200
     assert heard.context["form"].errors
+
+
+def test_every_staff_page_needs_the_csrf_token():
+    # Django's own admin views would refuse by themselves.
+    middleware = StaffCsrfMiddleware(lambda request: None)
+    request = RequestFactory().post("/admin/a/page/of/ours/")
+    assert middleware.process_view(request, lambda request: None, (), {}).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/quote/", "/summary/", "/checkout/"])

@@ -142,7 +142,7 @@ def test_a_link_gives_back_the_text(text):
         ("es", 20, None),
         ("es", 19, "- y 1 partida más"),
         ("es", 18, "- y 2 partidas más"),
-        ("es", 0, "- y 20 partidas más"),
+        ("es", 0, "- 20 partidas"),
         ("en", 20, None),
         ("en", 19, "- and 1 more line"),
         ("en", 17, "- and 3 more lines"),
@@ -191,7 +191,7 @@ def test_a_link_too_long_by_itself_stands_all_the_same():
     url = quote_chat_url(NUMBER, a_quote("es"), language="es", link=link, name=LONG_NAME)
     assert text_of(url) == (
         "Hola. Me interesa la cotización *261122-7F3K-Q2M9-Q*:\n"
-        "- y 2 partidas más\n"
+        "- 2 partidas\n"
         "*Total: $33,889.30 MXN*, IVA incluido.\n"
         f"{link}"
     )
@@ -201,7 +201,8 @@ def stands(url: str, quote: Quote, link: str) -> bool:
     """Tell whether a link keeps to its bound, counts its lines right and holds what must never be left out."""
     text, lines = text_of(url), lines_of(url)
     *shown, last = lines
-    left = [int(word) for word in last.split() if word.isdigit()][0] if last.endswith(("más", "more lines")) else -1
+    counts = last.endswith(("más", "more lines", "partidas", " lines"))
+    left = next(int(word) for word in last.split() if word.isdigit()) if counts else -1
     counted = len(shown) + left if left >= 0 else len(lines)
     must = (f"*{quote.folio}*", f"*Total: ${quote.total:,.2f} MXN*", f"\n{link}")
     return len(url) <= 2000 and counted == len(quote.lines) and all(part in text for part in must)
@@ -221,7 +222,7 @@ def test_long_descriptions_keep_within_2000_characters():
     quote = twenty_lines().model_copy(update={"lines": tuple(long)})
     url = quote_chat_url(NUMBER, quote, language="es", link=LINK, name=LONG_NAME)
     assert stands(url, quote, LINK)
-    assert lines_of(url) == ["- y 20 partidas más"]
+    assert lines_of(url) == ["- 20 partidas"]
 
 
 def twenty_different_concretes() -> list[LineRequest]:
