@@ -20,3 +20,16 @@ loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 
 # It would put a socket in the home directory.
 control_socket_disable = True
+
+
+def post_worker_init(worker):
+    """Start the courier at once, after the fork: leads of a process that died may wait."""
+    from leads import courier
+
+    courier.of_this_process()
+
+
+def worker_exit(server, worker):
+    from leads import courier
+
+    courier.stop()

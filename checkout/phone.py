@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import cache
 
 import phonenumbers
 
@@ -27,6 +28,7 @@ def normalise(raw: str, *, region: str) -> str:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
+@cache
 def region_of(number: str) -> str:
     """Return the country of a number that begins with its country code: 526561234567 -> MX."""
     try:

@@ -21,9 +21,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from checkout import phone as phones
 from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
+from leads import courier
 from leads.models import Lead
 from leads.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
 from leads.sealed import seal
+from leads.seats import a_seat
 from quoter import folio, incoming, site, token
 from quoter import views as quoter_views
 from quoter.forms import TypedLine, hidden_fields, json_lines, typed_lines
@@ -108,11 +110,16 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
             return _show_quote(request, token.loads(reference, zone=site.zone()))
         except BadToken:
             return not_found(request)
-    try:
-        data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
-    except DatabaseError as error:
-        logger.warning("Quote page without the database: folio=%s error=%s", number, _kind_of(error))
-        return render(request, "checkout/unavailable.html", {"folio": number}, status=503)
+    ours = courier.of_this_process()
+    with a_seat() as has_seat:
+        if ours.is_down or not has_seat:
+            return render(request, "checkout/unavailable.html", {"folio": number}, status=503)
+        try:
+            data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
+        except DatabaseError as error:
+            ours.failed(error)
+            logger.warning("Quote page without the database: folio=%s error=%s", number, courier.named(error))
+            return render(request, "checkout/unavailable.html", {"folio": number}, status=503)
     return _show_quote(request, token.from_stored(data)) if data else not_found(request)
 
 
@@ -156,8 +163,9 @@ def recorded(lead: LeadRecord) -> Outcome:
     try:
         return record(lead)
     except Exception as error:  # the one broad except of the project: here a narrow one would lose a sale
-        # Postgres repeats the refused row in its message, so the error is named and not quoted.
-        logger.warning("Lead not stored, the chat message carries it: folio=%s error=%s", lead.folio, _kind_of(error))
+        logger.error(
+            "Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, courier.named(error)
+        )
         return Outcome.CARRIED
 
 
@@ -248,9 +256,3 @@ def _show_quote(
             "chat_url": quote_chat_url(settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page),
         }
     return render(request, "checkout/quote.html", context, status=status)
-
-
-def _kind_of(error: BaseException) -> str:
-    """Name an error without its message: the class, and Postgres's code for it where there is one."""
-    code = getattr(error.__cause__, "sqlstate", None)
-    return f"{type(error).__name__} {code}" if code else type(error).__name__

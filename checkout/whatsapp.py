@@ -43,16 +43,15 @@ def quote_chat_url(number: str, quote: Quote, *, language: Language, link: str, 
 
 def message(quote: Quote, *, language: Language, link: str, name: str, shown: int) -> str:
     """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
-    greeting = (GREETING.fill(name=name) if name else HELLO).in_(language)
+    greeting = GREETING.say(language, name=name) if name else HELLO.in_(language)
     left = len(quote.lines) - shown
     one, many = (ONE_MORE, MORE) if shown else (ALL_ONE, ALL)
-    more = one if left == 1 else many.fill(count=str(left))
-    total = TOTAL.fill(total=money(quote.total), currency=quote.currency, tax=quote.tax.name)
+    more = one.in_(language) if left == 1 else many.say(language, count=str(left))
     parts = [
-        f"{greeting} {SUBJECT.fill(folio=quote.folio).in_(language)}",
+        f"{greeting} {SUBJECT.say(language, folio=quote.folio)}",
         *(_line(line, language) for line in quote.lines[:shown]),
-        *([more.in_(language)] if left else []),
-        total.in_(language),
+        *([more] if left else []),
+        TOTAL.say(language, total=money(quote.total), currency=quote.currency, tax=quote.tax.name),
         link,
     ]
     return "\n".join(parts)
@@ -60,6 +59,6 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
 
 def _line(line: QuoteLine, language: Language) -> str:
     billed = grouped(line.billed, places=decimal_places(line.billed))
-    text = LINE.fill(billed=billed, unit=line.unit, description=line.description).in_(language)
+    text = LINE.say(language, billed=billed, unit=line.unit, description=line.description)
     extras = ", ".join(extra.description for extra in line.extras)
-    return text + (EXTRAS.fill(extras=extras).in_(language) if extras else "")
+    return text + (EXTRAS.say(language, extras=extras) if extras else "")

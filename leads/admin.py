@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from leads import courier, health, outbox
 from leads.models import Lead, LeadEvent
 from leads.restore import Change, NothingToRestore, restore
 from quoter import folio
@@ -152,6 +153,7 @@ class LeadAdmin(admin.ModelAdmin):
         return [
             path("<int:lead_id>/contact/", self.admin_site.admin_view(self.contact_view), name="leads_lead_contact"),
             path("restore/", self.admin_site.admin_view(self.restore_view), name="leads_lead_restore"),
+            path("quarantine/", self.admin_site.admin_view(self.quarantine_view), name="leads_lead_quarantine"),
             *super().get_urls(),
         ]
 
@@ -183,6 +185,20 @@ class LeadAdmin(admin.ModelAdmin):
                 return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[restored.lead.pk]))
         context = {**self.admin_site.each_context(request), "title": _("Restore a lead"), "text": text, "error": error}
         return TemplateResponse(request, "leads/admin/restore.html", {**context, "opts": self.opts})
+
+    def quarantine_view(self, request):
+        """Show what Postgres refused for good; a POST tries it again."""
+        if not self.has_contact_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            count = courier.of_this_process().outbox.retry_quarantined()
+            health.forget()
+            text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
+            messages.success(request, text % {"count": count})
+            return HttpResponseRedirect(request.path)
+        listed = [refused for _path, refused in outbox.quarantined(settings.OUTBOX_DIRECTORIES)]
+        context = {**self.admin_site.each_context(request), "title": _("Refused leads"), "quarantined": listed}
+        return TemplateResponse(request, "leads/admin/quarantine.html", {**context, "opts": self.opts})
 
 
 _CHANGES = {

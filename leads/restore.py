@@ -7,8 +7,9 @@ from urllib.parse import unquote
 
 from django.contrib.auth.models import User
 
+from leads.courier import upsert
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record, record
+from leads.record import lead_record, quote_record
 from leads.sealed import SealBroken, unseal
 from quoter import folio, site, token
 
@@ -53,7 +54,8 @@ def restore(text: str, *, by: User | None) -> Restored:
     number = issued.quote.folio
     before = Lead.objects.filter(folio=number).values_list("submitted_at", flat=True).first()
     existed = before is not None or Lead.objects.filter(folio=number).exists()
-    record(lead_record(issued, contact) if contact else quote_record(issued, visitor_id=""))
+    row = lead_record(issued, contact) if contact else quote_record(issued, visitor_id="")
+    upsert([row.as_json()])
     lead = Lead.objects.get(folio=number)
     if existed and lead.submitted_at == before:
         return Restored(lead, Change.UNCHANGED)

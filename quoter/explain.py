@@ -6,7 +6,7 @@ from decimal import Decimal
 from quoter.measure import Measured
 from quoter.numbers import canonical, grouped, money, to_cents
 from quoter.pricebook import Extra, Product, Tier
-from quoter.text import Text
+from quoter.text import Language, Text
 
 MEASURED = Text(es="Medida: {steps} = {requested} {unit}.", en="Measured: {steps} = {requested} {unit}.")
 ROUNDED = Text(
@@ -49,29 +49,31 @@ def explain(
     tier: Tier,
     extras: Sequence[Extra],
     amount: Decimal,
-) -> Text:
+    language: Language,
+) -> str:
     """Return the explanation of one line.
 
     rounded: after the step; billed: after the minimum too; extras: the ones chosen; amount: the line's, with them.
     """
     places = decimal_places(product.step)
     unit, requested = product.unit, readable(measured.quantity, at_least=places)
-    parts: list[Text] = []
+    parts: list[str] = []
 
     if "×" in measured.steps:
-        parts.append(MEASURED.fill(steps=measured.steps, requested=requested, unit=unit))
+        parts.append(MEASURED.say(language, steps=measured.steps, requested=requested, unit=unit))
     if billed > rounded:
-        parts.append(RAISED.fill(minimum=canonical(billed), requested=requested, unit=unit))
+        parts.append(RAISED.say(language, minimum=canonical(billed), requested=requested, unit=unit))
     elif rounded != measured.quantity:
         step = canonical(product.step)
-        parts.append(ROUNDED.fill(step=step, unit=unit, requested=requested, rounded=grouped(rounded, places=places)))
+        billed_as = grouped(rounded, places=places)
+        parts.append(ROUNDED.say(language, step=step, unit=unit, requested=requested, rounded=billed_as))
     if len(tiers) > 1:
-        parts.append(_which_tier(tier, unit=unit))
+        parts.append(_which_tier(tier, unit=unit, language=language))
     if following := _next_cheaper(tiers, tier, billed=billed):
         per_unit = [extra.price for extra in extras if extra.per == "unit"]
         more = _cost(following.start, [following.price, *per_unit]) - _cost(billed, [tier.price, *per_unit])
-        parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more))
-    return Text(es=" ".join(part.es for part in parts), en=" ".join(part.en for part in parts))
+        parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more, language=language))
+    return " ".join(parts)
 
 
 def decimal_places(number: Decimal) -> int:
@@ -86,13 +88,13 @@ def readable(quantity: Decimal, *, at_least: int) -> str:
     return grouped(quantity, places=places)
 
 
-def _which_tier(tier: Tier, *, unit: str) -> Text:
+def _which_tier(tier: Tier, *, unit: str, language: Language) -> str:
     values = {"start": canonical(tier.start), "unit": unit, "price": money(tier.price)}
     if tier.end is None:
-        return TIER_OPEN.fill(**values)
+        return TIER_OPEN.say(language, **values)
     if tier.end == tier.start:
-        return TIER_EXACT.fill(**values)
-    return TIER_RANGE.fill(end=canonical(tier.end), **values)
+        return TIER_EXACT.say(language, **values)
+    return TIER_RANGE.say(language, end=canonical(tier.end), **values)
 
 
 def _next_cheaper(tiers: tuple[Tier, ...], tier: Tier, *, billed: Decimal) -> Tier | None:
@@ -104,7 +106,7 @@ def _cost(quantity: Decimal, unit_prices: Sequence[Decimal]) -> Decimal:
     return sum((to_cents(quantity * price) for price in unit_prices), Decimal("0.00"))
 
 
-def _next_tier(following: Tier, *, unit: str, amount: Decimal, more: Decimal) -> Text:
+def _next_tier(following: Tier, *, unit: str, amount: Decimal, more: Decimal, language: Language) -> str:
     values = {
         "start": canonical(following.start),
         "unit": unit,
@@ -112,5 +114,5 @@ def _next_tier(following: Tier, *, unit: str, amount: Decimal, more: Decimal) ->
         "amount": money(amount),
     }
     if more < 0:
-        return NEXT_TIER_CHEAPER.fill(less=money(-more), **values)
-    return NEXT_TIER.fill(**values)
+        return NEXT_TIER_CHEAPER.say(language, less=money(-more), **values)
+    return NEXT_TIER.say(language, **values)

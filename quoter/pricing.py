@@ -183,7 +183,15 @@ def _price_line(book: PriceBook, line: LineRequest, *, language: Language, charg
     extras = _quote_extras(added, billed=billed, language=language, charged_once=charged_once)
     amount = base + sum((extra.amount for extra in extras), Decimal("0.00"))
     explanation = explain(
-        product, measured, rounded=rounded, billed=billed, tiers=tiers, tier=tier, extras=added, amount=amount
+        product,
+        measured,
+        rounded=rounded,
+        billed=billed,
+        tiers=tiers,
+        tier=tier,
+        extras=added,
+        amount=amount,
+        language=language,
     )
     labels = [product.label, *(option.label_of(options[option.code]) for option in product.options)]
     return QuoteLine(
@@ -198,7 +206,7 @@ def _price_line(book: PriceBook, line: LineRequest, *, language: Language, charg
         base=base,
         extras=extras,
         amount=amount,
-        explanation=explanation.in_(language),
+        explanation=explanation,
     )
 
 

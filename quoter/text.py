@@ -31,10 +31,12 @@ class Text(BaseModel):
     def in_(self, language: Language) -> str:
         return self.es if language == "es" else self.en
 
+    def say(self, language: Language, **values: str) -> str:
+        """Return the phrase in one language with its `{name}`s replaced."""
+        return self.in_(language).format_map(values)
+
     def fill(self, **values: "str | Text") -> "Text":
         """Return the phrase with its `{name}`s replaced; a Text among the values is put in by language."""
-
-        def words(language: Language) -> dict[str, str]:
-            return {name: v.in_(language) if isinstance(v, Text) else v for name, v in values.items()}
-
-        return Text(es=self.es.format_map(words("es")), en=self.en.format_map(words("en")))
+        spanish = {name: value if isinstance(value, str) else value.es for name, value in values.items()}
+        english = {name: value if isinstance(value, str) else value.en for name, value in values.items()}
+        return Text(es=self.es.format_map(spanish), en=self.en.format_map(english))

@@ -40,13 +40,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "leads.outage.StaffOutageMiddleware",
     "settings.middleware.StaffSessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "settings.middleware.StaffCsrfMiddleware",
     "settings.middleware.StaffAuthenticationMiddleware",
     "settings.middleware.StaffMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "settings.urls"
@@ -90,6 +91,7 @@ DATABASE_CA = env.text("DATABASE_CA")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database.config,
+        "ENGINE": "settings.postgres",
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,  # a restart of Postgres would cost each thread one failed page
         "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler loses them
@@ -108,6 +110,12 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+OUTBOX_DIRECTORIES = [
+    env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
+    env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
+]
+LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
 
 SUPABASE_URL = env.text("SUPABASE_URL")
 SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")

@@ -1,12 +1,16 @@
 """What every test finds: the static files collected as for production. Fixtures of one subject stay in its file."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.management import call_command
+
+from leads import courier, health
 
 # Whoever ends pytest ends the servers that it started, too.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -16,8 +20,17 @@ hypothesis.settings.register_profile("folio", deadline=None)
 hypothesis.settings.load_profile("folio")
 
 
+@pytest.fixture(autouse=True)
+def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
+    """An outbox of the test's own, and no courier left from it."""
+    settings.OUTBOX_DIRECTORIES = [tmp_path / "outbox", tmp_path / "outbox-spare"]
+    health.forget()
+    yield settings.OUTBOX_DIRECTORIES
+    courier.stop()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def collected_static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
+    django_settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
     call_command("collectstatic", verbosity=0, interactive=False)
-    return settings.STATIC_ROOT
+    return django_settings.STATIC_ROOT

@@ -1,10 +1,14 @@
 """Requests and leads as a client would make them; each takes only what its test is about."""
 
 import json
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from leads.record import Contact
+from leads.courier import upsert
+from leads.models import Lead
+from leads.record import Contact, LeadRecord
 from quoter import site, token
 from quoter.quote import LineRequest
 
@@ -69,3 +73,23 @@ def a_contact(**changes: Any) -> Contact:
         "privacy_notice_version": "2026-11",
     }
     return Contact(**{**given, **changes})
+
+
+def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
+    """Return what a condition gives as soon as it is true; the test fails when it is not true in time."""
+    deadline = time.monotonic() + within_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+    return result
+
+
+def the_lead() -> Lead:
+    """The only lead, once the courier has delivered it."""
+    eventually(Lead.objects.exists)
+    return Lead.objects.get()
+
+
+def store(row: LeadRecord) -> None:
+    """Write a row as the courier does, at once and on this thread."""
+    upsert([row.as_json()])

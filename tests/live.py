@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -45,7 +45,9 @@ class Postgres:
         self.url, self.data, self._programs = url, data, programs
         owner = data.stat()
         # Root lends Postgres the account that owns the data, for it refuses to run as root.
-        self._account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        self.account: dict[str, Any] = (
+            {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        )
 
     @property
     def log(self) -> str:
@@ -53,12 +55,12 @@ class Postgres:
 
     def stop(self) -> None:
         command = [self._programs / "pg_ctl", "stop", "--mode=fast", "--wait", "--silent", f"--pgdata={self.data}"]
-        subprocess.run(command, check=True, cwd="/", **self._account)
+        subprocess.run(command, check=True, cwd="/", **self.account)
 
     def start(self) -> None:
         command = [self._programs / "postgres", "-D", self.data]
         with open(self.data / "server.log", "ab") as log:
-            process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self._account)
+            process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.account)
         # A zombie would hold its process id and stop Postgres from starting again.
         Thread(target=process.wait, daemon=True).start()
         assert eventually(self._answers), self.log
@@ -124,6 +126,15 @@ class Site:
         """Return what gunicorn and the site have logged so far."""
         return self._log.read_text()
 
+    @property
+    def outbox(self) -> Path:
+        return Path(self.environment["OUTBOX_DIR"])
+
+    def workers(self) -> list[int]:
+        """Return the process ids of gunicorn's workers."""
+        master = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
     def get(self, path: str, **headers: str) -> Answer:
         return self._request("GET", path, headers)
 
@@ -151,16 +162,20 @@ class Site:
 
 
 @contextmanager
-def site(database_url: str, **changes: str) -> Iterator[Site]:
-    """Yield a site that answers, as in production; `changes` are environment variables, such as DEBUG="true"."""
-    variables = environment(database_url, **changes)
+def site(database_url: str, *, under: Sequence[str] = (), **changes: str) -> Iterator[Site]:
+    """Yield a site that answers, as in production, with an outbox of its own.
+
+    under: a command that runs gunicorn's, such as unshare. changes: environment variables, such as DEBUG="true".
+    """
     collect_static()
     with TemporaryDirectory(prefix="folio-site-") as directory, socket.create_server(("127.0.0.1", 0)) as listener:
+        outbox = {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
+        variables = environment(database_url, **{**outbox, **changes})
         log = Path(directory) / "log"
         with log.open("wb") as output:
             # Gunicorn takes over a socket that listens already: nobody else can get hold of the port meanwhile.
             process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", "settings.wsgi"],
+                [*under, sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", "settings.wsgi"],
                 cwd=ROOT,
                 env=variables,
                 pass_fds=[listener.fileno()],

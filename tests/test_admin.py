@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record, record
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote
+from leads.record import lead_record, quote_record
+from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ LIST = "/admin/leads/lead/"
 
 def a_lead(**contact) -> Lead:
     issued = an_issued_quote()
-    record(lead_record(issued, a_contact(**contact)))
+    store(lead_record(issued, a_contact(**contact)))
     return Lead.objects.get(folio=issued.quote.folio)
 
 
@@ -140,6 +140,6 @@ def test_staff_need_the_permission_to_contact(client):
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_max_num_queries):
     for _ in range(12):
         a_lead()
-    record(quote_record(an_issued_quote(a_line(extras=[])), visitor_id=""))
+    store(quote_record(an_issued_quote(a_line(extras=[])), visitor_id=""))
     with django_assert_max_num_queries(6):  # session, user, two counts, rows, and the messages' none
         assert len(folios(admin_client.get(LIST))) == 13

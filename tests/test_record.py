@@ -10,10 +10,10 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from leads.models import Lead, LeadEvent
-from leads.record import Outcome, lead_record, quote_record, record
+from leads.record import lead_record, quote_record
 from quoter import pricing, site, token
 from quoter.token import from_stored
-from tests.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote
+from tests.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def test_a_quote_is_a_row_without_a_person():
     issued = an_issued_quote()
 
-    assert record(quote_record(issued, visitor_id="a-visitor")) is Outcome.STORED
+    store(quote_record(issued, visitor_id="a-visitor"))
 
     lead = Lead.objects.get()
     assert lead.folio == issued.quote.folio
@@ -34,8 +34,8 @@ def test_a_quote_is_a_row_without_a_person():
 def test_a_lead_completes_its_quote():
     issued, contact = an_issued_quote(), a_contact()
 
-    record(quote_record(issued, visitor_id=""))
-    record(lead_record(issued, contact))
+    store(quote_record(issued, visitor_id=""))
+    store(lead_record(issued, contact))
 
     lead = Lead.objects.get()
     assert (lead.name, lead.phone, lead.submitted_at) == (NAME, PHONE_E164, contact.submitted_at)
@@ -55,20 +55,20 @@ def test_any_order_of_arrival_gives_the_same_row():
     for order in permutations(arrivals):
         Lead.objects.all().delete()
         for arrived in [*order, *order]:
-            record(arrived)
+            store(arrived)
         assert list(Lead.objects.values_list("phone", flat=True)) == ["+526560000002"]
 
 
 def test_what_the_staff_wrote_is_never_touched():
     issued = an_issued_quote()
-    record(lead_record(issued, a_contact()))
+    store(lead_record(issued, a_contact()))
     seller = User.objects.create_user("ana")
     lead = Lead.objects.get()
     Lead.objects.contact(lead.pk, by=seller, now=timezone.now())
     Lead.objects.update(notes="Llamar el lunes")
     before = Lead.objects.values("status", "contacted_at", "contacted_by", "notes", "created_at").get()
 
-    record(lead_record(issued, a_contact(submitted_at=timezone.now() + timedelta(days=1), phone="+526560000009")))
+    store(lead_record(issued, a_contact(submitted_at=timezone.now() + timedelta(days=1), phone="+526560000009")))
 
     assert Lead.objects.get().phone == "+526560000009"
     assert Lead.objects.values("status", "contacted_at", "contacted_by", "notes", "created_at").get() == before
@@ -77,7 +77,7 @@ def test_what_the_staff_wrote_is_never_touched():
 def test_one_statement_writes_a_lead(django_assert_num_queries):
     issued = an_issued_quote()
     with django_assert_num_queries(1):
-        record(lead_record(issued, a_contact()))
+        store(lead_record(issued, a_contact()))
 
 
 def test_every_amount_follows_from_the_stored_quote_alone():
@@ -86,7 +86,7 @@ def test_every_amount_follows_from_the_stored_quote_alone():
         a_line(options={"strength": "250", "service": "pumped"}, extras=["fiber", "accelerant"]),
         a_line(measure={"kind": "coffered_area", "area_m2": "811.3", "block_cm": "10"}, extras=[]),
     ]
-    record(lead_record(an_issued_quote(*lines), a_contact()))
+    store(lead_record(an_issued_quote(*lines), a_contact()))
 
     stored = from_stored(Lead.objects.get().quote_data)
     again = pricing.price(
@@ -110,7 +110,7 @@ def test_every_amount_follows_from_the_stored_quote_alone():
 
 def test_a_stored_quote_can_be_signed_again():
     issued = an_issued_quote()
-    record(lead_record(issued, a_contact()))
+    store(lead_record(issued, a_contact()))
     signed = token.dumps(from_stored(Lead.objects.get().quote_data))
     assert token.loads(signed, zone=site.zone()) == issued
 
@@ -135,7 +135,7 @@ def test_the_database_itself_fills_in_the_defaults():
     ],
 )
 def test_the_database_itself_refuses_a_row_that_cannot_be(wrong):
-    record(quote_record(an_issued_quote(), visitor_id=""))
+    store(quote_record(an_issued_quote(), visitor_id=""))
     with connection.cursor() as cursor, pytest.raises(IntegrityError), transaction.atomic():
         cursor.execute(f"UPDATE leads SET {wrong}")
 
@@ -170,7 +170,7 @@ def test_the_columns_are_those_of_the_data_model():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lead_is_contacted_by_exactly_one_of_many():
-    record(lead_record(an_issued_quote(), a_contact()))
+    store(lead_record(an_issued_quote(), a_contact()))
     lead, now = Lead.objects.get(), timezone.now()
     sellers = [User.objects.create_user(f"seller{n}") for n in range(3)]
 

@@ -9,11 +9,11 @@ from django.db import DatabaseError
 
 from checkout.whatsapp import chat_url, message
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record, record
+from leads.record import lead_record, quote_record
 from leads.restore import Change, NothingToRestore, restore
 from leads.sealed import seal
 from quoter import token
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote
+from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def a_message(issued, contact=None) -> str:
 def test_a_restored_lead_is_the_stored_one_byte_for_byte():
     issued = an_issued_quote(a_line(), a_line(measure={"kind": "solid_area", "area_m2": "40", "thickness_cm": "12"}))
     contact = a_contact(attribution={"utm_source": "fb"}, flags=("too_fast",))
-    record(lead_record(issued, contact))
+    store(lead_record(issued, contact))
     stored = Lead.objects.values(*EVERY_COLUMN).get()
     Lead.objects.all().delete()
 
@@ -73,13 +73,13 @@ def test_restoring_twice_changes_nothing_more():
 
 def test_a_quote_that_waits_for_its_person_is_completed():
     issued = an_issued_quote()
-    record(quote_record(issued, visitor_id=""))
+    store(quote_record(issued, visitor_id=""))
     assert restore(a_message(issued, a_contact()), by=None).change is Change.COMPLETED
 
 
 def test_an_old_message_does_not_undo_newer_details():
     issued = an_issued_quote()
-    record(
+    store(
         lead_record(issued, a_contact(phone="+526560000001", submitted_at=a_contact().submitted_at.replace(year=2027)))
     )
     assert restore(a_message(issued, a_contact()), by=None).change is Change.UNCHANGED
@@ -149,7 +149,7 @@ def test_a_text_without_a_link_is_kept_and_explained(admin_client):
 
 def test_a_short_link_leads_to_the_lead_that_is_there(admin_client):
     issued = an_issued_quote()
-    record(lead_record(issued, a_contact()))
+    store(lead_record(issued, a_contact()))
     text = f"Me interesa *{issued.quote.folio}* https://shop.example/q/{issued.quote.folio}/"
     page = admin_client.post("/admin/leads/lead/restore/", {"text": text}).content.decode()
     assert f"/admin/leads/lead/{Lead.objects.get().pk}/change/" in page
@@ -160,7 +160,7 @@ def test_a_database_that_fails_keeps_the_pasted_text(admin_client, monkeypatch):
     def fails(*args, **kwargs):
         raise DatabaseError
 
-    monkeypatch.setattr("leads.restore.record", fails)
+    monkeypatch.setattr("leads.restore.upsert", fails)
     text = a_message(an_issued_quote(), a_contact())
     page = admin_client.post("/admin/leads/lead/restore/", {"text": text}).content.decode()
     assert 'role="alert"' in page

@@ -1,0 +1,155 @@
+"""The circuit breaker between the courier and Postgres. Plain Python: errors and the clock come in as arguments.
+
+Closed: calls pass. Open: refused until `next_attempt_at`. Half-open: one trial, which is a real pending lead: a probe
+such as SELECT 1 stays green on a database that takes no row.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+
+
+class Fault(StrEnum):
+    """Why a delivery failed, as far as it decides when to try again."""
+
+    TIMEOUT = "timeout"  # no answer within the deadline: a frozen server, a hung pooler
+    INFRASTRUCTURE = "infrastructure"  # refused, gone, full, too slow, locked
+    SCHEMA = "schema"  # a table or column missing, read-only, no right to write
+    AUTH = "auth"  # Supabase bans an address after three or four wrong passwords
+    DATA = "data"  # this row is refused for ever; the next one may pass
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How many faults in a row open the breaker, and for how many seconds: `first`, doubling up to `longest`."""
+
+    opens_at: int
+    first: float
+    longest: float
+
+
+# The longest wait bounds how late a recovered database is noticed: within 3 s, a trial of at most 1 s included.
+POLICIES = {
+    Fault.TIMEOUT: Policy(opens_at=1, first=0.5, longest=1.5),
+    Fault.INFRASTRUCTURE: Policy(opens_at=2, first=0.25, longest=1.5),
+    Fault.SCHEMA: Policy(opens_at=1, first=1.0, longest=1.5),
+    Fault.AUTH: Policy(opens_at=1, first=150.0, longest=1800.0),
+}
+JITTER = 0.2  # of the wait, added: two processes must not knock in step, and auth never knocks early
+
+_AUTH_WORDS = (
+    "password authentication failed",
+    "circuit breaker open",
+    "tenant or user not found",
+    "no pg_hba.conf entry",
+    "no password supplied",
+)
+_DEADLINES = ("DeadlineExceeded", "ConnectionTimeout", "_WaitTimeout")
+
+
+def classify(error: BaseException) -> Fault:
+    """Return the class of a database error, from its SQLSTATE, its type's name, or, while connecting, its words."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    names = {base.__name__ for link in chain for base in type(link).__mro__}
+    states = [state for link in chain if (state := getattr(link, "sqlstate", None))]
+    words = str(error).lower()
+
+    if "KnockedAlready" in names:
+        return Fault.AUTH
+    if names & set(_DEADLINES):
+        return Fault.TIMEOUT
+    if any(state.startswith("28") for state in states) or any(phrase in words for phrase in _AUTH_WORDS):
+        return Fault.AUTH
+    if "role" in words and "does not exist" in words and not states:
+        return Fault.AUTH
+    if any(_is_about_ids(link) for link in chain):
+        return Fault.SCHEMA
+    if any(state == "25006" or state.startswith(("42", "3D", "3F")) for state in states):
+        return Fault.SCHEMA
+    if any(state.startswith(("22", "23", "54", "P0")) for state in states):
+        return Fault.DATA
+    if not states and names & {"DataError", "UnicodeError", "TypeError"}:
+        return Fault.DATA
+    return Fault.INFRASTRUCTURE
+
+
+def _is_about_ids(error: BaseException) -> bool:
+    """Whether the sequence of ids gave one that is taken, as after a restore: no row's fault, and the next may pass."""
+    constraint = getattr(getattr(error, "diag", None), "constraint_name", None) or ""
+    return getattr(error, "sqlstate", None) == "23505" and constraint.endswith("_pkey")
+
+
+class Breaker:
+    """One process's view of Postgres. Thread-safe.
+
+    clock: seconds that never go back. on_change: called with (is_open, fault) at each opening and closing.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float] = random.random,
+        on_change: Callable[[bool, Fault | None], None] = lambda is_open, fault: None,
+    ) -> None:
+        self._clock, self._chance, self._on_change = clock, chance, on_change
+        self._lock = Lock()
+        self._in_a_row = 0
+        self._openings = 0
+        self._fault: Fault | None = None
+        self._next_attempt_at = 0.0
+        self._is_open = False
+        self.has_delivered = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last that was heard of Postgres is bad; a half-open breaker still counts as open."""
+        return self._is_open
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._fault if self._is_open else None
+
+    def seconds_to_next_attempt(self) -> float:
+        """Return 0 when a delivery may be tried now, else how long to wait for it."""
+        return max(0.0, self._next_attempt_at - self._clock()) if self._is_open else 0.0
+
+    def failed(self, fault: Fault) -> None:
+        """Count a delivery that failed. A refused row says nothing about the database."""
+        if fault is Fault.DATA:
+            return
+        with self._lock:
+            policy = POLICIES[fault]
+            self._in_a_row = self._in_a_row + 1 if fault is self._fault else 1
+            changed = fault is not self._fault or not self._is_open
+            if fault is not self._fault:
+                self._openings = 0
+            self._fault = fault
+            if not self._is_open and self._in_a_row < policy.opens_at:
+                return
+            wait = min(policy.longest, policy.first * 2**self._openings)
+            self._openings = min(self._openings + 1, 16)
+            self._next_attempt_at = self._clock() + wait * (1 + JITTER * self._chance())
+            self._is_open = True
+        if changed:
+            self._on_change(True, fault)
+
+    def delivered(self) -> None:
+        """Close: a real lead is in Postgres."""
+        with self._lock:
+            was_open, self._is_open = self._is_open, False
+            self.has_delivered = True
+            fault, self._fault = self._fault, None
+            self._in_a_row = self._openings = 0
+        if was_open:
+            self._on_change(False, fault)
+
+    def retry_now(self) -> None:
+        """Let the next trial come at once, whatever the wait: a person mended what was wrong."""
+        with self._lock:
+            self._next_attempt_at = 0.0
+            self._openings = 0

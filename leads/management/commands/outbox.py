@@ -1,0 +1,139 @@
+import json
+import os
+import sys
+import time
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from leads import outbox
+from leads.breaker import Breaker
+from leads.courier import RETRY_NOW, Courier
+from leads.notices import notice
+
+# An outage mends itself; a lead that has waited this long says that one has not.
+WORRYING_S = 900
+
+
+class Command(BaseCommand):
+    help = "The leads that Postgres has not confirmed: how many wait, deliver them, look at them. Reads only this disk."
+
+    def add_arguments(self, parser):
+        does = parser.add_subparsers(dest="does", required=True)
+        does.add_parser("status", help="how many wait, since when, and on what disk")
+        flush = does.add_parser("flush", help="deliver now, whatever the courier is waiting for")
+        flush.add_argument("--quarantined", action="store_true", help="also what Postgres refused before")
+        flush.add_argument("--timeout", type=float, default=60, help="seconds to wait for living processes (60)")
+        does.add_parser("list", help="who waits, oldest first, with name and phone")
+        export = does.add_parser("export", help="every waiting and quarantined lead as JSON lines")
+        export.add_argument("file", nargs="?", type=Path, help="default: standard output")
+        does.add_parser("verify", help="read every record and check it")
+
+    def handle(self, *, does, **options):
+        self.directories = settings.OUTBOX_DIRECTORIES
+        getattr(self, does)(**options)
+
+    def status(self, **options):
+        found = outbox.census(self.directories)
+        age = time.time() - found.oldest_at if found.oldest_at else 0
+        self.stdout.write(
+            f"{found.pending} pending, oldest {age:.0f} s, {found.quarantined} quarantined, "
+            f"{found.damaged} damaged segments; {self._disks()}"
+        )
+        is_low = any(outbox.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
+        if found.quarantined or found.damaged or age > WORRYING_S or is_low:
+            raise CommandError("A person is needed: docs/reliability.md says what to do.")
+
+    def flush(self, *, quarantined, timeout, **options):
+        journal = outbox.Outbox(directories=self.directories, notice=notice)
+        courier = Courier(outbox=journal, breaker=Breaker(clock=time.monotonic))
+        try:
+            if quarantined:
+                journal.retry_quarantined()
+            delivered, found = self._deliver(courier, timeout)
+        finally:
+            journal.close()
+        self.stdout.write(f"{delivered} delivered, {found.pending} pending, {found.quarantined} quarantined")
+        if fault := courier.breaker.fault:
+            raise CommandError(f"Postgres does not take them ({fault}); they stay on this disk.")
+        if found.pending or found.quarantined:
+            raise CommandError("Not everything went; see `outbox list` and docs/reliability.md.")
+
+    def list(self, **options):
+        now, count = time.time(), 0
+        for path in outbox.segment_paths(self.directories):
+            for item in outbox.waiting(path):
+                row, count = item.data, count + 1
+                self.stdout.write(f"{item.folio}\t{now - item.at:.0f} s\t{self._person(row)}")
+        for path, refused in outbox.quarantined(self.directories):
+            row, count = refused["record"], count + 1
+            self.stdout.write(f"{row['folio']}\trefused: {refused['reason']}\t{self._person(row)}\t{path.name}")
+        self.stdout.write(f"{count} leads wait")
+
+    def export(self, *, file, **options):
+        count = 0
+        with open(file, "w", encoding="utf-8", opener=_private) if file else nullcontext(self.stdout) as out:
+            for path in outbox.segment_paths(self.directories):
+                for item in outbox.waiting(path):
+                    out.write(item.text.decode() + "\n")
+                    count += 1
+            for _, refused in outbox.quarantined(self.directories):
+                out.write(json.dumps(refused["record"]) + "\n")
+                count += 1
+        self.stderr.write(f"{count} leads exported")
+
+    def verify(self, **options):
+        sound = damaged = torn = 0
+        for path in outbox.segment_paths(self.directories):
+            good, bad, is_torn = outbox.verify(path)
+            sound, damaged, torn = sound + good, damaged + bad, torn + is_torn
+            self._progress(f"{sound} sound")
+        self.stdout.write(f"{sound} sound, {damaged} damaged, {torn} torn tails (never acknowledged)")
+        if damaged:
+            raise CommandError("Damaged records are set aside with their segment when it is delivered.")
+
+    def _deliver(self, courier, timeout):
+        """Deliver what dead processes left, and wait until the living ones have delivered theirs."""
+        delivered, deadline = 0, time.monotonic() + timeout
+        while True:
+            for count in courier.drain():
+                delivered += count
+                self._progress(f"{delivered} delivered")
+            found = outbox.census(self.directories)
+            if not found.pending or courier.breaker.is_open or time.monotonic() > deadline:
+                return delivered, found
+            self._ask_the_living()
+            self._progress(f"{delivered} delivered, {found.pending} with living processes")
+            time.sleep(0.2)
+
+    def _ask_the_living(self):
+        # After our own attempt: while a password is still wrong, each of them would try it once more.
+        for directory in self.directories:
+            with suppress(OSError):
+                (directory / RETRY_NOW).touch()
+
+    def _disks(self):
+        said = []
+        for directory in self.directories:
+            kind = "ephemeral" if outbox.is_ephemeral(directory) else "durable"
+            free = outbox.free_bytes(directory) / 1024**2
+            said.append(f"{directory}: {kind} ({outbox.file_system(directory)}), {free:,.0f} MB free")
+        return "; ".join(said)
+
+    def _person(self, row):
+        return "\t".join(_printable(row[name]) for name in ("name", "phone"))
+
+    def _progress(self, text):
+        if sys.stderr.isatty():
+            self.stderr.write(f"\r{text}", ending="")
+
+
+def _printable(text):
+    """Return a customer's text without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _private(path, flags):
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,99 @@
+"""Staff pages while Postgres is down: a short page at once, with the people who wait, straight from the outbox.
+
+Who may see them is proved by a signed cookie, given with every staff page while the database could still say who is
+who: nothing here may ask it.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from leads import courier, outbox
+from leads.health import outbox_state
+from leads.seats import a_seat
+
+STAFF_PATH = "/admin/"
+COOKIE = "staff-outage"
+COOKIE_LIFE = timedelta(hours=12)
+MOST_SHOWN = 200
+
+
+class StaffOutageMiddleware:
+    """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(STAFF_PATH):
+            return self.get_response(request)
+        ours = courier.of_this_process()
+        if ours.is_down:
+            if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
+                ours.retry_now()
+            return outage_page(request)
+        with a_seat() as has_seat:
+            return self._answer(request) if has_seat else outage_page(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        user = getattr(request, "user", None)
+        if response.status_code == 200 and request.method == "GET" and user and user.has_perm("leads.view_lead"):
+            response.set_cookie(
+                COOKIE,
+                signing.dumps(user.get_username(), salt=COOKIE),
+                max_age=COOKIE_LIFE,
+                path=STAFF_PATH,
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Strict",
+            )
+        elif COOKIE in request.COOKIES and user and not user.is_authenticated:
+            response.delete_cookie(COOKIE, path=STAFF_PATH, samesite="Strict")
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_staff_page = request.path_info.startswith(STAFF_PATH)
+        if not is_staff_page or not isinstance(exception, OperationalError | InterfaceError):
+            return None
+        courier.of_this_process().failed(exception)
+        return outage_page(request)
+
+
+def outage_page(request: HttpRequest) -> HttpResponse:
+    """Return the 503 page; for staff with the cookie, with who waits, oldest first."""
+    context: dict[str, Any] = {"waiting": outbox_state(), "most": MOST_SHOWN}
+    if _is_staff(request):
+        context["leads"] = list(islice(_people(), MOST_SHOWN))
+    response = render(request, "leads/admin/outage.html", context, status=503)
+    response["Retry-After"] = "5"
+    response["Cache-Control"] = "no-store"
+    response._has_been_logged = True  # type: ignore[attr-defined]  # the breaker has told of it, once
+    return response
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    try:
+        signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE)
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def _people() -> Iterator[dict[str, Any]]:
+    for path in outbox.segment_paths(settings.OUTBOX_DIRECTORIES):
+        for item in outbox.waiting(path):
+            row = item.data
+            if row["phone"]:
+                yield row | {
+                    "since": datetime.fromtimestamp(item.at, tz=UTC),
+                    "total": Decimal(row["quote_data"]["total"]),
+                }

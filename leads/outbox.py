@@ -1,0 +1,727 @@
+"""The outbox: an append-only journal, on this machine's disk, of leads that Postgres has not confirmed. Plain Python.
+
+A directory of segments. A process appends to a segment of its own, locked (flock) for its life, so there is no shared
+writer; a segment whose lock is free belongs to a dead process, and any courier adopts it. A record is one line:
+
+    <crc32, 8 hex digits> <unix time> <folio> <JSON>\\n
+
+Delivered records are only counted (beside the segment, for whoever asks how many wait), never rewritten; a segment
+whose every record is delivered is unlinked. Delivering twice is harmless, so nothing else needs to survive a crash. A
+torn last line was never acknowledged and is passed over; a damaged line inside is set aside with its segment, and the
+rest is delivered. Nothing is dropped for age, size or count; a backlog is read in batches, in constant memory.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+SUFFIX = ".journal"
+COUNT_SUFFIX = ".delivered"
+QUARANTINE = "quarantine"
+DAMAGED = "damaged"
+
+# Beyond this a segment that is all delivered makes room; one that is not makes way for newer leads.
+SEGMENT_BYTES = 4 * 1024 * 1024
+BATCH = 200
+# A backlog goes in smaller steps, so that whoever asks meanwhile is not kept waiting behind it.
+BACKLOG_BATCH = 50
+# Each held segment is an open file, of which a process may have few; the next are adopted when these are delivered.
+MOST_HELD = 64
+_CHUNK = 64 * 1024
+# How long a directory that failed is left alone before it is tried again.
+RETRY_DIRECTORY_S = 5.0
+LOW_DISK_BYTES = 50 * 1024 * 1024
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs"}
+    | {f"fuse.{name}" for name in ("sshfs", "s3fs", "mount-s3", "goofys", "gcsfuse", "rclone", "juicefs", "glusterfs")}
+)
+EPHEMERAL_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay", "aufs", "fuse.fuse-overlayfs"})
+
+_FOLIO = re.compile(r"[A-Za-z0-9_-]+")
+_RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
+
+
+class OutboxUnavailable(OSError):
+    """No directory of the outbox took the record: it is not on disk."""
+
+
+class SegmentRetired(OSError):
+    """This segment takes no more records; the next one does."""
+
+
+class Item(NamedTuple):
+    """One record. at: when it was journaled, unix time; text: its JSON; end: the offset after it in its segment."""
+
+    folio: str
+    at: float
+    text: bytes
+    end: int = 0
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.text)
+
+
+def encode(item: Item) -> bytes:
+    """Return the line of a record; ValueError where it would not be one line that reads back the same."""
+    if not _FOLIO.fullmatch(item.folio) or b"\n" in item.text:
+        raise ValueError("a folio is letters, digits and dashes, and the JSON of a record is one line")
+    body = b"%.3f %s %s" % (item.at, item.folio.encode(), item.text)
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def decode(line: bytes) -> Item | None:
+    """Return the record of a line without its newline, or None where it is damaged."""
+    checksum, _, body = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(body):
+            return None
+        at, folio, text = body.split(b" ", 2)
+        return Item(folio.decode(), float(at), text)
+    except ValueError:
+        return None
+
+
+def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
+    """Yield what is in a line, newline included: each record, or None for a damaged one, and its length.
+
+    Where a newline was damaged, two records stand in one line, both of them sound.
+    """
+    if item := decode(line[:-1]):
+        yield item, len(line)
+        return
+    for piece in filter(None, _RECORD_START.split(line)):
+        yield decode(piece[:-1]), len(piece)
+
+
+class Segment:
+    """One file of the journal. Offsets are bytes; `synced` bounds what may be read, `delivered` where to go on."""
+
+    def __init__(self, path: Path, fd: int, *, size: int) -> None:
+        self.path = path
+        self.written = self.synced = size
+        self.delivered = 0
+        self.damaged = 0
+        self.refused: set[int] = set()
+        self.is_rescued = False
+        self._fd = fd
+        self._is_retired = False
+        self._has_lost_a_sync = False
+        self._checked = 0
+        self._count_fd: int | None = None
+        self._write_lock, self._sync_lock = Lock(), Lock()
+
+    @classmethod
+    def create(cls, directory: Path, content: Iterable[bytes]) -> "Segment":
+        """Make a segment that begins with `content` and is ours until we close it; OSError leaves nothing behind."""
+        make_directory(directory)
+        while True:
+            path = directory / f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+            segment = cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), size=0)
+            try:
+                if _lock(segment._fd) and not segment.is_deleted():
+                    for part in content:
+                        segment.append(part)
+                    sync_directory(directory)
+                    return segment
+            except OSError:
+                with suppress(OSError):
+                    path.unlink()
+                segment.close()
+                raise
+            segment.close()  # an adopter saw it between its making and its lock
+
+    @classmethod
+    def adopt(cls, path: Path) -> "Segment | None":
+        """Take over a segment that no living process holds; None where one does, or where it is gone."""
+        try:
+            fd = os.open(path, os.O_RDONLY)  # a disk that became read-only still gives up what it has
+        except FileNotFoundError:
+            return None
+        segment = cls(path, fd, size=0)
+        segment.retire()
+        try:
+            if _lock(fd) and not segment.is_deleted():
+                segment.written = segment.synced = os.fstat(fd).st_size
+                return segment
+        except OSError:
+            segment.close()
+            raise
+        segment.close()
+        return None
+
+    def append(self, line: bytes) -> int:
+        """Write a record and bring it to the disk; return the offset of its end. OSError: it is not there.
+
+        Records that are written while another thread syncs share the next sync.
+        """
+        try:
+            with self._write_lock:
+                if self._is_retired:
+                    raise SegmentRetired(self.path)
+                if (took := os.write(self._fd, line)) != len(line):
+                    # Nothing may follow it: only the last line of a segment may be torn.
+                    self._is_retired = True
+                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of a record")
+                self.written += len(line)
+                end = self.written
+            with self._sync_lock:
+                if self.synced < end:
+                    self._sync()
+        except OSError:
+            self._is_retired = True
+            raise
+        return end
+
+    def _sync(self) -> None:
+        # A sync that failed is not tried again: the kernel may have dropped what it could not write, and say yes.
+        if self._has_lost_a_sync:
+            raise SegmentRetired(self.path)
+        covered = self.written
+        try:
+            os.fdatasync(self._fd)
+            if self.is_deleted():
+                raise FileNotFoundError(errno.ENOENT, "deleted while it was in use", str(self.path))
+        except OSError:
+            self._has_lost_a_sync = True
+            raise
+        self.synced = covered
+
+    def is_deleted(self) -> bool:
+        """Whether no name leads to it any more: such a file accepts writes, and loses them with its process."""
+        return os.fstat(self._fd).st_nlink == 0
+
+    def read(self, limit: int) -> tuple[list[Item], int]:
+        """Return up to `limit` undelivered records and the offset after them; damage on the way is counted.
+
+        A folio comes at most once: a second record of it is for the next batch. Where nothing sound is left, the
+        offset is the end.
+        """
+        items: dict[str, Item] = {}
+        bound, offset, rest = self.synced, self.delivered, b""
+        position = offset
+        while position < bound:
+            chunk = os.pread(self._fd, min(_CHUNK, bound - position), position)
+            if not chunk:
+                break
+            position += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            whole = [line + b"\n" for line in lines]
+            if rest and position == bound:
+                whole.append(rest)  # torn, unless only its newline is damaged
+            for line in whole:
+                for item, length in records(line):
+                    if len(items) == limit or (item and item.folio in items):
+                        return list(items.values()), offset
+                    offset += length
+                    if item:
+                        items[item.folio] = item._replace(end=offset)
+                    elif offset > self._checked and line.endswith(b"\n"):
+                        self.damaged += 1
+                    self._checked = max(self._checked, offset)
+        return list(items.values()), offset if items else bound
+
+    def mark(self, offset: int) -> None:
+        """Count everything before `offset` as delivered."""
+        self.delivered = offset
+        with suppress(OSError):  # only for whoever asks how many wait
+            if self._count_fd is None:
+                self._count_fd = os.open(self.path.with_suffix(COUNT_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._count_fd, b"%020d\n" % offset, 0)
+
+    def remainder(self) -> Iterator[bytes]:
+        """Yield the bytes that were acknowledged and not delivered."""
+        for position in range(self.delivered, self.synced, SEGMENT_BYTES):
+            yield os.pread(self._fd, min(SEGMENT_BYTES, self.synced - position), position)
+
+    def retire(self) -> None:
+        """Take no more records."""
+        with self._write_lock:
+            self._is_retired = True
+
+    def is_finished(self) -> bool:
+        """Whether every record that was or may yet be acknowledged is delivered, and no other can come."""
+        with self._write_lock, self._sync_lock:
+            # A record that is written and not yet synced has a thread that waits for it, unless its sync failed.
+            return self._is_retired and self.delivered >= (self.synced if self._has_lost_a_sync else self.written)
+
+    def unlink(self) -> None:
+        """Remove the file; one with damage in it is set aside instead. OSError: it is still there."""
+        self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if self.damaged:
+                aside = self.path.parent / DAMAGED
+                make_directory(aside)
+                self.path.rename(aside / self.path.name)
+            else:
+                self.path.unlink()
+
+    def close(self) -> None:
+        """Let go of the file. An append that is still on its way fails, and goes to the next segment."""
+        with self._write_lock, self._sync_lock:
+            self._is_retired = self._has_lost_a_sync = True
+            for fd in (self._count_fd, self._fd):
+                if fd is not None:
+                    os.close(fd)
+            # The numbers may be another file's from now on.
+            self._count_fd, self._fd = None, -1
+
+
+class Position(NamedTuple):
+    """Where a journaled record stands."""
+
+    segment: Segment
+    end: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether Postgres has answered for it, one way or the other."""
+        return self.segment.delivered >= self.end
+
+    @property
+    def is_refused(self) -> bool:
+        return self.end in self.segment.refused
+
+
+class Batch(NamedTuple):
+    """Records to deliver together, one or more. end: the offset after them in their segment."""
+
+    segment: Segment
+    items: list[Item]
+    end: int
+
+
+@dataclass
+class Outbox:
+    """One process's part of the journal. Made after the fork; appends come from any thread, the rest from the courier.
+
+    directories: in the order in which they are tried. notice: called with what happened and its details, for the log.
+    """
+
+    directories: Sequence[Path]
+    notice: Callable[..., None] = lambda what, **details: None
+    clock: Callable[[], float] = time.time
+    _current: Segment | None = None
+    _backlog: list[Segment] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+    _failed_at: dict[Path, float] = field(default_factory=dict)
+    _low: set[Path] = field(default_factory=set)
+    _unreadable: set[Path] = field(default_factory=set)
+    _last_used: Path | None = None
+    _backlog_is_next: bool = False
+    _more_to_adopt: bool = False
+
+    def __post_init__(self) -> None:
+        for directory in self.directories:
+            kind = file_system(directory)
+            if kind in NETWORK_FILE_SYSTEMS:
+                self.notice("network", directory=str(directory), file_system=kind)
+            elif kind in EPHEMERAL_FILE_SYSTEMS:
+                self.notice("ephemeral", directory=str(directory), file_system=kind)
+
+    def append(self, folio: str, text: bytes) -> Position:
+        """Bring a record to the disk; OutboxUnavailable where no directory takes it. text: JSON in one line."""
+        line = encode(Item(folio, self.clock(), text))
+        while True:
+            with self._lock:
+                segment = self._current
+                if segment is None or self._may_leave_spare(segment):
+                    if begun := self._begin(line):
+                        return begun
+                    if segment is None:
+                        raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes a record")
+            try:
+                return Position(segment, segment.append(line))
+            except OSError as error:
+                self._replace(segment, error)
+
+    def take(self, most: int = BATCH) -> Batch | None:
+        """Return the next records to deliver, or None when nothing waits. most: how many together, at least 1.
+
+        What came last goes first, since somebody may be waiting for it, but takes turns with a backlog.
+        """
+        with self._lock:
+            current, backlog = self._current, list(self._backlog)
+        fresh = [(current, most)] if current else []
+        old = [(segment, min(most, BACKLOG_BATCH)) for segment in backlog]
+        for segment, limit in old + fresh if self._backlog_is_next else fresh + old:
+            known_damage = segment.damaged
+            try:
+                items, end = segment.read(limit)
+            except OSError as error:
+                self._give_up(segment, error)
+                continue
+            if segment.damaged > known_damage:
+                self.notice("damaged", segment=segment.path.name, lines=segment.damaged - known_damage)
+            if items:
+                self._backlog_is_next = segment is current and bool(backlog)
+                return Batch(segment, items, end)
+            if end > segment.delivered:
+                segment.mark(end)
+            self._finish(segment)
+        return self.take() if self._more_to_adopt and self.adopt() else None
+
+    def delivered(self, batch: Batch) -> None:
+        """Count a batch as delivered; its file goes when nothing more can come of it."""
+        segment = batch.segment
+        segment.mark(batch.end)
+        if segment is self._current:
+            waits = segment.synced - segment.delivered
+            if waits > SEGMENT_BYTES // 8 or (waits == 0 and segment.written > SEGMENT_BYTES):
+                self._set_back(segment)
+        self._finish(segment)
+
+    def quarantine(self, item: Item, *, reason: str) -> None:
+        """Put aside what Postgres refuses for ever, on the disk before it is counted as settled."""
+        for directory in self._to_try():
+            try:
+                put_aside(directory, item, reason=reason, at=self.clock())
+            except OSError as error:
+                self._note_failure(directory, error)
+                continue
+            self.notice("quarantined", folio=item.folio, reason=reason)
+            return
+        raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes what Postgres refuses")
+
+    def retry_quarantined(self) -> int:
+        """Journal again what Postgres refused, on request; return how many. A file goes once its record is on disk."""
+        count = 0
+        for path, refused in list(quarantined(self.directories)):
+            row = refused["record"]
+            self.append(row["folio"], json.dumps(row, separators=(",", ":")).encode())
+            path.unlink(missing_ok=True)
+            count += 1
+        return count
+
+    def adopt(self) -> int:
+        """Look after the directories, every few seconds; return how many segments of dead processes were taken over.
+
+        What was deleted under us is copied back to the disk, and a disk that is nearly full is told of.
+        """
+        with self._lock:
+            self._rescue_deleted()
+            room = MOST_HELD - len(self._backlog)
+        self._watch_space()
+        adopted: list[Segment] = []
+        self._more_to_adopt = False
+        for path in segment_paths(self.directories):
+            if path in self._unreadable:
+                continue
+            if len(adopted) >= room:
+                self._more_to_adopt = True
+                break
+            try:
+                if segment := Segment.adopt(path):
+                    adopted.append(segment)
+            except OSError as error:
+                self._note_unreadable(path, error)
+        with self._lock:
+            self._backlog += adopted
+        return len(adopted)
+
+    def close(self) -> None:
+        """Let go of everything; what waits is adopted by the next process."""
+        with self._lock:
+            segments, self._current, self._backlog = [*self._backlog, self._current], None, []
+        for segment in filter(None, segments):
+            segment.retire()
+            if segment.is_finished():
+                with suppress(OSError):
+                    segment.unlink()
+            segment.close()
+
+    # --- Where the next record goes; with the lock held -------------------------------------------------------------
+
+    def _begin(self, line: bytes) -> Position | None:
+        """Start a segment with this record, better placed than the current one; None where no directory takes it."""
+        for directory in self._to_try():
+            if self._current and self._current.path.parent == directory:
+                return None
+            try:
+                refuse_network_file_system(directory)
+                segment = Segment.create(directory, [line])
+            except OSError as error:
+                self._note_failure(directory, error)
+                continue
+            if self._failed_at.pop(directory, None):
+                self.notice("writable again", directory=str(directory))
+            if directory not in (self.directories[0], self._last_used):
+                self.notice("spare", directory=str(directory))
+            self._last_used = directory
+            self._retire_current()
+            self._current = segment
+            return Position(segment, segment.synced)
+        return None
+
+    def _to_try(self) -> list[Path]:
+        """Return the directories, those that failed a moment ago last."""
+        return sorted(self.directories, key=lambda directory: not self._has_rested(directory))
+
+    def _has_rested(self, directory: Path) -> bool:
+        # A clock that was set back counts as a rest.
+        return not 0 <= self.clock() - self._failed_at.get(directory, -RETRY_DIRECTORY_S) < RETRY_DIRECTORY_S
+
+    def _may_leave_spare(self, segment: Segment) -> bool:
+        first = self.directories[0]
+        return segment.path.parent != first and self._has_rested(first)
+
+    def _note_failure(self, directory: Path, error: OSError) -> None:
+        if directory not in self._failed_at:
+            self.notice("unwritable", directory=str(directory), error=str(error))
+        self._failed_at[directory] = self.clock()
+
+    def _retire_current(self) -> None:
+        if self._current:
+            self._current.retire()
+            self._backlog.append(self._current)
+            self._current = None
+
+    def _rescue_deleted(self) -> None:
+        """Copy what waits in deleted files, which only our open descriptors still reach, into new ones."""
+        for segment in [*self._backlog, self._current]:
+            if segment is None or segment.is_rescued or not segment.is_deleted():
+                continue
+            self.notice("deleted", segment=segment.path.name)
+            if segment is self._current:
+                self._retire_current()
+            for directory in self._to_try():
+                try:
+                    copy = Segment.create(directory, segment.remainder())
+                except OSError as error:
+                    self._note_failure(directory, error)
+                    continue
+                copy.retire()
+                self._backlog.append(copy)
+                segment.is_rescued = True
+                break
+
+    # --- What becomes of a segment ----------------------------------------------------------------------------------
+
+    def _replace(self, segment: Segment, error: OSError) -> None:
+        """Go on without a segment that failed."""
+        with self._lock:
+            if segment is not self._current:
+                return
+            self._retire_current()
+            if isinstance(error, FileNotFoundError):
+                self._rescue_deleted()
+            elif not isinstance(error, SegmentRetired):
+                self._note_failure(segment.path.parent, error)
+
+    def _set_back(self, segment: Segment) -> None:
+        """Let newer leads pass: they get a segment of their own."""
+        with self._lock:
+            if segment is self._current:
+                self._retire_current()
+
+    def _finish(self, segment: Segment) -> None:
+        """Remove a segment of which nothing more can come; where that fails, it is kept and tried again."""
+        with self._lock:
+            if segment not in self._backlog or not segment.is_finished():
+                return
+            self._backlog.remove(segment)
+        try:
+            segment.unlink()
+        except OSError:
+            with self._lock:
+                self._backlog.append(segment)
+        else:
+            segment.close()
+
+    def _give_up(self, segment: Segment, error: OSError) -> None:
+        """Leave a segment that cannot be read where it is, so that the others go on."""
+        with self._lock:
+            if segment is self._current:
+                self._retire_current()
+            self._backlog.remove(segment)
+        segment.close()
+        self._note_unreadable(segment.path, error)
+
+    def _note_unreadable(self, path: Path, error: OSError) -> None:
+        self._unreadable.add(path)
+        self.notice("unreadable", segment=path.name, error=error.strerror)
+
+    def _watch_space(self) -> None:
+        for directory in self.directories:
+            try:
+                free = free_bytes(directory)
+            except OSError:
+                continue
+            if free >= LOW_DISK_BYTES:
+                self._low.discard(directory)
+            elif directory not in self._low:
+                self._low.add(directory)
+                self.notice("disk low", directory=str(directory), free_bytes=free)
+
+
+# --- What anybody may ask of the directories, processes apart -------------------------------------------------------
+
+
+class Census(NamedTuple):
+    """What waits in the directories, over all processes. oldest_at: unix time, or None when nothing waits."""
+
+    pending: int
+    oldest_at: float | None
+    quarantined: int
+    damaged: int
+
+
+def census(directories: Sequence[Path]) -> Census:
+    pending, oldest = 0, None
+    for path in segment_paths(directories):
+        with suppress(OSError):
+            for item in waiting(path):
+                pending += 1
+                oldest = item.at if oldest is None else min(oldest, item.at)
+    return Census(
+        pending=pending,
+        oldest_at=oldest,
+        quarantined=sum(len(list((d / QUARANTINE).glob("*.json"))) for d in directories),
+        damaged=sum(len(list((d / DAMAGED).glob(f"*{SUFFIX}"))) for d in directories),
+    )
+
+
+def waiting(path: Path) -> Iterator[Item]:
+    """Yield the undelivered records of a segment, whoever it belongs to, a line at a time."""
+    with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may deliver it meanwhile
+        with suppress(OSError, ValueError):
+            file.seek(int(path.with_suffix(COUNT_SUFFIX).read_bytes()))
+        for line in file:
+            for item, _ in records(line):
+                if item:
+                    yield item
+
+
+def segment_paths(directories: Sequence[Path]) -> list[Path]:
+    """Return the segments of all processes, oldest first."""
+    return sorted((path for d in directories for path in d.glob(f"*{SUFFIX}")), key=lambda path: path.name)
+
+
+def quarantined(directories: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield each file of what Postgres refused, with its reason, its time and its record."""
+    for directory in directories:
+        for path in sorted((directory / QUARANTINE).glob("*.json")):
+            with suppress(OSError, ValueError):
+                yield path, json.loads(path.read_bytes())
+
+
+def verify(path: Path) -> tuple[int, int, bool]:
+    """Read a whole segment; return how many records are sound, how many damaged, and whether its tail is torn."""
+    sound, damaged, is_torn = 0, 0, False
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            for item, _ in records(line):
+                if item:
+                    sound += 1
+                elif line.endswith(b"\n"):
+                    damaged += 1
+                else:
+                    is_torn = True
+    return sound, damaged, is_torn
+
+
+def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
+    """Write one refused record to the quarantine, synced, its JSON as it was; OSError: it is not there."""
+    folder = directory / QUARANTINE
+    make_directory(folder)
+    # Its own name each time: whoever retries it removes the file, while it may already be refused again.
+    path = folder / f"{item.folio}-{secrets.token_hex(4)}.json"
+    about = json.dumps({"reason": reason, "at": at, "journaled_at": item.at})
+    unfinished = path.with_suffix(".tmp")
+    with open(unfinished, "wb", opener=_private) as file:
+        file.write(about[:-1].encode() + b', "record": ' + item.text + b"}")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+    sync_directory(folder)
+    return path
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory of ours, and its parents, so that they outlive a power cut."""
+    missing = [folder for folder in (directory, *directory.parents) if not os.path.lexists(folder)]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        with suppress(PermissionError):  # a parent that we may not read
+            sync_directory(folder.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that a path is, or will be, on; "" where the system does not say."""
+    try:
+        return file_system_in(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()), _existing(path))
+    except OSError:
+        return ""
+
+
+def file_system_in(mountinfo: str, path: Path) -> str:
+    """Return the type of the file system of an absolute path, from a text such as /proc/self/mountinfo (proc(5))."""
+    found, longest = "", -1
+    for line in filter(None, mountinfo.split("\n")):
+        before, _, after = line.partition(" - ")
+        written = before.split(" ")[4]
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), written))
+        # Of two mounts on one place the later one counts.
+        if path.is_relative_to(mount) and len(mount.parts) >= longest:
+            found, longest = after.split(" ")[0], len(mount.parts)
+    return found
+
+
+def refuse_network_file_system(directory: Path) -> None:
+    """OutboxUnavailable where locks and syncs cannot be trusted."""
+    kind = file_system(directory)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise OutboxUnavailable(
+            errno.ENOTSUP, f"{directory} is on a network file system ({kind}), which loses locks and syncs"
+        )
+
+
+def is_ephemeral(directory: Path) -> bool:
+    """Whether a restart of the machine, or a new release, takes the directory along."""
+    return file_system(directory) in EPHEMERAL_FILE_SYSTEMS
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how much room there is for us where a directory is, or will be."""
+    space = os.statvfs(_existing(directory))
+    return space.f_bavail * space.f_frsize
+
+
+def _existing(path: Path) -> Path:
+    """Return the nearest ancestor that is there, itself included, with symbolic links followed."""
+    real = os.path.realpath(path)
+    while not os.path.exists(real):
+        real = os.path.dirname(real)
+    return Path(real)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

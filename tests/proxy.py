@@ -1,0 +1,183 @@
+"""A network between the site and the tests' Postgres that can be broken: a TCP proxy on the loopback."""
+
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any
+
+# What a connection may begin with, in place of the startup message.
+TLS_OR_GSS = (80877103, 80877104)
+CHUNK = 65536
+
+
+class Mode(Enum):
+    PASS = auto()
+    REFUSE = auto()  # nobody listens
+    HANG = auto()  # connects and takes everything, and passes nothing on until the mode changes
+    SWALLOW = auto()  # Postgres gets everything and does it; no answer ever comes back on these connections
+    DELAY = auto()  # 200 ms for a round trip
+    TRICKLE = auto()  # 40 kB/s towards Postgres
+
+
+class Proxy:
+    """url: for DATABASE_URL; messages: how many of each kind the clients sent, such as {"Execute": 3}."""
+
+    KINDS = {b"Q": "Query", b"P": "Parse", b"B": "Bind", b"E": "Execute", b"S": "Sync"}
+
+    def __init__(self, server: Path | int, *, user: str = "postgres") -> None:
+        """server: the directory of a Postgres's unix socket, or the port of one on the loopback."""
+        self.messages: Counter[str] = Counter()
+        self.connections = 0
+        self._server = server
+        self._changed = Condition()
+        self._mode = Mode.PASS
+        self._open: set[socket.socket] = set()
+        self._refusal = ""
+        self._listener: socket.socket | None = None
+        self.port = self._listen(0)
+        self.url = f"postgresql://{user}@127.0.0.1:{self.port}/postgres"
+
+    @contextmanager
+    def mode(self, mode: Mode) -> Iterator[None]:
+        self._set(mode)
+        try:
+            yield
+        finally:
+            self._set(Mode.PASS)
+
+    @contextmanager
+    def refusing(self, message: str) -> Iterator[None]:
+        """End all connections, and answer new ones as a pooler does that knows no such customer."""
+        self._refusal = message
+        self.cut()
+        try:
+            yield
+        finally:
+            self._refusal = ""
+
+    def cut(self) -> None:
+        """End all connections."""
+        with self._changed:
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._set(Mode.REFUSE)
+
+    def _set(self, mode: Mode) -> None:
+        with self._changed:
+            self._mode = mode
+            self._changed.notify_all()
+        if mode is Mode.REFUSE and self._listener:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+            self.cut()
+        elif mode is not Mode.REFUSE and not self._listener:
+            self._listen(self.port)
+
+    def _listen(self, port: int) -> int:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        Thread(target=self._accept, args=[self._listener], daemon=True).start()
+        return int(self._listener.getsockname()[1])
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                Thread(target=self._serve, args=[client], daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        self.connections += 1
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._refusal:
+            return self._refuse(client, self._refusal)
+        with client, self._connected() as server:
+            with self._changed:
+                self._open |= {client, server}
+            back = Thread(target=self._pump, args=[server, client], daemon=True)
+            back.start()
+            self._pump(client, server, Watch(self.messages))
+            back.join()
+            with self._changed:
+                self._open -= {client, server}
+
+    def _refuse(self, client: socket.socket, message: str) -> None:
+        fields = f"SFATAL\0VFATAL\0CXX000\0M{message}\0\0".encode()
+        with client, suppress(OSError):
+            (size,) = struct.unpack("!I", client.recv(4))
+            if struct.unpack("!I", client.recv(4))[0] in TLS_OR_GSS:
+                client.sendall(b"N")
+                (size,) = struct.unpack("!I", client.recv(4))
+            client.recv(size)
+            client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+
+    def _connected(self) -> socket.socket:
+        if isinstance(self._server, int):
+            return socket.create_connection(("127.0.0.1", self._server))
+        server = socket.socket(socket.AF_UNIX)
+        with suppress(OSError):  # stopped: the client's connection closes at once
+            server.connect(str(self._server / ".s.PGSQL.5432"))
+        return server
+
+    def _pump(self, source: socket.socket, target: socket.socket, watch: Any = None) -> None:
+        is_deaf = False
+        with suppress(OSError):
+            while data := source.recv(CHUNK):
+                if watch:
+                    watch.saw(data)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._mode is not Mode.HANG)
+                    mode = self._mode
+                is_deaf = is_deaf or (mode is Mode.SWALLOW and not watch)
+                if is_deaf:
+                    continue
+                if mode is Mode.DELAY:
+                    time.sleep(0.1)
+                if mode is Mode.TRICKLE and watch:
+                    for start in range(0, len(data), 400):
+                        target.sendall(data[start : start + 400])
+                        time.sleep(0.01)
+                else:
+                    target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+class Watch:
+    """Counts the messages of one client."""
+
+    def __init__(self, counted: Counter[str]) -> None:
+        self._counted, self._rest, self._has_started = counted, b"", False
+
+    def saw(self, data: bytes) -> None:
+        self._rest += data
+        head = 1 if self._has_started else 0
+        while len(self._rest) >= head + 4:
+            (size,) = struct.unpack_from("!I", self._rest, head)
+            if len(self._rest) < head + size:
+                return
+            if self._has_started:
+                self._counted[Proxy.KINDS.get(self._rest[:1], "other")] += 1
+            else:
+                (code,) = struct.unpack_from("!I", self._rest, 4)
+                self._has_started = code not in TLS_OR_GSS
+            self._rest = self._rest[head + size :]
+            head = 1 if self._has_started else 0
+
+
+@contextmanager
+def proxy(server: Path | int, *, user: str = "postgres") -> Iterator[Proxy]:
+    running = Proxy(server, user=user)
+    try:
+        yield running
+    finally:
+        running.close()

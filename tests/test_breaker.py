@@ -1,0 +1,139 @@
+"""When the courier may knock again. The clock and chance are the test's."""
+
+import pytest
+from django.db.utils import DataError, IntegrityError, InternalError, OperationalError, ProgrammingError
+
+from leads.breaker import POLICIES, Breaker, Fault, classify
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def changes():
+    return []
+
+
+@pytest.fixture
+def breaker(clock, changes):
+    return Breaker(clock=clock, chance=lambda: 0.0, on_change=lambda is_open, fault: changes.append((is_open, fault)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "needed"), [(Fault.TIMEOUT, 1), (Fault.INFRASTRUCTURE, 2), (Fault.SCHEMA, 1), (Fault.AUTH, 1)]
+)
+def test_opens_after_as_many_faults_as_its_class_says(breaker, fault, needed):
+    for count in range(1, needed + 1):
+        assert not breaker.is_open
+        breaker.failed(fault)
+        assert breaker.is_open == (count == needed)
+
+
+def test_a_refused_row_never_opens_it(breaker):
+    for _ in range(100):
+        breaker.failed(Fault.DATA)
+    assert not breaker.is_open
+
+
+def test_the_wait_doubles_up_to_its_bound(breaker, clock):
+    waits = []
+    for _ in range(6):
+        breaker.failed(Fault.TIMEOUT)
+        waits.append(breaker.seconds_to_next_attempt())
+        clock.now += waits[-1]
+        assert breaker.seconds_to_next_attempt() == 0
+    assert waits == [0.5, 1.0, 1.5, 1.5, 1.5, 1.5]
+
+
+def test_a_wrong_password_is_tried_at_most_once_in_150_seconds(breaker, clock):
+    attempts = []
+    for _ in range(3600):
+        if breaker.seconds_to_next_attempt() == 0:
+            attempts.append(clock.now)
+            breaker.failed(Fault.AUTH)
+        clock.now += 1
+    assert min(later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)) >= 150
+    assert len(attempts) < 8  # 150 s, doubling up to half an hour
+
+
+def test_a_recovered_database_is_noticed_within_three_seconds(breaker, clock):
+    for fault in set(POLICIES) - {Fault.AUTH}:
+        for _ in range(50):
+            breaker.failed(fault)
+        assert breaker.seconds_to_next_attempt() <= 1.5
+
+
+def test_chance_only_ever_adds_to_the_wait(clock):
+    latest = Breaker(clock=clock, chance=lambda: 1.0)
+    latest.failed(Fault.AUTH)
+    assert latest.seconds_to_next_attempt() == 180
+
+
+def test_stays_open_while_it_may_try_and_closes_on_a_delivery(breaker, clock, changes):
+    breaker.failed(Fault.TIMEOUT)
+    clock.now += 10
+    assert (breaker.is_open, breaker.seconds_to_next_attempt()) == (True, 0)
+
+    breaker.delivered()
+
+    assert (breaker.is_open, breaker.fault) == (False, None)
+    breaker.failed(Fault.TIMEOUT)
+    assert breaker.seconds_to_next_attempt() == 0.5
+    assert changes == [(True, Fault.TIMEOUT), (False, Fault.TIMEOUT), (True, Fault.TIMEOUT)]
+
+
+def test_tells_of_each_class_once(breaker, changes):
+    for fault in [Fault.INFRASTRUCTURE] * 5 + [Fault.SCHEMA] * 5:
+        breaker.failed(fault)
+    assert changes == [(True, Fault.INFRASTRUCTURE), (True, Fault.SCHEMA)]
+
+
+def test_a_person_may_say_retry_now(breaker):
+    breaker.failed(Fault.AUTH)
+    breaker.retry_now()
+    assert (breaker.is_open, breaker.seconds_to_next_attempt()) == (True, 0)
+
+
+def raised(error, *, sqlstate=None, cause="Error"):
+    """An error as Django raises it: psycopg's, with its SQLSTATE, beneath."""
+    beneath = type(cause, (Exception,), {"sqlstate": sqlstate})()
+    error.__cause__ = beneath
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (raised(OperationalError("no answer within 1 s"), cause="DeadlineExceeded"), Fault.TIMEOUT),
+        (raised(OperationalError("connection refused")), Fault.INFRASTRUCTURE),
+        (raised(OperationalError("terminating"), sqlstate="57P01"), Fault.INFRASTRUCTURE),
+        (raised(OperationalError("canceling statement"), sqlstate="57014"), Fault.INFRASTRUCTURE),
+        (raised(OperationalError("lock"), sqlstate="55P03"), Fault.INFRASTRUCTURE),
+        (raised(OperationalError("too many clients"), sqlstate="53300"), Fault.INFRASTRUCTURE),
+        (raised(InternalError("read-only"), sqlstate="25006"), Fault.SCHEMA),
+        (raised(ProgrammingError("no table"), sqlstate="42P01"), Fault.SCHEMA),
+        (raised(ProgrammingError("no right"), sqlstate="42501"), Fault.SCHEMA),
+        (raised(OperationalError('database "x" does not exist'), sqlstate="3D000"), Fault.SCHEMA),
+        (raised(OperationalError("FATAL: password authentication failed for user")), Fault.AUTH),
+        (raised(OperationalError("FATAL: Tenant or user not found")), Fault.AUTH),
+        (raised(OperationalError("Circuit breaker open: too many"), sqlstate="XX000"), Fault.AUTH),
+        (raised(OperationalError('FATAL: role "nobody" does not exist')), Fault.AUTH),
+        (raised(OperationalError("auth"), sqlstate="28P01"), Fault.AUTH),
+        (raised(DataError("NUL"), sqlstate="22021"), Fault.DATA),
+        (raised(IntegrityError("check"), sqlstate="23514"), Fault.DATA),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogate"), Fault.DATA),
+        (RuntimeError("something else"), Fault.INFRASTRUCTURE),
+    ],
+)
+def test_an_error_is_classed_by_what_will_mend_it(error, fault):
+    assert classify(error) is fault

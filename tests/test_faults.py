@@ -1,0 +1,618 @@
+"""Every fault of the database and of the outbox's disk, on the running site: customers pass, leads arrive once.
+
+Real gunicorn, a real Postgres, and a network between the two that breaks; see tests/faults.py and tests/proxy.py.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from leads.outbox import SUFFIX, Item, encode
+from leads.record import lead_record
+from tests import faults, live
+from tests.customers import PERSON, a_quote, check_out_with, traces_in
+from tests.factories import a_contact, an_issued_quote
+from tests.live import Answer, Postgres, Site, at_once, eventually, message
+from tests.proxy import Mode, Proxy, proxy
+
+# What one checkout may take: it waits for Postgres for 0.4 s at most; the rest is for a busy machine.
+BUDGET_S = 1.0
+# From a database that is well again to every waiting lead in it.
+RECOVERY_S = 3.0
+# More customers at a time than the site has threads.
+CUSTOMERS = 10
+# Two workers with gunicorn's own thread, four for requests and the courier.
+THREADS = 2 * (1 + 4 + 1)
+# Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
+LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 20))
+IN_CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with live.postgres() as server:
+        faults.give_the_tables_to_the_site(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def network(postgres: Postgres) -> Iterator[Proxy]:
+    # A password that is only asked for when that is the fault.
+    with proxy(postgres.data, user=f"{faults.ROLE}:wrong") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(network: Proxy) -> Iterator[Site]:
+    with live.site(network.url) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(postgres: Postgres) -> None:
+    postgres.query("TRUNCATE leads, lead_events")
+
+
+def folios(postgres: Postgres) -> Counter[str]:
+    """Count the rows of each folio that has its person."""
+    return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
+
+
+def arrived(postgres: Postgres, expected: set[str]) -> bool:
+    return folios(postgres) == Counter(expected)
+
+
+def is_up(site: Site) -> bool:
+    """Whether every worker says so: whichever answers, the next one may be another."""
+    answers = [site.get("/healthz").json for _ in range(8)]
+    return all(answer["database"] == "up" and answer["outbox"]["pending"] == 0 for answer in answers)
+
+
+def threads(site: Site) -> int:
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in site.workers()]
+    return sum(int(re.search(r"^Threads:\s+(\d+)", status, re.MULTILINE)[1]) for status in statuses)
+
+
+def warm_up(site: Site) -> None:
+    """Leave every worker with an open connection."""
+    assert eventually(lambda: is_up(site)), site.log
+
+
+def quotes_for(site: Site, rounds: int, customers: int = CUSTOMERS) -> list[dict[str, Any]]:
+    return [a_quote(site) for _ in range(rounds * (customers + 1))]
+
+
+def customers_pass(
+    site: Site, *, rounds: int = 6, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
+) -> list[Answer]:
+    """Check out one after another and many at a time, each within the budget."""
+    quotes = list(quotes or quotes_for(site, rounds, customers))
+    answers = []
+    for _ in range(rounds):
+        answers.append(check_out_with(site, quotes.pop()))
+        answers += at_once(customers, lambda: check_out_with(site, quotes.pop()))
+        time.sleep(0.3)
+    assert max(answer.seconds for answer in answers) < BUDGET_S
+    return answers
+
+
+def folios_of(answers: list[Answer]) -> set[str]:
+    return {answer.json["folio"] for answer in answers}
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < seconds, f"it took {took:.2f} s"
+
+
+# --- Faults of the database -----------------------------------------------------------------------------------------
+
+# Each under connections that are open, and, where that is another path, under connections that must first be made.
+WARM = [
+    faults.refused,
+    faults.stopped,
+    faults.hung,
+    faults.hung_and_cut,
+    faults.reply_lost,
+    faults.frozen,
+    faults.dropped,
+    faults.locked,
+    faults.slow_insert,
+    faults.connections_ended,
+    faults.too_many_connections,
+    faults.read_only,
+    faults.without_table,
+    faults.without_column,
+    faults.without_policy,
+]
+COLD = [faults.hung_and_cut, faults.frozen, faults.dropped, faults.reply_lost]
+HEALED_AT_ONCE = [faults.connections_ended]
+
+
+def cold(fault: faults.Fault) -> Any:
+    @contextmanager
+    def and_cold(postgres: Postgres, network: Proxy) -> Iterator[None]:
+        network.cut()
+        with fault(postgres, network):
+            yield
+
+    return pytest.param(and_cold, id=f"{fault.__name__}-cold")
+
+
+@pytest.mark.parametrize("fault", [*WARM, *map(cold, COLD)], ids=lambda fault: fault.__name__)
+def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, network, record_property):
+    if "dropped" in repr(fault) and not faults.can_drop_packets():
+        assert not IN_CI, "CI installs iptables and runs as root"
+        pytest.skip("dropping packets takes iptables and root")
+    warm_up(site)
+    log_before = len(site.log)
+
+    with fault(postgres, network):
+        answers = customers_pass(site)
+        said = site.log[log_before:]
+    with_warning = sum("warning" in answer.json for answer in answers)
+    started = time.monotonic()
+
+    assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log[log_before:]
+    assert eventually(lambda: is_up(site))
+    recovery = time.monotonic() - started
+    record_property("slowest_s", round(max(answer.seconds for answer in answers), 3))
+    record_property("queued", f"{with_warning} of {len(answers)}")
+    record_property("recovery_s", round(recovery, 2))
+
+    assert recovery < RECOVERY_S, site.log[log_before:]
+    if fault not in HEALED_AT_ONCE:
+        assert with_warning
+        assert "breaker closed" not in said  # it stays open for as long as the fault lasts
+    assert not traces_in(site.log)
+    assert threads(site) <= THREADS
+    assert not [line for line in site.log.splitlines() if "Traceback" in line]
+
+
+def test_a_connection_that_is_ended_in_the_middle_of_a_write_costs_nothing(site, postgres, network):
+    warm_up(site)
+    with faults.slow_insert(postgres, network):
+        quotes = [a_quote(site) for _ in range(CUSTOMERS)]
+        ending = Thread(target=lambda: [postgres.end_connections() or time.sleep(0.1) for _ in range(10)])
+        ending.start()
+        answers = at_once(CUSTOMERS, lambda: check_out_with(site, quotes.pop()))
+        ending.join()
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert max(answer.seconds for answer in answers) < BUDGET_S
+
+
+@pytest.mark.parametrize("mode", [Mode.DELAY, Mode.TRICKLE], ids=["200-ms-round-trips", "40-kB-a-second"])
+def test_a_slow_network_delays_leads_and_never_customers(mode, site, postgres, network):
+    warm_up(site)
+    with network.mode(mode):
+        # Each waits for its 0.4 s, with the breaker closed: no more of them than the site has threads.
+        answers = customers_pass(site, customers=3)
+        assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_backlog_goes_over_a_slow_network(site, postgres, network):
+    warm_up(site)
+    with network.mode(Mode.TRICKLE):
+        with faults.locked(postgres, network):
+            answers = customers_pass(site)
+        assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log[-3000:]
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_trial_that_keeps_failing_leaves_no_statement_behind_in_postgres(site, postgres, network):
+    warm_up(site)
+    with faults.locked(postgres, network):
+        customers_pass(site)
+        waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert postgres.query(waiting)[0]["n"] <= len(site.workers())
+
+
+# --- Who connects, and how often ------------------------------------------------------------------------------------
+
+
+def test_a_checkout_is_one_statement_in_one_round_trip(site, postgres, network):
+    quotes = [a_quote(site) for _ in range(5)]
+    warm_up(site)
+    network.messages.clear()
+    assert not any("warning" in check_out_with(site, quote).json for quote in quotes)
+    assert network.messages == {"Parse": 5, "Bind": 5, "other": 5, "Execute": 5, "Sync": 5}  # other: Describe
+
+
+def test_many_checkouts_at_once_share_statements(site, postgres, network):
+    quotes = [a_quote(site) for _ in range(256)]
+    warm_up(site)
+    network.messages.clear()
+    answers = [
+        answer
+        for batch in at_once(64, lambda: [check_out_with(site, quotes.pop()) for _ in range(4)])
+        for answer in batch
+    ]
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert network.messages["Execute"] < len(answers)
+    assert network.messages["Sync"] == network.messages["Execute"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.wrong_password, faults.tenant_not_found, faults.pooler_s_own_breaker],
+    ids=lambda fault: fault.__name__,
+)
+def test_a_refused_password_is_tried_once_by_all_processes_together(fault, postgres, network):
+    # A site of its own: should this fail, it would knock no more for minutes.
+    with live.site(network.url) as site:
+        warm_up(site)
+        with fault(postgres, network):
+            log_before = len(postgres.log)
+            network.connections = 0
+            answers = customers_pass(site)
+            for path in ("/admin/", "/admin/login/", f"/q/{answers[0].json['folio']}/"):
+                assert {answer.status for answer in at_once(8, lambda path=path: site.get(path))} == {503}
+            with live.site(network.url, OUTBOX_DIR=str(site.outbox)) as newcomer:
+                answers += customers_pass(newcomer, rounds=1)
+            assert network.connections == 1
+            if fault is faults.wrong_password:
+                assert postgres.log[log_before:].count("password authentication failed") == 1
+        assert not arrived(postgres, folios_of(answers))
+        assert "0 pending" in site.manage("outbox", "flush")
+        assert eventually(lambda: is_up(site))
+        assert arrived(postgres, folios_of(answers))
+
+
+# --- Rows that Postgres refuses -------------------------------------------------------------------------------------
+
+
+def test_one_refused_lead_is_put_aside_and_those_with_it_arrive(site, postgres, network):
+    warm_up(site)
+    postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (name <> 'Bruno')")
+    try:
+        with faults.locked(postgres, network):
+            quotes = [a_quote(site) for _ in range(5)]
+            answers = [check_out_with(site, quote) for quote in quotes[:-1]]
+            refused = check_out_with(site, quotes[-1], name="Bruno")
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"]) == 1
+        assert not traces_in(site.log)
+        assert "Bruno" not in site.log
+    finally:
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+    assert "0 pending, 0 quarantined" in site.manage("outbox", "flush", "--quarantined")
+    assert arrived(postgres, folios_of([*answers, refused]))
+
+
+def test_a_database_that_refuses_every_row_is_not_asked_all_the_time(postgres, network):
+    postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (false)")
+    try:
+        with live.site(network.url, WEB_CONCURRENCY="1") as site:
+            network.messages.clear()
+            time.sleep(1)
+            assert network.messages["Execute"] < 5
+            check_out_with(site, a_quote(site))
+            assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == 2)
+    finally:
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+
+
+def test_a_stale_sequence_of_ids_loses_no_lead(site, postgres):
+    first = [check_out_with(site, a_quote(site)) for _ in range(3)]
+    postgres.query("SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT min(id) FROM leads), false)")
+    more = [check_out_with(site, a_quote(site)) for _ in range(2)]
+    assert eventually(lambda: arrived(postgres, folios_of(first + more))), site.log[-2000:]
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_lead_sent_twice_during_an_outage_is_one_row_with_the_newer_details(site, postgres, network):
+    warm_up(site)
+    with faults.refused(postgres, network):
+        quote = a_quote(site)
+        check_out_with(site, quote, name="Zoila")
+        check_out_with(site, quote)
+        check_out_with(site, quote, phone="656 111 2233")
+    assert eventually(lambda: is_up(site))
+    rows = postgres.query("SELECT name, phone FROM leads WHERE folio = %s", quote["folio"])
+    assert rows == [{"name": PERSON["name"], "phone": "+526561112233"}]
+
+
+# --- Staff and customers share the threads --------------------------------------------------------------------------
+
+LOGIN = """
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from importlib import import_module
+from django.conf import settings
+user, _ = get_user_model().objects.get_or_create(username="ana", is_staff=True, is_superuser=True)
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session.save()
+print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
+"""
+
+
+def test_staff_pages_that_hang_leave_customers_their_threads(site, postgres, network):
+    warm_up(site)
+    cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+    staff_page = "/admin/leads/lead/"
+    assert eventually(lambda: at_once(16, lambda: site.get(staff_page, **cookie).status) == [200] * 16)
+    quotes = quotes_for(site, 3)
+    with faults.hung(postgres, network):
+        hanging = [Thread(target=site.get, args=[staff_page], kwargs=cookie) for _ in range(16)]
+        for thread in hanging:
+            thread.start()
+        answers = customers_pass(site, rounds=3, quotes=quotes)
+    for thread in hanging:
+        thread.join()
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert eventually(lambda: is_up(site))
+
+
+# --- Starting, stopping, dying --------------------------------------------------------------------------------------
+
+
+def kept(tmp_path: Path) -> dict[str, str]:
+    """An outbox that outlives its site."""
+    return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.refused, faults.hung, faults.frozen, faults.locked], ids=lambda fault: fault.__name__
+)
+def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
+    with fault(postgres, network), live.site(network.url, **kept(tmp_path)) as site:
+        with within(5):
+            assert "no issues" in site.manage("check")
+        health = site.get("/healthz")
+        assert (health.status, health.json["database"]) in {(200, "down"), (200, "unknown")}
+        answers = customers_pass(site)
+        assert not traces_in(site.log)
+        with within(3):
+            site.process.terminate()
+            site.process.wait(10)
+    with live.site(network.url, **kept(tmp_path)):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+
+
+def test_a_site_stopped_in_the_middle_of_a_write_loses_nothing(postgres, network, tmp_path):
+    with live.site(network.url, **kept(tmp_path)) as site:
+        warm_up(site)
+        with faults.frozen(postgres, network):
+            answers = customers_pass(site, rounds=1)
+            with within(3):
+                site.process.terminate()
+                site.process.wait(10)
+    with live.site(network.url, **kept(tmp_path)):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+
+
+def test_two_sites_share_an_outbox_and_one_inherits_from_the_other(postgres, network, tmp_path):
+    with live.site(network.url, **kept(tmp_path)) as heir, live.site(network.url, **kept(tmp_path)) as dying:
+        warm_up(heir)
+        with faults.hung_and_cut(postgres, network):
+            answers = customers_pass(heir) + customers_pass(dying)
+            for pid in [dying.process.pid, *dying.workers()]:
+                os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(heir))
+
+
+def test_a_restart_with_ten_thousand_waiting_leads_delivers_each_once(postgres, network, tmp_path):
+    directory = Path(kept(tmp_path)["OUTBOX_DIR"])
+    directory.mkdir()
+    lead = lead_record(an_issued_quote(), a_contact())
+    waiting = {f"260101-AAAA-{number:04X}-0" for number in range(10_000)}
+    lines = (encode(Item(folio, 0.0, replace(lead, folio=folio).as_json())) for folio in sorted(waiting))
+    (directory / f"1-1-aaaaaaaa{SUFFIX}").write_bytes(b"".join(lines))
+    with live.site(network.url, **kept(tmp_path)) as site:
+        answers = customers_pass(site)
+        assert eventually(lambda: arrived(postgres, waiting | folios_of(answers)), within_s=60)
+        assert eventually(lambda: is_up(site))
+
+
+def test_postgres_is_used_again_within_seconds_of_a_long_outage(site, postgres, network):
+    warm_up(site)
+    ends_at = time.monotonic() + LONG_OUTAGE_S
+    with faults.refused(postgres, network):
+        answers = []
+        while time.monotonic() < ends_at:
+            answers += customers_pass(site, rounds=1)
+            time.sleep(1)
+    with within(RECOVERY_S):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(site))
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1/none?host=192.0.2.1"], ids=["unknown", "unreachable"])
+def test_customers_pass_when_the_host_of_the_database_cannot_be_reached(host):
+    with live.site(f"postgresql://shop:wrong@{host}") as site:
+        customers_pass(site)
+
+
+def test_customers_pass_when_dns_never_answers(tmp_path):
+    needs_root("a name server of its own")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.53", 53))
+        resolver = tmp_path / "resolv.conf"
+        resolver.write_text("nameserver 127.0.0.53\n")
+        under = ["unshare", "-m", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
+        with live.site("postgresql://shop:wrong@database.example.com/shop", under=under) as site:
+            customers_pass(site)
+            with within(3):
+                site.process.terminate()
+                site.process.wait(10)
+
+
+def test_customers_pass_when_the_server_s_queue_of_connections_is_full():
+    with socket.socket() as full, ExitStack() as held:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with live.site(f"postgresql://shop:wrong@127.0.0.1:{full.getsockname()[1]}/shop") as site:
+            customers_pass(site)
+
+
+# --- A transaction pooler, as Supabase's on port 6543 ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres: Postgres) -> Iterator[str]:
+    """Yield the URL of a PgBouncer with two connections to Postgres."""
+    if not shutil.which("pgbouncer"):
+        assert not IN_CI, "CI installs pgbouncer"
+        pytest.skip("there is no pgbouncer")
+    with TemporaryDirectory(prefix="folio-pooler-") as directory, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        (Path(directory) / "users").write_text(f'"{faults.ROLE}" ""\n')
+        (Path(directory) / "ini").write_text(
+            f"[databases]\npostgres = host={postgres.data}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {directory}/users\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        Path(directory).chmod(0o755)
+        command = ["pgbouncer", "--quiet", f"{directory}/ini"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, **postgres.account) as process:
+            yield f"postgresql://{faults.ROLE}@127.0.0.1:{port}/postgres"
+            process.terminate()
+
+
+def test_the_site_works_through_a_transaction_pooler(pooler, postgres):
+    with live.site(pooler) as site:
+        warm_up(site)
+        answers = customers_pass(site)
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+        for page in ("/admin/leads/lead/", f"/q/{answers[0].json['folio']}/"):
+            assert {site.get(page, **cookie).status for _ in range(8)} == {200}
+        assert "breaker opened" not in site.log.split("breaker closed")[-1]
+
+
+def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postgres):
+    with live.site(pooler) as site, ExitStack() as held:
+        warm_up(site)
+        for _ in range(2):
+            held.enter_context(psycopg.connect(pooler)).execute("SELECT 1")
+        answers = customers_pass(site)
+        assert any("warning" in answer.json for answer in answers)
+        held.close()
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(site))
+
+
+# --- Faults of the outbox's disk ------------------------------------------------------------------------------------
+
+
+def needs_root(what: str) -> None:
+    if os.geteuid() != 0:
+        assert not IN_CI, "CI runs as root"
+        pytest.skip(f"{what} takes root")
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[Path]:
+    """Mount 1 MiB of memory."""
+    needs_root("a disk that is full")
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+def fill(disk: Path) -> None:
+    with suppress(OSError), (disk / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 100)
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+
+
+@pytest.mark.parametrize("spoil", [fill, make_read_only])
+@pytest.mark.parametrize("database", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
+def test_the_spare_directory_takes_over_from_a_disk_that_takes_nothing(spoil, database, postgres, network, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        outbox = {"OUTBOX_DIR": f"{disk}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/spare"}
+        with live.site(network.url, **outbox) as site:
+            warm_up(site)
+            with database(postgres, network):
+                answers = customers_pass(site, rounds=1)
+                with suppress(subprocess.CalledProcessError):  # busy: it is written to
+                    spoil(disk)
+                answers += customers_pass(site, rounds=2)
+            assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log
+            assert "carried" not in site.log
+            assert not traces_in(site.log)
+
+
+def test_leads_are_stored_without_any_disk_and_carried_without_a_database(postgres, network, tmp_path):
+    (tmp_path / "file").touch()
+    nowhere = {"OUTBOX_DIR": f"{tmp_path}/file/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/file/spare"}
+    with live.site(network.url, **nowhere) as site:
+        assert eventually(lambda: is_up(site))
+        stored = customers_pass(site, rounds=1)
+        assert arrived(postgres, folios_of(stored))
+        assert "carried" not in site.log
+        with faults.refused(postgres, network):
+            carried = customers_pass(site)
+        assert all(f"carried: folio={folio}" in site.log for folio in folios_of(carried))
+        assert not traces_in(site.log)
+        assert eventually(lambda: is_up(site))
+        for answer in carried[:3]:
+            said = site.manage("restore_lead", message(answer.json["whatsapp_url"]))
+            assert said == f"{answer.json['folio']}: created"
+        assert arrived(postgres, folios_of(stored + carried[:3]))
+
+
+def test_a_journal_deleted_while_it_is_in_use_loses_nothing(postgres, network):
+    with live.site(network.url) as site:
+        warm_up(site)
+        with faults.refused(postgres, network):
+            answers = customers_pass(site, rounds=1)
+            for segment in site.outbox.glob(f"*{SUFFIX}"):
+                segment.unlink()
+            answers += customers_pass(site, rounds=2)
+        assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log
+        assert "deleted: " in site.log
+
+
+def test_damage_in_a_journal_costs_only_the_damaged_record(postgres, network, tmp_path):
+    with faults.refused(postgres, network):
+        with live.site(network.url, **kept(tmp_path), WEB_CONCURRENCY="1") as site:
+            answers = [check_out_with(site, a_quote(site)) for _ in range(5)]
+        [segment] = site.outbox.glob(f"*{SUFFIX}")
+        damaged = segment.read_bytes().replace(b"Zoila", b"ZoiXX")
+        intact = segment.read_bytes()
+        victim = answers[2].json["folio"].encode()
+        lines = [
+            bad if victim in good and bad != good else good
+            for good, bad in zip(intact.splitlines(True), damaged.splitlines(True), strict=True)
+        ]
+        segment.write_bytes(b"".join(lines) + b"0a1b2c3d 17")  # and torn at its end
+    with live.site(network.url, **kept(tmp_path)) as site:
+        survivors = folios_of(answers) - {answers[2].json["folio"]}
+        assert eventually(lambda: arrived(postgres, survivors)), site.log
+        assert eventually(lambda: site.get("/healthz").json["status"] == "degraded")
+        assert "damaged: " in site.log
+        assert len(list((site.outbox / "damaged").iterdir())) == 1
