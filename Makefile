@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
-.PHONY: run test lint install build screenshots clean
+.PHONY: run test lint install build screenshots bench soak clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
@@ -28,6 +28,15 @@ lint: install
 
 screenshots: install
 	@exec .venv/bin/python bin/with-postgres --temporary python bin/screenshots
+
+# The checkout beside the plainest Django insert view, healthy and in outages: five minutes, one table.
+bench: install
+	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.checkout $(ARGS)
+
+# Minutes of customers, faults and killed workers: `make soak SOAK_SECONDS=60` for a short one.
+soak: export SOAK_SECONDS ?= 300
+soak: install
+	@exec .venv/bin/python -m bench.soak $(ARGS)
 
 install: .venv/installed
 	@.venv/bin/python bin/compile-catalogues

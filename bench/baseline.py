@@ -1,0 +1,59 @@
+"""What a checkout is measured against: the plainest Django view that does the same for the customer.
+
+startproject's settings, a persistent connection, `Lead.objects.create` of an equal row, a redirect. It checks nothing,
+and when Postgres is down it loses the lead.
+"""
+
+import os
+from typing import Any
+from urllib.parse import quote
+
+SECRET_KEY = os.environ["SECRET_KEY"]
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "bench.baseline_urls"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+USE_TZ = True
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "postgres",
+        "HOST": os.environ.get("BASELINE_DATABASE_HOST", ""),
+        "CONN_MAX_AGE": None,
+    }
+}
+
+
+def chat_url(lead: Any) -> str:
+    data = lead.quote_data
+    lines = "\n".join(f"- {line['billed']} {line['unit']} de {line['description']}" for line in data["lines"])
+    text = f"Hola, soy {lead.name}. Me interesa la cotización *{lead.folio}*:\n{lines}\n*Total: {data['total']}*"
+    return f"https://wa.me/526561234567?text={quote(text, safe='')}"

@@ -1,0 +1,186 @@
+"""Customers check out for minutes while the database fails in every way and workers are killed; none is lost.
+
+    make soak                           5 minutes, 20 to 60 customers a second
+    make soak SOAK_SECONDS=60
+
+Real gunicorn, a real Postgres and the faults of tests/faults.py. It fails when a folio that was answered is not in
+`leads` exactly once. A request that got no answer, because its worker was killed, promised nothing.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from math import ceil
+from threading import Event
+
+from tests import faults, live
+from tests.customers import a_quote, check_out_with
+from tests.live import Postgres, Site, eventually
+from tests.proxy import Proxy, proxy
+
+RATE = (20, 60)  # customers a second
+MOST_AT_ONCE = 64
+FAULT_S, REST_S, KILL_EVERY_S = (1, 6), (0.5, 4), (3, 9)
+# From the end of the last fault to the last lead in Postgres.
+PATIENCE_S = 60
+
+FAULTS = [
+    faults.refused,
+    faults.stopped,
+    faults.frozen,
+    faults.locked,
+    faults.hung,
+    faults.hung_and_cut,
+    faults.reply_lost,
+    faults.read_only,
+    faults.without_table,
+    faults.wrong_password,
+    *([faults.dropped] if faults.can_drop_packets() else []),
+]
+
+
+@dataclass
+class Report:
+    """What came of it. seconds: of each checkout that was answered, in no order."""
+
+    answered: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    queued: int = 0
+    unanswered: int = 0
+    wrong: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    missing: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    recovery_s: float = 0.0
+
+    @property
+    def has_passed(self) -> bool:
+        return bool(self.answered) and not (self.wrong or self.missing or self.doubled)
+
+    def __str__(self) -> str:
+        seconds = sorted(self.seconds)
+        rows: list[tuple[str, object]] = [
+            ("checkouts answered", len(self.answered)),
+            ("  of which queued", self.queued),
+            ("  slowest, ms", round(1000 * seconds[-1])),
+            ("  p99, ms", round(1000 * seconds[ceil(0.99 * len(seconds)) - 1])),
+            ("  wrong answers", len(self.wrong)),
+            ("requests without an answer", self.unanswered),
+            ("workers killed", self.kills),
+            ("faults", self.faults.total()),
+            *((f"  {name}", count) for name, count in sorted(self.faults.items())),
+            ("last lead after the last fault, s", f"{self.recovery_s:.1f}"),
+            ("folios missing", len(self.missing)),
+            ("folios doubled", len(self.doubled)),
+        ]
+        return "\n".join([*(f"{name:<36}{value:>8}" for name, value in rows), *self.wrong[:3]])
+
+
+def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = FAULTS) -> Report:
+    """Run a site of its own for so long; the report says what became of every checkout."""
+    report, over = Report(), Event()
+    with live.postgres() as postgres:
+        faults.give_the_tables_to_the_site(postgres)
+        with proxy(postgres.data, user=f"{faults.ROLE}:wrong") as network, live.site(network.url) as site:
+            actors: list[Callable[[], None]] = [
+                lambda: _break(site, postgres, network, report, over, chance, of),
+                lambda: _kill(site, report, over, chance),
+            ]
+            with ThreadPoolExecutor(len(actors)) as acting, ThreadPoolExecutor(MOST_AT_ONCE) as customers:
+                running = [acting.submit(actor) for actor in actors]
+                try:
+                    _send_customers(site, report, customers, time.monotonic() + seconds, chance)
+                finally:
+                    over.set()
+            for actor in running:
+                actor.result()
+            _count(site, postgres, report)
+    return report
+
+
+def _send_customers(
+    site: Site, report: Report, customers: ThreadPoolExecutor, ends_at: float, chance: random.Random
+) -> None:
+    while (now := time.monotonic()) < ends_at:
+        rate = chance.randint(*RATE)
+        for number in range(rate):
+            time.sleep(max(0.0, now + number / rate - time.monotonic()))
+            customers.submit(_customer, site, report)
+
+
+def _customer(site: Site, report: Report) -> None:
+    try:
+        answer = check_out_with(site, a_quote(site))
+    except (OSError, HTTPException):
+        report.unanswered += 1
+    except Exception as error:
+        report.wrong.append(f"{type(error).__name__}: {error}")
+    else:
+        report.answered.append(answer.json["folio"])
+        report.seconds.append(answer.seconds)
+        report.queued += "warning" in answer.json
+
+
+def _break(
+    site: Site,
+    postgres: Postgres,
+    network: Proxy,
+    report: Report,
+    over: Event,
+    chance: random.Random,
+    of: Sequence[faults.Fault],
+) -> None:
+    while not over.wait(chance.uniform(*REST_S)):
+        fault = chance.choice(of)
+        with fault(postgres, network):
+            over.wait(chance.uniform(*FAULT_S))
+        report.faults[fault.__name__] += 1
+        # After a wrong password nobody knocks for minutes, unless a person says that it was mended.
+        (site.outbox / "retry-now").touch()
+
+
+def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> None:
+    while not over.wait(chance.uniform(*KILL_EVERY_S)):
+        with suppress(IndexError, ProcessLookupError):
+            os.kill(chance.choice(site.workers()), signal.SIGKILL)
+            report.kills += 1
+
+
+def _count(site: Site, postgres: Postgres, report: Report) -> None:
+    """Wait until the outbox is empty, and compare what was answered with what is there."""
+    started = time.monotonic()
+
+    def rows() -> Counter[str]:
+        return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
+
+    expected = set(report.answered)
+    eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
+    report.recovery_s = time.monotonic() - started
+    found = rows()
+    report.missing = sorted(expected - found.keys())
+    report.doubled = sorted(folio for folio, count in found.items() if count > 1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=float(os.environ.get("SOAK_SECONDS", 300)))
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="to fail in the same order again")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.seconds:.0f} s")
+    report = soak(options.seconds, chance=random.Random(options.seed))
+    print(report)
+    return 0 if report.has_passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
