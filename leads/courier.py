@@ -20,8 +20,10 @@ from django.db import connections, transaction
 from django.db.utils import OperationalError
 
 from leads.breaker import Breaker, Fault, classify
+from leads.disk import make_directory
 from leads.notices import notice
-from leads.outbox import BATCH, Batch, Item, Outbox, OutboxUnavailable, Position, make_directory
+from leads.outbox import BATCH, Batch, Outbox, OutboxUnavailable, Position
+from leads.segment import Item
 
 DEADLINE_S = 1.0
 IDLE_S = 1.0

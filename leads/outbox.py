@@ -1,9 +1,7 @@
 """The outbox: an append-only journal, on this machine's disk, of leads that Postgres has not confirmed. Plain Python.
 
 A directory of segments. A process appends to a segment of its own, locked (flock) for its life, so there is no shared
-writer; a segment whose lock is free belongs to a dead process, and any courier adopts it. A record is one line:
-
-    <crc32, 8 hex digits> <unix time> <folio> <JSON>\\n
+writer; a segment whose lock is free belongs to a dead process, and any courier adopts it.
 
 Delivered records are only counted (beside the segment, for whoever asks how many wait), never rewritten; a segment
 whose every record is delivered is unlinked. Delivering twice is harmless, so nothing else needs to survive a crash. A
@@ -12,24 +10,29 @@ rest is delivered. Nothing is dropped for age, size or count; a backlog is read 
 """
 
 import errno
-import fcntl
 import json
 import os
-import re
 import secrets
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-SUFFIX = ".journal"
-COUNT_SUFFIX = ".delivered"
+from leads.disk import (
+    EPHEMERAL_FILE_SYSTEMS,
+    NETWORK_FILE_SYSTEMS,
+    file_system,
+    free_bytes,
+    make_directory,
+    private,
+    sync_directory,
+)
+from leads.segment import COUNT_SUFFIX, DAMAGED, SUFFIX, Item, Segment, SegmentRetired, encode, records
+
 QUARANTINE = "quarantine"
-DAMAGED = "damaged"
 
 # Beyond this a segment that is all delivered makes room; one that is not makes way for newer leads.
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -38,245 +41,13 @@ BATCH = 200
 BACKLOG_BATCH = 50
 # Each held segment is an open file, of which a process may have few; the next are adopted when these are delivered.
 MOST_HELD = 64
-_CHUNK = 64 * 1024
 # How long a directory that failed is left alone before it is tried again.
 RETRY_DIRECTORY_S = 5.0
 LOW_DISK_BYTES = 50 * 1024 * 1024
 
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs"}
-    | {f"fuse.{name}" for name in ("sshfs", "s3fs", "mount-s3", "goofys", "gcsfuse", "rclone", "juicefs", "glusterfs")}
-)
-EPHEMERAL_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay", "aufs", "fuse.fuse-overlayfs"})
-
-_FOLIO = re.compile(r"[A-Za-z0-9_-]+")
-_RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
-
 
 class OutboxUnavailable(OSError):
     """No directory of the outbox took the record: it is not on disk."""
-
-
-class SegmentRetired(OSError):
-    """This segment takes no more records; the next one does."""
-
-
-class Item(NamedTuple):
-    """One record. at: when it was journaled, unix time; text: its JSON; end: the offset after it in its segment."""
-
-    folio: str
-    at: float
-    text: bytes
-    end: int = 0
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.text)
-
-
-def encode(item: Item) -> bytes:
-    """Return the line of a record; ValueError where it would not be one line that reads back the same."""
-    if not _FOLIO.fullmatch(item.folio) or b"\n" in item.text:
-        raise ValueError("a folio is letters, digits and dashes, and the JSON of a record is one line")
-    body = b"%.3f %s %s" % (item.at, item.folio.encode(), item.text)
-    return b"%08x %s\n" % (zlib.crc32(body), body)
-
-
-def decode(line: bytes) -> Item | None:
-    """Return the record of a line without its newline, or None where it is damaged."""
-    checksum, _, body = line.partition(b" ")
-    try:
-        if int(checksum, 16) != zlib.crc32(body):
-            return None
-        at, folio, text = body.split(b" ", 2)
-        return Item(folio.decode(), float(at), text)
-    except ValueError:
-        return None
-
-
-def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
-    """Yield what is in a line, newline included: each record, or None for a damaged one, and its length.
-
-    Where a newline was damaged, two records stand in one line, both of them sound.
-    """
-    if item := decode(line[:-1]):
-        yield item, len(line)
-        return
-    for piece in filter(None, _RECORD_START.split(line)):
-        yield decode(piece[:-1]), len(piece)
-
-
-class Segment:
-    """One file of the journal. Offsets are bytes; `synced` bounds what may be read, `delivered` where to go on."""
-
-    def __init__(self, path: Path, fd: int, *, size: int) -> None:
-        self.path = path
-        self.written = self.synced = size
-        self.delivered = 0
-        self.damaged = 0
-        self.refused: set[int] = set()
-        self.is_rescued = False
-        self._fd = fd
-        self._is_retired = False
-        self._has_lost_a_sync = False
-        self._checked = 0
-        self._count_fd: int | None = None
-        self._write_lock, self._sync_lock = Lock(), Lock()
-
-    @classmethod
-    def create(cls, directory: Path, content: Iterable[bytes]) -> "Segment":
-        """Make a segment that begins with `content` and is ours until we close it; OSError leaves nothing behind."""
-        make_directory(directory)
-        while True:
-            path = directory / f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
-            segment = cls(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), size=0)
-            try:
-                if _lock(segment._fd) and not segment.is_deleted():
-                    for part in content:
-                        segment.append(part)
-                    sync_directory(directory)
-                    return segment
-            except OSError:
-                with suppress(OSError):
-                    path.unlink()
-                segment.close()
-                raise
-            segment.close()  # an adopter saw it between its making and its lock
-
-    @classmethod
-    def adopt(cls, path: Path) -> "Segment | None":
-        """Take over a segment that no living process holds; None where one does, or where it is gone."""
-        try:
-            fd = os.open(path, os.O_RDONLY)  # a disk that became read-only still gives up what it has
-        except FileNotFoundError:
-            return None
-        segment = cls(path, fd, size=0)
-        segment.retire()
-        try:
-            if _lock(fd) and not segment.is_deleted():
-                segment.written = segment.synced = os.fstat(fd).st_size
-                return segment
-        except OSError:
-            segment.close()
-            raise
-        segment.close()
-        return None
-
-    def append(self, line: bytes) -> int:
-        """Write a record and bring it to the disk; return the offset of its end. OSError: it is not there.
-
-        Records that are written while another thread syncs share the next sync.
-        """
-        try:
-            with self._write_lock:
-                if self._is_retired:
-                    raise SegmentRetired(self.path)
-                if (took := os.write(self._fd, line)) != len(line):
-                    # Nothing may follow it: only the last line of a segment may be torn.
-                    self._is_retired = True
-                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of a record")
-                self.written += len(line)
-                end = self.written
-            with self._sync_lock:
-                if self.synced < end:
-                    self._sync()
-        except OSError:
-            self._is_retired = True
-            raise
-        return end
-
-    def _sync(self) -> None:
-        # A sync that failed is not tried again: the kernel may have dropped what it could not write, and say yes.
-        if self._has_lost_a_sync:
-            raise SegmentRetired(self.path)
-        covered = self.written
-        try:
-            os.fdatasync(self._fd)
-            if self.is_deleted():
-                raise FileNotFoundError(errno.ENOENT, "deleted while it was in use", str(self.path))
-        except OSError:
-            self._has_lost_a_sync = True
-            raise
-        self.synced = covered
-
-    def is_deleted(self) -> bool:
-        """Whether no name leads to it any more: such a file accepts writes, and loses them with its process."""
-        return os.fstat(self._fd).st_nlink == 0
-
-    def read(self, limit: int) -> tuple[list[Item], int]:
-        """Return up to `limit` undelivered records and the offset after them; damage on the way is counted.
-
-        A folio comes at most once: a second record of it is for the next batch. Where nothing sound is left, the
-        offset is the end.
-        """
-        items: dict[str, Item] = {}
-        bound, offset, rest = self.synced, self.delivered, b""
-        position = offset
-        while position < bound:
-            chunk = os.pread(self._fd, min(_CHUNK, bound - position), position)
-            if not chunk:
-                break
-            position += len(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            whole = [line + b"\n" for line in lines]
-            if rest and position == bound:
-                whole.append(rest)  # torn, unless only its newline is damaged
-            for line in whole:
-                for item, length in records(line):
-                    if len(items) == limit or (item and item.folio in items):
-                        return list(items.values()), offset
-                    offset += length
-                    if item:
-                        items[item.folio] = item._replace(end=offset)
-                    elif offset > self._checked and line.endswith(b"\n"):
-                        self.damaged += 1
-                    self._checked = max(self._checked, offset)
-        return list(items.values()), offset if items else bound
-
-    def mark(self, offset: int) -> None:
-        """Count everything before `offset` as delivered."""
-        self.delivered = offset
-        with suppress(OSError):  # only for whoever asks how many wait
-            if self._count_fd is None:
-                self._count_fd = os.open(self.path.with_suffix(COUNT_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600)
-            os.pwrite(self._count_fd, b"%020d\n" % offset, 0)
-
-    def remainder(self) -> Iterator[bytes]:
-        """Yield the bytes that were acknowledged and not delivered."""
-        for position in range(self.delivered, self.synced, SEGMENT_BYTES):
-            yield os.pread(self._fd, min(SEGMENT_BYTES, self.synced - position), position)
-
-    def retire(self) -> None:
-        """Take no more records."""
-        with self._write_lock:
-            self._is_retired = True
-
-    def is_finished(self) -> bool:
-        """Whether every record that was or may yet be acknowledged is delivered, and no other can come."""
-        with self._write_lock, self._sync_lock:
-            # A record that is written and not yet synced has a thread that waits for it, unless its sync failed.
-            return self._is_retired and self.delivered >= (self.synced if self._has_lost_a_sync else self.written)
-
-    def unlink(self) -> None:
-        """Remove the file; one with damage in it is set aside instead. OSError: it is still there."""
-        self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            if self.damaged:
-                aside = self.path.parent / DAMAGED
-                make_directory(aside)
-                self.path.rename(aside / self.path.name)
-            else:
-                self.path.unlink()
-
-    def close(self) -> None:
-        """Let go of the file. An append that is still on its way fails, and goes to the next segment."""
-        with self._write_lock, self._sync_lock:
-            self._is_retired = self._has_lost_a_sync = True
-            for fd in (self._count_fd, self._fd):
-                if fd is not None:
-                    os.close(fd)
-            # The numbers may be another file's from now on.
-            self._count_fd, self._fd = None, -1
 
 
 class Position(NamedTuple):
@@ -640,51 +411,13 @@ def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
     path = folder / f"{item.folio}-{secrets.token_hex(4)}.json"
     about = json.dumps({"reason": reason, "at": at, "journaled_at": item.at})
     unfinished = path.with_suffix(".tmp")
-    with open(unfinished, "wb", opener=_private) as file:
+    with open(unfinished, "wb", opener=private) as file:
         file.write(about[:-1].encode() + b', "record": ' + item.text + b"}")
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
     sync_directory(folder)
     return path
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory of ours, and its parents, so that they outlive a power cut."""
-    missing = [folder for folder in (directory, *directory.parents) if not os.path.lexists(folder)]
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in missing:
-        with suppress(PermissionError):  # a parent that we may not read
-            sync_directory(folder.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def file_system(path: Path) -> str:
-    """Return the type of the file system that a path is, or will be, on; "" where the system does not say."""
-    try:
-        return file_system_in(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()), _existing(path))
-    except OSError:
-        return ""
-
-
-def file_system_in(mountinfo: str, path: Path) -> str:
-    """Return the type of the file system of an absolute path, from a text such as /proc/self/mountinfo (proc(5))."""
-    found, longest = "", -1
-    for line in filter(None, mountinfo.split("\n")):
-        before, _, after = line.partition(" - ")
-        written = before.split(" ")[4]
-        mount = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), written))
-        # Of two mounts on one place the later one counts.
-        if path.is_relative_to(mount) and len(mount.parts) >= longest:
-            found, longest = after.split(" ")[0], len(mount.parts)
-    return found
 
 
 def refuse_network_file_system(directory: Path) -> None:
@@ -694,34 +427,3 @@ def refuse_network_file_system(directory: Path) -> None:
         raise OutboxUnavailable(
             errno.ENOTSUP, f"{directory} is on a network file system ({kind}), which loses locks and syncs"
         )
-
-
-def is_ephemeral(directory: Path) -> bool:
-    """Whether a restart of the machine, or a new release, takes the directory along."""
-    return file_system(directory) in EPHEMERAL_FILE_SYSTEMS
-
-
-def free_bytes(directory: Path) -> int:
-    """Return how much room there is for us where a directory is, or will be."""
-    space = os.statvfs(_existing(directory))
-    return space.f_bavail * space.f_frsize
-
-
-def _existing(path: Path) -> Path:
-    """Return the nearest ancestor that is there, itself included, with symbolic links followed."""
-    real = os.path.realpath(path)
-    while not os.path.exists(real):
-        real = os.path.dirname(real)
-    return Path(real)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from leads.courier import of_this_process
 from leads.notices import notice
-from leads.outbox import Item, OutboxUnavailable
+from leads.outbox import OutboxUnavailable
+from leads.segment import Item
 from quoter.pricebook import as_data
 from quoter.token import IssuedQuote
 

@@ -22,8 +22,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from leads.outbox import SUFFIX, Item, encode
 from leads.record import lead_record
+from leads.segment import SUFFIX, Item, encode
 from tests import faults, live
 from tests.customers import PERSON, a_quote, check_out_with, traces_in
 from tests.factories import a_contact, an_issued_quote

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from leads import outbox
-from leads.outbox import Item, Outbox, OutboxUnavailable
+from leads.disk import file_system_in, is_ephemeral
+from leads.outbox import Outbox, OutboxUnavailable
+from leads.segment import DAMAGED, Item, encode
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = '{"name":"José Ñandú 😀","phone":"+526561234567"}'.encode()
@@ -462,7 +464,7 @@ def test_a_byte_that_changed_costs_at_most_its_own_record(directories, flip):
 
         assert folios(adopted_and_drained(directories, notices)) == ["A", "C"]
 
-        aside = directories[0] / outbox.DAMAGED / path.name
+        aside = directories[0] / DAMAGED / path.name
         assert aside.read_bytes() == changed
         assert len(notices.of("damaged")) == 1
         assert (outbox.census(directories).pending, outbox.census(directories).damaged) == (0, 1)
@@ -726,7 +728,7 @@ def test_a_disk_that_is_nearly_full_is_told_of_once(small_disk, directories, not
 def test_a_disk_that_a_restart_takes_along_is_told_of_at_the_start(small_disk, directories, notices):
     Outbox(directories, notice=notices)
     assert notices.of("ephemeral")[0] == {"directory": str(small_disk), "file_system": "tmpfs"}
-    assert outbox.is_ephemeral(small_disk / "not" / "there" / "yet")
+    assert is_ephemeral(small_disk / "not" / "there" / "yet")
 
 
 MOUNTINFO = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard
@@ -753,7 +755,7 @@ MOUNTINFO = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard
     ],
 )
 def test_the_file_system_of_a_path_is_that_of_its_nearest_and_latest_mount(path, kind):
-    assert outbox.file_system_in(MOUNTINFO, Path(path)) == kind
+    assert file_system_in(MOUNTINFO, Path(path)) == kind
 
 
 def test_the_kernel_says_what_this_directory_is_on(tmp_path):
@@ -844,7 +846,7 @@ def test_a_million_records_pass_in_constant_memory(directories):
     directories[0].mkdir()
     with (directories[0] / "1-backlog.journal").open("wb") as file:
         for number in range(1_000_000):
-            file.write(outbox.encode(Item(f"F{number}", 1795374600.0, b'{"name":"Ana"}')))
+            file.write(encode(Item(f"F{number}", 1795374600.0, b'{"name":"Ana"}')))
     script = """
 import resource, sys
 from pathlib import Path

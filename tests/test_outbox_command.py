@@ -14,6 +14,7 @@ from leads import courier, outbox
 from leads.models import Lead
 from leads.outbox import Outbox
 from leads.record import LeadRecord, Outcome, lead_record, record
+from leads.segment import Item
 from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,7 +51,7 @@ def left_by_a_dead_process(directories: list[Path], *rows: LeadRecord, at: float
 
 
 def refused_before(directories: list[Path], row: LeadRecord) -> None:
-    outbox.put_aside(directories[0], outbox.Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    outbox.put_aside(directories[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
 
 
 def run(*arguments: str) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from leads import outbox
-from leads.outbox import Batch, Item, Outbox, OutboxUnavailable
+from leads.outbox import Batch, Outbox, OutboxUnavailable
+from leads.segment import Item, encode, records
 
 FOLIOS = st.sampled_from("ABCD")
 DIRECTORIES = st.sampled_from([0, 1])
@@ -76,7 +77,7 @@ class Journal(RuleBasedStateMachine):
         for segment in filter(None, [self.journal._current, *self.journal._backlog]):
             segment.close()
         if paths := outbox.segment_paths(self.directories):
-            line = outbox.encode(Item("TORN", self.now, b"{}"))
+            line = encode(Item("TORN", self.now, b"{}"))
             with data.draw(st.sampled_from(paths)).open("ab") as file:
                 file.write(line[: data.draw(st.integers(1, len(line) - 1))])
         self.a_new_process_adopts()
@@ -150,7 +151,7 @@ class Journal(RuleBasedStateMachine):
         found = []
         for path in self.root.rglob("*.journal"):
             with path.open("rb") as file:
-                found += [item for line in file for item, _ in outbox.records(line) if item]
+                found += [item for line in file for item, _ in records(line) if item]
         return found
 
 

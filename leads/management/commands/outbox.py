@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from leads import outbox
+from leads import disk, outbox
 from leads.breaker import Breaker
 from leads.courier import RETRY_NOW, Courier
 from leads.notices import notice
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             f"{found.pending} pending, oldest {age:.0f} s, {found.quarantined} quarantined, "
             f"{found.damaged} damaged segments; {self._disks()}"
         )
-        is_low = any(outbox.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
+        is_low = any(disk.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
         if found.quarantined or found.damaged or age > WORRYING_S or is_low:
             raise CommandError("A person is needed: docs/reliability.md says what to do.")
 
@@ -117,9 +117,9 @@ class Command(BaseCommand):
     def _disks(self):
         said = []
         for directory in self.directories:
-            kind = "ephemeral" if outbox.is_ephemeral(directory) else "durable"
-            free = outbox.free_bytes(directory) / 1024**2
-            said.append(f"{directory}: {kind} ({outbox.file_system(directory)}), {free:,.0f} MB free")
+            kind = "ephemeral" if disk.is_ephemeral(directory) else "durable"
+            free = disk.free_bytes(directory) / 1024**2
+            said.append(f"{directory}: {kind} ({disk.file_system(directory)}), {free:,.0f} MB free")
         return "; ".join(said)
 
     def _person(self, row):

@@ -1,0 +1,84 @@
+"""What the journal needs from the disk: directories that outlive a power cut, locks, and what kind of disk it is."""
+
+import fcntl
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs"}
+    | {f"fuse.{name}" for name in ("sshfs", "s3fs", "mount-s3", "goofys", "gcsfuse", "rclone", "juicefs", "glusterfs")}
+)
+EPHEMERAL_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay", "aufs", "fuse.fuse-overlayfs"})
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory of ours, and its parents, so that they outlive a power cut."""
+    missing = [folder for folder in (directory, *directory.parents) if not os.path.lexists(folder)]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        with suppress(PermissionError):  # a parent that we may not read
+            sync_directory(folder.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that a path is, or will be, on; "" where the system does not say."""
+    try:
+        return file_system_in(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()), _existing(path))
+    except OSError:
+        return ""
+
+
+def file_system_in(mountinfo: str, path: Path) -> str:
+    """Return the type of the file system of an absolute path, from a text such as /proc/self/mountinfo (proc(5))."""
+    found, longest = "", -1
+    for line in filter(None, mountinfo.split("\n")):
+        before, _, after = line.partition(" - ")
+        written = before.split(" ")[4]
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), written))
+        # Of two mounts on one place the later one counts.
+        if path.is_relative_to(mount) and len(mount.parts) >= longest:
+            found, longest = after.split(" ")[0], len(mount.parts)
+    return found
+
+
+def is_ephemeral(directory: Path) -> bool:
+    """Whether a restart of the machine, or a new release, takes the directory along."""
+    return file_system(directory) in EPHEMERAL_FILE_SYSTEMS
+
+
+def free_bytes(directory: Path) -> int:
+    """Return how much room there is for us where a directory is, or will be."""
+    space = os.statvfs(_existing(directory))
+    return space.f_bavail * space.f_frsize
+
+
+def _existing(path: Path) -> Path:
+    """Return the nearest ancestor that is there, itself included, with symbolic links followed."""
+    real = os.path.realpath(path)
+    while not os.path.exists(real):
+        real = os.path.dirname(real)
+    return Path(real)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only we may read: an opener for `open`."""
+    return os.open(path, flags, 0o600)
+
+
+def lock(fd: int) -> bool:
+    """Lock a file for as long as it is open; False where another process holds it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
