@@ -123,7 +123,7 @@ class Courier:
 
     # --- From any thread --------------------------------------------------------------------------------------------
 
-    def carry(self, position: Position) -> None:
+    def carry(self) -> None:
         """Say that a record was journaled."""
         self._has_news.set()
 
@@ -151,6 +151,26 @@ class Courier:
                 self._unjournaled.remove(record)
             return record.is_delivered
         return record.is_settled and not record.is_refused
+
+    @property
+    def is_down(self) -> bool:
+        """Whether a question to Postgres from a request's thread had better not be asked."""
+        return self.breaker.is_open or self._is_blocked()
+
+    def failed(self, error: Exception) -> None:
+        """Count a question that failed on a request's thread."""
+        fault = classify(error)
+        if fault is Fault.AUTH:
+            self._block()
+        self.breaker.failed(fault)
+
+    def retry_now(self) -> None:
+        """Let every process on this machine try again at once: a person mended the database."""
+        # Lifted once, here: the first process to try finds out, and where it fails the others are blocked again.
+        self._unblock()
+        with suppress(OSError):
+            make_directory(self.outbox.directories[0])
+            self._mark(RETRY_NOW).touch()
 
     def _is_stuck(self, timeout_s: float) -> bool:
         return self._busy_since is not None and time.monotonic() - self._busy_since > timeout_s
@@ -284,26 +304,6 @@ class Courier:
             if error is not None and classify(error) is Fault.AUTH:
                 self._block()
             return error
-
-    @property
-    def is_down(self) -> bool:
-        """Whether a question to Postgres from a request's thread had better not be asked."""
-        return self.breaker.is_open or self._is_blocked()
-
-    def failed(self, error: Exception) -> None:
-        """Count a question that failed on a request's thread."""
-        fault = classify(error)
-        if fault is Fault.AUTH:
-            self._block()
-        self.breaker.failed(fault)
-
-    def retry_now(self) -> None:
-        """Let every process on this machine try again at once: a person mended the database."""
-        # Lifted once, here: the first process to try finds out, and where it fails the others are blocked again.
-        self._unblock()
-        with suppress(OSError):
-            make_directory(self.outbox.directories[0])
-            self._mark(RETRY_NOW).touch()
 
     def _unblock(self) -> None:
         with suppress(OSError):

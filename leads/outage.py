@@ -70,7 +70,7 @@ class StaffOutageMiddleware:
 
 def outage_page(request: HttpRequest) -> HttpResponse:
     """Return the 503 page; for staff with the cookie, with who waits, oldest first."""
-    context: dict[str, Any] = {"waiting": outbox_state(), "most": MOST_SHOWN}
+    context: dict[str, Any] = {"waiting": outbox_state()}
     if _is_staff(request):
         context["leads"] = list(islice(_people(), MOST_SHOWN))
     response = render(request, "leads/admin/outage.html", context, status=503)

@@ -85,7 +85,7 @@ def record(lead: LeadRecord) -> Outcome:
             return Outcome.STORED
         notice("carried", folio=lead.folio)
         return Outcome.CARRIED
-    courier.carry(position)
+    courier.carry()
     if wait_s and courier.wait_for(position, wait_s):
         return Outcome.STORED
     if wait_s:
