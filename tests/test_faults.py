@@ -258,11 +258,14 @@ def test_many_checkouts_at_once_share_statements(site, postgres, network):
 )
 def test_a_refused_password_is_tried_once_by_all_processes_together(fault, postgres, network):
     # A site of its own: should this fail, it would knock no more for minutes.
+    network.connections = 0
     with live.site(network.url) as site:
+        # Both workers: one that is still starting would knock while nobody counts.
+        assert eventually(lambda: network.connections >= 2), site.log
         warm_up(site)
+        log_before = len(postgres.log)
+        network.connections = 0
         with fault(postgres, network):
-            log_before = len(postgres.log)
-            network.connections = 0
             answers = customers_pass(site)
             for path in ("/admin/", "/admin/login/", f"/q/{answers[0].json['folio']}/"):
                 assert {answer.status for answer in at_once(8, lambda path=path: site.get(path))} == {503}
