@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -79,16 +80,15 @@ def give_quote(request: HttpRequest) -> HttpResponse:
     visitor_id = _visitor_id(request) or secrets.token_urlsafe(16)
     recorded(quote_record(issued, visitor_id=visitor_id))
     signed = token.dumps(issued)
-    page = reverse("checkout:quote_page", args=[signed])
     if sent.is_json:
         answer = {
             "folio": issued.quote.folio,
             "token": signed,
             "quote": issued.quote.model_dump(mode="json"),
-            "url": request.build_absolute_uri(page),
+            "url": _address(request, signed),
         }
         return JsonResponse(answer, status=201)
-    response = SeeOther(page)
+    response = SeeOther(reverse("checkout:quote_page", args=[signed]))
     response.set_cookie(
         VISITOR_COOKIE,
         visitor_id,
@@ -125,7 +125,6 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 def checkout(request: HttpRequest) -> HttpResponse:
     """POST /checkout/: record who asked, and go on to the chat, whatever became of the record."""
     if request.method != "POST":
@@ -214,9 +213,19 @@ def _link(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: 
     """Return the link for the chat: short when the lead is stored; otherwise it carries the whole lead."""
     number = issued.quote.folio
     if outcome is Outcome.STORED:
-        return request.build_absolute_uri(reverse("checkout:quote_page", args=[number]))
-    page = request.build_absolute_uri(reverse("checkout:quote_page", args=[token.dumps(issued)]))
-    return f"{page}#{seal(contact, folio=number)}"
+        return _address(request, number)
+    return f"{_address(request, token.short(issued))}#{seal(contact, folio=number)}"
+
+
+def _address(request: HttpRequest, reference: str) -> str:
+    """Return the full address of a quote's page. reference: its token or folio, which need no escaping."""
+    return f"{request.scheme}://{request.get_host()}{_quotes_path()}{reference}/"
+
+
+@cache
+def _quotes_path() -> str:
+    # Once: looking an address up takes as long as building the whole message.
+    return reverse("checkout:quote_page", args=["-"]).removesuffix("-/")
 
 
 def _refuse_quote(
@@ -247,11 +256,10 @@ def _show_quote(
         messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
     context: dict[str, Any] = {"typed": typed or {}, "errors": messages}
     if issued:
-        signed = token.dumps(issued)
-        page = request.build_absolute_uri(reverse("checkout:quote_page", args=[signed]))
+        page = _address(request, token.short(issued))
         context |= {
             "quote": issued.quote,
-            "token": signed,
+            "token": token.dumps(issued),
             "expired": issued.quote.is_expired(timezone.now()),
             "again": hidden_fields(requests(issued.quote)),
             "chat_url": quote_chat_url(settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page),

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate, islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -76,7 +77,7 @@ class Batch(NamedTuple):
 
 @dataclass
 class Outbox:
-    """One process's part of the journal. Made after the fork; appends come from any thread, the rest from the courier.
+    """One process's part of the journal. Made after the fork; any thread may append, the rest is the courier's.
 
     directories: in the order in which they are tried. notice: called with what happened and its details, for the log.
     """
@@ -104,17 +105,22 @@ class Outbox:
 
     def append(self, folio: str, text: bytes) -> Position:
         """Bring a record to the disk; OutboxUnavailable where no directory takes it. text: JSON in one line."""
-        line = encode(Item(folio, self.clock(), text))
+        (position,) = self.append_all([encode(Item(folio, self.clock(), text))])
+        return position
+
+    def append_all(self, lines: Sequence[bytes]) -> list[Position]:
+        """Bring records to the disk with one sync; OutboxUnavailable where no directory takes them all."""
+        text = b"".join(lines)
         while True:
             with self._lock:
                 segment = self._current
                 if segment is None or self._may_leave_spare(segment):
-                    if begun := self._begin(line):
-                        return begun
+                    if begun := self._begin(text):
+                        return _positions(begun, lines, end=begun.synced)
                     if segment is None:
                         raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes a record")
             try:
-                return Position(segment, segment.append(line))
+                return _positions(segment, lines, end=segment.append(text))
             except OSError as error:
                 self._replace(segment, error)
 
@@ -215,14 +221,14 @@ class Outbox:
 
     # --- Where the next record goes; with the lock held -------------------------------------------------------------
 
-    def _begin(self, line: bytes) -> Position | None:
-        """Start a segment with this record, better placed than the current one; None where no directory takes it."""
+    def _begin(self, lines: bytes) -> Segment | None:
+        """Start a segment with these records, better placed than the current one; None where no directory takes it."""
         for directory in self._to_try():
             if self._current and self._current.path.parent == directory:
                 return None
             try:
                 refuse_network_file_system(directory)
-                segment = Segment.create(directory, [line])
+                segment = Segment.create(directory, [lines])
             except OSError as error:
                 self._note_failure(directory, error)
                 continue
@@ -233,7 +239,7 @@ class Outbox:
             self._last_used = directory
             self._retire_current()
             self._current = segment
-            return Position(segment, segment.synced)
+            return segment
         return None
 
     def _to_try(self) -> list[Path]:
@@ -335,6 +341,12 @@ class Outbox:
             elif directory not in self._low:
                 self._low.add(directory)
                 self.notice("disk low", directory=str(directory), free_bytes=free)
+
+
+def _positions(segment: Segment, lines: Sequence[bytes], *, end: int) -> list[Position]:
+    """Return where each of the lines stands that end in a segment at `end`."""
+    ends = accumulate(map(len, lines), initial=end - sum(map(len, lines)))
+    return [Position(segment, offset) for offset in islice(ends, 1, None)]
 
 
 # --- What anybody may ask of the directories, processes apart -------------------------------------------------------

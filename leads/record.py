@@ -1,19 +1,16 @@
 """The one door to storage: a quote that was given out, or a lead, is journaled and then carried to Postgres."""
 
-import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
+from pydantic_core import to_json
 
 from leads.courier import of_this_process
 from leads.notices import notice
-from leads.outbox import OutboxUnavailable
-from leads.segment import Item
-from quoter.pricebook import as_data
-from quoter.token import IssuedQuote
+from quoter.token import IssuedQuote, as_stored
 
 
 class Outcome(StrEnum):
@@ -54,7 +51,7 @@ class LeadRecord:
     def as_json(self) -> bytes:
         # Not asdict, which copies every value of the quote: that alone took an eighth of a checkout.
         row = {column.name: getattr(self, column.name) for column in fields(self)}
-        return json.dumps(row, separators=(",", ":")).encode()
+        return to_json(row)
 
 
 def quote_record(issued: IssuedQuote, *, visitor_id: str) -> LeadRecord:
@@ -70,38 +67,34 @@ def lead_record(issued: IssuedQuote, contact: Contact) -> LeadRecord:
 def record(lead: LeadRecord) -> Outcome:
     """Journal a lead, hand it to the courier, and say where it is.
 
-    Only a lead with its contact details is waited for, up to LEAD_WAIT_MS, and not while the courier is backing off.
+    Only a lead with its contact details waits for Postgres, up to LEAD_WAIT_MS, unless the courier is backing off.
     """
     courier = of_this_process()
-    text = lead.as_json()
-    wait_s = settings.LEAD_WAIT_MS / 1000 if lead.submitted_at else 0.0
-    try:
-        position = courier.outbox.append(lead.folio, text)
-    except OutboxUnavailable:
-        # No disk takes it. Postgres still may, while we are here; after that, only the chat message has it.
-        unjournaled = courier.carry_unjournaled(Item(lead.folio, 0.0, text))
-        stored = courier.wait_for(unjournaled, settings.LEAD_WAIT_MS / 1000)
-        if stored:
-            return Outcome.STORED
-        notice("carried", folio=lead.folio)
-        return Outcome.CARRIED
-    courier.carry()
-    if wait_s and courier.wait_for(position, wait_s):
+    wait_s, has_person = settings.LEAD_WAIT_MS / 1000, lead.submitted_at is not None
+    entry = courier.scribe.write(lead.folio, lead.as_json())
+    if has_person and not courier.scribe.is_stuck and courier.wait_for(entry, wait_s):
         return Outcome.STORED
-    if wait_s:
-        notice("queued", folio=lead.folio, fault=courier.breaker.fault)
-    return Outcome.QUEUED
+    if courier.scribe.wait_for(entry):
+        if has_person:
+            notice("queued", folio=lead.folio, fault=courier.breaker.fault)
+        return Outcome.QUEUED
+    # No disk takes it. Postgres still may, while we are here; after that, only the customer's link has it.
+    unjournaled = courier.carry_unjournaled(entry.item)
+    if has_person and courier.wait_for(unjournaled, wait_s):
+        return Outcome.STORED
+    if has_person:
+        notice("carried", folio=lead.folio)
+    return Outcome.CARRIED
 
 
 def _record(issued: IssuedQuote, *, contact: Contact | None, visitor_id: str) -> LeadRecord:
-    quote = issued.quote.model_dump(mode="json")
+    quote = as_stored(issued)
     return LeadRecord(
         folio=issued.quote.folio,
         name=contact.name if contact else "",
         phone=contact.phone if contact else "",
         quote_data={
             **quote,
-            "language": issued.language,
             "customer": {
                 "name": contact.name if contact else "",
                 "phone": contact.phone if contact else "",
@@ -114,7 +107,6 @@ def _record(issued: IssuedQuote, *, contact: Contact | None, visitor_id: str) ->
                 "notice_version": contact.privacy_notice_version if contact else "",
             },
             "flags": list(contact.flags) if contact else [],
-            "prices": as_data(issued.prices),
         },
         visitor_id=visitor_id,
         created_at=quote["issued_at"],

@@ -136,20 +136,20 @@ class Segment:
         segment.close()
         return None
 
-    def append(self, line: bytes) -> int:
-        """Write a record and bring it to the disk; return the offset of its end. OSError: it is not there.
+    def append(self, lines: bytes) -> int:
+        """Write records and bring them to the disk; return the offset of their end. OSError: they are not there.
 
-        Records that are written while another thread syncs share the next sync.
+        What is written while another thread syncs shares the next sync.
         """
         try:
             with self._write_lock:
                 if self._is_retired:
                     raise SegmentRetired(self.path)
-                if (took := os.write(self._fd, line)) != len(line):
+                if (took := os.write(self._fd, lines)) != len(lines):
                     # Nothing may follow it: only the last line of a segment may be torn.
                     self._is_retired = True
-                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of a record")
-                self.written += len(line)
+                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of {len(lines)}")
+                self.written += len(lines)
                 end = self.written
             with self._sync_lock:
                 if self.synced < end:

@@ -157,7 +157,7 @@ def _price_line(book: PriceBook, line: LineRequest, *, language: Language, charg
         raise QuoteRefused([FieldError("product", UNKNOWN_PRODUCT)])
     options = {option.code: line.options.get(option.code, "") for option in product.options}
     tiers = product.tiers(options)
-    errors = _option_errors(product, options) or ([] if tiers else [_not_offered(product, options)])
+    errors = [] if tiers else _option_errors(product, options) or [_not_offered(product, options)]
     errors += _extra_errors(product, line.extras)
 
     measure = product.measure(line.measure.get("kind"))
@@ -196,7 +196,7 @@ def _price_line(book: PriceBook, line: LineRequest, *, language: Language, charg
     labels = [product.label, *(option.label_of(options[option.code]) for option in product.options)]
     return QuoteLine(
         product=product.code,
-        description=_listed(labels).in_(language),
+        description=", ".join(label.in_(language) for label in labels),
         options=options,
         measure={"kind": measure.kind, **measured.values},
         requested=measured.quantity,

@@ -1,21 +1,22 @@
 """The token: a complete quote, signed and compressed, safe in a URL. It is the proof at checkout and needs no database.
 
-A quote follows from what was asked, when, and the part of the price book that it used; the token carries those, and
-reading it prices them again. So a quote keeps its prices when the book changes, and no amount in it can disagree with
-its own prices. The engine is held to its old answers by stored tokens in the tests.
+There are two writings, and `loads` reads both. The whole one is the quote as it is stored, cheap to read. The short one
+is for chat messages, where space is scarce: a quote follows from what was asked, when, and the part of the price book
+that it used, so it carries only those, and reading it prices them again. In both, a quote keeps its prices when the
+book changes. The engine is held to its old answers by stored tokens in the tests.
 """
 
 import binascii
-import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.core import signing
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from quoter import pricing
 from quoter.pricebook import PriceBook, as_data
@@ -23,10 +24,10 @@ from quoter.quote import LineRequest, Quote
 from quoter.text import Language
 
 _SIGNER = "quoter.token"
-_VERSION = "1"
+_SHORT, _WHOLE = "1", "2"
 
-# What nearly every token says: the compressor then only points at it. Part of the format of version 1: never edit.
-_DICTIONARY_V1 = (
+# What nearly every token says: the compressor then only points at it. Part of the formats: never edit.
+_SHORT_DICTIONARY = (
     '"products":[{"code":"","label":"","unit":"pza""m""m²""m³","step":"1""0.5","minimum":"10""5""3","maximum":"5000""1000"'
     '"until":"2026-12-31"}],"per":"order"}],"formula":"length_width_height""length_height""length""area_thickness""area"'
     '"known""length_width_thickness""length_width","coefficients":{"name":"","label":"","choices":[{"code":"","label":"",'
@@ -42,6 +43,18 @@ _DICTIONARY_V1 = (
     '"width_m":"","thickness_cm":""},[]],["",{},{"kind":"solid_area","area_m2":""},[]],["",{},{"kind":"volume","m3":""},[]]]'
     '["2026-'
 ).encode()
+_WHOLE_DICTIONARY = _SHORT_DICTIONARY + (
+    "From 1.5 to 2 m² on it drops to $: would cost plus tax, less. Price from $ per m³. Sold in steps of: is billed as "
+    "The minimum order is. Measured: m × m × cm = . Se surte de en m³: se cobran como. El pedido mínimo es de 3 m³: "
+    "Medida: m² × 0.98 = . Precio desde m³ por m³. Desde 10 m³ baja a $,: costarían $,.00 más impuestos, menos. "
+    '"}],"amount":"00","explanation":"Precio de 5.5 a 7 m³: $2,00.00 por m³."},{"product":"","description":"",'
+    '"options":{},"measure":{"kind":"volume","m3":"5.5"},"requested":"5.5","billed":"6","unit":"m³",'
+    '"unit_price":"2569.46","base":"15416.76","extras":[],"amount":".00","explanation":""}],"subtotal":"","tax":{'
+    '"name":"IVA","rate":"0.16","amount":""},"total":"","language":"es","prices":{"name":"concrete",'
+    '"version":"2026-01","title":"","currency":"MXN",{"folio":"261122-","issued_at":"2026-11-22T10:00:00-07:00",'
+    '"valid_until":"2026-11-29T23:59:59-07:00","currency":"MXN","price_book":{"name":"concrete",'
+    '"version":"2026-01"},"lines":[{"product":"concrete","description":"'
+).encode()  # fmt: skip
 
 
 class BadToken(ValueError):
@@ -49,59 +62,79 @@ class BadToken(ValueError):
 
 
 class IssuedQuote(NamedTuple):
-    """A quote as it was given out. prices: the part of the book that it used; language: of its texts."""
+    """A quote as it was given out. prices: the part of the book that it used, as JSON; language: of its texts."""
 
     quote: Quote
-    prices: PriceBook
+    prices: Mapping[str, Any]
     language: Language
 
 
 def issue(book: PriceBook, quote: Quote, *, language: Language) -> IssuedQuote:
     """Return the quote together with the part of the book that it used."""
-    return IssuedQuote(quote=quote, prices=pricing.excerpt(book, quote, language=language), language=language)
+    prices = as_data(pricing.excerpt(book, quote, language=language))
+    return IssuedQuote(quote=quote, prices=prices, language=language)
+
+
+def as_stored(issued: IssuedQuote) -> dict[str, Any]:
+    """Return the quote as JSON values: the core of a stored `quote_data`."""
+    return {**issued.quote.model_dump(mode="json"), "language": issued.language, "prices": issued.prices}
 
 
 def from_stored(data: Mapping[str, Any]) -> IssuedQuote:
     """Return the quote in a stored `quote_data`, as it was given out."""
-    return IssuedQuote(
-        quote=Quote.model_validate(data),
-        prices=PriceBook.model_validate(data["prices"]),
-        language=data["language"],
-    )
+    return IssuedQuote(quote=Quote.model_validate(data), prices=data["prices"], language=data["language"])
 
 
 def dumps(issued: IssuedQuote) -> str:
-    """Return the token of a quote: URL-safe characters only."""
+    """Return the whole token of a quote: URL-safe characters only."""
+    return _sign(_WHOLE, to_json(as_stored(issued)), _WHOLE_DICTIONARY)
+
+
+def short(issued: IssuedQuote) -> str:
+    """Return the short token of a quote, which fits a chat message with twenty lines: URL-safe characters only."""
     lines = [[line.product, line.options, line.measure, line.extras] for line in pricing.requests(issued.quote)]
     at = issued.quote.issued_at.isoformat(timespec="seconds")
-    payload = [at, issued.quote.folio, issued.language, as_data(issued.prices), lines]
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=_DICTIONARY_V1)
-    packed = urlsafe_b64encode(squeeze.compress(text) + squeeze.flush()).rstrip(b"=").decode()
-    return _signer().sign(_VERSION + packed)
+    payload = [at, issued.quote.folio, issued.language, issued.prices, lines]
+    return _sign(_SHORT, to_json(payload), _SHORT_DICTIONARY)
 
 
 def loads(token: str, *, zone: ZoneInfo) -> IssuedQuote:
     """Return the quote that a token carries, expired or not; BadToken unless we signed every character of it."""
     try:
-        packed = _signer().unsign(token)
-        if packed[0] != _VERSION:
-            raise BadToken("unknown version")
-        squeezed = urlsafe_b64decode(packed[1:] + "=" * (-len(packed[1:]) % 4))
-        text = zlib.decompressobj(-15, zdict=_DICTIONARY_V1).decompress(squeezed)
-        issued_at, folio, language, prices, lines = json.loads(text)
-        book = PriceBook.model_validate(prices)
-        quote = pricing.price(
-            book,
-            [LineRequest(product=p, options=o, measure=m, extras=tuple(e)) for p, o, m, e in lines],
-            folio=folio,
-            issued_at=datetime.fromisoformat(issued_at),
-            zone=zone,
-            language=language,
-        )
-    except (signing.BadSignature, binascii.Error, zlib.error, ValidationError, ValueError, IndexError) as error:
+        signed = _signer().unsign(token)
+        version, packed = signed[:1], signed[1:]
+        if version == _WHOLE:
+            return from_stored(from_json(_unpack(packed, _WHOLE_DICTIONARY)))
+        if version == _SHORT:
+            return _priced_again(*from_json(_unpack(packed, _SHORT_DICTIONARY)), zone=zone)
+    except (signing.BadSignature, binascii.Error, zlib.error, ValidationError, ValueError) as error:
         raise BadToken(type(error).__name__) from error
-    return IssuedQuote(quote=quote, prices=book, language=language)
+    raise BadToken("unknown version")
+
+
+def _priced_again(
+    issued_at: str, folio: str, language: Language, prices: Mapping[str, Any], lines: Sequence[Any], *, zone: ZoneInfo
+) -> IssuedQuote:
+    quote = pricing.price(
+        PriceBook.model_validate(prices),
+        [LineRequest(product=p, options=o, measure=m, extras=tuple(e)) for p, o, m, e in lines],
+        folio=folio,
+        issued_at=datetime.fromisoformat(issued_at),
+        zone=zone,
+        language=language,
+    )
+    return IssuedQuote(quote=quote, prices=prices, language=language)
+
+
+def _sign(version: str, text: bytes, dictionary: bytes) -> str:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=dictionary)
+    packed = urlsafe_b64encode(squeeze.compress(text) + squeeze.flush()).rstrip(b"=").decode()
+    return _signer().sign(version + packed)
+
+
+def _unpack(packed: str, dictionary: bytes) -> bytes:
+    squeezed = urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    return zlib.decompressobj(-15, zdict=dictionary).decompress(squeezed)
 
 
 def _signer() -> signing.Signer:

@@ -22,7 +22,7 @@ EVERY_COLUMN = [field.name for field in Lead._meta.fields if field.name != "id"]
 
 def a_message(issued, contact=None) -> str:
     """The message of a checkout that could not be stored."""
-    link = f"https://shop.example/q/{token.dumps(issued)}/"
+    link = f"https://shop.example/q/{token.short(issued)}/"
     if contact:
         link += f"#{seal(contact, folio=issued.quote.folio)}"
     return message(issued.quote, language="es", link=link, name=NAME, shown=1)

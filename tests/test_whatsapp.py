@@ -276,7 +276,7 @@ def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whol
         privacy_notice_version="2026-11",
         flags=("honeypot", "too_fast"),
     )
-    signed = token.dumps(token.issue(book, quote, language=language))
+    signed = token.short(token.issue(book, quote, language=language))
     link = f"https://cotizaciones.example.com.mx/q/{signed}/#{seal(contact, folio=A_FOLIO)}"
 
     url = quote_chat_url(NUMBER, quote, language=language, link=link, name=LONG_NAME)
