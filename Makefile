@@ -4,7 +4,7 @@
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 
 # The site starts whatever the database does, so a failed migration is a warning. `exec` lets signals through.
 run: install
@@ -17,9 +17,16 @@ run: install
 # The settings then need nothing from the environment.
 test lint screenshots: export DEBUG := true
 
-# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched.
+# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. Then the tests that use
+# this database, once more through a transaction pooler; the others bring a Postgres of their own, or need none.
 test: lint
 	@exec .venv/bin/python bin/with-postgres --temporary python -m pytest $(ARGS)
+ifndef ARGS
+	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
+		echo 'skipped: the tests through PgBouncer, which is not there (Debian: apt install pgbouncer)'; exit; fi; \
+	exec .venv/bin/python bin/with-postgres --temporary .venv/bin/python bin/with-pgbouncer \
+		python -m pytest --quiet --reuse-db -m django_db
+endif
 
 lint: install
 	ruff check .
@@ -51,8 +58,7 @@ install: .venv/installed
 
 # For the host that runs the Procfile, with the host's own Python.
 build:
-	python bin/compile-catalogues
-	python manage.py collectstatic --noinput
+	bin/post_compile
 
 # Leads may wait in var/, so it stays.
 clean:

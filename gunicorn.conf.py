@@ -2,11 +2,16 @@
 
 import os
 
-# Measured on two cores: 8 threads were slower, 16 worsened the slowest answers.
+# Measured on two cores: 8 threads were slower, 16 worsened the slowest answers. Each worker keeps one connection to
+# Postgres for leads, and at most one for each of its threads that has served staff.
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 threads = int(os.environ.get("WEB_THREADS", 4))
 preload_app = True
+
+# Longer than a host's proxy keeps an idle connection (Heroku: 90 s, AWS: 60 s): when both let go of it at the same
+# moment, the customer whose request is on it gets an error.
+keepalive = 100
 
 # A stop during an outage takes under 3 s: nobody waits longer than that for Postgres, and every lead is on disk.
 graceful_timeout = 2

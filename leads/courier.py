@@ -14,10 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.utils import OperationalError
+from psycopg import errors
 
 from leads.breaker import Breaker, Fault, classify
 from leads.disk import make_directory
@@ -71,12 +74,21 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
     if keep:
         connection.ensure_connection()
         with connection.wrap_database_errors:
-            # Not through Django's cursor, which cannot ask for a prepared plan: it halves the work of both sides.
-            connection.connection.execute(UPSERT, [rows], prepare=True)
+            _write(connection.connection, rows)
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(UPSERT, [rows])
         transaction.set_rollback(True)
+
+
+def _write(connection: psycopg.Connection[Any], rows: str) -> None:
+    # Not through Django's cursor, which cannot ask for a prepared plan: it halves the work of both sides.
+    try:
+        connection.execute(UPSERT, [rows], prepare=True)
+    except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
+        # A transaction pooler that DATABASE_URL does not tell of: each time another session of Postgres.
+        connection.prepare_threshold = None
+        connection.execute(UPSERT, [rows])
 
 
 @dataclass(eq=False)

@@ -1,13 +1,16 @@
 """The settings, read top to bottom. Text from the environment is read and checked in env.py."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import sentry_sdk
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from sentry_sdk.utils import BadDsn
 
-from settings import env
+from settings import env, scrubbing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -85,9 +88,20 @@ USE_TZ = True
 # --- Leads ----------------------------------------------------------------------------------------------------------
 
 # A DATABASE_URL that cannot be used never stops the site: customers go on to WhatsApp, and leads.checks says so.
-_database = env.database("DATABASE_URL")
-DATABASE_FAULT, DATABASE_WARNINGS = _database.fault, _database.warnings
+_database = env.database("DATABASE_URL", ca="DATABASE_CA")
+DATABASE_KIND, DATABASE_FAULT, DATABASE_WARNINGS = _database.kind, _database.fault, _database.warnings
 DATABASE_CA = env.text("DATABASE_CA")
+_DATABASE_OPTIONS: dict[str, Any] = {
+    "application_name": "folio",
+    "server_side_binding": True,  # otherwise Postgres logs a refused lead with its name and phone
+    "prepare_threshold": sys.maxsize,  # only what asks for it by prepare=True
+    "connect_timeout": 2,  # seconds; libpq takes no less
+    "gssencmode": "disable",
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 3000,
+}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database.config,
@@ -95,20 +109,15 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,  # a restart of Postgres would cost each thread one failed page
         "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler loses them
-        "OPTIONS": {
-            "application_name": "folio",
-            "server_side_binding": True,  # otherwise Postgres logs a refused lead with its name and phone
-            "connect_timeout": 2,  # seconds; libpq takes no less
-            "gssencmode": "disable",
-            "keepalives_idle": 15,
-            "keepalives_interval": 5,
-            "keepalives_count": 2,
-            "tcp_user_timeout": 3000,
-            **_database.config.get("OPTIONS", {}),
-            **({"sslmode": "verify-full", "sslrootcert": DATABASE_CA} if DATABASE_CA else {}),
-        },
+        "OPTIONS": _DATABASE_OPTIONS | _database.config["OPTIONS"],
     }
 }
+# What `migrate` connects by instead, where another way to the same database is set.
+DATABASE_MIGRATION: dict[str, Any] = {}
+if env.text("DATABASE_MIGRATION_URL"):
+    _migration = env.database("DATABASE_MIGRATION_URL", ca="DATABASE_CA")
+    DATABASE_MIGRATION = {**_migration.config, "OPTIONS": _DATABASE_OPTIONS | _migration.config["OPTIONS"]}
+    DATABASE_WARNINGS += _migration.warnings + ((_migration.fault,) if _migration.fault else ())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OUTBOX_DIRECTORIES = [
@@ -172,10 +181,22 @@ if not DEBUG:
 # --- Logs and errors: the folio, never the person -------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+_redact = scrubbing.redaction(
+    [
+        *(SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY),
+        *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
+    ]
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": scrubbing.LineFormatter,
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "redact": _redact,
+        },
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "sentry": {"class": "sentry_sdk.integrations.logging.EventHandler", "level": "WARNING"},
@@ -185,18 +206,26 @@ LOGGING = {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # A wrong address is the visitor's, not an event for a person to look at.
         "django.request": {"level": "ERROR"},
+        # Scanners try names all day: for whoever reads the log, not for whoever is woken up.
+        "django.security.DisallowedHost": {"handlers": ["console"], "propagate": False},
+        # What fails outside Django's reach goes the same way. At DEBUG it would write down every address.
+        "gunicorn.error": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
     },
 }
 
 if SENTRY_DSN := env.text("SENTRY_DSN"):
     # No integration: the default ones cost more than a quarter of the throughput, and the log handler above already
     # sends every warning and every unhandled error. Local variables and request bodies would hold names and phones.
-    sentry_sdk.init(
-        dsn=SENTRY_DSN,
-        environment=env.text("SENTRY_ENVIRONMENT") or None,
-        default_integrations=False,
-        auto_enabling_integrations=False,
-        include_local_variables=False,
-        send_default_pii=False,
-        max_request_body_size="never",
-    )
+    try:
+        sentry_sdk.init(
+            dsn=SENTRY_DSN,
+            environment=env.text("SENTRY_ENVIRONMENT") or None,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            include_local_variables=False,
+            send_default_pii=False,
+            max_request_body_size="never",
+            before_send=scrubbing.before_send(_redact),
+        )
+    except BadDsn as error:
+        raise ImproperlyConfigured(f"SENTRY_DSN cannot be used: {error}.") from None

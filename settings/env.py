@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,11 @@ PUBLIC_PREFIXES = (
     "VUE_APP_",
     "GATSBY_",
 )
-SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
+SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "DATABASE_MIGRATION_URL", "SUPABASE_SERVICE_ROLE_KEY")
+# Supabase's hosts: db.PROJECT.supabase.co, and the shared poolers, aws-0-REGION.pooler.supabase.com.
+SHARED_POOLER = ".pooler.supabase.com"
+SUPABASE = (".supabase.co", SHARED_POOLER)
+TRANSACTION_PORT = "6543"
 # A shorter secret could stand in a public value by accident.
 TELLING_LENGTH = 8
 
@@ -126,31 +131,59 @@ def secret_key(name: str, *, kept_in: Path | None) -> str:
 
 
 class Database(NamedTuple):
-    """Connection settings. fault: why they cannot be used, or ""; warnings: what was put right to use them."""
+    """Connection settings, of which OPTIONS holds what the URL asks for and what its kind of connection needs.
+
+    kind: "direct", "session pooler" and "transaction pooler" are Supabase's ways, or those of poolers like its own;
+    "other"; "none" with a fault. fault: why they cannot be used, or ""; warnings: what was put right to use them.
+    """
 
     config: dict[str, Any]
+    kind: str
     fault: str
     warnings: tuple[str, ...]
 
 
-def database(name: str) -> Database:
-    """Read a Postgres URL; one that is missing or malformed gives settings that refuse every connection at once."""
-    url = text(name)
-    fault = _database_fault(name, url)
-    if fault:
-        # libpq takes a host that starts with a slash for a socket's directory, fails without touching the network and
-        # repeats the path in its error: the log then says what is wrong wherever a connection is tried.
-        refusing = {"ENGINE": "django.db.backends.postgresql", "NAME": "none", "HOST": f"/{name} cannot be used"}
-        return Database(refusing, fault, ())
+def database(name: str, *, ca: str) -> Database:
+    """Read a Postgres URL; one that is missing or malformed gives settings that refuse every connection at once.
+
+    ca: the variable with the path of the CA certificate that the server's own must be signed with, when it is set.
+    """
+    url, certificate = text(name), text(ca)
+    for variable, fault in ((name, _database_fault(name, url)), (ca, _certificate_fault(ca, certificate))):
+        if fault:
+            # libpq takes a host that starts with a slash for a socket's directory, fails without touching the network
+            # and repeats the path in its error: the log then says what is wrong wherever a connection is tried.
+            refusing = {"NAME": "none", "HOST": f"/{variable} cannot be used", "OPTIONS": {}}
+            return Database(refusing, "none", fault, ())
     parts = urlsplit(url)
-    known, warnings = [], []
-    for key, value in parse_qsl(parts.query, keep_blank_values=True):
-        if key in _libpq_parameters():
-            known.append((key, value))
-        else:
-            warnings.append(f"{name}: the parameter {key!r} is not one of Postgres's and was left out.")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    host, port = parts.hostname or query["host"], str(parts.port or query.get("port", ""))
+    kind = _database_kind(host, port, says_pgbouncer=query.pop("pgbouncer", "") == "true")
+    known = {key: value for key, value in query.items() if key in _libpq_parameters()}
+    warnings = [
+        f"{name}: the parameter {key!r} is not one of Postgres's and was left out." for key in query if key not in known
+    ]
+    if host.endswith(SHARED_POOLER) and "." not in (parts.username or ""):
+        warnings.append(f"{name}: the pooler's user is role.project, such as postgres.abcdefghijklmnopqrst.")
+    options: dict[str, Any] = {}
+    if host.endswith(SUPABASE):
+        options["sslmode"] = "require"
+    if kind == "transaction pooler":
+        options["prepare_threshold"] = None  # the next transaction may find another server, without the statement
     config = environ.Env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
-    return Database({**config, "ENGINE": "django.db.backends.postgresql"}, "", tuple(warnings))
+    options |= config.pop("OPTIONS", {})
+    if certificate:
+        options |= {"sslmode": "verify-full", "sslrootcert": certificate}
+    return Database({**config, "OPTIONS": options}, kind, "", tuple(warnings))
+
+
+def _database_kind(host: str, port: str, *, says_pgbouncer: bool) -> str:
+    if host.endswith(SUPABASE):
+        if port == TRANSACTION_PORT:
+            return "transaction pooler"
+        return "session pooler" if host.endswith(SHARED_POOLER) else "direct"
+    # Elsewhere only the URL can say so, as Prisma has it say; 6543 is the port of a Supabase on one's own servers, too.
+    return "transaction pooler" if says_pgbouncer or port == TRANSACTION_PORT else "other"
 
 
 def _database_fault(name: str, url: str) -> str:
@@ -174,6 +207,16 @@ def _database_fault(name: str, url: str) -> str:
         return f"{name} names no host."
     if not parts.path.strip("/"):
         return f"{name} names no database after the host."
+    return ""
+
+
+def _certificate_fault(name: str, path: str) -> str:
+    if not path:
+        return ""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # an unreadable certificate is one, too
+        return f"{name} is no file with a certificate that can be read: {path}"
     return ""
 
 

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
+from django.db import connection
 
 from leads import courier, health
 
@@ -18,6 +19,19 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 # A slow machine is no finding: properties assert what is true, never how fast.
 hypothesis.settings.register_profile("folio", deadline=None)
 hypothesis.settings.load_profile("folio")
+
+
+def pytest_report_header() -> str:
+    return f"database: {django_settings.DATABASE_KIND}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The database, in a time zone that nobody here is in: what is right in UTC only is found out."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'")
+        connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -307,8 +307,9 @@ BAD_URLS = {
 @pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
 def test_a_database_url_that_cannot_be_used_is_named_and_not_repeated(monkeypatch, url):
     monkeypatch.setenv("DATABASE_URL", url)
-    database = env.database("DATABASE_URL")
+    database = env.database("DATABASE_URL", ca="DATABASE_CA")
     assert database.fault.startswith("DATABASE_URL ")
+    assert database.kind == "none"
     assert "S3cret" not in str(database)
     assert "W0rd" not in str(database)
 
@@ -326,7 +327,7 @@ def test_a_site_with_such_a_url_starts_says_so_and_is_refused_at_once(kind):
 
 def test_a_database_url_that_is_not_there_is_named(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    assert env.database("DATABASE_URL").fault == "DATABASE_URL is not set."
+    assert env.database("DATABASE_URL", ca="DATABASE_CA").fault == "DATABASE_URL is not set."
 
 
 @pytest.mark.parametrize(
@@ -345,28 +346,35 @@ def test_a_database_url_that_is_not_there_is_named(monkeypatch):
 )
 def test_a_fault_says_what_to_do(monkeypatch, url, advice):
     monkeypatch.setenv("DATABASE_URL", url)
-    assert advice in env.database("DATABASE_URL").fault.replace("DATABASE_URL", "")
+    assert advice in env.database("DATABASE_URL", ca="DATABASE_CA").fault.replace("DATABASE_URL", "")
 
 
 # --- A database that can be used --------------------------------------------------------------------------------------
 
 
-def database_config(monkeypatch, url: str) -> dict:
-    monkeypatch.setenv("DATABASE_URL", url)
-    database = env.database("DATABASE_URL")
-    assert (database.fault, database.warnings) == ("", ())
-    return database.config
+@pytest.fixture
+def read(monkeypatch):
+    """Read a database URL that can be used, and has nothing to be put right."""
+    monkeypatch.setenv("DATABASE_CA", "")
+
+    def database(url: str) -> env.Database:
+        monkeypatch.setenv("DATABASE_URL", url)
+        database = env.database("DATABASE_URL", ca="DATABASE_CA")
+        assert (database.fault, database.warnings) == ("", ())
+        return database
+
+    return database
 
 
-def test_every_part_of_a_database_url_is_read(monkeypatch):
-    url = "postgres://postgres.project:S3cret@pooler.example.com:6543/postgres?sslmode=require&connect_timeout=5"
-    config = database_config(monkeypatch, url)
-    assert {part: value for part, value in config.items() if part != "ENGINE"} == {
+def test_every_part_of_a_database_url_is_read(read):
+    url = "postgres://postgres.project:S3cret@db.example.com:5433/postgres?sslmode=require&connect_timeout=5"
+    assert read(url).config | {"ENGINE": ""} == {
+        "ENGINE": "",
         "NAME": "postgres",
         "USER": "postgres.project",
         "PASSWORD": "S3cret",
-        "HOST": "pooler.example.com",
-        "PORT": 6543,
+        "HOST": "db.example.com",
+        "PORT": 5433,
         "OPTIONS": {"sslmode": "require", "connect_timeout": 5},
     }
 
@@ -388,15 +396,54 @@ def test_every_part_of_a_database_url_is_read(monkeypatch):
         ("100%", "100%"),
     ],
 )
-def test_a_password_is_decoded(monkeypatch, written, password):
-    config = database_config(monkeypatch, f"postgresql://shop:{written}@db.example.com:5432/shop")
+def test_a_password_is_decoded(read, written, password):
+    config = read(f"postgresql://shop:{written}@db.example.com:5432/shop").config
     assert (config["USER"], config["PASSWORD"]) == ("shop", password)
     assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.com", 5432, "shop")
 
 
-def test_a_socket_s_directory_may_stand_for_the_host(monkeypatch):
-    config = database_config(monkeypatch, "postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres")
+def test_a_socket_s_directory_may_stand_for_the_host(read):
+    config = read("postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres").config
     assert (config["HOST"], config["OPTIONS"]) == ("", {"host": "/tmp/postgres"})
+
+
+REF = "abcdefghijklmnopqrst"
+POOLER = f"postgresql://postgres.{REF}:S3cret@aws-0-us-east-1.pooler.supabase.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        (f"postgresql://postgres:S3cret@db.{REF}.supabase.co:5432/postgres", "direct"),
+        (f"postgresql://postgres:S3cret@DB.{REF}.SUPABASE.CO/postgres", "direct"),
+        (f"{POOLER}:5432/postgres", "session pooler"),
+        (f"{POOLER}/postgres", "session pooler"),
+        (f"{POOLER}:6543/postgres", "transaction pooler"),
+        (f"{POOLER}:6543/postgres?pgbouncer=true", "transaction pooler"),
+        (f"postgresql://postgres:S3cret@db.{REF}.supabase.co:6543/postgres", "transaction pooler"),
+        ("postgresql://postgres.shop:S3cret@supabase.example.com:6543/postgres", "transaction pooler"),
+        ("postgresql://shop@db.example.com/shop?pgbouncer=true", "transaction pooler"),
+        ("postgresql://shop@db.example.com/shop?pgbouncer=false", "other"),
+        ("postgresql://shop@db.example.com/shop", "other"),
+        ("postgresql://shop@db.example.com/shop?port=5432", "other"),
+        ("postgresql://shop@db.example.com/shop?port=garbage", "other"),
+        ("postgresql://shop@supabase.co.example.com/shop", "other"),
+        ("postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres", "other"),
+    ],
+)
+def test_the_kind_of_connection_is_known_by_its_url(read, url, kind):
+    assert read(url).kind == kind
+
+
+@pytest.mark.parametrize("url", [f"{POOLER}:6543/postgres", "postgresql://shop@db.example.com/shop?pgbouncer=true"])
+def test_no_statement_is_prepared_where_it_would_be_lost(read, url):
+    assert read(url).config["OPTIONS"]["prepare_threshold"] is None
+
+
+def test_a_user_that_the_shared_pooler_does_not_know_is_a_warning(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:S3cret@aws-0-us-east-1.pooler.supabase.com:6543/postgres")
+    (warning,) = env.database("DATABASE_URL", ca="DATABASE_CA").warnings
+    assert warning == "DATABASE_URL: the pooler's user is role.project, such as postgres.abcdefghijklmnopqrst."
 
 
 def test_the_real_database_answers():
@@ -406,31 +453,46 @@ def test_the_real_database_answers():
 
 def test_parameters_that_postgres_does_not_know_are_left_out_with_a_warning():
     more = "&" if "?" in DATABASE_URL else "?"
-    result, said = tried(f"{DATABASE_URL}{more}pgbouncer=true&connection_limit=1&application_name=quotes")
+    result, said = tried(f"{DATABASE_URL}{more}schema=shop&connection_limit=1&application_name=quotes")
     assert (result["fault"], result["error"]) == ("", "")
     assert result["warnings"] == [
-        "DATABASE_URL: the parameter 'pgbouncer' is not one of Postgres's and was left out.",
+        "DATABASE_URL: the parameter 'schema' is not one of Postgres's and was left out.",
         "DATABASE_URL: the parameter 'connection_limit' is not one of Postgres's and was left out.",
     ]
     assert all(warning in said for warning in result["warnings"])
 
 
 def test_the_url_s_own_parameters_win_over_ours():
-    url = "postgresql://shop@db.example.com/shop?application_name=quotes&sslmode=require"
+    url = f"{POOLER}/postgres?application_name=quotes&sslmode=disable"
     options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url)
-    assert (options["application_name"], options["sslmode"]) == ("quotes", "require")
+    assert (options["application_name"], options["sslmode"]) == ("quotes", "disable")
     assert options["keepalives_idle"] == 15
 
 
-def test_a_ca_certificate_turns_on_the_check_of_the_server():
-    url = "postgresql://shop@db.example.com/shop?sslmode=require"
-    options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url, DATABASE_CA="/etc/folio/ca.crt")
-    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/etc/folio/ca.crt")
+# --- TLS; test_connections.py has a server with it --------------------------------------------------------------------
 
 
-def test_without_a_ca_certificate_nothing_is_said_of_tls():
-    options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL="postgresql://shop@db.example.com/shop")
-    assert not {"sslmode", "sslrootcert"} & set(options)
+@pytest.mark.parametrize("host", [f"db.{REF}.supabase.co", "aws-0-us-east-1.pooler.supabase.com"])
+def test_a_connection_to_supabase_is_encrypted_without_being_told(read, host):
+    assert read(f"postgresql://postgres.{REF}@{host}/postgres").config["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_of_tls_with_others_nothing_is_said(read):
+    assert read("postgresql://shop@db.example.com/shop").config["OPTIONS"] == {}
+
+
+@pytest.mark.parametrize("content", [None, "", "garbage"], ids=["missing", "empty", "garbage"])
+def test_a_site_with_a_certificate_that_cannot_be_read_starts_says_so_and_is_refused_at_once(tmp_path, content):
+    certificate = tmp_path / "ca.crt"
+    if content is not None:
+        certificate.write_text(content)
+
+    result, said = tried(DATABASE_URL, DATABASE_CA=str(certificate))
+
+    assert result["fault"] == f"DATABASE_CA is no file with a certificate that can be read: {certificate}"
+    assert f"{result['fault']} Customers pass" in said
+    assert "DATABASE_CA cannot be used" in result["error"]
+    assert result["seconds"] < 1
 
 
 # --- Supabase's service key -------------------------------------------------------------------------------------------
@@ -505,6 +567,7 @@ PUBLIC_NAMES = [
     "NEXT_PUBLIC_CLIENT_SECRET",
     "NUXT_PUBLIC_SECRET_KEY",
     "EXPO_PUBLIC_DATABASE_URL",
+    "VITE_DATABASE_MIGRATION_URL",
     "PUBLIC_DATABASE_URL",
     "VITE_SECRET_KEY",
     "REACT_APP_SUPABASE_SERVICE_ROLE_KEY",

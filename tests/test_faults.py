@@ -494,12 +494,13 @@ def pooler(postgres: Postgres) -> Iterator[str]:
         Path(directory).chmod(0o755)
         command = ["pgbouncer", "--quiet", f"{directory}/ini"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL, **postgres.account) as process:
-            yield f"postgresql://{faults.ROLE}@127.0.0.1:{port}/postgres"
+            yield f"postgresql://{faults.ROLE}@127.0.0.1:{port}/postgres?pgbouncer=true"
             process.terminate()
 
 
-def test_the_site_works_through_a_transaction_pooler(pooler, postgres):
-    with live.site(pooler) as site:
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgres):
+    with live.site(pooler if is_declared else pooler.partition("?")[0]) as site:
         warm_up(site)
         answers = customers_pass(site)
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
@@ -513,7 +514,7 @@ def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postg
     with live.site(pooler) as site, ExitStack() as held:
         warm_up(site)
         for _ in range(2):
-            held.enter_context(psycopg.connect(pooler)).execute("SELECT 1")
+            held.enter_context(psycopg.connect(pooler.partition("?")[0])).execute("SELECT 1")
         answers = customers_pass(site)
         assert any("warning" in answer.json for answer in answers)
         held.close()

@@ -1,22 +1,25 @@
-"""What reaches Sentry: the folio and the kind of error, never the person. A local endpoint plays the service."""
+"""What reaches Sentry and the log: the folio and the kind of error, never the person. A local server plays Sentry."""
 
-import gzip
 import json
+import logging
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from settings.scrubbing import LineFormatter, redaction
 from tests.factories import NAME, PHONE
+from tests.ingest import Ingest, ingest
+from tests.live import ROOT
+
+PERSONAL = (NAME, json.dumps(NAME)[1:-1], ascii(NAME)[1:-1], PHONE, "6561234567", "hunter2hunter2")
 
 CHECKOUT_WITHOUT_A_DATABASE = f"""
-import django
-django.setup()
 from django.test import Client
-import json, sentry_sdk
 client = Client(headers={{"host": "localhost"}})
 line = {{"product": "concrete", "options": {{"strength": "200", "service": "direct"}},
         "measure": {{"kind": "volume", "m3": "5.6"}}, "extras": []}}
@@ -25,56 +28,156 @@ body = {{"token": quote["token"], "name": {NAME!r}, "phone": {PHONE!r}}}
 answer = client.post("/checkout/", json.dumps(body), content_type="application/json").json()
 assert answer["warning"] == "db_down", answer
 print(answer["folio"])
-sentry_sdk.flush(5)
+"""
+
+# Everything that an event can carry, around an error that repeats the row.
+A_ROW_REFUSED = f"""
+import logging
+from django.db import connection
+from django.test import RequestFactory
+name, phone = {NAME!r}, {PHONE!r}
+sentry_sdk.set_user({{"username": name}})
+sentry_sdk.set_tag("phone", phone)
+sentry_sdk.set_context("form", {{"name": name}})
+sentry_sdk.add_breadcrumb(message=name, data={{"phone": phone}})
+try:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE people (name text, phone text CHECK (phone = ''))")
+        cursor.execute("INSERT INTO people VALUES (%s, %s)", [name, phone])
+except Exception:
+    request = RequestFactory().post("/q/" + "t" * 90 + "/?name=" + name, {{"phone": phone}})
+    logging.getLogger("django.request").exception(
+        "%s: %s %s", "Internal Server Error", request.path, phone, extra={{"request": request}}
+    )
+sentry_sdk.capture_message("Call " + phone)
 """
 
 
 @pytest.fixture
-def sentry():
-    """A server that keeps what is posted to it; yields its DSN and the texts it got."""
-    received: list[str] = []
+def sentry() -> Iterator[Ingest]:
+    with ingest() as running:
+        yield running
 
-    class Keep(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.append(
-                (gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body).decode()
-            )
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"{}")
 
-        def log_message(self, *args):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Keep) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://key@127.0.0.1:{server.server_port}/1", received
-        server.shutdown()
-        thread.join()
+def run(program: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    setup = "import json, django, sentry_sdk; django.setup()"
+    return subprocess.run(
+        [sys.executable, "-c", f"{setup}\n{program}\nsentry_sdk.flush(5)"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DEBUG": "true",
+            "DJANGO_SETTINGS_MODULE": "settings",
+            "OUTBOX_DIR": str(directory / "outbox"),
+            "OUTBOX_SPARE_DIR": str(directory / "spare"),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_a_lead_that_was_not_stored_is_reported_by_its_folio(sentry, tmp_path):
-    dsn, received = sentry
-    environment = {
-        **os.environ,
-        "DEBUG": "true",
-        "SENTRY_DSN": dsn,
-        "DATABASE_URL": "postgres://nobody:hunter2hunter2@127.0.0.1:1/none",
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "OUTBOX_DIR": str(tmp_path / "outbox"),
-        "OUTBOX_SPARE_DIR": str(tmp_path / "spare"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CHECKOUT_WITHOUT_A_DATABASE], env=environment, capture_output=True, text=True, check=True
-    )
+    nowhere = "postgres://nobody:hunter2hunter2@127.0.0.1:1/none"
+    done = run(CHECKOUT_WITHOUT_A_DATABASE, tmp_path, SENTRY_DSN=sentry.dsn, DATABASE_URL=nowhere)
+    assert done.returncode == 0, done.stderr
 
     folio = done.stdout.split()[-1]
-    events = "\n".join(received)
-    messages = [json.loads(line) for text in received for line in text.splitlines() if '"logentry"' in line]
-    assert any(folio in json.dumps(event["logentry"]) for event in messages)
-    assert any("breaker opened" in json.dumps(event["logentry"]) for event in messages)
-    for personal in (NAME, json.dumps(NAME), PHONE, "6561234567", "hunter2hunter2"):
-        assert personal not in events
-        assert personal not in done.stderr
+    messages = [event["logentry"]["formatted"] for event in sentry.events]
+    assert any(folio in message for message in messages)
+    assert any("breaker opened" in message for message in messages)
+    assert [text for text in PERSONAL if text in "".join(sentry.envelopes) + done.stderr] == []
+
+
+def test_an_event_holds_what_broke_and_where_and_nothing_that_was_typed(sentry, tmp_path):
+    done = run(A_ROW_REFUSED, tmp_path, SENTRY_DSN=sentry.dsn)
+    assert done.returncode == 0, done.stderr
+    error, message = sentry.events
+
+    assert error["logentry"]["formatted"] == "Internal Server Error: /q/[redacted]/ [redacted]"
+    raised = error["exception"]["values"]
+    assert [(value["module"], value["type"], value["value"]) for value in raised] == [
+        ("psycopg.errors", "CheckViolation", "23514"),
+        ("django.db.utils", "IntegrityError", ""),
+    ]
+    assert {"filename", "lineno", "function", "context_line"} <= set(raised[0]["stacktrace"]["frames"][-1])
+    assert "vars" not in json.dumps(raised)
+    assert message["message"] == "Call [redacted]"
+    about = {"event_id", "timestamp", "platform", "level", "environment", "server_name", "sdk"}
+    # A release is there where the host or git tells which one runs.
+    assert set(error) - {"release"} == about | {"logger", "logentry", "exception"}
+    assert set(message) - {"release"} == about | {"message"}
+    assert [text for text in PERSONAL if text in "".join(sentry.envelopes) + done.stderr] == []
+
+
+def test_an_address_of_sentry_that_is_none_stops_the_start(tmp_path):
+    done = run("print('started')", tmp_path, SENTRY_DSN="o1.ingest.sentry.io")
+    assert "started" not in done.stdout
+    assert "ImproperlyConfigured: SENTRY_DSN cannot be used: Unsupported scheme ''." in done.stderr
+
+
+# --- The text of a message ------------------------------------------------------------------------------------------
+
+REDACT = redaction(["pass/word of ours", "", "short"])
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Call (656) 123-4567, or +52 1 656 123 4567.", "Call [redacted], or [redacted]."),
+        ("Call +52 (656) 123 4567 or 656.123.4567!", "Call [redacted] or [redacted]!"),
+        ("phone=6561234567 from 192.168.100.200", "phone=[redacted] from [redacted]"),
+        ("postgresql://shop:pass/word of ours@db", "postgresql://shop:[redacted]@db"),
+        ("postgresql://shop:pass%2Fword%20of%20ours@db", "postgresql://shop:[redacted]@db"),
+        (f"Internal Server Error: /q/{'A-_z9' * 20}.{'s' * 43}/", "Internal Server Error: /q/[redacted]/"),
+        ("GET /admin/leads/lead/?q=656&name=Zoila HTTP", "GET /admin/leads/lead/?[redacted] HTTP"),
+    ],
+)
+def test_persons_secrets_and_addresses_are_taken_out_of_a_text(said, written):
+    assert REDACT(said) == written
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "queued: folio=261122-7F3K-Q2M9-X fault=timeout",
+        "quarantined: folio=261122-7834-0291-5 reason=IntegrityError 23514",
+        "Internal Server Error: /q/261122-7834-0291-5/",
+        "2026-11-22 19:35:14,860 INFO delivered late: leads=1000 oldest_seconds=86400",
+        "damaged: segment=1763846400123456789-4242-ab12cd34.journal lines=1",
+        "Listening at: http://127.0.0.1:46373 (21604)",
+        "?: (leads.W001) DATABASE_URL is not set. The short one.",
+    ],
+)
+def test_what_operations_need_stays_in_a_text(said):
+    assert REDACT(said) == said
+
+
+# --- The log --------------------------------------------------------------------------------------------------------
+
+
+def logged(error: Exception) -> str:
+    formatter = LineFormatter("%(levelname)s %(message)s", redact=REDACT)
+    record: Any = logging.LogRecord("site", logging.ERROR, "", 0, "It broke", (), (type(error), error, None))
+    record.exc_text = f"What another handler wrote: {error}"
+    return formatter.format(record)
+
+
+def test_a_traceback_names_every_exception_and_quotes_none_that_may_repeat_what_was_typed():
+    try:
+        try:
+            int(NAME)
+        except ValueError as cause:
+            raise KeyError(NAME) from cause
+    except KeyError as error:
+        written = logged(error)
+
+    assert NAME not in written
+    first, second = written.index("builtins.ValueError\n"), written.index("builtins.KeyError")
+    assert written.index("int(NAME)") < first < written.index("raise KeyError(NAME) from cause") < second
+
+
+def test_a_traceback_quotes_the_errors_that_speak_of_our_code():
+    assert logged(FileNotFoundError(2, "No such file or directory", "/var/outbox")).endswith(
+        "builtins.FileNotFoundError: [Errno 2] No such file or directory: '/var/outbox'"
+    )
