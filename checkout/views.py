@@ -121,7 +121,11 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
             ours.failed(error)
             logger.warning("Quote page without the database: folio=%s error=%s", number, courier.named(error))
             return render(request, "checkout/unavailable.html", {"folio": number}, status=503)
-    return _show_quote(request, token.from_stored(data)) if data else not_found(request)
+    try:
+        issued = token.from_stored(data or {})
+    except (TypeError, KeyError, ValueError):  # there is none, or one of before Folio
+        return not_found(request)
+    return _show_quote(request, issued)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

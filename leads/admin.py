@@ -1,5 +1,6 @@
 """The sales inbox: who is waiting, what they were promised, and one honest update when they are contacted."""
 
+import json
 import re
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import DatabaseError
-from django.http import HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -112,6 +113,8 @@ class LeadAdmin(admin.ModelAdmin):
             return queryset, False
         if found := folio.find(text):
             return queryset.filter(folio=found), False
+        if (exact := queryset.filter(folio=text)).exists():
+            return exact, False  # a folio of before Folio
         digits = re.sub(r"\D", "", text)
         if digits and not re.search(r"[^\W\d]", text):
             # The last ten digits are the same however the country code was written.
@@ -121,7 +124,10 @@ class LeadAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("total"))
     def total(self, lead):
-        return money(Decimal(lead.quote_data["total"]))
+        try:
+            return money(Decimal(lead.quote_data["total"]))
+        except (TypeError, KeyError, ValueError, ArithmeticError):
+            return None  # a lead of before Folio says it otherwise
 
     @admin.display(description=_("quoted"), ordering="created_at")
     def quoted(self, lead):
@@ -129,7 +135,10 @@ class LeadAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("quote"))
     def bill(self, lead):
-        issued = from_stored(lead.quote_data)
+        try:
+            issued = from_stored(lead.quote_data)
+        except (TypeError, KeyError, ValueError):  # a lead of before Folio, shown as it was kept
+            return format_html("<pre>{}</pre>", json.dumps(lead.quote_data, ensure_ascii=False, indent=2))
         return render_to_string("quoter/_bill.html", {"quote": issued.quote})
 
     @admin.display(description=_("history"))
@@ -151,7 +160,7 @@ class LeadAdmin(admin.ModelAdmin):
 
     def get_urls(self):
         return [
-            path("<int:lead_id>/contact/", self.admin_site.admin_view(self.contact_view), name="leads_lead_contact"),
+            path("<str:lead_id>/contact/", self.admin_site.admin_view(self.contact_view), name="leads_lead_contact"),
             path("restore/", self.admin_site.admin_view(self.restore_view), name="leads_lead_restore"),
             path("quarantine/", self.admin_site.admin_view(self.quarantine_view), name="leads_lead_quarantine"),
             *super().get_urls(),
@@ -162,7 +171,10 @@ class LeadAdmin(admin.ModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if Lead.objects.contact(lead_id, by=request.user, now=timezone.now()):
+        lead = self.get_object(request, lead_id)
+        if lead is None:
+            raise Http404
+        if Lead.objects.contact(lead.pk, by=request.user, now=timezone.now()):
             messages.success(request, _("Marked as contacted."))
         else:
             messages.warning(request, _("A colleague was first: this lead is not waiting any more."))

@@ -1,7 +1,12 @@
 import logging
+import sys
+from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.management.base import OutputWrapper
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 logger = logging.getLogger(__name__)
@@ -12,9 +17,39 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        from leads import checks  # noqa: F401  (registers them; needs the app registry)
+        from leads import adoption, checks  # noqa: F401  (registers them; needs the app registry)
 
+        connection_created.connect(adoption.read_adopted_types)
+        pre_migrate.connect(before_migrations, sender=self)
+        post_migrate.connect(after_migrations, sender=self)
         if settings.DATABASE_FAULT:
             logger.error("%s Customers pass; no lead is stored until this is mended.", settings.DATABASE_FAULT)
         for warning in settings.DATABASE_WARNINGS:
             logger.warning("%s", warning)
+
+
+def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
+    """Refuse before anything is changed; and leave no table open, not even until the last migration."""
+    from leads import adoption, supabase
+
+    if any(
+        (migration.app_label, migration.name, backwards) == ("leads", "0001_lead", False)
+        for migration, backwards in plan
+    ):
+        adoption.refuse_what_cannot_be_adopted(using)
+    supabase.close_what_comes(using)
+
+
+def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
+    """Close every table to the data API, then give leads of an adopted table their folios."""
+    from leads import adoption, supabase
+
+    out = stdout or OutputWrapper(sys.stdout)
+    closed = supabase.close_data_api(using)
+    if closed is None and verbosity > 1:
+        out.write("  There is no data API here: none of Supabase's roles.")
+    if closed and verbosity > 0:
+        out.write(f"  Closed to the data API: {closed} tables, views and sequences.")
+    filled = adoption.fill_folios(using, out=OutputWrapper(sys.stderr))
+    if filled and verbosity > 0:
+        out.write(f"  {filled}")

@@ -1,7 +1,10 @@
 from django.conf import settings
 from django.core.checks import Error, Warning, register
+from django.db import DatabaseError
 
-ADVICE = "The part of README.md on deployment shows what it looks like."
+from leads import supabase
+
+ADVICE = "docs/deploy.md shows what it looks like."
 
 
 @register
@@ -15,3 +18,24 @@ def database_url(app_configs, **kwargs):
 @register(deploy=True)
 def database_url_before_a_deploy(app_configs, **kwargs):
     return [Error(settings.DATABASE_FAULT, hint=ADVICE, id="leads.E001")] if settings.DATABASE_FAULT else []
+
+
+@register(deploy=True)
+def database_is_closed_to_others_and_open_to_us(app_configs, **kwargs):
+    """Report who could get in through Supabase's data API, and what rights our own role lacks.
+
+    Warnings, because the release step checks before it migrates, which is what closes Folio's own tables. Nothing where
+    the database cannot be asked: that is reported elsewhere, and stops no deploy. One connection for both, because
+    Supabase bans an address after a few wrong passwords.
+    """
+    try:
+        exposed, missing = supabase.exposures(), supabase.missing_rights()
+    except DatabaseError:
+        return []
+    return [
+        *(
+            Warning(f"{each.relation} ({each.kind}): {each.problem}.", hint=each.cure, id="leads.W003")
+            for each in exposed
+        ),
+        *(Warning(text, id="leads.W004") for text in missing),
+    ]

@@ -1,4 +1,5 @@
-# The table of leads, exactly as docs/architecture.md gives it, and its append-only events.
+# The table of leads, exactly as docs/architecture.md gives it, and its append-only events. A table `leads` of before is
+# adopted; it then lacks lead_status_known, and its folio may be null: see docs/supabase.md.
 
 import django.contrib.postgres.indexes
 import django.db.models.deletion
@@ -8,6 +9,8 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
+import leads.adoption
+import leads.fields
 import leads.models
 
 
@@ -19,10 +22,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
+        leads.adoption.CreateOrAdopt(
             name="Lead",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("id", leads.fields.LeadKey(primary_key=True, serialize=False, verbose_name="ID")),
                 ("folio", models.TextField(editable=False, unique=True, verbose_name="folio")),
                 ("name", models.TextField(blank=True, db_default="", default="", verbose_name="name")),
                 ("phone", models.TextField(blank=True, db_default="", default="", verbose_name="phone")),
@@ -64,6 +67,36 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "leads",
                 "db_table": "leads",
                 "permissions": [("contact_lead", "Can mark a lead as contacted, or restore one")],
+                "indexes": [
+                    models.Index(fields=["created_at", "id"], name="lead_created"),
+                    models.Index(
+                        condition=models.Q(("status", "new")), fields=["created_at", "id"], name="lead_waiting"
+                    ),
+                    models.Index(
+                        django.db.models.functions.comparison.Collate(
+                            django.db.models.functions.text.Reverse("phone"), "C"
+                        ),
+                        name="lead_phone_reversed",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(leads.models.NameWords("name"), name="lead_name_words"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["new", "contacted"])), name="lead_status_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("contacted_at", None), ("contacted_by", None), ("status", "new")),
+                            models.Q(
+                                ("contacted_at__isnull", False),
+                                ("contacted_by__isnull", False),
+                                ("status", "contacted"),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="lead_contacted_by_someone",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -98,42 +131,7 @@ class Migration(migrations.Migration):
                 "db_table": "lead_events",
             },
         ),
-        migrations.AddIndex(
-            model_name="lead",
-            index=models.Index(fields=["created_at", "id"], name="lead_created"),
-        ),
-        migrations.AddIndex(
-            model_name="lead",
-            index=models.Index(condition=models.Q(("status", "new")), fields=["created_at", "id"], name="lead_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="lead",
-            index=models.Index(
-                django.db.models.functions.comparison.Collate(django.db.models.functions.text.Reverse("phone"), "C"),
-                name="lead_phone_reversed",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="lead",
-            index=django.contrib.postgres.indexes.GinIndex(leads.models.NameWords("name"), name="lead_name_words"),
-        ),
-        migrations.AddConstraint(
-            model_name="lead",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["new", "contacted"])), name="lead_status_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lead",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("contacted_at", None), ("contacted_by", None), ("status", "new")),
-                    models.Q(("contacted_at__isnull", False), ("contacted_by__isnull", False), ("status", "contacted")),
-                    _connector="OR",
-                ),
-                name="lead_contacted_by_someone",
-            ),
-        ),
+        migrations.RunPython(leads.adoption.match_key, migrations.RunPython.noop),
         migrations.AddIndex(
             model_name="leadevent",
             index=models.Index(fields=["lead", "-at"], name="lead_event_timeline"),

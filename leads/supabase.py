@@ -1,0 +1,275 @@
+"""Supabase's data API: nobody gets in through it, and our own role has the rights that it needs.
+
+Supabase serves the schema `public` to the world, as the roles `anon` and `authenticated`; projects made before
+2026-10-30 grant both everything on every new table, password hashes included. docs/supabase.md tells the whole.
+Where those roles are missing, as on any other Postgres, there is nothing to close.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.core.management.base import CommandError
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+PUBLIC_ROLES = ["anon", "authenticated"]
+SERVICE_ROLE = "service_role"
+# What the shop's other tools do with leads: read them, bring one in, note something. Whoever erases uses a command.
+SERVICE_RIGHTS = {"table": ["SELECT", "INSERT", "UPDATE"], "sequence": ["USAGE"]}
+LEADS = "leads"
+
+_KINDS = {
+    "r": "table",
+    "p": "partitioned table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+    "S": "sequence",
+}
+_HAS_ROW_SECURITY = ("table", "partitioned table")
+
+# Every relation that the data API or Django could reach, but for those that came with an extension. A right counts
+# however it is held: itself, on a single column, through PUBLIC or through another role.
+_RELATIONS = """
+WITH django AS (
+    SELECT to_regclass(name)::oid AS oid, name = %(leads)s AS is_leads FROM unnest(%(tables)s::text[]) AS name
+), ours AS (
+    SELECT oid, is_leads FROM django
+    UNION
+    SELECT objid, is_leads FROM pg_depend JOIN django ON refobjid = django.oid
+    WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+)
+SELECT format('%%I.%%I', n.nspname, c.relname), n.nspname || '.' || c.relname, c.relkind::text,
+    ours.oid IS NOT NULL, coalesce(ours.is_leads, false), pg_has_role(c.relowner, 'USAGE'), c.relrowsecurity,
+    EXISTS (SELECT FROM unnest(c.reloptions) AS o WHERE o ~* '^security_invoker=(true|on|yes|1)$'),
+    EXISTS (
+        SELECT FROM pg_depend
+        WHERE objid = c.oid AND classid = 'pg_class'::regclass AND deptype IN ('a', 'i') AND c.relkind = 'S'
+    ),
+    ARRAY(
+        SELECT role || ' ' || privilege
+        FROM unnest(%(roles)s::text[]) AS role, unnest(
+            CASE c.relkind WHEN 'S' THEN ARRAY['SELECT', 'USAGE', 'UPDATE']
+            ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'] END
+        ) AS privilege
+        WHERE CASE
+            WHEN c.relkind = 'S' THEN has_sequence_privilege(role, c.oid, privilege)
+            WHEN privilege IN ('DELETE', 'TRUNCATE', 'TRIGGER') THEN has_table_privilege(role, c.oid, privilege)
+            ELSE has_any_column_privilege(role, c.oid, privilege)
+        END
+    )
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN ours ON ours.oid = c.oid
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+AND (ours.oid IS NOT NULL OR n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
+AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass AND deptype = 'e')
+ORDER BY n.nspname, c.relname
+"""
+
+_ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
+
+# What this role's next tables and sequences would be granted to everybody.
+_DEFAULTS = """
+SELECT DISTINCT n.nspname, d.defaclobjtype::text
+FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) AS granted
+WHERE d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND d.defaclobjtype IN ('r', 'S')
+AND granted.grantee IN (SELECT oid FROM pg_roles WHERE rolname = ANY (%s))
+AND (n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
+"""
+
+_NO_WAY_IN = """
+SELECT quote_ident(current_user) FROM pg_namespace
+WHERE nspname = 'public' AND current_schemas(false) = '{}' AND NOT has_schema_privilege(oid, 'USAGE')
+"""
+
+# The rights of the role that asks on Django's tables, one row a table.
+_RIGHTS = """
+SELECT format('%%I.%%I', n.nspname, c.relname), quote_ident(current_user), pg_has_role(c.relowner, 'USAGE'),
+    ARRAY(
+        SELECT privilege FROM unnest(
+            CASE WHEN c.oid = to_regclass('django_migrations') THEN ARRAY['SELECT']
+            ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END
+        ) AS privilege WHERE NOT has_table_privilege(c.oid, privilege)
+    ),
+    ARRAY(
+        SELECT s.oid::regclass::text FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
+        WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
+        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') END
+    ),
+    row_security_active(c.oid) AND NOT EXISTS (
+        SELECT FROM pg_policy WHERE polrelid = c.oid AND polpermissive AND EXISTS (
+            SELECT FROM unnest(polroles) AS role
+            WHERE CASE WHEN role = 0 THEN true ELSE pg_has_role(role, 'USAGE') END
+        )
+    )
+FROM unnest(%s::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name) JOIN pg_namespace n ON n.oid = relnamespace
+ORDER BY 1
+"""
+
+
+class CannotClose(CommandError):
+    """A table of ours is open to the data API, and the role that Django connects with may not close it."""
+
+
+class Exposure(NamedTuple):
+    """One way in. relation: schema.name; problem: what is open, in plain English; cure: SQL or command to run."""
+
+    relation: str
+    kind: str
+    problem: str
+    cure: str
+
+
+class _Relation(NamedTuple):
+    sql_name: str
+    name: str
+    relkind: str
+    is_ours: bool
+    is_of_leads: bool
+    is_owned: bool  # by the role that asks, or one that it belongs to
+    has_row_security: bool
+    is_invoker: bool  # a view that asks with the rights of whoever asks it
+    belongs_to_a_column: bool
+    rights: list[str]  # "anon SELECT"
+
+    @property
+    def kind(self) -> str:
+        return _KINDS[self.relkind]
+
+    @property
+    def lacks_row_security(self) -> bool:
+        return self.kind in _HAS_ROW_SECURITY and not self.has_row_security
+
+    @property
+    def public_rights(self) -> list[str]:
+        return [right for right in self.rights if not right.startswith(SERVICE_ROLE)]
+
+    @property
+    def service_rights(self) -> list[str]:
+        """Return what is not right about the service role: rights it holds, or ought to and does not."""
+        held = {right.removeprefix(f"{SERVICE_ROLE} ") for right in self.rights if right.startswith(SERVICE_ROLE)}
+        return sorted(held ^ set(SERVICE_RIGHTS.get(self.kind, []) if self.is_of_leads else []))
+
+    @property
+    def is_open(self) -> bool:
+        if self.is_ours:
+            return bool(self.public_rights) or self.lacks_row_security
+        # Other people's: row level security and its policies are theirs to decide, and so are the sequences beside it.
+        is_guarded = self.has_row_security or self.is_invoker or self.belongs_to_a_column
+        return bool(self.public_rights) and not is_guarded
+
+    def closing(self, roles: Iterable[str]) -> list[str]:
+        """Return the statements that close it. roles: those of Supabase that are there."""
+        what = f"{'SEQUENCE' if self.kind == 'sequence' else 'TABLE'} {self.sql_name}"
+        statements = [f"ALTER TABLE {self.sql_name} ENABLE ROW LEVEL SECURITY"] if self.lacks_row_security else []
+        statements.append(f"REVOKE ALL ON {what} FROM {', '.join(['PUBLIC', *roles])}")
+        if self.is_of_leads and SERVICE_ROLE in roles and self.kind in SERVICE_RIGHTS:
+            statements.append(f"GRANT {', '.join(SERVICE_RIGHTS[self.kind])} ON {what} TO {SERVICE_ROLE}")
+        return statements
+
+
+def exposures() -> list[Exposure]:
+    """Return every table, view and sequence that the data API's roles could use, ours and others'; [] elsewhere.
+
+    Asks the live catalog of the default database, in every schema that Django uses and in `public`; DatabaseError when
+    that cannot be asked.
+    """
+    roles = _roles(DEFAULT_DB_ALIAS, PUBLIC_ROLES)
+    return [_exposure(each, roles) for each in _relations(DEFAULT_DB_ALIAS, roles) if roles and each.is_open]
+
+
+def close_what_comes(using: str = DEFAULT_DB_ALIAS) -> None:
+    """See to it that what this role creates from now on is granted to nobody by default, not for a moment."""
+    roles = _roles(using, PUBLIC_ROLES)
+    names = {"r": "TABLES", "S": "SEQUENCES"}
+    quoted = connections[using].ops.quote_name
+    for schema, kind in _rows(using, _DEFAULTS, [roles]) if roles else []:
+        revoked = f"REVOKE ALL ON {names[kind]} FROM {', '.join(roles)}"
+        _execute(using, [f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(schema)} {revoked}"])
+
+
+def close_data_api(using: str = DEFAULT_DB_ALIAS) -> int | None:
+    """Close every table, view and sequence of Django's to the data API; return how many were not, None elsewhere.
+
+    Each gets row level security, and no right but the service role's on leads. CannotClose, with the statements for
+    the owner to run, when one that is open belongs to another role. What is closed already is left alone.
+    """
+    roles = _roles(using, [*PUBLIC_ROLES, SERVICE_ROLE])
+    if not roles:
+        return None
+    ours = [each for each in _relations(using, roles) if each.is_ours]
+    open_ones = [each for each in ours if each.is_open or (SERVICE_ROLE in roles and each.service_rights)]
+    for each in open_ones:
+        if each.is_owned:
+            _execute(using, each.closing(roles))
+    if others := [each for each in open_ones if not each.is_owned and each.is_open]:
+        statements = [f"  {statement};" for each in others for statement in each.closing(roles)]
+        raise CannotClose("Open to the data API, and another role's. Let the owner run:\n" + "\n".join(statements))
+    return sum(each.is_owned for each in open_ones)
+
+
+def missing_rights() -> list[str]:
+    """Return what the role that Django connects with lacks on our tables, each with the statement that gives it.
+
+    The tables' owner lacks nothing, unless row level security is forced on it. DatabaseError when Postgres cannot be
+    asked.
+    """
+    missing = [
+        f"{role} may not use the schema public, so its tables are not seen: GRANT USAGE ON SCHEMA public TO {role};"
+        for (role,) in _rows(DEFAULT_DB_ALIAS, _NO_WAY_IN, [])
+    ]
+    tables = _django_tables(DEFAULT_DB_ALIAS)
+    for table, role, is_owner, rights, sequences, is_hidden in _rows(DEFAULT_DB_ALIAS, _RIGHTS, [tables]):
+        if rights:
+            held = ", ".join(rights)
+            missing.append(f"{role} may not {held} on {table}: GRANT {held} ON {table} TO {role};")
+        missing += [f"{role} may not use {name}: GRANT USAGE ON SEQUENCE {name} TO {role};" for name in sequences]
+        if is_hidden and is_owner:
+            cure = f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;"
+            missing.append(f"row level security hides every row of {table}, even from its owner: {cure}")
+        elif is_hidden:
+            cure = f"CREATE POLICY folio ON {table} TO {role} USING (true) WITH CHECK (true);"
+            missing.append(f"row level security hides every row of {table} from {role}: {cure}")
+    return missing
+
+
+def _exposure(relation: _Relation, roles: list[str]) -> Exposure:
+    problems = []
+    for role in roles:
+        if may := [right.split()[1] for right in relation.public_rights if right.startswith(f"{role} ")]:
+            problems.append(f"{role} may {', '.join(may)}")
+    if relation.lacks_row_security:
+        problems.append("row level security is off")
+    sql = "; ".join(relation.closing(roles)) + ";"
+    cure = "manage.py migrate" if relation.is_ours and relation.is_owned else sql
+    return Exposure(relation.name, relation.kind, "; ".join(problems), cure)
+
+
+def _relations(using: str, roles: list[str]) -> list[_Relation]:
+    parameters = {"roles": roles, "tables": _django_tables(using), "leads": connections[using].ops.quote_name(LEADS)}
+    return [_Relation(*row) for row in _rows(using, _RELATIONS, parameters)]
+
+
+def _django_tables(using: str) -> list[str]:
+    """Return the tables and views of every installed app, and Django's own of migrations, quoted."""
+    connection = connections[using]
+    names = connection.introspection.django_table_names(only_existing=False, include_views=True)
+    return [connection.ops.quote_name(name) for name in [*names, "django_migrations"]]
+
+
+def _roles(using: str, names: list[str]) -> list[str]:
+    there = {name for (name,) in _rows(using, _ROLES, [names])}
+    return [name for name in names if name in there]
+
+
+def _rows(using: str, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _execute(using: str, statements: list[str]) -> None:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '10s'")  # whoever waits for a table keeps all others from it
+        for statement in statements:
+            cursor.execute(statement)

@@ -1,0 +1,408 @@
+"""A project that has a table `leads` already: Folio moves in, and not a byte of theirs is another."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from io import StringIO
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from leads import adoption
+from leads.models import Lead, LeadEvent
+from leads.record import lead_record, quote_record
+from quoter import folio
+from tests.factories import NAME, a_contact, an_issued_quote, store
+from tests.live import Postgres
+from tests.supabase import database, django_on, server
+
+LIST = "/admin/leads/lead/"
+TOLD = "what migrate says to run"
+
+PLAYBOOK = """
+CREATE TABLE leads (
+    id bigserial PRIMARY KEY, name text NOT NULL, phone text NOT NULL, quote_data jsonb NOT NULL,
+    status text NOT NULL DEFAULT 'new', visitor_id text, created_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO leads (name, phone, quote_data, status, created_at) VALUES
+    ('Ana', '656 123 4567', '{"folio": "COT-0001", "total": "100.50", "z": 1, "a": 2}', 'new', '2026-03-01 23:30-07'),
+    ('Beto', '+526561112233', '{"total": 12.5}', 'contacted', '2026-03-02 10:00-07'),
+    ('Ana', '656 123 4567', '{"folio": "COT-0001"}', 'new', '2026-03-03 10:00-07'),
+    ('', '', '{"folio": "  "}', 'new', '2026-03-04 10:00-07');
+"""
+NULLABLE = """
+CREATE TABLE leads (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, phone text, quote_data jsonb, status text,
+    visitor_id text, created_at timestamptz
+);
+INSERT INTO leads (name, phone, quote_data, status, visitor_id, created_at) VALUES
+    (NULL, NULL, NULL, NULL, NULL, now()), ('Ana', NULL, '[]', 'new', 'v', now()),
+    (NULL, '1', '"text"', 'new', '', now());
+"""
+SHORT_AND_OLD = """
+CREATE TABLE leads (
+    id serial PRIMARY KEY, name character varying(80), phone character varying(16), quote_data json,
+    status character varying(9) DEFAULT 'new', visitor_id character varying(8),
+    created_at timestamp without time zone DEFAULT now()
+);
+INSERT INTO leads (name, phone, quote_data, created_at) VALUES
+    ('Ana', '6561234567', '{"folio":"A1",  "total": 1, "total": "2.00"}', '2026-03-01 23:30:00.123456');
+CREATE INDEX leads_by_name ON leads (name);
+"""
+SUPABASE_S_OWN_WAY = """
+CREATE TYPE lead_status AS ENUM ('new', 'contacted', 'lost');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at = clock_timestamp(); RETURN NEW; END';
+CREATE TABLE told (about text);
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO told VALUES (NEW.name); RETURN NEW; END';
+CREATE TABLE leads (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, phone text, quote_data jsonb DEFAULT '{}',
+    status lead_status DEFAULT 'new', visitor_id text, created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now(), email text UNIQUE, "Odd name" numeric(9, 3), tags text[],
+    notes text, score int GENERATED ALWAYS AS (length(name)) STORED
+);
+INSERT INTO leads (name, phone, quote_data, status, email, "Odd name", tags, notes) VALUES
+    ('Ana', '1', '{"folio": "260301-0000-0000-0"}', 'new', 'ana@example.com', 1.250, '{a,b}', 'call'),
+    ('Beto', '2', '{"total": "abc"}', 'lost', NULL, NULL, NULL, NULL);
+CREATE TRIGGER touch BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION tell();
+CREATE TRIGGER resting BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TABLE leads DISABLE TRIGGER resting, ENABLE ALWAYS TRIGGER touch, ENABLE ROW LEVEL SECURITY;
+CREATE POLICY anybody ON leads FOR INSERT TO anon WITH CHECK (true);
+CREATE VIEW waiting AS SELECT id, name, created_at FROM leads WHERE status = 'new';
+CREATE TABLE calls (lead_id uuid REFERENCES leads ON DELETE CASCADE);
+"""
+IN_CAPITALS = """
+CREATE TABLE leads (
+    id bigserial PRIMARY KEY, name text, phone text, quote_data jsonb, status text DEFAULT 'NEW', visitor_id text,
+    created_at timestamptz
+);
+INSERT INTO leads (name, quote_data, status, created_at) VALUES
+    ('Ana', '{}', 'NEW', now()), ('Beto', '{}', 'Won', now());
+"""
+WITH_FOLIOS = """
+CREATE TABLE leads (
+    id bigserial PRIMARY KEY, name text, phone text, quote_data jsonb, status text DEFAULT 'new', visitor_id text,
+    created_at timestamptz DEFAULT now(), folio character varying(20), contacted_at timestamptz, submitted_at timestamp
+);
+INSERT INTO leads (name, quote_data, folio, status, contacted_at) VALUES
+    ('Ana', '{"folio": "other"}', 'kept', 'contacted', now()), ('Beto', '{"folio": "kept"}', NULL, 'new', NULL);
+"""
+EMPTY = PLAYBOOK.partition("INSERT")[0]
+
+TABLES = {
+    "the playbook's": PLAYBOOK,
+    "nullable": NULLABLE,
+    "short and old types": SHORT_AND_OLD,
+    "supabase's own way": SUPABASE_S_OWN_WAY,
+    "in capitals": IN_CAPITALS,
+    "with folios": WITH_FOLIOS,
+    "empty": EMPTY,
+}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def others_migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
+    """A database with the tables of Django's own apps; only ever copied."""
+    with database(postgres, name="without_leads") as name, django_db_blocker.unblock():
+        with django_on(postgres, name):
+            for app in ("auth", "admin", "sessions"):
+                call_command("migrate", app, verbosity=0)
+        yield name
+
+
+@pytest.fixture
+def shop(postgres: Postgres, others_migrated: str, django_db_blocker: Any) -> Iterator[str]:
+    """A copy of it, which Django's connection leads to as its owner."""
+    with database(postgres, template=others_migrated) as name, django_db_blocker.unblock(), django_on(postgres, name):
+        yield name
+
+
+@pytest.fixture(params=TABLES.values(), ids=TABLES)
+def theirs(request: Any, shop: str) -> str:
+    """The database with one of the tables in it."""
+    sql(request.param)
+    return shop
+
+
+def sql(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def migrate() -> str:
+    out = StringIO()
+    call_command("migrate", stdout=out)
+    return out.getvalue()
+
+
+def columns() -> list[str]:
+    return [name for (name,) in sql(
+        "SELECT quote_ident(attname) FROM pg_attribute "
+        "WHERE attrelid = 'leads'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    )]  # fmt: skip
+
+
+def every_byte(names: list[str]) -> bytes:
+    """Return columns of every row as Postgres itself sends them."""
+    connection.ensure_connection()
+    with connection.connection.cursor() as cursor:
+        query = f"COPY (SELECT {', '.join(names)} FROM leads ORDER BY id) TO STDOUT (FORMAT binary)"
+        with cursor.copy(query) as copy:
+            return b"".join(bytes(piece) for piece in copy)
+
+
+def folios() -> list[Any]:
+    return [name for (name,) in sql("SELECT folio FROM leads ORDER BY id")]
+
+
+def everything() -> list[list[tuple[Any, ...]]]:
+    """Return what the catalog says of all tables and of all that hangs on leads."""
+    return [
+        sql("SELECT oid, relname FROM pg_class ORDER BY 1"),
+        sql("SELECT attname, atttypid, atttypmod, attnotnull, atthasdef FROM pg_attribute ORDER BY attrelid, attnum"),
+        sql("SELECT * FROM pg_constraint ORDER BY oid"),
+        sql("SELECT app, name FROM django_migrations ORDER BY id"),
+    ]
+
+
+# --- What is adopted -------------------------------------------------------------------------------------------------
+
+
+def test_not_a_byte_of_theirs_changes_and_every_lead_has_a_folio(theirs):
+    original = [name for name in columns() if name != "folio"]
+    before, rows = every_byte(original), sql("SELECT count(*) FROM leads")
+    migrate()
+    assert every_byte(original) == before
+    assert all(folios())
+    assert len(set(folios())) == len(folios()) == rows[0][0]
+
+    whole = every_byte(columns())
+    assert "No migrations to apply" in migrate()
+    assert every_byte(columns()) == whole
+
+
+def test_a_checkout_arrives_and_the_staff_work_with_it(theirs):
+    migrate()
+    issued = an_issued_quote()
+    store(quote_record(issued, visitor_id="a-visitor-with-a-long-name"))
+    store(lead_record(issued, a_contact(name="María Guadalupe " + "de la Peña " * 9)))
+    store(lead_record(issued, a_contact(name="Too late", submitted_at=datetime(2026, 1, 1, tzinfo=UTC))))
+    lead = Lead.objects.get(folio=issued.quote.folio)
+    assert (lead.name[:5], lead.status, lead.created_at) == ("María", "new", issued.quote.issued_at)
+    assert lead.quote_data["total"] == str(issued.quote.total)
+
+    seller = User.objects.create_superuser("seller", password="x")
+    client = Client()
+    client.force_login(seller)
+    page = client.get(LIST, {"status": "all"})
+    assert page.status_code == 200
+    for each in Lead.objects.all():
+        assert each.folio in page.content.decode()
+        assert client.get(f"{LIST}{each.pk}/change/").status_code == 200
+    assert client.get(LIST, {"q": lead.folio}).content.decode().count(f"{lead.pk}/change/") == 1
+    assert client.post(f"{LIST}{lead.pk}/contact/").status_code == 302
+    assert client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar"}).status_code == 302
+    lead.refresh_from_db()
+    assert (lead.status, lead.contacted_by, lead.notes) == ("contacted", seller, "Llamar")
+    assert LeadEvent.objects.get(kind="contacted").lead == lead
+
+
+def test_a_lead_of_before_is_found_by_its_folio_and_has_no_page_for_customers(shop):
+    sql(PLAYBOOK)
+    migrate()
+    client = Client()
+    client.force_login(User.objects.create_superuser("seller", password="x"))
+    page = client.get(LIST, {"q": "COT-0001"}).content.decode()
+    assert [each in page for each in folios()] == [True, False, False, False]
+    assert client.get(f"/q/{folios()[1]}/").status_code == 404
+
+
+def test_their_programs_go_on_writing_as_before(shop):
+    sql(PLAYBOOK)
+    migrate()
+    sql("INSERT INTO leads (name, phone, quote_data, status) VALUES ('Cruz', '3', '{\"folio\": \"COT-9\"}', 'lost')")
+    sql("UPDATE leads SET status = 'contacted' WHERE name = 'Ana'")
+    assert folios()[-1] is None
+    assert "Folios: 1 taken from quote_data, 0 new." in migrate()
+    assert folios()[-1] == "COT-9"
+
+
+def test_a_folio_is_the_quote_s_own_unless_an_older_lead_has_it(shop, settings):
+    settings.TIME_ZONE = "America/Ciudad_Juarez"
+    sql(PLAYBOOK)
+    said = migrate()
+    assert "Folios: 1 taken from quote_data, 3 new." in said
+    own, *minted = folios()
+    assert own == "COT-0001"
+    assert [folio.parse(each)[:6] for each in minted] == ["260302", "260303", "260304"]
+
+
+def test_a_folio_that_is_minted_twice_is_minted_again(shop, monkeypatch):
+    sql(PLAYBOOK.replace("2026-03-02", "2026-03-04").replace("2026-03-03", "2026-03-04"))
+    numbers = (number // 3 for number in count())
+    monkeypatch.setattr(adoption.secrets, "randbits", lambda bits: next(numbers))
+    migrate()
+    assert len(set(folios())) == 4
+
+
+def test_what_their_triggers_would_do_to_an_update_is_not_done(shop):
+    sql(SUPABASE_S_OWN_WAY)
+    states = "SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
+    before = sql(states)
+    migrate()
+    assert sql("SELECT * FROM told") == []
+    assert sql(states) == before == [("resting", "D"), ("tell", "O"), ("touch", "A")]
+
+
+def test_it_says_what_it_did(shop, capsys):
+    sql(IN_CAPITALS)
+    migrate()
+    said = capsys.readouterr().out
+    assert "leads was there before: its 2 rows stay as they are." in said
+    assert "Added: folio, submitted_at, contacted_at, contacted_by, notes, indexes." in said
+    assert "status of a new row is 'new' unless given; it was 'NEW'::text." in said
+    assert re.search(r"not listed as waiting: 1 '(NEW|Won)', 1 '(NEW|Won)'\.", said)
+    assert "created_at of a new row is now() unless given." in said
+
+
+def test_a_timestamp_without_zone_is_read_in_the_zone_it_is_written_in(shop):
+    sql(f"ALTER DATABASE {shop} SET TimeZone = 'America/Ojinaga'")
+    connection.close()
+    sql(SHORT_AND_OLD)
+    migrate()
+    assert Lead.objects.get().created_at == datetime(2026, 3, 2, 5, 30, 0, 123456, tzinfo=UTC)
+    issued = an_issued_quote()
+    store(lead_record(issued, a_contact()))
+    assert Lead.objects.get(folio=issued.quote.folio).created_at == issued.quote.issued_at
+    assert Lead.objects.filter(created_at__lte=timezone.now()).count() == 2
+
+
+def test_a_migrate_that_was_ended_goes_on_where_it_was(shop, monkeypatch):
+    sql(EMPTY)
+    sql("INSERT INTO leads (name, phone, quote_data) SELECT 'Ana', '1', '{}' FROM generate_series(1, 10)")
+    monkeypatch.setattr(adoption, "BATCH", 4)
+    assigned, calls = adoption._assigned, count()
+
+    def ended(*arguments: Any) -> Any:
+        if next(calls):
+            raise KeyboardInterrupt
+        return assigned(*arguments)
+
+    monkeypatch.setattr(adoption, "_assigned", ended)
+    with suppress(KeyboardInterrupt):
+        migrate()
+    begun = folios()
+    assert [bool(each) for each in begun] == [True] * 4 + [False] * 6
+    monkeypatch.setattr(adoption, "_assigned", assigned)
+    migrate()
+    assert folios()[:4] == begun[:4]
+    assert all(folios())
+
+
+def test_leads_are_not_dropped_by_undoing_the_migration(shop):
+    sql(PLAYBOOK)
+    migrate()
+    with pytest.raises(CommandError, match="leads has rows"):
+        call_command("migrate", "leads", "zero", verbosity=0)
+    assert len(folios()) == 4
+
+
+def test_a_table_of_folio_s_own_is_made_where_there_is_none(shop):
+    migrate()
+    store(lead_record(an_issued_quote(), a_contact()))
+    assert Lead.objects.get().name == NAME
+    rules = "SELECT conname FROM pg_constraint WHERE conrelid = 'leads'::regclass AND contype = 'c' ORDER BY 1"
+    assert sql(rules) == [("lead_contacted_by_someone",), ("lead_status_known",)]
+    sql("TRUNCATE leads CASCADE")
+    call_command("migrate", "leads", "zero", verbosity=0)
+    migrate()
+
+
+# --- What is not -----------------------------------------------------------------------------------------------------
+
+
+REFUSED = [
+    ("ALTER TABLE leads DROP quote_data, DROP visitor_id", "It has no quote_data, visitor_id", None),
+    ("ALTER TABLE leads RENAME TO people; CREATE VIEW leads AS TABLE people", "leads is no plain table", None),
+    ("ALTER TABLE leads ALTER quote_data TYPE text", "quote_data is text; Folio reads and writes jsonb or json", TOLD),
+    ("ALTER TABLE leads ALTER visitor_id TYPE uuid USING NULL", "visitor_id is uuid", TOLD),
+    (
+        "ALTER TABLE leads ADD email text NOT NULL DEFAULT ''; ALTER TABLE leads ALTER email DROP DEFAULT",
+        "email must",
+        TOLD,
+    ),
+    ("ALTER TABLE leads DROP CONSTRAINT leads_pkey", "id is not its primary key", TOLD),
+    ("DROP SEQUENCE leads_id_seq CASCADE", "id has no default", TOLD),
+    ("ALTER TABLE leads ADD contacted_by text", "contacted_by is text", TOLD),
+    (
+        "CREATE TYPE state AS ENUM ('new', 'done'); ALTER TABLE leads ALTER status DROP DEFAULT; "
+        "ALTER TABLE leads ALTER status TYPE state USING 'new'",
+        "status cannot be contacted",
+        TOLD,
+    ),
+    (
+        "ALTER TABLE leads ALTER created_at DROP NOT NULL; UPDATE leads SET created_at = NULL WHERE id = 1",
+        "Rows have no created_at",
+        "UPDATE leads SET created_at = now() WHERE created_at IS NULL",
+    ),
+    (
+        "ALTER TABLE leads ADD CONSTRAINT says_who CHECK (name <> '') NOT VALID",
+        'violates check constraint "says_who"',
+        "ALTER TABLE leads DROP CONSTRAINT says_who",
+    ),
+    (
+        "ALTER TABLE leads ADD folio text; UPDATE leads SET folio = 'same'",
+        'could not create unique index "leads_folio_key"',
+        "UPDATE leads SET folio = NULL",
+    ),
+    ("CREATE INDEX lead_created ON leads (status)", '"lead_created" already exists', "DROP INDEX lead_created"),
+    (
+        "ALTER TABLE leads ALTER phone TYPE varchar(20); CREATE VIEW phones AS SELECT phone FROM leads",
+        "cannot alter type of a column used by a view",
+        "DROP VIEW phones",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "because", "cure"), REFUSED, ids=[because for _, because, _ in REFUSED])
+def test_what_cannot_be_adopted_stops_migrate_and_is_not_touched(shop, change, because, cure):
+    sql(PLAYBOOK)
+    sql(change)
+    before = everything()
+    with pytest.raises(CommandError) as stopped:
+        migrate()
+    assert because in str(stopped.value)
+    assert everything() == before
+
+    if cure:
+        told = str(stopped.value).splitlines()[-1].partition(": ")[2]
+        sql(told if cure is TOLD else cure)
+        migrate()
+        assert all(folios())
+
+
+def test_a_table_of_another_role_s_is_not_touched(postgres, shop):
+    sql(PLAYBOOK)
+    with psycopg.connect(postgres.url, dbname=shop, autocommit=True) as admin:
+        admin.execute("ALTER TABLE leads OWNER TO postgres")
+        with pytest.raises(CommandError) as stopped:
+            migrate()
+        assert "It belongs to postgres, and Django connects as shop_owner" in str(stopped.value)
+        admin.execute(str(stopped.value).rpartition(": ")[2])
+    migrate()
+    assert all(folios())
