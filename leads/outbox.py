@@ -45,6 +45,8 @@ MOST_HELD = 64
 # How long a directory that failed is left alone before it is tried again.
 RETRY_DIRECTORY_S = 5.0
 LOW_DISK_BYTES = 50 * 1024 * 1024
+# An outage mends itself; a lead that has waited this long says that one has not.
+WORRYING_S = 900
 
 
 class OutboxUnavailable(OSError):

@@ -94,7 +94,7 @@ def test_status_asks_for_a_person_when_a_lead_is_quarantined(outbox_directories)
     refused_before(outbox_directories, a_row())
     printed, why = run_and_fail("status")
     assert "1 quarantined" in printed
-    assert "docs/reliability.md" in why
+    assert "docs/operations.md" in why
 
 
 def test_status_asks_for_a_person_when_the_disk_is_nearly_full(monkeypatch):

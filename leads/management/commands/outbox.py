@@ -2,19 +2,14 @@ import json
 import os
 import sys
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from leads import disk, outbox
-from leads.breaker import Breaker
-from leads.courier import RETRY_NOW, Courier
-from leads.notices import notice
-
-# An outage mends itself; a lead that has waited this long says that one has not.
-WORRYING_S = 900
+from leads.flush import flush
 
 
 class Command(BaseCommand):
@@ -43,23 +38,18 @@ class Command(BaseCommand):
             f"{found.damaged} damaged segments; {self._disks()}"
         )
         is_low = any(disk.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
-        if found.quarantined or found.damaged or age > WORRYING_S or is_low:
-            raise CommandError("A person is needed: docs/reliability.md says what to do.")
+        if found.quarantined or found.damaged or age > outbox.WORRYING_S or is_low:
+            raise CommandError("A person is needed: docs/operations.md says what to do.")
 
     def flush(self, *, quarantined, timeout, **options):
-        journal = outbox.Outbox(directories=self.directories, notice=notice)
-        courier = Courier(outbox=journal, breaker=Breaker(clock=time.monotonic))
-        try:
-            if quarantined:
-                journal.retry_quarantined()
-            delivered, found = self._deliver(courier, timeout)
-        finally:
-            journal.close()
-        self.stdout.write(f"{delivered} delivered, {found.pending} pending, {found.quarantined} quarantined")
-        if fault := courier.breaker.fault:
-            raise CommandError(f"Postgres does not take them ({fault}); they stay on this disk.")
-        if found.pending or found.quarantined:
-            raise CommandError("Not everything went; see `outbox list` and docs/reliability.md.")
+        done = flush(self.directories, timeout_s=timeout, with_quarantined=quarantined, say=self._progress)
+        self.stdout.write(
+            f"{done.delivered} delivered, {done.left.pending} pending, {done.left.quarantined} quarantined"
+        )
+        if done.fault:
+            raise CommandError(f"Postgres does not take them ({done.fault}); they stay on this disk.")
+        if done.left.pending or done.left.quarantined:
+            raise CommandError("Not everything went; see `outbox list` and docs/operations.md.")
 
     def list(self, **options):
         now, count = time.time(), 0
@@ -93,26 +83,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{sound} sound, {damaged} damaged, {torn} torn tails (never acknowledged)")
         if damaged:
             raise CommandError("Damaged records are set aside with their segment when it is delivered.")
-
-    def _deliver(self, courier, timeout):
-        """Deliver what dead processes left, and wait until the living ones have delivered theirs."""
-        delivered, deadline = 0, time.monotonic() + timeout
-        while True:
-            for count in courier.drain():
-                delivered += count
-                self._progress(f"{delivered} delivered")
-            found = outbox.census(self.directories)
-            if not found.pending or courier.breaker.is_open or time.monotonic() > deadline:
-                return delivered, found
-            self._ask_the_living()
-            self._progress(f"{delivered} delivered, {found.pending} with living processes")
-            time.sleep(0.2)
-
-    def _ask_the_living(self):
-        # After our own attempt: while a password is still wrong, each of them would try it once more.
-        for directory in self.directories:
-            with suppress(OSError):
-                (directory / RETRY_NOW).touch()
 
     def _disks(self):
         said = []

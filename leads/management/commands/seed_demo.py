@@ -1,15 +1,34 @@
 import secrets
+from random import Random
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from leads import demo
+from leads.progress import Progress
+from quoter import site
 
 USERNAME = "demo"
 
 
 class Command(BaseCommand):
-    help = "Create a staff login for trying the site out; its password is printed this once."
+    help = "Create a staff login for trying the site out; its password is printed this once. On request, leads as well."
 
-    def handle(self, **options):
+    def add_arguments(self, parser):
+        leads = parser.add_mutually_exclusive_group()
+        leads.add_argument("--leads", type=int, metavar="N", help="also write so many more leads, marked as a demo's")
+        leads.add_argument("--remove", action="store_true", help="remove every lead so marked, and do nothing else")
+
+    def handle(self, *, leads, remove, **options):
+        if remove:
+            self.remove()
+            return
+        self.create_login()
+        if leads is not None:
+            self.add(leads)
+
+    def create_login(self):
         users = get_user_model().objects
         if users.filter(is_staff=True).exists():
             self.stdout.write("A staff login exists; nothing to create.")
@@ -17,3 +36,27 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(9)
         users.create_superuser(USERNAME, password=password)
         self.stdout.write(f"Staff login for /admin/: {USERNAME} / {password} (printed only now)")
+
+    def add(self, count):
+        if count < 1:
+            raise CommandError("--leads takes a number from 1 up.")
+        batches = demo.add_leads(
+            count,
+            book=site.price_book(),
+            zone=site.zone(),
+            language=site.language(),
+            by=get_user_model().objects.filter(is_staff=True).order_by("pk").first(),
+            now=timezone.now(),
+            chance=Random(),
+        )
+        with Progress("leads written", self.stderr) as progress:
+            for written in batches:
+                progress.show(written, written / count)
+        self.stdout.write(f"{count} demo leads written; `seed_demo --remove` removes them")
+
+    def remove(self):
+        gone = 0
+        with Progress("demo leads removed", self.stderr) as progress:
+            for gone, fraction in demo.remove_leads():
+                progress.show(gone, fraction)
+        self.stdout.write(f"{gone} demo leads removed")

@@ -1,0 +1,132 @@
+"""Leads taken out, for a spreadsheet or a program, a page at a time; every one notes that it was."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TextIO
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils import timezone
+
+from leads.models import LeadEvent, LeadQuerySet
+from leads.paging import pages
+
+# What Excel needs to read UTF-8 as such.
+BYTE_ORDER_MARK = "\ufeff"
+
+COLUMNS = [
+    "folio",
+    "created_at",
+    "submitted_at",
+    "status",
+    "name",
+    "phone",
+    "lines",
+    "subtotal",
+    "tax",
+    "total",
+    "currency",
+    "contacted_at",
+    "contacted_by",
+    "notes",
+]
+FIELDS = {
+    "folio": "folio",
+    "name": "name",
+    "phone": "phone",
+    "status": "status",
+    "visitor_id": "visitor_id",
+    "created_at": "created_at",
+    "submitted_at": "submitted_at",
+    "contacted_at": "contacted_at",
+    "contacted_by": "contacted_by__username",
+    "notes": "notes",
+    "quote_data": "quote_data",
+}
+_COMMAND_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+
+
+class Form(StrEnum):
+    """CSV: a row a lead, for a spreadsheet. JSONL: an object a line with the whole row, for a program."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def export(
+    out: TextIO, leads: LeadQuerySet, *, only: Q, form: Form, by: User | None, clock: Callable[[], datetime]
+) -> Iterator[tuple[int, float]]:
+    """Write leads, oldest first; yield after each page how many were written so far, and how far that is, from 0 to 1.
+
+    leads: all, or those of a range of created_at; only: which of them. Times are in the business's zone. Each lead is
+    noted as exported before it is written, so that no lead leaves unnoted.
+    """
+    write = _csv_writer(out) if form is Form.CSV else _jsonl_writer(out)
+    written = 0
+    for page in pages(leads):
+        found = list(page.leads.filter(only).values_list("pk", *FIELDS.values()))
+        if found:
+            LeadEvent.objects.note(
+                LeadEvent.Kind.EXPORTED, [pk for pk, *_ in found], by=by, now=clock(), detail=str(form)
+            )
+            write(as_data(row) for _, *row in found)
+            written += len(found)
+        yield written, page.fraction
+
+
+def as_data(values: Iterable[Any]) -> dict[str, Any]:
+    """Return a row as JSON values, from its values in the order of FIELDS."""
+    return {
+        name: timezone.localtime(value).isoformat() if isinstance(value, datetime) else value
+        for name, value in zip(FIELDS, values, strict=True)
+    }
+
+
+def _jsonl_writer(out: TextIO) -> Callable[[Iterable[dict[str, Any]]], None]:
+    def write(rows: Iterable[dict[str, Any]]) -> None:
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    return write
+
+
+def _csv_writer(out: TextIO) -> Callable[[Iterable[dict[str, Any]]], None]:
+    sheet = csv.writer(out)
+    sheet.writerow(COLUMNS)
+
+    def write(rows: Iterable[dict[str, Any]]) -> None:
+        sheet.writerows([harmless(cell) for cell in _cells(row)] for row in rows)
+
+    return write
+
+
+def harmless(cell: object) -> str:
+    """Return a cell that a spreadsheet takes for text where it would have taken it for a formula.
+
+    The apostrophe is a spreadsheet's own mark for text. Phones get it too: +526561234567 would lose its plus.
+    """
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text.startswith(_COMMAND_STARTS) else text
+
+
+def _cells(row: Mapping[str, Any]) -> list[object]:
+    data = row["quote_data"] if isinstance(row["quote_data"], dict) else {}
+    tax = data.get("tax")
+    from_quote = {
+        "lines": _lines(data),
+        "subtotal": data.get("subtotal"),
+        "tax": tax.get("amount") if isinstance(tax, dict) else tax,
+        "total": data.get("total"),
+        "currency": data.get("currency"),
+    }
+    return [from_quote[column] if column in from_quote else row[column] for column in COLUMNS]
+
+
+def _lines(data: Mapping[str, Any]) -> str:
+    """Return a quote's lines as a person reads them; "" where a snapshot older than this site has none like ours."""
+    try:
+        return "; ".join(f"{line['description']}: {line['billed']} {line['unit']}" for line in data["lines"])
+    except (KeyError, TypeError):
+        return ""

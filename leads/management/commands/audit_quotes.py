@@ -1,0 +1,36 @@
+from datetime import date, datetime, time
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from leads.audit import audit
+from leads.courier import named
+from leads.models import Lead
+from leads.progress import Progress
+from quoter import site
+
+
+class Command(BaseCommand):
+    help = "Price every stored quote again from its own prices, and report each amount that does not follow from them."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or after")
+
+    def handle(self, *, since, **options):
+        leads = Lead.objects.all()
+        if since:
+            leads = leads.filter(created_at__gte=datetime.combine(since, time(), site.zone()))
+        audited, wrong = 0, set()
+        try:
+            with Progress("quotes audited", self.stderr) as progress:
+                for page in audit(leads, zone=site.zone()):
+                    audited += page.quotes
+                    wrong |= {finding.folio for finding in page.findings}
+                    for finding in page.findings:
+                        self.stdout.write(str(finding))
+                    progress.show(audited, page.fraction)
+        except DatabaseError as error:
+            raise CommandError(f"The database stopped answering ({named(error)}) after {audited} quotes.") from error
+        self.stdout.write(f"{audited} quotes audited, {len(wrong)} do not follow from their own prices")
+        if wrong:
+            raise CommandError("A person is needed: what was promised to these customers is not what is stored.")

@@ -1,0 +1,94 @@
+import os
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.db.models import Q
+from django.utils import timezone
+
+from leads.courier import named
+from leads.export import BYTE_ORDER_MARK, Form, export
+from leads.models import Lead
+from leads.progress import Progress
+from quoter import site
+
+
+class Command(BaseCommand):
+    help = "Leads as CSV or JSON lines; each notes that it was exported. docs/privacy.md says what to do with the file."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--format", type=Form, choices=list(Form), default=Form.CSV, help="default: csv")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+        parser.add_argument("--status", choices=Lead.Status.values)
+        parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or after")
+        parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="... or before")
+        phone = parser.add_mutually_exclusive_group()
+        phone.add_argument("--with-phone", action="store_true", help="only who left a phone")
+        phone.add_argument("--without-phone", action="store_true", help="only quotes that nobody put a phone to")
+        parser.add_argument("--bom", action="store_true", help="begin with a byte order mark, which Excel needs")
+
+    def handle(self, *, output, bom, **options):
+        written = 0
+        try:
+            with whole_file(output) if output else standard_output() as out, Progress("leads", self.stderr) as progress:
+                out.write(BYTE_ORDER_MARK if bom else "")
+                for written, fraction in export(
+                    out,
+                    quoted_between(options["since"], options["until"]),
+                    only=chosen(options),
+                    form=options["format"],
+                    by=None,
+                    clock=timezone.now,
+                ):
+                    progress.show(written, fraction)
+        except DatabaseError as error:
+            raise CommandError(f"The database stopped answering ({named(error)}) after {written} leads.") from error
+        except OSError as error:
+            raise CommandError(f"{output or 'Standard output'} does not take the leads: {error.strerror}.") from error
+        (self.stdout if output else self.stderr).write(f"{written} leads exported", style_func=str)
+
+
+def quoted_between(since, until):
+    """Return the leads quoted between two days of the business's zone, both included; None: without that bound."""
+    leads = Lead.objects.all()
+    if since:
+        leads = leads.filter(created_at__gte=datetime.combine(since, time(), site.zone()))
+    if until:
+        leads = leads.filter(created_at__lt=datetime.combine(until + timedelta(days=1), time(), site.zone()))
+    return leads
+
+
+def chosen(options):
+    only = Q(status=options["status"]) if options["status"] else Q()
+    if options["with_phone"]:
+        only &= ~Q(phone="")
+    if options["without_phone"]:
+        only &= Q(phone="") | Q(phone=None)  # an adopted table may have either
+    return only
+
+
+@contextmanager
+def whole_file(path):
+    """Yield a file that only we may read; it gets its name, and takes the place of an older one, when it is whole."""
+    fd, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(fd, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(fd)
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished)
+        raise
+
+
+@contextmanager
+def standard_output():
+    # As written, in UTF-8, wherever it goes: CSV ends its lines by itself.
+    sys.stdout.reconfigure(encoding="utf-8", newline="")
+    yield sys.stdout

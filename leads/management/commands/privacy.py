@@ -1,0 +1,102 @@
+import json
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
+
+from leads import privacy
+from leads.courier import named
+from leads.flush import flush
+from leads.models import LeadEvent
+from leads.progress import Progress
+
+
+class Command(BaseCommand):
+    help = "Everything that is held about one person, found by phone: hand it out, or erase it."
+
+    def add_arguments(self, parser):
+        does = parser.add_subparsers(dest="does", required=True)
+        export = does.add_parser("export", help="print it as JSON")
+        erase = does.add_parser("erase", help="take the person out of their leads; folios and amounts stay")
+        for subparser in (export, erase):
+            subparser.add_argument("phone", help="in any spelling, quoted: '656 123 4567'")
+        erase.add_argument("--yes", action="store_true", help="do not ask")
+        erase.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
+
+    def handle(self, *, does, phone, **options):
+        self.directories = settings.OUTBOX_DIRECTORIES
+        try:
+            self.phone = privacy.Phone(phone)
+        except privacy.NotAPhone as error:
+            raise CommandError(f"Nothing was looked for: {error}.") from error
+        getattr(self, does)(**options)
+
+    def export(self, **options):
+        on_disk, leads, fault = privacy.on_disk(self.phone, self.directories), [], ""
+        try:
+            ids = self.lead_ids()
+            leads = privacy.held(ids)
+            LeadEvent.objects.note(LeadEvent.Kind.EXPORTED, ids, by=None, now=timezone.now(), detail="request")
+        except DatabaseError as error:
+            fault = named(error)
+        if leads or any(on_disk):
+            found = {"leads": leads, "waiting": on_disk.waiting, "refused": on_disk.refused}
+            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+        if fault:
+            raise CommandError(f"The database does not answer ({fault}): only this machine's disk was searched.")
+        if not leads and not any(on_disk):
+            raise CommandError("Nothing is held under this phone.")
+
+    def erase(self, *, yes, timeout, **options):
+        try:
+            self.deliver(timeout)
+            ids = self.lead_ids()
+            leads, on_disk = privacy.held(ids), privacy.on_disk(self.phone, self.directories)
+            self.confirm(leads, on_disk.refused, yes)
+            erased = privacy.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer ({named(error)}): run this again.") from error
+        left = privacy.journaled(self.phone, self.directories)
+        if any(erased) or left:
+            self.stdout.write(f"{erased.leads} leads without their person, {erased.records} records off this disk")
+        if left:
+            raise CommandError(
+                f"{left} records are still in the journal of a running process: restart the site, then run this again."
+            )
+        if not any(erased):
+            raise CommandError("Nothing is held under this phone.")
+
+    def deliver(self, timeout):
+        """Bring to Postgres what waits: a journal is never rewritten."""
+        if not privacy.journaled(self.phone, self.directories):
+            return
+        flushed = flush(self.directories, timeout_s=timeout)
+        if waiting := len(privacy.on_disk(self.phone, self.directories).waiting):
+            why = flushed.fault or "a running process has them"
+            raise CommandError(f"{waiting} of this person's records wait in the outbox ({why}); nothing was erased.")
+
+    def lead_ids(self):
+        ids = []
+        with Progress("found", self.stderr) as progress:
+            for ids, fraction in self.phone.lead_ids():
+                progress.show(len(ids), fraction)
+        return ids
+
+    def confirm(self, leads, refused, yes):
+        if yes or not (leads or refused):
+            return
+        for held in [*leads, *refused]:
+            told = [held["folio"], held["created_at"][:10], held["name"], held["phone"]]
+            self.stdout.write("\t".join(printable(text) for text in told))
+        try:
+            answer = input("Erase this person for good? Type yes: ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() != "yes":
+            raise CommandError("Nothing was erased.")
+
+
+def printable(text):
+    """Return a customer's text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text or "")

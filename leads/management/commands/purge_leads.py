@@ -1,0 +1,78 @@
+import re
+from argparse import ArgumentTypeError
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
+
+from leads import purge
+from leads.courier import named
+from leads.flush import flush
+from leads.progress import Progress
+
+
+def age(text):
+    """Return an age such as 365d."""
+    if not re.fullmatch(r"[1-9][0-9]{0,4}d", text):
+        raise ArgumentTypeError("an age in days, such as 365d")
+    return timedelta(days=int(text[:-1]))
+
+
+class Command(BaseCommand):
+    help = "Delete old leads, or take only the person out of them. Says what it would do, and does it with --apply."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--older-than", type=age, required=True, metavar="365d", help="quoted before so many days")
+        parser.add_argument("--anonymise", action="store_true", help="the person goes; folio and amounts stay")
+        parser.add_argument("--apply", "--yes", action="store_true", help="do it; without this nothing is changed")
+        parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
+
+    def handle(self, *, older_than, apply, **options):
+        self.directories = settings.OUTBOX_DIRECTORIES
+        now = timezone.now()
+        cutoff = now - older_than
+        before = f"quoted before {timezone.localtime(cutoff):%Y-%m-%d %H:%M}"
+        try:
+            if apply:
+                self.purge(cutoff, before, now, **options)
+            else:
+                self.tell(cutoff, before, **options)
+        except DatabaseError as error:
+            raise CommandError(f"The database stopped answering ({named(error)}); run this again.") from error
+
+    def tell(self, cutoff, before, *, anonymise, **options):
+        found = self.done_of("leads counted", purge.count(cutoff))
+        on_disk = purge.older_on_disk(cutoff, self.directories)
+        would = "would lose their person" if anonymise else "would be deleted"
+        self.stdout.write(
+            f"{found} leads {before} {would}, and {on_disk.refused} refused records; "
+            f"{on_disk.waiting} waiting ones would be delivered first. Nothing was changed: --apply does it."
+        )
+
+    def purge(self, cutoff, before, now, *, anonymise, timeout, **options):
+        if purge.older_on_disk(cutoff, self.directories).journaled:
+            flushed = flush(self.directories, timeout_s=timeout)
+            if waiting := purge.older_on_disk(cutoff, self.directories).waiting:
+                why = flushed.fault or "a running process has them"
+                raise CommandError(f"{waiting} records of that age wait in the outbox ({why}); nothing was changed.")
+        if anonymise:
+            gone = self.done_of("leads without their person", purge.forget_people(cutoff, now=now))
+        else:
+            gone = self.done_of("leads deleted", purge.delete(cutoff, directories=self.directories))
+        refused = purge.clear_disk(cutoff, directories=self.directories, is_to_stay=anonymise)
+        did = "lost their person" if anonymise else "were deleted"
+        self.stdout.write(f"{gone} leads {before} {did}, and {refused} refused or damaged records")
+        if left := purge.older_on_disk(cutoff, self.directories).journaled:
+            raise CommandError(
+                f"{left} records of that age are still in the journal of a running process: "
+                "restart the site, then run this again."
+            )
+
+    def done_of(self, what, steps):
+        done = 0
+        with Progress(what, self.stderr) as progress:
+            for done, fraction in steps:
+                progress.show(done, fraction)
+        return done

@@ -1,0 +1,58 @@
+"""Who may do what: three groups, each with all of the one before. A shop's own groups are left alone."""
+
+from typing import NamedTuple
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+SALES = {"leads.view_lead", "leads.contact_lead", "leads.change_lead"}  # of a lead, the form changes only its notes
+SALES_MANAGER = SALES | {"leads.export_lead"}
+OWNER = SALES_MANAGER | {
+    "leads.view_leadevent",
+    "leads.change_price_book",
+    "auth.view_user",
+    "auth.add_user",
+    "auth.change_user",  # not delete: who contacted a lead stays known; a login is switched off instead
+    "auth.view_group",
+}
+ROLES = {"Sales": SALES, "Sales manager": SALES_MANAGER, "Owner": OWNER}
+
+
+class PermissionsMissing(LookupError):
+    """Permissions that no migration has made yet. names: which, as app.codename."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
+class Changes(NamedTuple):
+    created: int
+    granted: int
+    revoked: int
+
+
+def ensure_roles() -> Changes:
+    """Make each group's permissions exactly those of its role, and say what that changed; members stay as they are.
+
+    PermissionsMissing, and nothing changed, before `migrate` has made them all.
+    """
+    known = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
+    if missing := OWNER - known.keys():
+        raise PermissionsMissing(missing)
+    created = granted = revoked = 0
+    with transaction.atomic():
+        for name, allowed in ROLES.items():
+            group, is_new = Group.objects.get_or_create(name=name)
+            has = set(group.permissions.all())
+            should_have = {known[permission] for permission in allowed}
+            group.permissions.set(should_have)
+            created, granted, revoked = (
+                created + is_new,
+                granted + len(should_have - has),
+                revoked + len(has - should_have),
+            )
+    return Changes(created, granted, revoked)

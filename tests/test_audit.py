@@ -1,0 +1,178 @@
+"""Every stored quote priced again from its own prices: an amount that does not follow from them is found."""
+
+from copy import deepcopy
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from leads import audit, paging
+from leads.models import Lead
+from leads.record import quote_record
+from quoter import site, token
+from quoter.quote import LineRequest
+from tests.factories import a_line, an_issued_quote
+from tests.quotes import CONCRETE, TURF, edging, priced, turf
+
+pytestmark = pytest.mark.django_db
+
+TWO_LINES = [a_line(), a_line(measure={"kind": "solid_area", "area_m2": "40", "thickness_cm": "12"}, extras=[])]
+
+
+def stored(*lines) -> dict:
+    """A quote as it is stored: 15,416.76 and 900.00 of fibre on the first line, taxed at 8 %."""
+    return quote_record(an_issued_quote(*lines), visitor_id="").quote_data
+
+
+def a_lead(data: dict) -> Lead:
+    return Lead.objects.create(folio=data.get("folio", "UNREADABLE"), quote_data=data)
+
+
+def found_in(data: object) -> list[tuple[str, str, str]]:
+    found = audit.findings_in("F", data, zone=site.zone())
+    assert {finding.folio for finding in found} <= {"F"}
+    return [(finding.place, finding.found, finding.expected) for finding in found]
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("audit_quotes", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def run_and_fail(*arguments: str) -> list[str]:
+    out = StringIO()
+    with pytest.raises(CommandError, match="A person is needed"):
+        call_command("audit_quotes", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().splitlines()
+
+
+def test_what_was_given_out_follows_from_its_own_prices():
+    assert found_in(stored(*TWO_LINES)) == []
+
+
+def test_so_does_a_quote_of_another_book_whatever_the_shop_sells_now():
+    lines: list[LineRequest] = [turf("20.5", extras=("infill",)), edging("10")]
+    quote = priced(TURF, *lines)
+    assert found_in(quote_record(token.issue(TURF, quote, language="en"), visitor_id="").quote_data) == []
+    assert site.price_book().name == CONCRETE.name
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda data: data.update(total="1.00"), ("total", "1.00", "17622.10")),
+        (lambda data: data.update(subtotal="16316.77"), ("subtotal", "16316.77", "16316.76")),
+        (lambda data: data["tax"].update(amount="0.00"), ("tax.amount", "0.00", "1305.34")),
+        (lambda data: data["tax"].update(rate="0.16"), ("tax.rate", "0.16", "0.08")),
+        (lambda data: data["lines"][0].update(amount="900.00"), ("lines.0.amount", "900.00", "16316.76")),
+        (lambda data: data["lines"][0].update(base="15416.77"), ("lines.0.base", "15416.77", "15416.76")),
+        (lambda data: data["lines"][0].update(unit_price="2.00"), ("lines.0.unit_price", "2.00", "2569.46")),
+        (lambda data: data["lines"][0].update(billed="5.5"), ("lines.0.billed", "5.5", "6")),
+        (lambda data: data["lines"][0].update(requested="6"), ("lines.0.requested", "6", "5.6")),
+        (
+            lambda data: data["lines"][0]["extras"][0].update(amount="1.00"),
+            ("lines.0.extras.fiber", "1.00", "900.00"),
+        ),
+        (lambda data: data.update(total=17622.10), ("total", "17622.1", "17622.10")),
+    ],
+)
+def test_an_altered_amount_is_found(change, expected):
+    data = deepcopy(stored())
+    change(data)
+    assert found_in(data) == [expected]
+
+
+def test_altered_prices_are_found_in_every_amount_that_they_reach():
+    data = stored(a_line(extras=[]))
+    data["prices"]["products"][0]["prices"][0]["tiers"][0]["price"] = "1000.00"
+    assert found_in(data) == [
+        ("subtotal", "15416.76", "6000.00"),
+        ("tax.amount", "1233.34", "480.00"),
+        ("total", "16650.10", "6480.00"),
+        ("lines.0.unit_price", "2569.46", "1000.00"),
+        ("lines.0.base", "15416.76", "6000.00"),
+        ("lines.0.amount", "15416.76", "6000.00"),
+    ]
+
+
+def test_an_extra_that_is_listed_twice_is_found():
+    data = stored()
+    data["lines"][0]["extras"].append({"code": "fiber", "description": "again", "amount": "1.00"})
+    assert ("lines.0.extras.fiber", "1.00", "900.00") in found_in(data)
+
+
+@pytest.mark.parametrize(("data", "why"), [({}, "it lacks 'subtotal'"), ([], "TypeError"), (None, "TypeError")])
+def test_what_cannot_be_read_is_told_and_why(data, why):
+    assert found_in(data) == [("", why, "")]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data.pop("prices"), "it lacks 'prices'"),
+        (lambda data: data.update(prices={}), "ValidationError"),
+        (lambda data: data.update(issued_at="yesterday"), "ValueError"),
+        (lambda data: data["lines"][0].update(product="bricks"), "QuoteRefused: lines.0.product: Choose a product"),
+        (lambda data: data["prices"]["products"][0]["prices"][0]["tiers"][0].update({"from": "90"}), "NoTier"),
+        (lambda data: data["lines"].clear(), "QuoteRefused: lines: Add at least one line."),
+    ],
+)
+def test_what_cannot_be_priced_again_is_told_and_why(change, why):
+    data = stored()
+    change(data)
+    ((place, told, _),) = found_in(data)
+    assert place == ""
+    assert told.startswith(why)
+
+
+# --- The command ----------------------------------------------------------------------------------------------------
+
+
+def test_sound_quotes_are_one_line():
+    a_lead(stored())
+    a_lead(stored(*TWO_LINES))
+    assert run() == "2 quotes audited, 0 do not follow from their own prices\n"
+
+
+def test_each_fault_is_a_line_and_a_person_is_needed():
+    sound, altered, unreadable = stored(), stored(), {"folio": "OLD-1", "name": "Zoila"}
+    altered["total"], altered["subtotal"] = "1.00", "2.00"
+    for data in (sound, altered, unreadable):
+        a_lead(data)
+
+    assert sorted(run_and_fail()) == sorted(
+        [
+            f"{altered['folio']}: total is 1.00, its own prices give 17622.10",
+            f"{altered['folio']}: subtotal is 2.00, its own prices give 16316.76",
+            "OLD-1: cannot be read: it lacks 'subtotal'",
+            "3 quotes audited, 2 do not follow from their own prices",
+        ]
+    )
+
+
+def test_the_folio_told_is_that_of_the_row():
+    data = stored()
+    Lead.objects.create(folio="THE-ROW", quote_data={**data, "total": "1.00"})
+    assert run_and_fail()[0].startswith("THE-ROW: ")
+
+
+def test_quotes_of_before_a_day_can_be_left_out():
+    Lead.objects.create(folio="OLD-1", quote_data={}, created_at="2026-05-31T23:59:59-06:00")
+    Lead.objects.create(folio="OLD-2", quote_data={}, created_at="2026-06-01T00:00:00-06:00")
+    assert len(run_and_fail()) == 3
+    assert run_and_fail("--since", "2026-06-01")[0].startswith("OLD-2: ")
+    assert run("--since", "2026-06-02").startswith("0 quotes audited")
+
+
+def test_a_page_takes_two_questions_and_prices_are_read_once(monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(paging, "PAGE", 2)
+    for _ in range(5):
+        a_lead(stored())
+    audit._prices.cache_clear()
+
+    with django_assert_num_queries(2 + 3 * 2):  # the first and last lead; for each page its end and its leads
+        found = list(audit.audit(Lead.objects.all(), zone=site.zone()))
+
+    assert [page.quotes for page in found] == [2, 2, 1]
+    assert audit._prices.cache_info().misses == 1

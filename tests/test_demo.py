@@ -1,0 +1,71 @@
+"""Leads to try the site with: realistic, marked, removable, and never a real person's."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from leads.audit import audit
+from leads.models import Lead, LeadEvent
+from leads.record import lead_record
+from quoter import folio, site
+from tests.factories import a_contact, an_issued_quote, store
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("seed_demo", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def test_a_login_is_made_once_and_its_password_printed_once():
+    assert "Staff login for /admin/: demo / " in run()
+    assert run() == "A staff login exists; nothing to create.\n"
+    assert User.objects.get().is_superuser
+    assert not Lead.objects.exists()
+
+
+def test_demo_leads_are_like_real_ones():
+    run("--leads", "60")
+    now, demo = timezone.now(), User.objects.get()
+    leads = list(Lead.objects.order_by("created_at"))
+    assert len(leads) == 60
+    assert now - leads[0].created_at > timedelta(days=360)
+    assert now - leads[-1].created_at < timedelta(days=8)
+    for lead in leads:
+        assert folio.parse(lead.folio) == lead.folio == lead.quote_data["folio"]
+        assert lead.quote_data["customer"]["name"] == lead.name
+        assert bool(lead.name) == bool(lead.phone) == bool(lead.submitted_at)
+    statuses = {lead.status for lead in leads if lead.submitted_at and now - lead.submitted_at > timedelta(days=2)}
+    assert statuses == {"contacted"}
+    assert set(Lead.objects.exclude(contacted_by=None).values_list("contacted_by", flat=True)) == {demo.pk}
+    assert LeadEvent.objects.filter(kind="contacted").count() == Lead.objects.filter(status="contacted").count()
+    assert [page.findings for page in audit(Lead.objects.all(), zone=site.zone())] == [[]]
+
+
+def test_demo_phones_are_nobodys():
+    run("--leads", "20")
+    phones = Lead.objects.exclude(phone="").values_list("phone", flat=True)
+    assert phones
+    assert all(phone.startswith("+52000") for phone in phones)
+
+
+def test_demo_leads_go_with_their_events_and_no_other_lead_does():
+    issued = an_issued_quote()
+    store(lead_record(issued, a_contact()))
+    run("--leads", "20")
+    run("--leads", "5")
+    assert run("--remove") == "25 demo leads removed\n"
+    assert run("--remove") == "0 demo leads removed\n"
+    assert Lead.objects.get().folio == issued.quote.folio
+    assert not LeadEvent.objects.exists()
+
+
+def test_a_number_that_is_none_is_refused():
+    with pytest.raises(CommandError, match="from 1 up"):
+        run("--leads", "0")

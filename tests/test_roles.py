@@ -1,0 +1,125 @@
+"""Who may do what: a user of each group can do exactly that, on the pages themselves."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
+
+from leads.models import Lead
+from leads.record import lead_record
+from leads.roles import ROLES
+from tests.factories import a_contact, an_issued_quote, store
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/leads/lead/"
+SALES, SALES_MANAGER, OWNER = "Sales", "Sales manager", "Owner"
+NOBODY_YET = "a staff login without a group"
+
+
+def run() -> str:
+    out = StringIO()
+    call_command("ensure_roles", stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def member(client):
+    """Return a browser in which somebody of a group is signed in."""
+    run()
+
+    def signed_in(role: str):
+        user = User.objects.create_user(role, is_staff=True)
+        user.groups.set(Group.objects.filter(name=role))
+        client.force_login(user)
+        client.user = user
+        return client
+
+    return signed_in
+
+
+def a_lead() -> Lead:
+    issued = an_issued_quote()
+    store(lead_record(issued, a_contact()))
+    return Lead.objects.get(folio=issued.quote.folio)
+
+
+@pytest.mark.parametrize("role", [SALES, SALES_MANAGER, OWNER])
+def test_everybody_in_sales_sees_contacts_and_notes(member, role):
+    browser, lead = member(role), a_lead()
+    assert browser.get(LIST).status_code == 200
+    browser.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar", "name": "x", "phone": "1", "status": "contacted"})
+    browser.post(f"{LIST}{lead.pk}/contact/")
+    before = (lead.name, lead.phone)
+    lead.refresh_from_db()
+    assert (lead.notes, lead.status, lead.contacted_by) == ("Llamar", "contacted", browser.user)
+    assert (lead.name, lead.phone) == before
+
+
+@pytest.mark.parametrize("role", [SALES, SALES_MANAGER, OWNER])
+def test_nobody_adds_or_deletes_leads(member, role):
+    browser, lead = member(role), a_lead()
+    assert browser.get(f"{LIST}add/").status_code == 403
+    assert browser.post(f"{LIST}{lead.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "may_export", "may_price", "may_manage_users"),
+    [
+        (NOBODY_YET, False, False, False),
+        (SALES, False, False, False),
+        (SALES_MANAGER, True, False, False),
+        (OWNER, True, True, True),
+    ],
+)
+def test_what_sets_the_roles_apart(member, role, may_export, may_price, may_manage_users):
+    browser = member(role)
+    assert browser.user.has_perm("leads.export_lead") == may_export
+    assert browser.user.has_perm("leads.change_price_book") == may_price
+    assert (browser.get("/admin/auth/user/").status_code == 200) == may_manage_users
+    assert (browser.get("/admin/auth/user/add/").status_code == 200) == may_manage_users
+    assert (browser.get("/admin/leads/leadevent/").status_code == 200) == may_manage_users
+
+
+def test_without_a_group_a_staff_login_sees_nothing(member):
+    browser, lead = member(NOBODY_YET), a_lead()
+    assert browser.get(LIST).status_code == 403
+    assert browser.post(f"{LIST}{lead.pk}/contact/").status_code == 403
+
+
+def test_an_owner_neither_deletes_logins_nor_changes_groups(member):
+    browser = member(OWNER)
+    assert browser.post(f"/admin/auth/user/{browser.user.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert browser.get("/admin/auth/group/add/").status_code == 403
+    group = Group.objects.get(name=SALES)
+    browser.post(f"/admin/auth/group/{group.pk}/change/", {"name": "Sales", "permissions": []})
+    assert group.permissions.count() == 3
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_group_has_the_permissions_of_its_role_and_no_other(member, role):
+    assert member(role).user.get_all_permissions() == ROLES[role]
+
+
+def test_what_was_changed_by_hand_is_put_right_and_members_stay():
+    assert run() == "Sales, Sales manager, Owner: 3 created, 17 permissions granted, 0 revoked\n"
+    sales, ana = Group.objects.get(name=SALES), User.objects.create_user("ana")
+    sales.user_set.add(ana)
+    own = Group.objects.create(name="Accounting")
+    export = Permission.objects.get(codename="export_lead")
+    sales.permissions.set([export])
+    own.permissions.set([export])
+
+    assert run() == "Sales, Sales manager, Owner: 0 created, 3 permissions granted, 1 revoked\n"
+
+    assert ana.get_all_permissions() == ROLES[SALES]
+    assert list(own.permissions.all()) == [export]
+    assert run() == "Sales, Sales manager, Owner: 0 created, 0 permissions granted, 0 revoked\n"
+
+
+def test_before_migrate_it_says_so_and_changes_nothing():
+    Permission.objects.filter(codename="export_lead").delete()
+    with pytest.raises(CommandError, match=r"There is no leads.export_lead yet: run `manage.py migrate` first"):
+        run()
+    assert not Group.objects.exists()
