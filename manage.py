@@ -4,6 +4,19 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as refusal:
+        # The message names the variable; below a traceback nobody would read it.
+        if "--traceback" in sys.argv:
+            raise
+        from leads.doctor.finding import as_json
+        from leads.doctor.start import refused
+
+        finding = refused(str(refusal))
+        out = sys.stdout if "doctor" in sys.argv else sys.stderr
+        out.write(f"{as_json([finding]) if '--json' in sys.argv else finding}\n")
+        sys.exit(1)

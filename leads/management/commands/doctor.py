@@ -1,0 +1,32 @@
+import os
+
+from django.core.management.base import BaseCommand, CommandError
+
+from leads.doctor.examination import examine
+from leads.doctor.finding import Level, as_json, status, summary
+
+
+class Command(BaseCommand):
+    help = "Say whether all is well with this set-up, and what to do where it is not. Works with the database down."
+    requires_system_checks = []  # the examination runs them, and says what they find in its own way
+
+    def add_arguments(self, parser):
+        parser.add_argument("--json", action="store_true", help="for machines: one JSON object")
+        parser.add_argument("--send-test-event", action="store_true", help="try Sentry, and mail where it is set up")
+        parser.add_argument("--email", metavar="ADDRESS", default="", help="whom to send the test mail (ADMINS)")
+
+    def handle(self, *, json, send_test_event, email, **options):
+        # A name server that does not answer would hold it for half a minute; libpq's own limits do not cover that.
+        os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
+        colour = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.ERROR: self.style.ERROR}
+        findings = []
+        for finding in examine(send_test_event=send_test_event, mail_to=email):
+            findings.append(finding)
+            if not json:
+                self.stdout.write(colour[finding.level](str(finding)))
+        if json:
+            self.stdout.write(as_json(findings))
+        if status(findings) is Level.ERROR:
+            raise CommandError(summary(findings))
+        if not json:
+            self.stdout.write(summary(findings))

@@ -1,0 +1,578 @@
+"""`manage.py doctor` on real set-ups: one in order, and each of docs/doctor.md's table, broken as it happens."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from operator import or_
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
+
+from leads import outbox
+from leads.courier import AUTH_BLOCK
+from leads.doctor import clock, delivery, session
+from leads.doctor import connection as way_in
+from leads.doctor.environment import VARIABLES
+from leads.doctor.finding import Level
+from leads.outbox import Outbox
+from leads.record import lead_record
+from leads.segment import DAMAGED, Item
+from tests import faults, live
+from tests.factories import a_contact, an_issued_quote
+from tests.faults import ROLE, Fault
+from tests.ingest import ingest
+from tests.live import ROOT, Postgres
+from tests.proxy import Proxy
+
+SECRET_KEY = "nobody-else-signs-with-this-" + "Zq7" * 10
+PASSWORD = "Wr0ng-P4ssword"
+SERVICE_KEY = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"
+# {"alg":"HS256"}, {"role":"service_role"}
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmVk"
+BOOK = (ROOT / "quoter" / "books" / "concrete.toml").read_text(encoding="utf-8")
+FIRST_TAX = 'name = "IVA"\nrate = 0.08 # the border zone\'s\nfrom = 2026-01-01\n'
+PATIENCE_S = 30
+
+CUSTOMER = "Zoila Vaca"
+# The business's number is on every page; the customer's is another.
+CONTACT = {"name": CUSTOMER, "phone": "+526567654321", "phone_raw": "656 765 4321"}
+
+Findings = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A set-up in order. environment: its variables; directory: where a test may put what it breaks."""
+
+    postgres: Postgres
+    proxy: Proxy
+    directory: Path
+    environment: Mapping[str, str]
+
+    @property
+    def outbox(self) -> list[Path]:
+        return [Path(self.environment["OUTBOX_DIR"]), Path(self.environment["OUTBOX_SPARE_DIR"])]
+
+    def url(self, *, user: str = ROLE, database: str = "postgres") -> str:
+        return self.postgres.url.replace("postgres@/postgres?", f"{user}@/{database}?")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Closed to Supabase's roles; its tables belong to the site's, which has timeouts; a login, and the groups."""
+    with live.postgres() as server:
+        server.query("CREATE ROLE anon")
+        live.manage("migrate", environment=live.environment(server.url))
+        live.manage("ensure_roles", environment=live.environment(server.url))
+        live.manage("seed_demo", environment=live.environment(server.url))
+        faults.give_the_tables_to_the_site(server)
+        for name, value in session.TIMEOUTS.items():
+            server.query(f"ALTER ROLE {ROLE} SET {name} = '{value}'")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(postgres: Postgres) -> Iterator[Proxy]:
+    between = Proxy(postgres.data, user=ROLE)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def shop(postgres: Postgres, proxy: Proxy, tmp_path: Path) -> Shop:
+    return a_shop(postgres, proxy, tmp_path)
+
+
+def a_shop(postgres: Postgres, proxy: Proxy, directory: Path) -> Shop:
+    live.collect_static()
+    book = directory / "prices.toml"
+    book.write_text(BOOK, encoding="utf-8")
+    environment = live.environment(
+        postgres.url.replace("postgres@", f"{ROLE}@"),
+        SECRET_KEY=SECRET_KEY,
+        ALLOWED_HOSTS="quotes.example.com",
+        BUSINESS_NAME="Concretos del Norte",
+        PRICE_BOOK=str(book),
+        OUTBOX_DIR=str(directory / "outbox"),
+        OUTBOX_SPARE_DIR=str(directory / "outbox-spare"),
+        SENTRY_DSN="http://key@127.0.0.1:1/1",
+        SUPABASE_SERVICE_ROLE_KEY=SERVICE_KEY,
+    )
+    return Shop(postgres, proxy, directory, environment)
+
+
+def doctor(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", "doctor", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def examined(environment: Mapping[str, str], *arguments: str) -> tuple[int, Findings]:
+    """Return the doctor's exit status and what it found."""
+    done = doctor(environment, "--json", *arguments)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, json.loads(done.stdout)["findings"]
+
+
+# --- Broken set-ups: each yields the variables that it changes ------------------------------------------------------
+
+Breaking = Callable[[Shop], AbstractContextManager[dict[str, str]]]
+
+
+def variables(**changes: str) -> Breaking:
+    @contextmanager
+    def changed(shop: Shop) -> Iterator[dict[str, str]]:
+        yield changes
+
+    return changed
+
+
+def fault(name: Fault, *, through_the_proxy: bool = False) -> Breaking:
+    @contextmanager
+    def broken(shop: Shop) -> Iterator[dict[str, str]]:
+        with name(shop.postgres, shop.proxy):
+            yield {"DATABASE_URL": shop.proxy.url} if through_the_proxy else {}
+
+    return broken
+
+
+def sql(*statements: str, undo: str) -> Breaking:
+    @contextmanager
+    def run(shop: Shop) -> Iterator[dict[str, str]]:
+        for statement in statements:
+            shop.postgres.query(statement)
+        try:
+            yield {}
+        finally:
+            for statement in undo.split(";"):
+                shop.postgres.query(statement)
+
+    return run
+
+
+def with_url(breaking: Breaking, **parts: str) -> Breaking:
+    @contextmanager
+    def led_elsewhere(shop: Shop) -> Iterator[dict[str, str]]:
+        with breaking(shop) as changes:
+            yield {**changes, "DATABASE_URL": shop.url(**parts)}
+
+    return led_elsewhere
+
+
+def book(old: str, new: str) -> Breaking:
+    @contextmanager
+    def changed(shop: Shop) -> Iterator[dict[str, str]]:
+        assert old in BOOK
+        path = shop.directory / "broken.toml"
+        path.write_text(BOOK.replace(old, new, 1), encoding="utf-8")
+        yield {"PRICE_BOOK": str(path)}
+
+    return changed
+
+
+def overlaid(text: str) -> Breaking:
+    """Change what no variable reaches. text: of a module; {here} is an empty directory."""
+
+    @contextmanager
+    def changed(shop: Shop) -> Iterator[dict[str, str]]:
+        here = shop.directory / "changed"
+        here.mkdir()
+        module = shop.directory / "changed_settings.py"
+        module.write_text("from settings import *\n" + text.format(here=str(here)))
+        yield {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(shop.directory)}
+
+    return changed
+
+
+@contextmanager
+def new_static_file(shop: Shop) -> Iterator[dict[str, str]]:
+    with overlaid("STATICFILES_DIRS = [*STATICFILES_DIRS, {here!r}]\n")(shop) as changes:
+        (shop.directory / "changed" / "new.css").write_text("")
+        yield changes
+
+
+@contextmanager
+def new_catalogue(shop: Shop) -> Iterator[dict[str, str]]:
+    with overlaid("LOCALE_PATHS = [BASE_DIR.__class__({here!r})]\n")(shop) as changes:
+        folder = shop.directory / "changed" / "es_MX" / "LC_MESSAGES"
+        folder.mkdir(parents=True)
+        (folder / "django.po").write_text("")
+        yield changes
+
+
+@contextmanager
+def file_in_the_way(shop: Shop) -> Iterator[dict[str, str]]:
+    (shop.directory / "file").write_text("")
+    yield {"OUTBOX_DIR": str(shop.directory / "file" / "outbox")}
+
+
+@contextmanager
+def quarantined_lead(shop: Shop) -> Iterator[dict[str, str]]:
+    row = lead_record(an_issued_quote(), a_contact(**CONTACT))
+    outbox.put_aside(shop.outbox[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    yield {}
+
+
+@contextmanager
+def old_lead(shop: Shop) -> Iterator[dict[str, str]]:
+    row = lead_record(an_issued_quote(), a_contact(**CONTACT))
+    journal = Outbox(shop.outbox, clock=lambda: time.time() - 3600)
+    journal.append(row.folio, row.as_json())
+    journal.close()
+    yield {}
+
+
+@contextmanager
+def damaged_segment(shop: Shop) -> Iterator[dict[str, str]]:
+    folder = shop.outbox[0] / DAMAGED
+    folder.mkdir(parents=True)
+    (folder / "1-1-00000000.journal").write_text("torn")
+    yield {}
+
+
+@contextmanager
+def auth_block(shop: Shop) -> Iterator[dict[str, str]]:
+    shop.outbox[0].mkdir()
+    (shop.outbox[0] / AUTH_BLOCK).write_text(f"{time.time() + 100:.0f}")
+    yield {}
+
+
+CLERK = [
+    "CREATE ROLE clerk LOGIN",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk",
+    "REVOKE INSERT, UPDATE, DELETE ON leads FROM clerk",
+]
+TODAY = timezone.localdate()
+
+# These leave each other to be seen: all are broken at once.
+TOGETHER: dict[str, Breaking] = {
+    "no public host name": variables(ALLOWED_HOSTS=""),
+    "a short SECRET_KEY": variables(SECRET_KEY="guess me!"),
+    "a service key of the old kind": variables(SUPABASE_SERVICE_ROLE_KEY=JWT),
+    "no business name": variables(BUSINESS_NAME=""),
+    "a long wait for Postgres": variables(LEAD_WAIT_MS="5000"),
+    "the demo WhatsApp number in production": variables(WHATSAPP_NUMBER="520000000000"),
+    "the bundled prices in production": variables(PRICE_BOOK=""),
+    "static files not collected": overlaid("STATIC_ROOT = {here!r}\n"),
+    "nobody hears of faults": variables(SENTRY_DSN=""),
+    "an outbox that a restart loses": variables(OUTBOX_SPARE_DIR="/dev/shm/folio/outbox"),
+    "a lead that Postgres refused": quarantined_lead,
+    "a lead that waits for an hour": old_lead,
+    "a damaged journal": damaged_segment,
+    "few connections": sql(f"ALTER ROLE {ROLE} CONNECTION LIMIT 2", undo=f"ALTER ROLE {ROLE} CONNECTION LIMIT -1"),
+    "no timeouts of the role": sql(
+        f"ALTER ROLE {ROLE} RESET statement_timeout", undo=f"ALTER ROLE {ROLE} SET statement_timeout = '30s'"
+    ),
+    "nobody can log in": sql("UPDATE auth_user SET is_active = false", undo="UPDATE auth_user SET is_active = true"),
+    "no staff groups": sql(
+        "UPDATE auth_group SET name = '-' || name", undo="UPDATE auth_group SET name = ltrim(name, '-')"
+    ),
+    "anybody can read a table": sql("GRANT SELECT ON leads TO anon", undo="REVOKE SELECT ON leads FROM anon"),
+    "a table made behind Django's back": sql(
+        "CREATE TABLE notes AS SELECT phone FROM leads", "GRANT SELECT ON notes TO anon", undo="DROP TABLE notes"
+    ),
+    "a view made behind Django's back": sql(
+        "CREATE VIEW everyone AS SELECT * FROM leads", "GRANT SELECT ON everyone TO anon", undo="DROP VIEW everyone"
+    ),
+    "a constraint of somebody else's": sql(
+        "ALTER TABLE leads ADD CONSTRAINT theirs CHECK (name <> '')", undo="ALTER TABLE leads DROP CONSTRAINT theirs"
+    ),
+}
+
+ALONE: dict[str, Breaking] = {
+    "SECRET_KEY is missing": variables(SECRET_KEY=""),
+    "WHATSAPP_NUMBER is no number": variables(WHATSAPP_NUMBER="call us"),
+    "the publishable key in place of the service key": variables(
+        SUPABASE_SERVICE_ROLE_KEY="sb_publishable_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"
+    ),
+    "a secret under a public name": variables(VITE_BACKEND=SERVICE_KEY),
+    "a price book with a gap": book("{ from = 3, price", "{ from = 4, price"),
+    "a misspelt variable": variables(DATABASE_URL="", DATABSE_URL="postgresql://shop@127.0.0.1:1/shop"),
+    "any host name": variables(ALLOWED_HOSTS="*"),
+    "DEBUG in public": variables(DEBUG="true"),
+    "keys of two projects": variables(
+        SUPABASE_URL="https://abcdefgh.supabase.co",
+        DATABASE_URL="postgresql://postgres.ijklmnop@127.0.0.1:1/postgres",
+    ),
+    "a tax that ended": book(FIRST_TAX, f"{FIRST_TAX}until = {TODAY - timedelta(days=1)}\n"),
+    "a tax about to end": book(FIRST_TAX, f"{FIRST_TAX}until = {TODAY + timedelta(days=20)}\n"),
+    "static files of an older release": new_static_file,
+    "translations not compiled": new_catalogue,
+    "an outbox that cannot be written": file_in_the_way,
+    "no DATABASE_URL": variables(DATABASE_URL=""),
+    "a DATABASE_URL that is none": variables(DATABASE_URL="garbage"),
+    "the placeholder for the password": variables(
+        DATABASE_URL="postgresql://postgres:[YOUR-PASSWORD]@127.0.0.1:1/postgres"
+    ),
+    "a bare # in the password": variables(DATABASE_URL="postgresql://postgres:Wr0ng#P4ssword@127.0.0.1:1/postgres"),
+    "a certificate that is not there": variables(DATABASE_CA="/nowhere/ca.crt"),
+    "Postgres stopped": fault(faults.stopped),
+    "a wrong port": variables(DATABASE_URL="postgresql://shop@127.0.0.1:1/shop"),
+    "a wrong host": variables(DATABASE_URL="postgresql://shop@nowhere.invalid/shop"),
+    "a server that hangs": fault(faults.hung, through_the_proxy=True),
+    "a wrong password": with_url(fault(faults.wrong_password), user=f"{ROLE}:{PASSWORD}"),
+    "a password refused a moment ago": auth_block,
+    "a paused project": fault(faults.tenant_not_found, through_the_proxy=True),
+    "an address that the pooler shut out": fault(faults.pooler_s_own_breaker, through_the_proxy=True),
+    "a missing database": with_url(variables(), database="nothing"),
+    "a missing role": with_url(variables(), user="nobody"),
+    "every connection taken": fault(faults.too_many_connections),
+    "WEB_CONCURRENCY is no number": variables(WEB_CONCURRENCY="two"),
+    # A function that is found before Postgres's own gives the server's clock an hour.
+    "a clock that is off": sql(
+        "CREATE SCHEMA ahead",
+        "CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql "
+        "AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$",
+        f"GRANT USAGE ON SCHEMA ahead TO {ROLE}",
+        f"ALTER ROLE {ROLE} SET search_path = ahead, pg_catalog, public",
+        undo=f"ALTER ROLE {ROLE} RESET search_path; DROP SCHEMA ahead CASCADE",
+    ),
+    "not migrated": with_url(sql("CREATE DATABASE empty", undo="DROP DATABASE empty"), database="empty"),
+    "the table is gone": fault(faults.without_table),
+    "a column is gone": fault(faults.without_column),
+    "a read-only role": sql(
+        f"ALTER ROLE {ROLE} SET default_transaction_read_only = on",
+        undo=f"ALTER ROLE {ROLE} RESET default_transaction_read_only",
+    ),
+    "a read-only database": sql(
+        "ALTER DATABASE postgres SET default_transaction_read_only = on",
+        undo="ALTER DATABASE postgres RESET default_transaction_read_only",
+    ),
+    "a read-only server": fault(faults.read_only),
+    "a role that may not insert": with_url(sql(*CLERK, undo="DROP OWNED BY clerk; DROP ROLE clerk"), user="clerk"),
+    "row level security forced on the owner": sql(
+        "ALTER TABLE leads FORCE ROW LEVEL SECURITY", undo="ALTER TABLE leads NO FORCE ROW LEVEL SECURITY"
+    ),
+    "a locked table": fault(faults.locked),
+    "ids that are taken, after a restore": sql(
+        "INSERT INTO leads (id, folio, quote_data) OVERRIDING SYSTEM VALUE VALUES (1, 'one', '{}')",
+        "SELECT setval(pg_get_serial_sequence('leads', 'id'), 1, false)",
+        undo="DELETE FROM leads",
+    ),
+}
+
+
+def documented() -> dict[str, tuple[str, str, str, str]]:
+    """Return the table of docs/doctor.md: set-up -> level, subject, words of what is found, words of what to do."""
+    table = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8").partition("## Broken set-ups")[2]
+    rows = re.findall(r"^\| (.+?) \| (error|warning) (.+?) \| `(.+)` \| `(.+)` \|$", table, re.MULTILINE)
+    return {setup: (level, subject, found, cure) for setup, level, subject, found, cure in rows}
+
+
+def test_every_broken_set_up_is_in_the_document():
+    assert sorted(documented()) == sorted([*TOGETHER, *ALONE])
+
+
+@pytest.fixture(scope="module")
+def found_together(postgres: Postgres, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Findings]:
+    shop = a_shop(postgres, proxy, tmp_path_factory.mktemp("shop"))
+    with ExitStack() as broken:
+        changes = [broken.enter_context(breaking(shop)) for breaking in TOGETHER.values()]
+        return examined(reduce(or_, changes, dict(shop.environment)))
+
+
+@pytest.mark.parametrize("setup", TOGETHER)
+def test_of_many_faults_each_gets_its_cause_and_its_cure(found_together, setup):
+    assert_is_named(setup, *found_together)
+
+
+@pytest.mark.parametrize("setup", ALONE)
+def test_a_broken_set_up_gets_its_cause_and_its_cure(shop, setup):
+    with ALONE[setup](shop) as changes:
+        status, findings = examined({**shop.environment, **changes})
+    assert_is_named(setup, status, findings)
+
+
+def assert_is_named(setup: str, status: int, findings: Findings) -> None:
+    level, subject, found, cure = documented()[setup]
+    about = [finding for finding in findings if (finding["level"], finding["subject"]) == (level, subject)]
+    assert [each for each in about if found in each["found"] and cure in each["cure"]], about or findings
+    assert status == any(finding["level"] == "error" for finding in findings)
+
+
+# --- Set-ups in order -----------------------------------------------------------------------------------------------
+
+
+def test_a_set_up_in_order_has_nothing_to_mend(shop):
+    done = doctor(shop.environment)
+    assert done.returncode == 0, done.stdout
+    # CI's own disk may be one that a restart takes along.
+    unwell = [line for line in done.stdout.splitlines() if not re.match(r"ok|warning  outbox| +-> ", line)]
+    assert unwell == [done.stdout.splitlines()[-1]]
+    assert re.fullmatch(r"0 errors, [02] warnings, \d+ ok", unwell[0])
+
+
+def test_development_with_the_embedded_postgres_has_no_error(postgres, tmp_path):
+    environment = live.environment(postgres.url, SECRET_KEY="", ALLOWED_HOSTS="", WHATSAPP_NUMBER="", DEBUG="true")
+    status, findings = examined(environment)
+    assert [finding for finding in findings if finding["level"] == "error"] == []
+    assert status == 0
+
+
+def test_it_is_one_screen(shop):
+    lines = doctor(shop.environment).stdout.splitlines()
+    assert len(lines) < 40
+
+
+def test_it_leaves_nothing_behind(shop, postgres):
+    assert doctor(shop.environment).returncode == 0
+    assert postgres.query("SELECT count(*) FROM leads") == [{"count": 0}]
+    assert [path for path in shop.outbox if path.exists()] == []
+
+
+def test_the_variables_are_those_of_the_example():
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) <= set(VARIABLES)
+
+
+# --- Secrets and people ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])
+def test_no_secret_and_no_person_is_printed(shop, arguments):
+    url = f"postgresql://shop:{PASSWORD}@127.0.0.1:1/shop"
+    environments = [
+        {**shop.environment, "DATABASE_URL": f"{url}?sslmode=never", "DATABSE_URL": url},
+        {**shop.environment, "DATABASE_URL": f"{url}#"},
+        {**shop.environment, "PUBLIC_KEY": SERVICE_KEY},
+        {**shop.environment, "SUPABASE_SERVICE_ROLE_KEY": f"x{SERVICE_KEY}"},
+    ]
+    with quarantined_lead(shop), old_lead(shop):
+        answers = [doctor(environment, *arguments) for environment in environments]
+    printed = "".join(answer.stdout + answer.stderr for answer in answers)
+    forbidden = (SECRET_KEY, PASSWORD, SERVICE_KEY, CUSTOMER, "656 765 4321", "6567654321")
+    assert [secret for secret in forbidden if secret in printed] == []
+    assert "in quarantine: 1" in printed  # it did look
+
+
+def test_a_wrong_password_is_tried_once(shop, postgres):
+    environment = {**shop.environment, "DATABASE_URL": shop.url(user=f"{ROLE}:{PASSWORD}")}
+    before = postgres.log.count("password authentication failed")
+    with faults.wrong_password(postgres, shop.proxy):
+        causes = [
+            [finding["found"] for finding in examined(environment)[1] if finding["subject"] == "database"]
+            for _ in range(2)
+        ]
+    assert "the password is wrong" in causes[0][0]
+    assert "not tried again" in causes[1][0]
+    assert postgres.log.count("password authentication failed") - before == 1
+
+
+def test_what_libpq_says_is_shown_without_the_password(monkeypatch):
+    monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", PASSWORD)
+    found, _ = way_in.explained(OperationalError(f"something new about {PASSWORD}\nand more"))
+    assert found == "OperationalError: something new about ****"
+
+
+# --- What does not load ---------------------------------------------------------------------------------------------
+
+
+def test_what_stops_the_start_is_one_clear_line(shop):
+    done = doctor({**shop.environment, "SECRET_KEY": ""})
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == ("error    start        SECRET_KEY is not set; .env.example describes it.")
+    assert done.stderr == ""
+
+
+def test_any_command_names_what_stops_the_start(shop):
+    command = [sys.executable, "manage.py", "migrate"]
+    environment = {**shop.environment, "SECRET_KEY": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error    start        SECRET_KEY is not set")
+    assert "Traceback" not in done.stderr
+    shown = subprocess.run([*command, "--traceback"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert shown.returncode == 1
+    assert "Traceback" in shown.stderr
+
+
+# --- A test event ---------------------------------------------------------------------------------------------------
+
+
+def test_a_test_event_reaches_sentry(shop):
+    with ingest() as sentry:
+        environment = {**shop.environment, "SENTRY_DSN": sentry.dsn}
+        assert examined(environment)[0] == 0
+        assert sentry.envelopes == []
+        _, findings = examined(environment, "--send-test-event")
+        assert [delivery.TEST in json.dumps(event) for event in sentry.events] == [True]
+    (found,) = [finding for finding in findings if finding["subject"] == "sentry"]
+    assert found["level"] == "ok"
+    assert "took the test event" in found["found"]
+
+
+@pytest.mark.parametrize(("status", "why"), [(403, "status_403"), (None, "network")])
+def test_a_test_event_that_does_not_arrive_is_an_error(shop, status, why):
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_port if status else 1
+        exit_status, findings = examined(
+            {**shop.environment, "SENTRY_DSN": f"http://key@127.0.0.1:{port}/1"}, "--send-test-event"
+        )
+        server.shutdown()
+        thread.join()
+    (found,) = [finding for finding in findings if finding["subject"] == "sentry"]
+    assert (exit_status, found["level"]) == (1, "error")
+    assert why in found["found"]
+    assert "Copy SENTRY_DSN" in found["cure"]
+
+
+def test_a_test_mail_goes_to_whom_is_named(settings, mailoutbox):
+    assert [str(each.level) for each in delivery._mail(send=True, to=["ops@example.com"])] == ["ok"]
+    (mail,) = mailoutbox
+    assert mail.to == ["ops@example.com"]
+
+
+def test_a_mail_server_that_does_not_answer_is_an_error(settings):
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
+    settings.EMAIL_PORT = 1
+    (found,) = delivery._mail(send=True, to=["ops@example.com"])
+    assert found.level is Level.ERROR
+    assert "EMAIL_HOST" in found.cure
+
+
+# --- What cannot be broken here -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encrypted", "verified", "local", "level"),
+    [
+        (True, True, False, "ok"),
+        (True, False, False, "warning"),
+        (False, False, False, "error"),
+        (False, False, True, "ok"),
+    ],
+)
+def test_the_way_to_postgres_is_encrypted_and_verified(encrypted, verified, local, level):
+    assert session.transport(is_encrypted=encrypted, is_verified=verified, is_local=local).level == level
+
+
+@pytest.mark.parametrize(("now", "level"), [(0.0, "error"), (1_800_000_000.0, "ok"), (5_000_000_000.0, "error")])
+def test_a_clock_has_a_year_that_can_be(now, level):
+    assert [found.level for found in clock.examine(now)] == [level]
+
+
+@pytest.mark.parametrize(("apart_s", "level"), [(-5.1, "warning"), (-4.9, "ok"), (4.9, "ok"), (5.1, "warning")])
+def test_a_clock_may_be_five_seconds_off(apart_s, level):
+    assert clock.beside_postgres(apart_s).level == level
