@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 run: install
 	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
 	exec .venv/bin/python bin/with-postgres sh -c '\
-		python manage.py migrate --noinput && python manage.py seed_demo \
+		python manage.py migrate --noinput && python manage.py ensure_roles && python manage.py seed_demo \
 			|| echo "warning: the database is not ready; the site starts and queues leads" >&2; \
 		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
 

@@ -55,6 +55,8 @@ def _text(value: object) -> str:
 
 def _visible(typed: str) -> str:
     """Return a text without the invisible marks that pasting brings along; some would turn the line around."""
+    if typed.isprintable():  # as nearly all are: none of its characters is invisible
+        return typed.strip()
     return "".join(letter for letter in typed if letter in JOINERS or unicodedata.category(letter) != "Cf").strip()
 
 
