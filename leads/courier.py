@@ -108,8 +108,8 @@ class Courier:
     breaker: Breaker
     deadline_s: float = DEADLINE_S
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    # Whoever waits, each with a bell of their own: waking all for the few that are settled took a tenth of a checkout.
-    _waiting: dict[Entry | Unjournaled, threading.Event] = field(default_factory=dict)
+    # Who waits, each for a lock of their own to be released: to wake all for the few that are settled costs.
+    _waiting: dict[Entry | Unjournaled, threading.Lock] = field(default_factory=dict)
     _has_news: threading.Event = field(default_factory=threading.Event)
     _is_stopping: threading.Event = field(default_factory=threading.Event)
     _busy_since: float | None = None
@@ -160,13 +160,12 @@ class Courier:
 
         Nobody waits for a courier that is backing off or has been busy for longer than that.
         """
-        bell = threading.Event()
+        answered = threading.Lock()
         with self._lock:
-            if record.is_settled or self.breaker.is_open or self._is_stuck(timeout_s):
-                bell.set()
-            else:
-                self._waiting[record] = bell
-        bell.wait(timeout_s)
+            if not (record.is_settled or self.breaker.is_open or self._is_stuck(timeout_s)):
+                answered.acquire()
+                self._waiting[record] = answered
+        answered.acquire(timeout=timeout_s)
         with self._lock:
             self._waiting.pop(record, None)
             if isinstance(record, Unjournaled):
@@ -359,9 +358,8 @@ class Courier:
     def _answer(self) -> None:
         """Wake whoever has no more to wait for; all of them while the breaker is open."""
         with self._lock:
-            for record, bell in self._waiting.items():
-                if record.is_settled or self.breaker.is_open:
-                    bell.set()
+            for record in [each for each in self._waiting if each.is_settled or self.breaker.is_open]:
+                self._waiting.pop(record).release()
 
 
 def named(error: BaseException) -> str:
