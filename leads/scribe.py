@@ -93,7 +93,9 @@ class Scribe:
         self._busy_since = time.monotonic()
         try:
             positions = self._outbox.append_all([entry.line for entry in entries])
-        except OutboxUnavailable:
+        except Exception as error:  # a scribe that dies journals nothing more; one that goes on may
+            if not isinstance(error, OutboxUnavailable):
+                self._outbox.notice("scribe failed", error=type(error).__name__)
             for entry in entries:
                 entry.has_failed = True
             self._on_failed()
