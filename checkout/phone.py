@@ -1,18 +1,14 @@
 """Phones as people write them, and as WhatsApp and the telephone take them."""
 
 import re
-import unicodedata
 from functools import cache
 
 import phonenumbers
 
+from quoter.numbers import digits
+
 # Mexico dropped these in 2019: the trunk prefixes, and the 1 that mobiles had after the country code.
 _OLD_MEXICAN = re.compile(r"^(?:(?:\+|00)?52(?:1|01|044|045)|01|044|045)(?=\d{10}$)")
-
-
-def digits(raw: str) -> str:
-    """Return the digits of a text, of any script, as 0 to 9."""
-    return "".join(str(unicodedata.decimal(letter)) for letter in raw if letter.isdecimal())
 
 
 def normalise(raw: str, *, region: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from checkout import phone as phones
+from quoter.numbers import digits
 from quoter.pricing import FieldError
 from quoter.text import Text
 
@@ -79,7 +79,7 @@ def _phone(typed: str) -> str:
         raise Refused(LONG_PHONE)
     if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in number):
         raise Refused(ODD_PHONE)
-    if len(phones.digits(number)) < MIN_PHONE_DIGITS:
+    if len(digits(number)) < MIN_PHONE_DIGITS:
         raise Refused(SHORT_PHONE)
     return number
 

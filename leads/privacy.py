@@ -4,7 +4,6 @@ A phone is found by its last ten digits, however it was written: with or without
 """
 
 import json
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from leads.export import FIELDS, as_data
 from leads.models import Lead, LeadEvent
 from leads.paging import pages
 from leads.segment import Item
+from quoter.numbers import digits
 
 _DIGITS = 10
 # Only the keys of those that match come back.
@@ -40,15 +40,15 @@ class Phone:
     """Someone's phone, to look for."""
 
     def __init__(self, typed: str) -> None:
-        digits = _digits(typed)
-        if len(digits) < _DIGITS:
+        dialled = digits(typed)
+        if len(dialled) < _DIGITS:
             raise NotAPhone(f"a phone has at least {_DIGITS} digits")
-        self._digits = digits[-_DIGITS:]
+        self._digits = dialled[-_DIGITS:]
 
     def is_in(self, record: Mapping[str, Any]) -> bool:
         """Whether a record of the outbox has it, as it was typed or as it was read."""
         written = (record["phone"], record["quote_data"]["customer"]["phone_raw"])
-        return any(self._digits in _digits(text) for text in written)
+        return any(self._digits in digits(text) for text in written)
 
     def is_in_item(self, item: Item) -> bool:
         """Whether a record of a journal has it; of a damaged one, whether its bytes hold the digits."""
@@ -120,8 +120,3 @@ def erase(
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
     refused = residue.clear_quarantine(directories, phone.is_in, replace=without_person)
     return Erased(leads, refused + residue.clear_damaged(directories, phone.is_in_item))
-
-
-def _digits(text: str) -> str:
-    """Return the digits of a text, of any script, as 0 to 9."""
-    return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())

@@ -1,6 +1,7 @@
 """Numbers as people type them, and as we write them back. Spanish (Mexico) and English write 1,234.56 alike."""
 
 import re
+import unicodedata
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
@@ -67,6 +68,11 @@ def parse_decimal(typed: str) -> Decimal:
     if _DOTS_THEN_COMMA.fullmatch(text):
         raise NumberUnclear(DOT_PLEASE.fill(typed=shown, first=text.replace(".", "").replace(",", ".")))
     raise NumberUnclear(UNREADABLE.fill(typed=shown))
+
+
+def digits(text: str) -> str:
+    """Return the digits of a text, of any script, as 0 to 9: a phone without what people write between."""
+    return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
 
 
 def to_cents(amount: Decimal) -> Decimal:

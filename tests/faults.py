@@ -201,3 +201,13 @@ def wrong_password(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
     finally:
         rules.write_text(trusting)
         postgres.query("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def rule(postgres: Postgres, condition: str) -> Iterator[None]:
+    """A rule that somebody added to the table, in Supabase's editor for instance."""
+    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT theirs CHECK ({condition}) NOT VALID")
+    try:
+        yield
+    finally:
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT theirs")

@@ -215,7 +215,7 @@ def staff_work(site: Site, postgres: Postgres, said: Said) -> None:
     [lead] = postgres.query("SELECT id FROM leads WHERE name <> '' ORDER BY id LIMIT 1")
     path = f"/admin/leads/lead/{lead['id']}/change/"
     page = told("lead", staff.get(path))
-    with rule(postgres, "notes = ''"):
+    with faults.rule(postgres, "notes = ''"):
         assert told("note refused by Postgres", staff.post(path, page, notes="Llamar")).status == 500
     with faults.stopped(postgres, None):
         priced = site.post_json("/quote/", {"lines": [a_line()]}).json
@@ -237,19 +237,9 @@ def things_break(site: Site, postgres: Postgres, said: Said) -> None:
     [lead] = postgres.query("SELECT folio FROM leads WHERE name <> '' LIMIT 1")
     spoilt = f"/q/{lead['folio']}/"
     assert eventually(lambda: tell(said, "customer: spoilt quote", site.get(spoilt)).status == 500)
-    with rule(postgres, "name = ''"):
+    with faults.rule(postgres, "name = ''"):
         customers_come(site, said, when=" refused by Postgres")
         assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"])
-
-
-@contextmanager
-def rule(postgres: Postgres, condition: str) -> Iterator[None]:
-    """A rule that somebody added to the table, in Supabase's editor for instance."""
-    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT theirs CHECK ({condition}) NOT VALID")
-    try:
-        yield
-    finally:
-        postgres.query("ALTER TABLE leads DROP CONSTRAINT theirs")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +89,9 @@ def test_after_a_changed_password_leads_go_without_the_wait(postgres, tmp_path):
             assert arrived(postgres, answers)
 
 
-@contextmanager
-def rule(postgres: Postgres, condition: str) -> Iterator[None]:
-    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT theirs CHECK ({condition}) NOT VALID")
-    try:
-        yield
-    finally:
-        postgres.query("ALTER TABLE leads DROP CONSTRAINT theirs")
-
-
 def test_refused_leads_arrive_when_the_table_is_mended(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
-        with rule(postgres, "name = ''"):
+        with faults.rule(postgres, "name = ''"):
             answers = customers(site)
             assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == CUSTOMERS)
         follow(DOCUMENT, "A lead was refused", environment=site.environment)
