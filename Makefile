@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
-.PHONY: run test lint install build screenshots bench soak clean
+.PHONY: run test lint install build screenshots bench bench-inbox soak clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
@@ -17,11 +17,15 @@ run: install
 # The settings then need nothing from the environment.
 test lint screenshots: export DEBUG := true
 
-# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. Then the tests that use
-# this database, once more through a transaction pooler; the others bring a Postgres of their own, or need none.
+# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
+# two at a time; then what measures how long customers wait, with nothing beside it. Then the tests that use this
+# database, once more through a transaction pooler; the others bring a Postgres of their own, or need none.
 test: lint
+ifdef ARGS
 	@exec .venv/bin/python bin/with-postgres --temporary python -m pytest $(ARGS)
-ifndef ARGS
+else
+	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'not alone' --reuse-db --numprocesses=2 --dist=loadfile
+	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m alone --reuse-db
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through PgBouncer, which is not there (Debian: apt install pgbouncer)'; exit; fi; \
 	exec .venv/bin/python bin/with-postgres --temporary .venv/bin/python bin/with-pgbouncer \
@@ -39,6 +43,10 @@ screenshots: install
 # The checkout beside the plainest Django insert view, healthy and in outages: five minutes, one table.
 bench: install
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.checkout $(ARGS)
+
+# The staff's pages with two million leads, some ten minutes; `make bench-inbox ARGS="--leads 200000"` for fewer.
+bench-inbox: install
+	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.inbox $(ARGS)
 
 # Minutes of customers, faults and killed workers: `make soak SOAK_SECONDS=60` for a short one.
 soak: export SOAK_SECONDS ?= 300

@@ -28,10 +28,12 @@ control_socket_disable = True
 
 
 def post_worker_init(worker):
-    """Start the courier at once, after the fork: leads of a process that died may wait."""
+    """Start, after the fork, who carries leads that a process left when it died, and who tells people of new ones."""
     from leads import courier
+    from leads.alerts.clerk import Clerk
 
     courier.of_this_process()
+    Clerk().start()
 
 
 def worker_exit(server, worker):

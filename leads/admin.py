@@ -1,102 +1,51 @@
 """The sales inbox: who is waiting, what they were promised, and one honest update when they are contacted."""
 
 import json
-import re
-from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.http import Http404, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import dateformat, timezone
-from django.utils.functional import cached_property
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
 
-from leads import courier, health, outbox
+from leads import chat, courier, download, finding, health, inbox, outbox
+from leads.alerts.switch import manifest, subscription, worker
+from leads.live import live
 from leads.models import Lead, LeadEvent
+from leads.reprice import reprice
 from leads.restore import Change, NothingToRestore, restore
-from quoter import folio
-from quoter.numbers import money
 from quoter.token import from_stored
 
 admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
 admin.site.index_title = _("Leads")
 admin.site.enable_nav_sidebar = False  # it would push the last columns off a laptop's screen
 
-MOST_COUNTED = 1001
-_ACCENTS = str.maketrans("áéíóúüñ", "aeiouun")
-
-
-class CappedPaginator(Paginator):
-    """Counts no further than anybody pages: a count of every lead takes seconds on a large table."""
-
-    @cached_property
-    def count(self):
-        return self.object_list.order_by()[:MOST_COUNTED].count()
-
-
-class StatusFilter(admin.SimpleListFilter):
-    """Waiting leads unless asked otherwise; a search looks at all of them."""
-
-    title = _("status")
-    parameter_name = "status"
-
-    def lookups(self, request, model_admin):
-        return [("all", _("All")), *Lead.Status.choices]
-
-    def choices(self, changelist):
-        for value, label in self.lookup_choices:
-            yield {
-                "selected": self._shown(changelist) == value,
-                "query_string": changelist.get_query_string({self.parameter_name: value}),
-                "display": label,
-            }
-
-    def queryset(self, request, queryset):
-        shown = self.value() or ("all" if request.GET.get("q") else Lead.Status.NEW)
-        return queryset if shown == "all" else queryset.filter(status=shown)
-
-    def _shown(self, changelist):
-        return self.value() or ("all" if changelist.query else Lead.Status.NEW)
+MOST_OTHERS = 20
 
 
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
-    list_display = ["folio", "name", "phone", "total", "status", "quoted", "contacted_by"]
-    list_filter = [StatusFilter]
+    list_display = ["folio"]  # the rows are ours: leads.inbox and its template
+    list_filter = [inbox.TabFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
-    ordering = ["created_at", "id"]
+    list_max_show_all = 0
     search_fields = ["folio"]  # makes the box appear; get_search_results looks
-    search_help_text = _("Folio, last digits of the phone, or name")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
-    actions = ["mark_contacted"]
-    readonly_fields = [
-        "bill",
-        "name",
-        "phone",
-        "status",
-        "contacted_at",
-        "contacted_by",
-        "submitted_at",
-        "created_at",
-        "history",
-    ]
-    fields = [*readonly_fields, "notes"]
+    actions = None
+    fields = ["notes"]  # the rest of the page is shown, not typed
     change_list_template = "leads/admin/change_list.html"
     change_form_template = "leads/admin/change_form.html"
-
-    class Media:
-        css = {"all": ["leads/admin.css"]}
 
     def has_add_permission(self, request):
         return False
@@ -107,78 +56,145 @@ class LeadAdmin(admin.ModelAdmin):
     def has_contact_permission(self, request):
         return request.user.has_perm("leads.contact_lead")
 
+    # --- The list
+
+    def get_changelist(self, request, **kwargs):
+        return inbox.Inbox
+
+    def get_ordering(self, request):
+        return inbox.tab_of(request).ordering
+
+    def get_paginator(self, request, *args, **kwargs):
+        return (inbox.FoundPaginator if request.GET.get("q") else inbox.CappedPaginator)(*args, **kwargs)
+
     def get_search_results(self, request, queryset, search_term):
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        if found := folio.find(text):
-            return queryset.filter(folio=found), False
-        if (exact := queryset.filter(folio=text)).exists():
-            return exact, False  # a folio of before Folio
-        digits = re.sub(r"\D", "", text)
-        if digits and not re.search(r"[^\W\d]", text):
-            # The last ten digits are the same however the country code was written.
-            return queryset.with_phone_ending(digits[-10:]), False
-        words = re.findall(r"\w+", text.lower().translate(_ACCENTS))
-        return (queryset.with_name_words(words) if words else queryset.none()), False
+        return finding.leads(queryset, search_term), False
 
-    @admin.display(description=_("total"))
-    def total(self, lead):
+    def changelist_view(self, request, extra_context=None):
+        may = {"may_contact": self.has_contact_permission(request)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
+
+    # --- One lead
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        now = timezone.now()
+        [row] = inbox.rows([obj], now=now)
+        context |= {
+            "row": row,
+            "title": str(obj),
+            "subtitle": None,
+            "events": obj.events.select_related("actor").order_by("at"),
+            "others": Lead.objects.of_phones([obj.phone]).exclude(pk=obj.pk).order_by("-created_at")[:MOST_OTHERS],
+            "may_contact": self.has_contact_permission(request),
+        }
         try:
-            return money(Decimal(lead.quote_data["total"]))
-        except (TypeError, KeyError, ValueError, ArithmeticError):
-            return None  # a lead of before Folio says it otherwise
-
-    @admin.display(description=_("quoted"), ordering="created_at")
-    def quoted(self, lead):
-        return dateformat.format(timezone.localtime(lead.created_at), "Y-m-d H:i")
-
-    @admin.display(description=_("quote"))
-    def bill(self, lead):
-        try:
-            issued = from_stored(lead.quote_data)
+            issued = from_stored(obj.quote_data)
         except (TypeError, KeyError, ValueError):  # a lead of before Folio, shown as it was kept
-            return format_html("<pre>{}</pre>", json.dumps(lead.quote_data, ensure_ascii=False, indent=2))
-        return render_to_string("quoter/_bill.html", {"quote": issued.quote})
-
-    @admin.display(description=_("history"))
-    def history(self, lead):
-        return render_to_string("leads/admin/_events.html", {"events": lead.events.select_related("actor")})
-
-    @admin.action(description=_("Mark as contacted"), permissions=["contact"])
-    def mark_contacted(self, request, queryset):
-        won = sum(
-            Lead.objects.contact(lead_id, by=request.user, now=timezone.now())
-            for lead_id in queryset.order_by().values_list("pk", flat=True)
-        )
-        text = ngettext("%(count)d lead marked as contacted.", "%(count)d leads marked as contacted.", won)
-        messages.success(request, text % {"count": won})
+            context["kept"] = json.dumps(obj.quote_data, ensure_ascii=False, indent=2)
+        else:
+            context |= {"quote": issued.quote, "expired": issued.quote.is_expired(now), "today": reprice(issued)}
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def save_model(self, request, obj, form, change):
+        if not form.changed_data:
+            return
         # Only what was typed: a stale page must not write back the status a colleague has changed since.
         obj.save(update_fields=form.changed_data)
+        LeadEvent.objects.create(lead=obj, kind=LeadEvent.Kind.NOTED, actor=request.user, at=timezone.now())
+
+    # --- What staff do with a lead
 
     def get_urls(self):
-        return [
-            path("<str:lead_id>/contact/", self.admin_site.admin_view(self.contact_view), name="leads_lead_contact"),
-            path("restore/", self.admin_site.admin_view(self.restore_view), name="leads_lead_restore"),
-            path("quarantine/", self.admin_site.admin_view(self.quarantine_view), name="leads_lead_quarantine"),
-            *super().get_urls(),
-        ]
+        views = {
+            "<str:lead_id>/whatsapp/": (self.whatsapp_view, "leads_lead_whatsapp"),
+            "<str:lead_id>/contact/": (self.contact_view, "leads_lead_contact"),
+            "<str:lead_id>/revert/": (self.revert_view, "leads_lead_revert"),
+            "restore/": (self.restore_view, "leads_lead_restore"),
+            "quarantine/": (self.quarantine_view, "leads_lead_quarantine"),
+            # It changes nothing, and the page of an outage, which has no token to give, must be able to ask.
+            "find/": (csrf_exempt(self.find_view), "leads_lead_find"),
+            "export/": (partial(download.csv_view, self), "leads_lead_export"),
+            "live/": (live, "leads_lead_live"),
+            "alerts/": (subscription, "leads_lead_alerts"),
+            "worker.js": (worker, "leads_lead_worker"),
+        }
+        ours = [path(route, self.admin_site.admin_view(view), name=name) for route, (view, name) in views.items()]
+        # For whoever is not logged in, too: a browser asks for it without cookies.
+        app = path("app.webmanifest", manifest, name="leads_lead_app")
+        return [*ours, app, *super().get_urls()]
+
+    def whatsapp_view(self, request, lead_id):
+        """Claim a lead and go to the chat with its customer; who comes second is told who was first, and may go on."""
+        if refusal := self._refuse_unless_posted(request):
+            return refusal
+        lead = self._lead(request, lead_id)
+        if not lead.phone:
+            raise Http404
+        now = timezone.now()
+        is_mine = Lead.objects.contact(lead.pk, by=request.user, now=now) or lead.contacted_by == request.user
+        if not is_mine and "anyway" in request.POST:
+            LeadEvent.objects.create(
+                lead=lead, kind=LeadEvent.Kind.CONTACTED, actor=request.user, at=now, detail="as well"
+            )
+            is_mine = True
+        if not is_mine:
+            lead.refresh_from_db()  # a colleague may have been first since it was read
+        # Not a redirect: Chrome would refuse it after a form (form-action), once the lead is claimed.
+        context = {"lead": lead, "chat_url": chat.chat_url(lead) if is_mine else None, "next": _next(request)}
+        return self._page(request, "chat", context, title=str(lead), status=200 if is_mine else 409)
 
     def contact_view(self, request, lead_id):
-        if not self.has_contact_permission(request):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        lead = self.get_object(request, lead_id)
-        if lead is None:
-            raise Http404
+        if refusal := self._refuse_unless_posted(request):
+            return refusal
+        lead = self._lead(request, lead_id)
         if Lead.objects.contact(lead.pk, by=request.user, now=timezone.now()):
-            messages.success(request, _("Marked as contacted."))
+            undo = reverse("admin:leads_lead_revert", args=[lead.pk])
+            text = format_html(
+                '{}: {} <button form="tap" formaction="{}" formtarget="_self">{}</button>',
+                *(lead, _("marked as contacted."), undo, _("Undo")),
+            )
+            messages.success(request, text)
         else:
             messages.warning(request, _("A colleague was first: this lead is not waiting any more."))
-        return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[lead_id]))
+        return HttpResponseRedirect(_next(request))
+
+    def revert_view(self, request, lead_id):
+        if refusal := self._refuse_unless_posted(request):
+            return refusal
+        lead = self._lead(request, lead_id)
+        if Lead.objects.revert(lead.pk, by=request.user, now=timezone.now()):
+            messages.success(request, format_html("{}: {}", lead, _("back to waiting.")))
+        else:
+            messages.warning(request, _("This lead is waiting already."))
+        return HttpResponseRedirect(_next(request))
+
+    def find_view(self, request):
+        """Look for what was typed or pasted: a message is examined, anything else is looked for in the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:leads_lead_changelist"))
+        text = request.POST.get("text", "").strip()
+        said = finding.message(text)
+        if said is None:
+            term = urlencode({"q": text[: finding.LONGEST_TERM]})
+            return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
+        lead = Lead.objects.filter(folio=said.folio).first()
+        quote = said.issued.quote if said.issued else _quote_of(lead)
+        is_altered = quote is not None and said.is_altered(quote)
+        # Here too when the customer's details are in the message alone.
+        is_missing = said.issued and (not lead or (said.has_person and not lead.phone))
+        if not (is_missing or is_altered or said.is_forged) and lead:
+            return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[lead.pk]))
+        context = {
+            "said": said,
+            "lead": lead,
+            "quote": quote,
+            "is_altered": is_altered,
+            "text": text,
+            "may_restore": is_missing and self.has_contact_permission(request),
+        }
+        return self._page(request, "message", context, title=_("Pasted message"))
 
     def restore_view(self, request):
         """Restore a lead from a pasted link or message."""
@@ -195,8 +211,7 @@ class LeadAdmin(admin.ModelAdmin):
             else:
                 messages.success(request, f"{restored.lead.folio}: {_CHANGES[restored.change]}")
                 return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[restored.lead.pk]))
-        context = {**self.admin_site.each_context(request), "title": _("Restore a lead"), "text": text, "error": error}
-        return TemplateResponse(request, "leads/admin/restore.html", {**context, "opts": self.opts})
+        return self._page(request, "restore", {"text": text, "error": error}, title=_("Restore a lead"))
 
     def quarantine_view(self, request):
         """Show what Postgres refused for good; a POST tries it again."""
@@ -209,8 +224,21 @@ class LeadAdmin(admin.ModelAdmin):
             messages.success(request, text % {"count": count})
             return HttpResponseRedirect(request.path)
         listed = [refused for _path, refused in outbox.quarantined(settings.OUTBOX_DIRECTORIES)]
-        context = {**self.admin_site.each_context(request), "title": _("Refused leads"), "quarantined": listed}
-        return TemplateResponse(request, "leads/admin/quarantine.html", {**context, "opts": self.opts})
+        return self._page(request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
+
+    def _refuse_unless_posted(self, request):
+        if not self.has_contact_permission(request):
+            raise PermissionDenied
+        return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
+
+    def _lead(self, request, lead_id):
+        if lead := self.get_object(request, lead_id):
+            return lead
+        raise Http404
+
+    def _page(self, request, name, context, *, title, status=200):
+        shared = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return TemplateResponse(request, f"leads/admin/{name}.html", shared | context, status=status)
 
 
 _CHANGES = {
@@ -218,6 +246,20 @@ _CHANGES = {
     Change.COMPLETED: _("completed with the contact details of the message."),
     Change.UNCHANGED: _("was already there, complete."),
 }
+
+
+def _next(request):
+    """Return the page that staff came from, as the form says, or the list."""
+    asked = request.POST.get("next", "")
+    is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
+    return asked if is_ours else reverse("admin:leads_lead_changelist")
+
+
+def _quote_of(lead):
+    try:
+        return from_stored(lead.quote_data).quote if lead else None
+    except (TypeError, KeyError, ValueError):
+        return None
 
 
 def _nothing_found(nothing):
@@ -238,7 +280,7 @@ class LeadEventAdmin(admin.ModelAdmin):
     list_select_related = ["lead", "actor"]
     ordering = ["-at"]
     show_full_result_count = False
-    paginator = CappedPaginator
+    paginator = inbox.CappedPaginator
 
     def has_add_permission(self, request):
         return False

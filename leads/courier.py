@@ -186,6 +186,27 @@ class Courier:
         self.breaker.failed(fault)
         self._answer()
 
+    def look_again(self) -> None:
+        """Have the courier ask Postgres anew: a connection that nobody waits for has failed."""
+        self.breaker.has_delivered = False
+        self._has_news.set()
+
+    @contextmanager
+    def knocking(self) -> Iterator[None]:
+        """Connect inside, from any thread, in turn with all processes of this machine, or KnockedAlready.
+
+        So a wrong password is tried once, and not once a process.
+        """
+        with _turn(self.outbox.directories):
+            if self._is_blocked():
+                raise KnockedAlready("the password was refused a moment ago")
+            try:
+                yield
+            except Exception as error:
+                if classify(error) is Fault.AUTH:
+                    self._block()
+                raise
+
     def retry_now(self) -> None:
         """Let every process on this machine try again at once: a person mended the database."""
         # Lifted once, here: the first process to try finds out, and where it fails the others are blocked again.
@@ -318,14 +339,12 @@ class Courier:
     def _knock(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
         if connections["default"].connection is not None:
             return _error_of(texts, keep=keep)
-        # Connecting: one process at a time, so that a wrong password is tried once and not once a process.
-        with _turn(self.outbox.directories):
-            if self._is_blocked():
-                return KnockedAlready("the password was refused a moment ago")
-            error = _error_of(texts, keep=keep)
-            if error is not None and classify(error) is Fault.AUTH:
-                self._block()
+        try:
+            with self.knocking():
+                upsert(texts, keep=keep)
+        except Exception as error:
             return error
+        return None
 
     def _unblock(self) -> None:
         with suppress(OSError):

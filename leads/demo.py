@@ -43,10 +43,48 @@ _COLUMNS = [
     "contacted_at",
     "contacted_by",
 ]
+_SOURCES = ["", "", "facebook", "facebook", "instagram", "google", "tiktok", "lona-av-tecnologico"]
 _OPENS, _OPEN_FOR = timedelta(hours=7), timedelta(hours=14)
 _CONTACTED_WITHIN = timedelta(days=2)
-_GIVEN = ["María José", "Luis", "Ana", "Juan", "Sofía", "Carlos", "Lucía", "Jorge", "Elena", "Raúl", "Inés", "Óscar"]
-_FAMILY = ["Peña", "García", "Muñoz", "López", "Núñez", "Ramírez", "Ibáñez", "Torres", "Ordóñez", "Ruiz", "Chávez"]
+
+
+def _weighted(names: dict[int, str]) -> tuple[list[str], list[int]]:
+    return " ".join(names.values()).split(), [weight for weight, alike in names.items() for _ in alike.split()]
+
+
+# Mexico's most common names and a few that are rare; each with its weight, near enough to how many have it.
+_WOMEN = _weighted(
+    {
+        120: "María",
+        60: "Guadalupe",
+        30: "Ana Fernanda Alejandra Elizabeth Verónica Leticia Patricia",
+        20: "Gabriela Sofía Carmen Daniela Rosa Margarita Claudia Diana Adriana Martha Juana Laura",
+        10: "Lucía Elena Silvia Norma Yolanda Karla Mónica Sandra Teresa Ximena Valeria Brenda",
+        1: "Inés Itzel Renata Nayeli",
+    }
+)
+_MEN = _weighted(
+    {
+        120: "José",
+        60: "Juan",
+        30: "Luis Carlos Jesús Antonio Miguel Francisco Alejandro",
+        20: "Jorge Eduardo Daniel Manuel Ricardo Fernando Roberto Javier Sergio Pedro Ángel Raúl",
+        10: "Óscar Arturo Rafael Héctor Mario Víctor Enrique Gerardo Diego Martín Iván Hugo",
+        1: "Germán Ulises Bruno Íñigo",
+    }
+)
+_FAMILY = _weighted(
+    {
+        28: "Hernández García",
+        24: "Martínez López González",
+        20: "Rodríguez Pérez Sánchez Ramírez",
+        17: "Cruz Flores Gómez Morales Vázquez Jiménez Reyes Díaz Torres Gutiérrez",
+        14: "Ruiz Mendoza Aguilar Ortiz Castillo Moreno Romero Álvarez Méndez Chávez Rivera Juárez Ramos",
+        11: "Domínguez Herrera Medina Castro Vargas Guzmán Velázquez Muñoz Rojas Contreras Salazar Luna Ortega",
+        8: "Bautista Soto Alvarado Espinoza Lara Ávila Ríos Cervantes Silva Delgado Vega Márquez León Peña",
+        1: "Núñez Ibáñez Ordóñez Quiñones Terrazas Zubía",
+    }
+)
 
 
 def add_leads(
@@ -97,8 +135,9 @@ def _row(
     quote: dict[str, Any], bits: int, quoted_at: datetime, by: User | None, now: datetime, chance: Random
 ) -> dict[str, Any]:
     asks = chance.random() < 0.6
-    name = f"{chance.choice(_GIVEN)} {chance.choice(_FAMILY)} {chance.choice(_FAMILY)}" if asks else ""
+    name = _name(chance) if asks else ""
     digits = f"000{chance.randrange(10**7):07}" if asks else ""
+    source = chance.choice(_SOURCES) if asks else ""
     visitor_id = f"{MARK}-{bits:013}"
     submitted_at = quoted_at + timedelta(seconds=chance.randrange(20, 900)) if asks else None
     is_contacted = by is not None and submitted_at is not None and now - submitted_at > _CONTACTED_WITHIN
@@ -115,6 +154,7 @@ def _row(
             "phone_raw": f"{digits[:3]} {digits[3:6]} {digits[6:]}" if asks else "",
         },
         "visitor_id": visitor_id,
+        "attribution": {"utm_source": source} if source else {},
         "flags": [MARK],
     }
     return {
@@ -126,11 +166,16 @@ def _row(
         "visitor_id": visitor_id,
         "created_at": quoted_at,
         "submitted_at": submitted_at,
-        "contacted_at": submitted_at + timedelta(minutes=chance.randrange(3, 600))
+        "contacted_at": submitted_at + timedelta(minutes=3 + int(597 * chance.random() ** 3))  # most of them soon
         if is_contacted and submitted_at
         else None,
         "contacted_by": by.pk if by and is_contacted else None,
     }
+
+
+def _name(chance: Random) -> str:
+    given = chance.choices(*chance.choice((_WOMEN, _MEN)), k=chance.choice((1, 1, 2)))
+    return " ".join([*dict.fromkeys(given), *chance.choices(*_FAMILY, k=2)])
 
 
 def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:

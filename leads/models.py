@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connections, models, transaction
-from django.db.models import Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Collate, Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
+# Django looks for an app's tables here.
+from leads.alerts.models import Alert, Recipient  # noqa: F401
 from leads.fields import LeadKey
+from leads.lead_day import LeadDay  # noqa: F401
 
 
 class NameWords(models.Func):
@@ -22,7 +25,7 @@ class NameWords(models.Func):
 
 
 class MatchesWords(models.Func):
-    """Whether words, as `NameWords` gives them, hold every prefix of a to_tsquery text."""
+    """Whether words, as `NameWords` gives them, match a to_tsquery text."""
 
     template = "%(expressions)s"
     arg_joiner = " @@ "
@@ -34,22 +37,51 @@ class MatchesWords(models.Func):
 
 class LeadQuerySet(models.QuerySet["Lead"]):
     def waiting(self) -> LeadQuerySet:
+        """People whom nobody has answered."""
+        return self.new().filter(phone__gt="")
+
+    def anonymous(self) -> LeadQuerySet:
+        """Quotes that nobody has put a name to."""
+        return self.new().filter(phone="")
+
+    def new(self) -> LeadQuerySet:
         return self.filter(status=Lead.Status.NEW)
+
+    def contacted(self) -> LeadQuerySet:
+        return self.filter(status=Lead.Status.CONTACTED)
 
     def with_phone_ending(self, digits: str) -> LeadQuerySet:
         return self.alias(reversed_phone=_REVERSED_PHONE).filter(reversed_phone__startswith=digits[::-1])
 
-    def with_name_words(self, prefixes: list[str]) -> LeadQuerySet:
-        """prefixes: beginnings of words, letters and digits only, without accents."""
-        return self.filter(MatchesWords(NameWords("name"), " & ".join(f"{prefix}:*" for prefix in prefixes)))
+    def of_phones(self, phones: Collection[str]) -> LeadQuerySet:
+        """Leads with exactly these phones; leads without a phone have none in common."""
+        reversed_phones = [phone[::-1] for phone in phones if phone]
+        return self.alias(reversed_phone=_REVERSED_PHONE).filter(reversed_phone__in=reversed_phones)
+
+    def with_name_words(self, words: list[str]) -> LeadQuerySet:
+        """words: letters and digits only, without accents."""
+        return self.filter(MatchesWords(NameWords("name"), " & ".join(words)))
+
+    def with_name_beginnings(self, prefixes: list[str]) -> LeadQuerySet:
+        """prefixes: beginnings of words, as in `with_name_words`. Much slower where many names begin so."""
+        return self.with_name_words([f"{prefix}:*" for prefix in prefixes])
 
     def contact(self, lead_id: int, *, by: User, now: datetime) -> bool:
-        """Mark a waiting lead as contacted; False when a colleague was first."""
+        """Mark a new lead as contacted; False when a colleague was first."""
         with transaction.atomic():
             contacted = {"status": Lead.Status.CONTACTED, "contacted_at": now, "contacted_by": by}
-            won = self.waiting().filter(pk=lead_id).update(**contacted) == 1
+            won = self.new().filter(pk=lead_id).update(**contacted) == 1
             if won:
                 LeadEvent.objects.create(lead_id=lead_id, kind=LeadEvent.Kind.CONTACTED, actor=by, at=now)
+        return won
+
+    def revert(self, lead_id: int, *, by: User, now: datetime) -> bool:
+        """Take a lead back to waiting; False when it was not contacted."""
+        with transaction.atomic():
+            new = {"status": Lead.Status.NEW, "contacted_at": None, "contacted_by": None}
+            won = self.contacted().filter(pk=lead_id).update(**new) == 1
+            if won:
+                LeadEvent.objects.create(lead_id=lead_id, kind=LeadEvent.Kind.REVERTED, actor=by, at=now)
         return won
 
 
@@ -107,13 +139,27 @@ class Lead(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at", "id"], name="lead_created"),
+            # Also for anonymous quotes: of the new ones, they are nearly all.
             models.Index(fields=["created_at", "id"], condition=Q(status="new"), name="lead_waiting"),
+            models.Index(fields=["created_at", "id"], condition=Q(status="new", phone__gt=""), name="lead_unanswered"),
+            # Those of an adopted table say no time, and come last.
+            models.Index(
+                F("contacted_at").desc(nulls_last=True),
+                F("id").desc(),
+                condition=Q(status="contacted"),
+                name="lead_contacted",
+            ),
             models.Index(_REVERSED_PHONE, name="lead_phone_reversed"),
             GinIndex(NameWords("name"), name="lead_name_words"),
         ]
 
     def __str__(self) -> str:
         return self.folio or f"#{self.pk}"  # of an adopted table, until the next migrate
+
+    @property
+    def asked_at(self) -> datetime:
+        """Since when somebody waits for an answer."""
+        return self.submitted_at or self.created_at
 
 
 class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
@@ -134,6 +180,8 @@ class LeadEvent(models.Model):
 
     class Kind(models.TextChoices):
         CONTACTED = "contacted", _("Contacted")
+        REVERTED = "reverted", _("Back to waiting")
+        NOTED = "noted", _("Note changed")
         RESTORED = "restored", _("Restored from the chat")
         EXPORTED = "exported", _("Exported")
         ANONYMISED = "anonymised", _("Anonymised")
@@ -150,7 +198,10 @@ class LeadEvent(models.Model):
         db_table = "lead_events"
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        indexes = [models.Index(fields=["lead", "-at"], name="lead_event_timeline")]
+        indexes = [
+            models.Index(fields=["lead", "-at"], name="lead_event_timeline"),
+            models.Index(fields=["at"], condition=Q(kind="restored"), name="lead_event_restored"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"

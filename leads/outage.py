@@ -16,14 +16,17 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from leads import courier, outbox
+from leads import courier, finding, outbox
 from leads.health import outbox_state
 from leads.seats import a_seat
+from leads.staff.second_factor import is_missing
 
 STAFF_PATH = "/admin/"
 COOKIE = "staff-outage"
 COOKIE_LIFE = timedelta(hours=12)
 MOST_SHOWN = 200
+# A table that is not there, a database that only reads: faults, too, though Django has other names for them.
+GONE = ("42P01", "25006")
 
 
 class StaffOutageMiddleware:
@@ -46,7 +49,8 @@ class StaffOutageMiddleware:
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         user = getattr(request, "user", None)
-        if response.status_code == 200 and request.method == "GET" and user and user.has_perm("leads.view_lead"):
+        is_page = response.status_code == 200 and request.method == "GET"
+        if is_page and user and user.has_perm("leads.view_lead") and not is_missing(request):
             response.set_cookie(
                 COOKIE,
                 signing.dumps(user.get_username(), salt=COOKIE),
@@ -61,8 +65,9 @@ class StaffOutageMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        is_staff_page = request.path_info.startswith(STAFF_PATH)
-        if not is_staff_page or not isinstance(exception, OperationalError | InterfaceError):
+        is_fault = isinstance(exception, OperationalError | InterfaceError)
+        is_gone = getattr(exception.__cause__, "sqlstate", None) in GONE
+        if not request.path_info.startswith(STAFF_PATH) or not (is_fault or is_gone):
             return None
         courier.of_this_process().failed(exception)
         return outage_page(request)
@@ -72,7 +77,13 @@ def outage_page(request: HttpRequest) -> HttpResponse:
     """Return the 503 page; for staff with the cookie, with who waits, oldest first."""
     context: dict[str, Any] = {"waiting": outbox_state()}
     if _is_staff(request):
-        context["leads"] = list(islice(_people(), MOST_SHOWN))
+        text = request.POST.get("text", "").strip()
+        # A search looks at quotes without a person, too.
+        found = (row for row in _rows() if finding.is_found(row, text)) if text else _people()
+        context |= {"term": text, "leads": list(islice(found, MOST_SHOWN))}
+        if text and (said := finding.message(text)) and said.issued:
+            quote = said.issued.quote
+            context |= {"said": said, "quote": quote, "is_altered": said.is_altered(quote)}
     response = render(request, "leads/admin/outage.html", context, status=503)
     response["Retry-After"] = "5"
     response["Cache-Control"] = "no-store"
@@ -89,11 +100,14 @@ def _is_staff(request: HttpRequest) -> bool:
 
 
 def _people() -> Iterator[dict[str, Any]]:
+    return (row for row in _rows() if row["phone"])
+
+
+def _rows() -> Iterator[dict[str, Any]]:
     for path in outbox.segment_paths(settings.OUTBOX_DIRECTORIES):
         for item in outbox.waiting(path):
             row = item.data
-            if row["phone"]:
-                yield row | {
-                    "since": datetime.fromtimestamp(item.at, tz=UTC),
-                    "total": Decimal(row["quote_data"]["total"]),
-                }
+            yield row | {
+                "since": datetime.fromtimestamp(item.at, tz=UTC),
+                "total": Decimal(row["quote_data"]["total"]),
+            }

@@ -1,19 +1,16 @@
 """Restore a lead from the link in its WhatsApp message: the last copy, when the database was down."""
 
-import re
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from django.contrib.auth.models import User
 
+from leads import link
 from leads.courier import upsert
 from leads.models import Lead, LeadEvent
 from leads.record import lead_record, quote_record
 from leads.sealed import SealBroken, unseal
-from quoter import folio, site, token
-
-_LINK = re.compile(r"(?P<token>[A-Za-z0-9_-]{60,}\.[A-Za-z0-9_-]{43})(?:/?#(?P<seal>[A-Za-z0-9_-]+))?")
+from quoter import folio
 
 
 class NothingToRestore(ValueError):
@@ -42,16 +39,16 @@ def restore(text: str, *, by: User | None) -> Restored:
 
     NothingToRestore when the text holds no link, or one that we did not sign or that is cut short. Safe to run twice.
     """
-    link = _LINK.search(unquote(text))
-    if not link:
+    found = link.find(text)
+    if not found:
         raise NothingToRestore(folio.find(text))
-    try:
-        issued = token.loads(link["token"], zone=site.zone())
-        contact = unseal(link["seal"], folio=issued.quote.folio) if link["seal"] else None
-    except (token.BadToken, SealBroken) as broken:
-        raise NothingToRestore(folio.find(text)) from broken
-
+    issued, seal = found
     number = issued.quote.folio
+    try:
+        contact = unseal(seal, folio=number) if seal else None
+    except SealBroken as broken:
+        raise NothingToRestore(number) from broken
+
     before = Lead.objects.filter(folio=number).values_list("submitted_at", flat=True).first()
     existed = before is not None or Lead.objects.filter(folio=number).exists()
     row = lead_record(issued, contact) if contact else quote_record(issued, visitor_id="")

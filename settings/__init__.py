@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,12 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "allauth",
+    "leads.staff.apps.LoginConfig",
+    "allauth.mfa",
     "quoter",
     "leads",
+    "leads.staff.apps.StaffConfig",
     "checkout",
 ]
 
@@ -51,6 +56,8 @@ MIDDLEWARE = [
     "settings.middleware.StaffCsrfMiddleware",
     "settings.middleware.StaffAuthenticationMiddleware",
     "settings.middleware.StaffMessageMiddleware",
+    "settings.middleware.StaffAccountMiddleware",
+    "leads.staff.middleware.SecondFactorMiddleware",
 ]
 
 ROOT_URLCONF = "settings.urls"
@@ -129,6 +136,91 @@ LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
 SUPABASE_URL = env.text("SUPABASE_URL")
 SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
 
+# --- The sales desk -------------------------------------------------------------------------------------------------
+
+# Within how many minutes of business hours a lead is promised an answer.
+ANSWER_PROMISE = timedelta(minutes=env.integer("ANSWER_PROMISE", 30, at_least=1))
+BUSINESS_HOURS = env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00, Sat 8:00-14:00")
+# What stands in the chat when a salesperson opens it, in the language of the quote.
+_greeting_fields = ("name", "folio", "total", "business")
+GREETINGS = {
+    "es": env.message(
+        "GREETING_ES",
+        "Hola {name}, somos {business}. Le escribimos por su cotización {folio}, con un total de {total}.",
+        fields=_greeting_fields,
+    ),
+    "en": env.message(
+        "GREETING_EN",
+        "Hello {name}, this is {business}. We are writing about your quote {folio}, with a total of {total}.",
+        fields=_greeting_fields,
+    ),
+}
+
+# --- Staff accounts -------------------------------------------------------------------------------------------------
+
+# A password alone opens nothing; `make run` is for looking around.
+REQUIRE_SECOND_FACTOR = env.boolean("REQUIRE_SECOND_FACTOR", default=not DEBUG)
+LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "admin:index"
+AUTHENTICATION_BACKENDS = ["leads.staff.backend.StaffBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# A working day, and no page prolongs it.
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_PATH = "/admin/"
+
+ACCOUNT_ADAPTER = "leads.staff.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = True
+# The host's proxy appends the visitor's address to X-Forwarded-For; what stands before it anybody could have written.
+ALLAUTH_TRUSTED_PROXY_COUNT = 0 if DEBUG else 1
+MFA_ADAPTER = "leads.staff.adapters.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody here is known by an address
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_TOTP_ISSUER = BUSINESS_NAME
+MFA_TOTP_TOLERANCE = 1  # phones' clocks differ: the code before and the one after count, too
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey counts as both factors, so a finger or a PIN must unlock it
+# Attempts to log in are counted here, for all processes and machines alike. No customer's page ever asks it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "staff_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # with fewer, guesses at many names would push out what limits them
+    }
+}
+
+# --- Alerts -----------------------------------------------------------------------------------------------------------
+
+# Who gets a mail for new leads; and for those that nobody answered in so many minutes of business hours.
+ALERT_EMAILS = env.names("ALERT_EMAILS", default=[])
+ALERT_MANAGER_EMAILS = env.names("ALERT_MANAGER_EMAILS", default=[])
+ESCALATE_AFTER = timedelta(minutes=env.integer("ESCALATE_AFTER", 60, at_least=1))
+# On a lock screen others read along.
+ALERT_NAMES = env.boolean("ALERT_NAMES", default=True)
+# Browsers name the service that we are to call, so only these are: Chrome's, Firefox's, Apple's, Edge's.
+PUSH_SERVICES = [
+    r"https://fcm\.googleapis\.com/",
+    r"https://[\w-]+\.push\.services\.mozilla\.com/",
+    r"https://[\w-]+\.push\.apple\.com/",
+    r"https://[\w-]+\.notify\.windows\.com/",
+]
+PUBLIC_HOST = next((host for host in ALLOWED_HOSTS if host not in ("localhost", "127.0.0.1", "[::1]", "*")), "")
+
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+# Never in the clear past this machine.
+EMAIL_USE_SSL = EMAIL_PORT == 465
+EMAIL_USE_TLS = not EMAIL_USE_SSL and EMAIL_HOST not in ("localhost", "127.0.0.1")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"folio@{PUBLIC_HOST or 'localhost'}")
+
 # --- Static files ---------------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
@@ -183,7 +275,7 @@ if not DEBUG:
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _redact = scrubbing.redaction(
     [
-        *(SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY),
+        *(SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD),
         *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
     ]
 )

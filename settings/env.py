@@ -12,6 +12,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -32,7 +33,13 @@ PUBLIC_PREFIXES = (
     "VUE_APP_",
     "GATSBY_",
 )
-SECRET_NAMES = ("SECRET_KEY", "DATABASE_URL", "DATABASE_MIGRATION_URL", "SUPABASE_SERVICE_ROLE_KEY")
+SECRET_NAMES = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "DATABASE_MIGRATION_URL",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "EMAIL_HOST_PASSWORD",
+)
 # Supabase's hosts: db.PROJECT.supabase.co, and the shared poolers, aws-0-REGION.pooler.supabase.com.
 SHARED_POOLER = ".pooler.supabase.com"
 SUPABASE = (".supabase.co", SHARED_POOLER)
@@ -86,6 +93,40 @@ def integer(name: str, default: int, *, at_least: int = 0) -> int:
 def names(name: str, default: list[str]) -> list[str]:
     """Return a comma-separated list."""
     return [item.strip() for item in text(name).split(",") if item.strip()] or default
+
+
+# Of each day of the week, Monday first: when the shop opens and closes, as times since midnight.
+Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_OPEN = re.compile(r"(\w{3})(?:-(\w{3}))? (\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+
+
+def business_hours(name: str, default: str) -> Hours:
+    """Return the hours in a text such as "Mon-Fri 8:00-13:00, Mon-Fri 15:00-18:00, Sat 8:00-14:00"."""
+    week: list[list[tuple[timedelta, timedelta]]] = [[] for _ in _DAYS]
+    for part in text(name, default).split(","):
+        spelling = _OPEN.fullmatch(" ".join(part.split()))
+        days = [day.capitalize() for day in spelling.group(1, 2) if day] if spelling else []
+        if not spelling or not days or any(day not in _DAYS for day in days):
+            raise ImproperlyConfigured(f"{name} is not like {default}.")
+        opens, closes = (timedelta(hours=int(spelling[hour]), minutes=int(spelling[hour + 1])) for hour in (3, 5))
+        first, last = _DAYS.index(days[0]), _DAYS.index(days[-1])
+        if not (first <= last and opens < closes <= timedelta(days=1)):
+            raise ImproperlyConfigured(f"{name}: {part.strip()} ends before it begins.")
+        for day in week[first : last + 1]:
+            day.append((opens, closes))
+    return tuple(tuple(sorted(day)) for day in week)
+
+
+def message(name: str, default: str, *, fields: tuple[str, ...]) -> str:
+    """Return a text with places to fill in, such as {name}; one that names other places is refused."""
+    value = text(name, default)
+    try:
+        value.format(**dict.fromkeys(fields, ""))
+    except (LookupError, ValueError, AttributeError):
+        raise ImproperlyConfigured(f"{name} takes {{{'}, {'.join(fields)}}} and no other braces.") from None
+    return value
 
 
 def path(name: str, default: Path) -> Path:

@@ -1,11 +1,14 @@
 """Kept libraries' middleware, spared where a customer's page has no use for it.
 
-Session, login, message and CSRF middleware are for staff pages alone: customer pages have no session, no cookie and no
-query, and the signed token is the proof at checkout. The content policy is written once, not once a page.
+Session, login, account, message and CSRF middleware are for staff pages alone: customer pages have no session, no
+cookie and no query, and the signed token is the proof at checkout. The content policy is written once, not once a page.
 """
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
+from allauth.account.middleware import AccountMiddleware
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware, PolicyParts
 from csp.utils import build_policy
@@ -37,6 +40,25 @@ class StaffAuthenticationMiddleware(_StaffPagesOnly, AuthenticationMiddleware):
 
 class StaffMessageMiddleware(_StaffPagesOnly, MessageMiddleware):
     pass
+
+
+class StaffAccountMiddleware:
+    """allauth's, which is a function."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self._for_staff: Any = AccountMiddleware(get_response)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_staff_page = request.path_info.startswith(STAFF_PATH)
+        answer: HttpResponseBase = (self._for_staff if is_staff_page else self.get_response)(request)
+        return answer
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if request.path_info.startswith(STAFF_PATH):
+            answer: HttpResponseBase | None = self._for_staff.process_exception(request, exception)
+            return answer
+        return None
 
 
 class StaffCsrfMiddleware(_StaffPagesOnly, CsrfViewMiddleware):

@@ -5,6 +5,7 @@ urlpatterns = [
     path("", include("quoter.urls")),
     path("", include("checkout.urls")),
     path("", include("leads.urls")),
+    path("admin/", include("leads.staff.urls")),  # before the admin's own, whose login and logout they replace
     path("admin/", admin.site.urls),
 ]
 

@@ -1,11 +1,15 @@
 """The Chromium that tests and pictures drive: the one of the system."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 390, 1280, 844
 # The last one lets it find this machine and nobody else.
 FLAGS = [
     "--no-sandbox",
@@ -15,7 +19,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 ]
 
 
@@ -32,3 +36,32 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def chromium_or_skip() -> Iterator[Browser]:
+    """Where there is no Chromium the tests are skipped; in CI they fail."""
+    try:
+        with chromium() as browser:
+            yield browser
+    except NoChromium as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") == "true" else pytest.skip(str(missing))
+
+
+@contextmanager
+def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumstances: Any) -> Iterator[BrowserContext]:
+    """Yield a context in whose console nothing may appear: no fault, no breach of the content policy.
+
+    expected: parts of lines that may. circumstances: as new_context takes them.
+    """
+    context = browser.new_context(**{"locale": "es-MX", **circumstances})
+    context.set_default_timeout(5_000)
+    console: list[str] = []
+    context.on("console", lambda line: console.append(line.text))
+    context.on("weberror", lambda fault: console.append(str(fault.error)))
+    try:
+        yield context
+    finally:
+        context.close()
+    unexpected = [line for line in console if not any(part in line for part in expected)]
+    assert not unexpected, unexpected

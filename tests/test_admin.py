@@ -7,9 +7,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
+from leads.inbox import TABS
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from leads.record import lead_record
+from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +70,11 @@ def test_searches_are_answered_from_their_indexes():
         return queryset.explain()
 
     assert "lead_phone_reversed" in plan(Lead.objects.with_phone_ending("4567"))
-    assert "lead_name_words" in plan(Lead.objects.with_name_words(["mar"]))
-    assert "lead_waiting" in plan(Lead.objects.waiting().order_by("created_at", "id")[:50])
+    assert "lead_name_words" in plan(Lead.objects.with_name_words(["maria", "pena"]))
+    assert "lead_name_words" in plan(Lead.objects.with_name_beginnings(["mar"]))
+    assert "lead_phone_reversed" in plan(Lead.objects.of_phones(["+526561234567"]))
+    for tab, index in zip(TABS, ["lead_unanswered", "lead_contacted", "lead_waiting", "lead_created"], strict=True):
+        assert f" {index} " in plan(tab.leads(Lead.objects.all()).order_by(*tab.ordering)[:50])
 
 
 def test_a_lead_shows_its_bill_and_not_its_json(admin_client):
@@ -89,16 +93,6 @@ def test_contacting_is_one_honest_update(admin_client, admin_user):
     assert (lead.status, lead.contacted_by) == ("contacted", admin_user)
     assert LeadEvent.objects.filter(kind="contacted", actor=admin_user).count() == 1
     assert admin_client.get(f"{LIST}{lead.pk}/contact/").status_code == 405
-
-
-def test_the_action_reports_how_many_it_marked(admin_client, admin_user):
-    first, second = a_lead(), a_lead()
-    Lead.objects.contact(first.pk, by=admin_user, now=first.created_at)
-    page = admin_client.post(
-        LIST + "?status=all", {"action": "mark_contacted", "_selected_action": [first.pk, second.pk]}, follow=True
-    )
-    assert "1 cliente marcado como contactado." in page.content.decode()
-    assert not Lead.objects.waiting().exists()
 
 
 def test_notes_are_the_only_field_that_staff_type_in(admin_client):
@@ -133,13 +127,4 @@ def test_staff_need_the_permission_to_contact(client):
 
     assert client.get(LIST).status_code == 200
     assert client.post(f"{LIST}{lead.pk}/contact/").status_code == 403
-    client.post(LIST, {"action": "mark_contacted", "_selected_action": [lead.pk]})
     assert Lead.objects.waiting().filter(pk=lead.pk).exists()
-
-
-def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_max_num_queries):
-    for _ in range(12):
-        a_lead()
-    store(quote_record(an_issued_quote(a_line(extras=[])), visitor_id=""))
-    with django_assert_max_num_queries(6):  # session, user, two counts, rows, and the messages' none
-        assert len(folios(admin_client.get(LIST))) == 13

@@ -116,10 +116,10 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def others_migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
-    """A database with the tables of Django's own apps; only ever copied."""
+    """A database with the tables of all apps but ours; only ever copied."""
     with database(postgres, name="without_leads") as name, django_db_blocker.unblock():
         with django_on(postgres, name):
-            for app in ("auth", "admin", "sessions"):
+            for app in ("auth", "admin", "sessions", "account", "mfa", "staff"):
                 call_command("migrate", app, verbosity=0)
         yield name
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests import faults, live
+from tests.codes import app_code
 from tests.factories import a_line, as_form
 from tests.ingest import Ingest, ingest
 from tests.live import ROOT, Answer, Postgres, Site, eventually
@@ -208,8 +209,13 @@ def staff_work(site: Site, postgres: Postgres, said: Said) -> None:
         return tell(said, f"staff: {where}", answer)
 
     login = told("login", staff.get("/admin/login/"))
-    told("login refused", staff.post("/admin/login/", login, username=NAME, password=secret + "!"))
-    assert told("logged in", staff.post("/admin/login/", login, username="ana", password=secret)).status == 302
+    told("login refused", staff.post("/admin/login/", login, login=NAME, password=secret + "!"))
+    assert told("logged in", staff.post("/admin/login/", login, login="ana", password=secret)).status == 302
+    app = told("second factor", staff.get("/admin/second-factor/app/"))
+    key = re.search(r"<code[^>]*>(\w+)<", app.text)[1]
+    assert told("code refused", staff.post("/admin/second-factor/app/", app, code="000000")).status == 200
+    # The page that was refused keeps its key.
+    assert told("code taken", staff.post("/admin/second-factor/app/", app, code=app_code(key))).status == 302
     told("list", staff.get("/admin/leads/lead/"))
     told("search", staff.get(f"/admin/leads/lead/?q={quote(PHONE)}"))
     [lead] = postgres.query("SELECT id FROM leads WHERE name <> '' ORDER BY id LIMIT 1")

@@ -131,9 +131,9 @@ def test_staff_log_in_without_naming_the_origin(released):
     form = site.get("/admin/login/", **HTTPS)
     [cookie] = (header.split(";")[0] for header in form.headers.get_all("Set-Cookie"))
     csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
-    fields = {"csrfmiddlewaretoken": csrf, "username": "eva", "password": PASSWORD}
+    fields = {"csrfmiddlewaretoken": csrf, "login": "eva", "password": PASSWORD}
     answer = site.post("/admin/login/", fields, Cookie=cookie, Origin=f"https://{HOST}", **HTTPS)
-    assert (answer.status, answer.location) == (302, "/accounts/profile/")
+    assert (answer.status, answer.location) == (302, "/admin/")
 
 
 # --- Gunicorn's settings from the environment -------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from tests.customers import CHAT, PERSON, a_token, check_out, traces_in
 from tests.factories import a_line, as_form
 from tests.live import Postgres, Site, at_once, eventually, message
 
+pytestmark = pytest.mark.alone
+
 # What one checkout may take while the database is out of reach.
 BUDGET_S = 3
 # More than there are threads in the site, so that every one of them has had its turn.

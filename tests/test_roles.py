@@ -3,6 +3,7 @@
 from io import StringIO
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 
@@ -86,6 +87,61 @@ def test_without_a_group_a_staff_login_sees_nothing(member):
     browser, lead = member(NOBODY_YET), a_lead()
     assert browser.get(LIST).status_code == 403
     assert browser.post(f"{LIST}{lead.pk}/contact/").status_code == 403
+
+
+def test_a_salesperson_s_crafted_requests_change_no_quote_and_see_no_user(member):
+    browser, lead, colleague = member(SALES), a_lead(), User.objects.create_user("bea", is_staff=True)
+    before = Lead.objects.values().get(pk=lead.pk)
+    everything = {name: "1" for name in before if name != "notes"} | {"quote_data": "{}", "folio": "x"}
+
+    assert browser.post(f"{LIST}add/", everything).status_code == 403
+    assert browser.post(f"{LIST}{lead.pk}/delete/", {"post": "yes"}).status_code == 403
+    browser.post(f"{LIST}{lead.pk}/change/", {**everything, "notes": lead.notes})
+    changes = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": lead.pk, "form-0-name": "x"}
+    browser.post(LIST, {**changes, "_save": "Save"})
+    for action in ("delete_selected", "export", "export_csv"):
+        answer = browser.post(LIST, {"action": action, "_selected_action": [lead.pk], "post": "yes"})
+        assert "csv" not in answer.headers.get("Content-Type", "")
+    assert Lead.objects.values().get(pk=lead.pk) == before
+
+    for path in ("", "add/", f"{colleague.pk}/change/", f"{colleague.pk}/password/", f"{colleague.pk}/delete/"):
+        assert browser.get(f"/admin/auth/user/{path}").status_code == 403, path
+        assert browser.post(f"/admin/auth/user/{path}", {"is_superuser": "on"}).status_code == 403, path
+    own = f"/admin/auth/user/{browser.user.pk}/change/"
+    assert browser.post(own, {"username": SALES, "is_superuser": "on", "is_staff": "on"}).status_code == 403
+    browser.user.refresh_from_db()
+    assert not browser.user.is_superuser
+    assert browser.get("/admin/auth/group/").status_code == 403
+    assert browser.get("/admin/leads/leadevent/").status_code == 403
+    assert browser.get("/admin/mfa/authenticator/").status_code == 404
+
+
+def test_an_owner_gives_out_groups_and_nothing_beyond_them(member):
+    browser, sales = member(OWNER), Group.objects.get(name=SALES)
+    bea = User.objects.create_user("bea", is_staff=True)
+    form = {"username": "bea", "is_active": "on", "is_staff": "on", "groups": [sales.pk], "is_superuser": "on"}
+    form |= {"user_permissions": [Permission.objects.get(codename="delete_user").pk]}
+    joined = {"date_joined_0": "2026-11-22", "date_joined_1": "12:00:00"}
+    for user in (bea, browser.user):
+        answer = browser.post(f"/admin/auth/user/{user.pk}/change/", {**form, **joined, "username": user.username})
+        assert answer.status_code == 302
+        user = User.objects.get(pk=user.pk)
+        assert (user.is_superuser, user.user_permissions.count()) == (False, 0)
+        assert list(user.groups.all()) == [sales]
+
+
+def test_an_owner_does_not_touch_a_superuser(member):
+    browser, boss = member(OWNER), User.objects.create_superuser("boss", password="the boss's own")
+    for path in ("change/", "password/"):
+        form = {"username": "x", "password1": "x", "password2": "x"}
+        answer = browser.post(f"/admin/auth/user/{boss.pk}/{path}", form)
+        assert answer.status_code == 403, path
+    assert User.objects.get(pk=boss.pk).check_password("the boss's own")
+    Authenticator.objects.create(user=boss, type="totp", data={})
+    Authenticator.objects.create(user=browser.user, type="totp", data={})
+    chosen = [boss.pk, browser.user.pk]
+    browser.post("/admin/auth/user/", {"action": "forget_second_factor", "_selected_action": chosen})
+    assert [factor.user for factor in Authenticator.objects.all()] == [boss]
 
 
 def test_an_owner_neither_deletes_logins_nor_changes_groups(member):

@@ -2,8 +2,12 @@
 
 import random
 
+import pytest
+
 from bench.soak import soak
 from tests import faults
+
+pytestmark = pytest.mark.alone
 
 
 def test_no_lead_is_lost_or_doubled_in_a_minute_of_faults_and_killed_workers():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db import DatabaseError, connection
 
 from leads.courier import named
-from leads.doctor import exposure, migrations, session, staff, writing
+from leads.doctor import delivery, exposure, migrations, session, staff, writing
 from leads.doctor.connection import open_connection
 from leads.doctor.finding import Finding, error
 
@@ -14,6 +14,7 @@ PARTS = {
     "database": session.examine,
     "migrations": migrations.examine,
     "staff": staff.examine,
+    "alerts": delivery.alerts,
     "exposure": exposure.examine,
     "writable": writing.examine,  # last, because a locked table ends the connection
 }

@@ -27,6 +27,20 @@ VARIABLES = (
     "BUSINESS_TIME_ZONE",
     "LANGUAGE_CODE",
     "PRICE_BOOK",
+    "ANSWER_PROMISE",
+    "BUSINESS_HOURS",
+    "GREETING_ES",
+    "GREETING_EN",
+    "REQUIRE_SECOND_FACTOR",
+    "ALERT_EMAILS",
+    "ALERT_MANAGER_EMAILS",
+    "ESCALATE_AFTER",
+    "ALERT_NAMES",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_HOST_USER",
+    "EMAIL_HOST_PASSWORD",
+    "DEFAULT_FROM_EMAIL",
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
     "SENTRY_DSN",
@@ -75,6 +89,9 @@ def _values() -> Iterator[Finding]:
     if settings.BUSINESS_NAME == "Folio" and not settings.DEBUG:
         found = "BUSINESS_NAME is not set: customers read Folio"
         yield warning("environment", found, "Set BUSINESS_NAME to the name of the business.")
+    if not settings.REQUIRE_SECOND_FACTOR and not settings.DEBUG:
+        found = "REQUIRE_SECOND_FACTOR is off: a guessed password opens every lead"
+        yield warning("environment", found, "Leave REQUIRE_SECOND_FACTOR out; its default is true.")
     if settings.LEAD_WAIT_MS > LONGEST_LEAD_WAIT_MS:
         found = f"LEAD_WAIT_MS is {settings.LEAD_WAIT_MS}: during an outage a customer waits longer than a second"
         yield warning("environment", found, "Leave LEAD_WAIT_MS out; its default is 400.")

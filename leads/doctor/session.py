@@ -105,8 +105,8 @@ def _head_room(room: int) -> Finding:
         workers, threads = gunicorn["workers"], gunicorn["threads"]
     except ValueError:
         return error("connections", "gunicorn cannot read its settings", "WEB_CONCURRENCY and WEB_THREADS are numbers.")
-    most = workers * (threads + 1)
-    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 courier)"
+    most = workers * (threads + 1) + 1
+    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 courier) + 1 clerk"
     if most > room:
         cure = "Lower WEB_CONCURRENCY or WEB_THREADS, raise the limit, or use the transaction pooler (port 6543)."
         return warning("connections", f"{found}; Postgres has room for {max(0, room)}", cure)

@@ -1,0 +1,216 @@
+"""`make bench-inbox`: the staff's pages with millions of leads, each as a salesperson's browser gets it.
+
+    make bench-inbox                              2,000,000 demo leads, some ten minutes to write
+    make bench-inbox ARGS="--leads 200000"
+
+Real gunicorn, as in production, and one client that asks for one page after the other. Prints a table in Markdown,
+which `docs/performance.md` keeps.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from importlib import import_module
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import django
+
+from tests import live
+
+LIST = "/admin/leads/lead/"
+STAFF = "bench"
+WARM_UPS = 3
+# What is measured are the pages, so staff come in with a session alone.
+SETTINGS = {"REQUIRE_SECOND_FACTOR": "false"}
+
+
+class Page(NamedTuple):
+    """form: what is posted; None for a page that is only looked at."""
+
+    name: str
+    path: str
+    form: dict[str, str] | None = None
+
+
+class Figures(NamedTuple):
+    """Of one page. p50, p95: milliseconds until its last byte; queries: of the request."""
+
+    p50: float
+    p95: float
+    queries: int
+    bytes: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="how many there are, at the least")
+    parser.add_argument("--rounds", type=int, default=60, help="how often each page is asked for")
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="folio-bench-") as outbox:
+        ours = {
+            "DJANGO_SETTINGS_MODULE": "settings",
+            "OUTBOX_DIR": f"{outbox}/outbox",
+            "OUTBOX_SPARE_DIR": f"{outbox}/spare",
+            **SETTINGS,
+        }
+        os.environ |= live.environment(os.environ["DATABASE_URL"], **ours)
+        live.manage("migrate", "--verbosity=0", environment=os.environ)
+        django.setup()
+        count = seed(options.leads)
+        with live.site(os.environ["DATABASE_URL"], **SETTINGS) as site:
+            cookie = session()
+            looks, seconds = count_days(site, cookie)
+            print(f"{count:,} leads; the very first look at the desk counted 90 days in {looks} pages, {seconds:.1f} s")
+            print("\n| page | p50, ms | p95, ms | kB | queries |\n| --- | --: | --: | --: | --: |")
+            for page in pages():
+                found = measure(site, cookie, page, options.rounds)
+                print(
+                    f"| {page.name} | {found.p50:.0f} | {found.p95:.0f} | {found.bytes / 1000:.0f} | {found.queries} |",
+                    flush=True,
+                )
+
+
+def seed(wanted: int) -> int:
+    """See to it that there are so many leads; return how many there are."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+
+    from leads.models import Lead
+
+    connection.deadline_s = None
+    User.objects.filter(username=STAFF).exists() or User.objects.create_superuser(STAFF)
+    if (missing := wanted - Lead.objects.count()) > 0:
+        command = ["manage.py", "seed_demo", "--leads", str(missing)]
+        print(f"Writing {missing:,} leads ...", file=sys.stderr)
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(command)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")  # autovacuum's work, which would come in the middle
+    connection.deadline_s = 60.0
+    return Lead.objects.count()
+
+
+def session() -> str:
+    """Return the cookie of somebody who is logged in."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth.models import User
+
+    user = User.objects.get(username=STAFF)
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+    store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    store.save()
+    return f"{settings.SESSION_COOKIE_NAME}={store.session_key}"
+
+
+def pages() -> Iterator[Page]:
+    """Yield the pages to measure, for a lead from the middle of the table."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from leads import desk
+    from leads.models import Lead
+    from quoter import site
+
+    lead = (
+        Lead.objects.exclude(phone="").filter(created_at__lt=timezone.now() - timedelta(days=180)).latest("created_at")
+    )
+
+    def search(text: str) -> str:
+        return f"{LIST}?{urlencode({'q': text})}"
+
+    yield Page("list, waiting", LIST)
+    for tab in ("contacted", "anonymous", "all"):
+        yield Page(f"list, {tab}", f"{LIST}?status={tab}")
+    yield Page("list, all, page 20", f"{LIST}?status=all&p=20")
+    yield Page("search: folio", search(lead.folio))
+    yield Page("search: folio, lower case, no dashes", search(lead.folio.lower().replace("-", "")))
+    yield Page("search: last 4 digits of a phone", search(lead.phone[-4:]))
+    yield Page("search: a whole phone", search(f"{lead.phone[3:6]} {lead.phone[6:]}"))
+    # Of the demo's leads one in 25 has the name Hernández, one in 90 Peña, one in 700 Zubía.
+    yield Page("search: a common name", search("Hernández"))
+    yield Page("search: a common given and family name", search("José García"))
+    yield Page("search: a whole name of common words", search("María Guadalupe Hernández García"))
+    yield Page("search: two letters", search("ma"))
+    yield Page("search: a family name of one in a hundred", search("Peña"))
+    yield Page("search: a rare name", search("Zubía"))
+    yield Page("search: a name that nobody has", search("Wojciechowska"))
+    yield Page("search: a pasted message", f"{LIST}find/", {"text": f"Hola, me interesa la cotización {lead.folio}."})
+    yield Page("one lead", f"{LIST}{lead.pk}/change/")
+    for period in desk.PERIODS:
+        yield Page(f"desk, {period} days", f"/admin/?days={period}")
+    found = desk.desk(90, now=timezone.now(), zone=site.zone())
+    yield Page("desk's link: contacted, 90 days", found.total.links.contacted)
+    yield Page("desk's link: one day", found.days[10].links.leads)
+    yield Page("desk's link: least product, 90 days", listed(found.products))
+    yield Page("desk's link: least source, 90 days", listed(found.sources))
+
+
+def listed(rows: Any) -> str:
+    """Return the list of the rarest source or product that has one."""
+    return next(row.links.quotes for row in reversed(rows) if row.links.quotes)
+
+
+def count_days(site: live.Site, cookie: str) -> tuple[int, float]:
+    """Look at the desk until every day was counted; return how many pages and seconds that took."""
+    started, looks = time.monotonic(), 0
+    while True:
+        looks += 1
+        text = site.get("/admin/?days=90", Cookie=cookie).text
+        if "desk-uncounted" not in text:
+            return looks, time.monotonic() - started
+
+
+def measure(site: live.Site, cookie: str, page: Page, rounds: int) -> Figures:
+    """Ask for a page, one time after the other, on one connection."""
+    connection = HTTPConnection(urlsplit(site.url).netloc, timeout=live.PATIENCE_S)
+    milliseconds, size = [], 0
+    for _ in range(WARM_UPS + rounds):
+        started = time.perf_counter()
+        size = ask(connection, cookie, page)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    connection.close()
+    warm = milliseconds[WARM_UPS:]
+    return Figures(median(warm), quantiles(warm, n=20)[-1], queries(page), size)
+
+
+def ask(connection: HTTPConnection, cookie: str, page: Page) -> int:
+    """Return how many bytes a page has; AssertionError unless it is one, or leads to one."""
+    headers = {**live.THROUGH_THE_PROXY, "Cookie": cookie}
+    if page.form is None:
+        connection.request("GET", page.path, headers=headers)
+    else:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", page.path, urlencode(page.form), headers | kind)
+    response = connection.getresponse()
+    body = response.read()
+    assert response.status in ((200,) if page.form is None else (200, 302)), f"{page.path}: {response.status}"
+    assert "/login/" not in (response.headers["Location"] or ""), page.path
+    return len(body)
+
+
+def queries(page: Page) -> int:
+    """Return how many queries the page's request makes, session and user included."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client: Any = Client(SERVER_NAME="127.0.0.1", headers={"x-forwarded-proto": "https"})
+    client.force_login(User.objects.get(username=STAFF))
+    with CaptureQueriesContext(connection) as asked:
+        client.get(page.path) if page.form is None else client.post(page.path, page.form)
+    return len(asked)
+
+
+if __name__ == "__main__":
+    main()

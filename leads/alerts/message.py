@@ -1,0 +1,75 @@
+"""The words of an alert, which a lock screen may show: folio, total and a first name, never a phone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from leads.models import Lead
+from quoter.numbers import money
+
+MOST_SHOWN = 5
+LONGEST_NAME = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    title: str
+    lines: tuple[str, ...]
+
+
+def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Message:
+    """Return one message about all of them, the urgent ones first."""
+    parts = []
+    if unanswered:
+        text = ngettext(
+            "%(count)d lead unanswered for %(minutes)d minutes",
+            "%(count)d leads unanswered for %(minutes)d minutes",
+            len(unanswered),
+        )
+        minutes = settings.ESCALATE_AFTER // timedelta(minutes=1)
+        parts.append(text % {"count": len(unanswered), "minutes": minutes})
+    if came:
+        parts.append(ngettext("%(count)d new lead", "%(count)d new leads", len(came)) % {"count": len(came)})
+    leads = list({lead.folio: lead for lead in (*unanswered, *came)}.values())
+    lines = [_line(lead) for lead in leads[:MOST_SHOWN]]
+    if more := len(leads) - len(lines):
+        lines.append(ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more})
+    return Message(", ".join(parts), tuple(lines))
+
+
+def of_life(*, came: int, waiting: int) -> Message:
+    """Return the day's sign of life. came: leads since the last one; waiting: now."""
+    return Message(
+        _("Alerts are alive"),
+        (
+            ngettext("%(count)d lead came since yesterday.", "%(count)d leads came since yesterday.", came)
+            % {"count": came},
+            ngettext("%(count)d waits for an answer now.", "%(count)d wait for an answer now.", waiting)
+            % {"count": waiting},
+            _("This comes every morning. On a day when it does not, nobody may be told of a lead."),
+        ),
+    )
+
+
+def _line(lead: Lead) -> str:
+    shown = [lead.folio, _total(lead)]
+    if settings.ALERT_NAMES:
+        shown.append(_first_name(lead.name))
+    return " · ".join(filter(None, shown))
+
+
+def _first_name(name: str) -> str:
+    words = "".join(letter if letter.isprintable() else " " for letter in name).split()
+    return words[0][:LONGEST_NAME] if words else ""
+
+
+def _total(lead: Lead) -> str:
+    try:
+        return money(Decimal(lead.quote_data["total"]))
+    except (TypeError, KeyError, ValueError, ArithmeticError):
+        return ""  # a lead of before Folio says it otherwise

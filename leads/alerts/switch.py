@@ -1,0 +1,88 @@
+"""A browser of the staff switches alerts on and off; what it needs to install the inbox and to show them closed."""
+
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from leads.alerts import push
+from leads.alerts.models import Alert, Recipient
+
+
+@require_POST
+def subscription(request: HttpRequest) -> HttpResponse:
+    """Keep a browser's subscription, or drop it where `off` is sent: 204, or 422 for one that cannot be used.
+
+    Fields: endpoint, p256dh, auth, as the browser gives them. Sent again, it changes nothing but whose it is.
+    """
+    user = _allowed(request)
+    endpoint = request.POST.get("endpoint", "")
+    if "off" in request.POST:
+        Recipient.objects.filter(address=endpoint, user=user).delete()
+        return HttpResponse(status=204)
+    keys = {"p256dh": request.POST.get("p256dh", ""), "auth": request.POST.get("auth", "")}
+    try:
+        push.check(endpoint=endpoint, **keys)
+    except push.NoSubscription as fault:
+        return HttpResponse(str(fault), status=422, content_type="text/plain")
+    Recipient.objects.update_or_create(
+        address=endpoint,
+        defaults={**keys, "user": user},
+        create_defaults={**keys, "user": user, "told_up_to": Alert.last_id(), "next_try_at": timezone.now()},
+    )
+    return HttpResponse(status=204)
+
+
+@require_safe
+def worker(request: HttpRequest) -> HttpResponse:
+    """Serve the service worker from beside the inbox, which it may then act for; under static/ it might not."""
+    _allowed(request)
+    return HttpResponse(_worker_script(), content_type="text/javascript; charset=utf-8")
+
+
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """Say how the inbox is installed as an app, without which an iPhone shows no alert. Browsers ask logged out."""
+    png = {"type": "image/png", "purpose": "any"}
+    large = {**png, "src": static("leads/icon-512.png"), "sizes": "512x512"}
+    inbox = reverse("admin:leads_lead_changelist")
+    app = {
+        "id": inbox,
+        "name": settings.BUSINESS_NAME,
+        "short_name": settings.BUSINESS_NAME,
+        "lang": settings.LANGUAGE_CODE,
+        "start_url": inbox,
+        "scope": reverse("admin:index"),  # with the login
+        "display": "standalone",
+        "theme_color": "#0b6b4f",
+        "background_color": "#ffffff",
+        "icons": [
+            {"src": static("favicon.svg"), "type": "image/svg+xml", "sizes": "any"},
+            {**png, "src": static("leads/icon-192.png"), "sizes": "192x192"},
+            large,
+            {**large, "purpose": "maskable"},
+        ],
+    }
+    return JsonResponse(app, content_type="application/manifest+json")
+
+
+def _allowed(request: HttpRequest) -> User:
+    user = request.user
+    if not isinstance(user, User) or not user.has_perm("leads.view_lead"):
+        raise PermissionDenied
+    return user
+
+
+@cache
+def _worker_script() -> bytes:
+    path = finders.find("leads/worker.js")
+    assert path, "static/leads/worker.js is part of this project"
+    return Path(path).read_bytes()

@@ -1,0 +1,194 @@
+"""Who is told of what, at least once: each recipient has a place in the alerts, and it moves on only after a delivery.
+
+So several leads make one message, also after an hour without a mail server, and whoever comes later starts at the end.
+"""
+
+import json
+import logging
+import smtplib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db.models import Exists, Max, Min, OuterRef
+from django.utils import translation
+
+from leads.alerts import message, news, push
+from leads.alerts.models import MAILTO, Alert, Recipient
+from leads.models import Lead
+
+INBOX = "/admin/leads/lead/"
+MANAGERS = ["Sales manager", "Owner"]
+# No sooner after a message comes the next; what arrives meanwhile is in it together.
+BROWSER_PAUSE = timedelta(minutes=1)
+MAIL_PAUSE = timedelta(minutes=5)
+# Longer than a delivery can take: a process that dies over one leaves it to the next for so long.
+CLAIMED_FOR = timedelta(minutes=2)
+FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = timedelta(hours=1)
+WORRYING_FAILURES = 3
+
+logger = logging.getLogger("leads.alerts")
+
+
+class Round(NamedTuple):
+    noted: int
+    told: int
+    failed: int
+
+
+class Queue(NamedTuple):
+    """recipients: all; behind: those with something to hear, since `oldest_at`; failing: those who were tried in vain.
+
+    told_at: the last delivery, of any. fault: why the last failing one does.
+    """
+
+    recipients: int
+    behind: int
+    oldest_at: datetime | None
+    failing: int
+    fault: str
+    told_at: datetime | None
+
+
+def send_alerts(now: datetime) -> Round:
+    """Find what is new and tell whom it concerns; what fails stays for a later round. Any number may run at a time."""
+    _keep_addresses(now)
+    noted = news.note(now)
+    last_id = Alert.last_id()
+    results = [
+        _tell(recipient, last_id, now)
+        for recipient in Recipient.objects.filter(told_up_to__lt=last_id, next_try_at__lte=now).select_related("user")
+    ]
+    return Round(noted, results.count(True), results.count(False))
+
+
+def queue() -> Queue:
+    """Return how the telling goes."""
+    unheard = Alert.objects.filter(id__gt=OuterRef("told_up_to"))
+    behind = Recipient.objects.filter(Exists(unheard))
+    failing = Recipient.objects.filter(failures__gte=WORRYING_FAILURES)
+    oldest = behind.aggregate(up_to=Min("told_up_to"))["up_to"]
+    return Queue(
+        recipients=Recipient.objects.count(),
+        behind=behind.count(),
+        oldest_at=Alert.objects.filter(id__gt=oldest).aggregate(at=Min("at"))["at"] if oldest is not None else None,
+        failing=failing.count(),
+        fault=failing.order_by("-next_try_at").values_list("fault", flat=True).first() or "",
+        told_at=Recipient.objects.aggregate(at=Max("told_at"))["at"],
+    )
+
+
+def mail_is_set_up() -> bool:
+    return settings.EMAIL_HOST != "localhost" or not settings.EMAIL_BACKEND.endswith(".smtp.EmailBackend")
+
+
+def manager_addresses() -> set[str]:
+    """Return who hears of leads that nobody answered: those of the setting or, without one, of the managers' group."""
+    if settings.ALERT_MANAGER_EMAILS or not mail_is_set_up():
+        return set(settings.ALERT_MANAGER_EMAILS)
+    managers = User.objects.filter(is_active=True, groups__name=MANAGERS[0]).exclude(email="")
+    return set(managers.values_list("email", flat=True))
+
+
+def _keep_addresses(now: datetime) -> None:
+    """Make the rows of e-mail addresses those that are to be told."""
+    wanted = {MAILTO + address for address in {*settings.ALERT_EMAILS, *manager_addresses()}}
+    mailed = Recipient.objects.filter(address__startswith=MAILTO)
+    known = set(mailed.values_list("address", flat=True))
+    if known - wanted:
+        mailed.filter(address__in=known - wanted).delete()
+    for address in wanted - known:
+        Recipient.objects.get_or_create(
+            address=address, defaults={"told_up_to": Alert.last_id(), "next_try_at": now, "user": None}
+        )
+
+
+def _tell(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
+    """Return whether a message was delivered; None when there was nothing to tell, or another process tells it."""
+    kinds = _heard_by(recipient)
+    if not kinds:
+        recipient.delete()  # no longer of the staff
+        return None
+    if not recipient.claim(now, until=now + CLAIMED_FOR):
+        return None
+    composed = _compose(Alert.objects.filter(id__gt=recipient.told_up_to, id__lte=last_id, kind__in=kinds), now)
+    ours = Recipient.objects.filter(pk=recipient.pk)
+    if composed is None:
+        ours.update(told_up_to=last_id, next_try_at=now)
+        return None
+    try:
+        _deliver(composed, recipient)
+    except push.Gone:
+        ours.delete()
+        return None
+    except (push.NotTaken, OSError, smtplib.SMTPException) as error:
+        failures = recipient.failures + 1
+        fault = str(error) if isinstance(error, push.NotTaken) else type(error).__name__
+        pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
+        ours.update(failures=failures, fault=fault, next_try_at=now + pause)
+        level = logging.WARNING if failures == WORRYING_FAILURES else logging.INFO
+        logger.log(level, "alert not delivered: recipient=%s failures=%s fault=%s", recipient.pk, failures, fault)
+        return False
+    pause = MAIL_PAUSE if recipient.email else BROWSER_PAUSE
+    ours.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + pause)
+    logger.info("alert delivered: recipient=%s", recipient.pk)
+    return True
+
+
+def _heard_by(recipient: Recipient) -> set[Alert.Kind]:
+    """Return what somebody is to hear of; nothing, who is no longer to hear of anything."""
+    kinds: set[Alert.Kind] = set()
+    if email := recipient.email:
+        if email in settings.ALERT_EMAILS:
+            kinds.add(Alert.Kind.CAME)
+        if email in manager_addresses():
+            kinds |= {Alert.Kind.UNANSWERED, Alert.Kind.ALIVE}
+    elif (user := recipient.user) and user.is_staff and user.has_perm("leads.view_lead"):
+        kinds.add(Alert.Kind.CAME)
+        if user.is_superuser or user.groups.filter(name__in=MANAGERS).exists():
+            kinds.add(Alert.Kind.UNANSWERED)
+    return kinds
+
+
+def _compose(alerts: Iterable[Alert], now: datetime) -> message.Message | None:
+    """Return one message about all of it; None when meanwhile everybody was answered."""
+    subjects: dict[str, set[str]] = {kind: set() for kind in Alert.Kind.values}
+    for alert in alerts:
+        subjects[alert.kind].add(alert.subject)
+    came, unanswered = subjects[Alert.Kind.CAME], subjects[Alert.Kind.UNANSWERED]
+    waiting = list(Lead.objects.waiting().filter(folio__in=came | unanswered).order_by("created_at", "id"))
+    with translation.override(settings.LANGUAGE_CODE):
+        if waiting:
+            return message.of_leads(
+                came=[lead for lead in waiting if lead.folio in came],
+                unanswered=[lead for lead in waiting if lead.folio in unanswered],
+            )
+        if subjects[Alert.Kind.ALIVE]:
+            a_day_ago = now - timedelta(days=1)
+            return message.of_life(
+                came=Alert.objects.filter(kind=Alert.Kind.CAME, at__gt=a_day_ago).count(),
+                waiting=news.recently_waiting(now).count(),
+            )
+    return None
+
+
+def _deliver(composed: message.Message, recipient: Recipient) -> None:
+    if email := recipient.email:
+        body = "\n".join([*composed.lines, "", _inbox_address()])
+        EmailMessage(f"{settings.BUSINESS_NAME}: {composed.title}", body, to=[email]).send()
+        return
+    shown = {"title": composed.title, "body": "\n".join(composed.lines), "url": INBOX}
+    push.send(
+        json.dumps(shown, ensure_ascii=False),
+        endpoint=recipient.address,
+        p256dh=recipient.p256dh,
+        auth=recipient.auth,
+    )
+
+
+def _inbox_address() -> str:
+    return f"https://{settings.PUBLIC_HOST}{INBOX}" if settings.PUBLIC_HOST else INBOX

@@ -1,0 +1,90 @@
+"""What a quote would cost by today's price book, beside what was promised, and which rule made the difference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from quoter import pricing, site
+from quoter.explain import decimal_places
+from quoter.numbers import canonical, grouped, money
+from quoter.pricebook import PriceBook, Product
+from quoter.quote import Quote, QuoteLine
+from quoter.token import IssuedQuote
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One rule that is another today. subject: the line or tax that it is about; before, after: as people read them."""
+
+    subject: str
+    rule: Any  # translated when shown
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """quote: at today's prices, or None where they give none; refusals: why. difference: today's total less the old."""
+
+    quote: Quote | None = None
+    difference: Decimal = Decimal("0.00")
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def reprice(issued: IssuedQuote) -> Repriced:
+    """Price the same request by today's book."""
+    before = issued.quote
+    try:
+        today = site.preview(pricing.requests(before))
+    except pricing.QuoteRefused as refused:
+        return Repriced(refusals=tuple(error.message.in_(site.language()) for error in refused.errors))
+    except pricing.NoTier as gap:
+        return Repriced(refusals=(str(gap),))
+    old_book = PriceBook.model_validate(issued.prices)
+    changes = tuple(_changes(before, today, old_book, site.price_book()))
+    return Repriced(today, today.total - before.total, changes)
+
+
+def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[Change]:
+    told: set[str] = set()
+    for old, new in zip(before.lines, today.lines, strict=True):
+        old_product, product = old_book.product(old.product), book.product(new.product)
+        if old_product and product and old.product not in told:
+            told.add(old.product)
+            yield from _changes_of_product(old_product, product)
+        yield from _changes_of_line(old, new)
+    if before.tax.rate != today.tax.rate:
+        yield Change(today.tax.name, _("Tax"), _percent(before.tax.rate), _percent(today.tax.rate))
+
+
+def _changes_of_product(old: Product, new: Product) -> Iterator[Change]:
+    name = new.label.in_(site.language())
+    for rule, before, after in [(_("Step"), old.step, new.step), (_("Minimum"), old.minimum, new.minimum)]:
+        if before != after:
+            yield Change(name, rule, f"{canonical(before)} {old.unit}", f"{canonical(after)} {new.unit}")
+
+
+def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[Change]:
+    name = new.description
+    if old.requested != new.requested:
+        yield Change(name, _("Measured quantity"), _quantity(old.requested, old), _quantity(new.requested, new))
+    if old.billed != new.billed:
+        yield Change(name, _("Billed quantity"), _quantity(old.billed, old), _quantity(new.billed, new))
+    if old.unit_price != new.unit_price:
+        yield Change(name, _("Unit price"), money(old.unit_price), money(new.unit_price))
+    amounts = {extra.code: extra.amount for extra in old.extras}
+    for extra in new.extras:
+        if amounts.get(extra.code) != extra.amount:
+            yield Change(extra.description, _("Extra"), money(amounts.get(extra.code, Decimal(0))), money(extra.amount))
+
+
+def _quantity(quantity: Decimal, line: QuoteLine) -> str:
+    return f"{grouped(quantity, places=decimal_places(quantity))} {line.unit}"
+
+
+def _percent(rate: Decimal) -> str:
+    return f"{canonical(rate * 100)} %"

@@ -1,0 +1,69 @@
+"""Where allauth is told what this shop wants otherwise."""
+
+import time
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import qrcode
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+from qrcode.image.svg import SvgPathImage
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def is_reauthentication_required(self, *args: Any, **kwargs: Any) -> bool:
+        """Whoever has only just logged in is not asked for the password again."""
+        records = get_authentication_records(context.request, context.request.user)
+        is_fresh = bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
+        return not is_fresh and super().is_reauthentication_required(*args, **kwargs)
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
+        # The password alone: the second factor has been shown in this session, or is about to be set up.
+        if not user.is_authenticated or not user.has_usable_password():
+            return []
+        return [{"id": "reauthenticate", "description": _("Password"), "url": reverse("account_reauthenticate")}]
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        messages.error(request, _("This login is switched off."))
+        return redirect("account_login")
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {**super().get_public_key_credential_rp_entity(), "name": settings.BUSINESS_NAME}
+
+    def encrypt(self, text: str) -> str:
+        """What an app's codes are computed from is in no backup, and in nobody's view of the table."""
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        try:
+            return _cipher().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:  # SECRET_KEY has changed: no code is right any more
+            raise self.validation_error("incorrect_code") from None
+
+    def build_totp_svg(self, url: str) -> str:
+        """Return the QR code to stand in the page itself: the content policy takes no image from a data: URL."""
+        return str(qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode"))
+
+
+def _cipher() -> MultiFernet:
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = [salted_hmac("leads.staff", "second factor", secret=each, algorithm="sha256").digest() for each in secrets]
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

@@ -1,0 +1,51 @@
+"""Logins: who has one, in which group, with or without a second factor."""
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from leads.staff import second_factor
+
+admin.site.unregister([User, Authenticator, EmailAddress])  # the second shows secrets, the third nobody uses
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin):
+    list_display = ["username", "first_name", "last_name", "is_active", "has_second_factor", "last_login"]
+    actions = ["forget_second_factor"]
+
+    def get_queryset(self, request):
+        factors = Authenticator.objects.filter(user=OuterRef("pk"))
+        return super().get_queryset(request).annotate(_has_second_factor=Exists(factors))
+
+    def get_readonly_fields(self, request, obj=None):
+        """An Owner gives out groups; what goes beyond them is a superuser's to give."""
+        own = super().get_readonly_fields(request, obj)
+        return own if request.user.is_superuser else [*own, "is_superuser", "user_permissions"]
+
+    def has_change_permission(self, request, obj=None):
+        # Whoever could set a superuser's password would be one.
+        is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return not is_above and super().has_change_permission(request, obj)
+
+    @admin.display(description=_("second factor"), boolean=True)
+    def has_second_factor(self, user):
+        return user._has_second_factor
+
+    @admin.action(description=_("Forget the second factor: a lost phone"), permissions=["change"])
+    def forget_second_factor(self, request, queryset):
+        users = [user for user in queryset if self.has_change_permission(request, user)]
+        second_factor.of(users).delete()
+        for user in users:
+            self.log_change(request, user, "Forgot the second factor.")
+        text = ngettext(
+            "%(count)d login sets up a new second factor next time.",
+            "%(count)d logins set up a new second factor next time.",
+            len(users),
+        )
+        messages.success(request, text % {"count": len(users)})

@@ -1,0 +1,38 @@
+"""The pages of allauth that staff need. There is no other: none to sign up, none that works by e-mail."""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as second_factor
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as app
+from allauth.mfa.webauthn import views as passkey
+from django.urls import path, reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+urlpatterns = [
+    path("login/", account.login, name="account_login"),
+    path("login/passkey/", passkey.login_webauthn, name="mfa_login_webauthn"),
+    path("login/second-factor/", second_factor.authenticate, name="mfa_authenticate"),
+    path("logout/", account.logout, name="account_logout"),
+    path("password/", account.reauthenticate, name="account_reauthenticate"),
+    path("second-factor/", second_factor.index, name="mfa_index"),
+    path("second-factor/passkey/", passkey.add_webauthn, name="mfa_add_webauthn"),
+    path(
+        "second-factor/passkey/<int:pk>/remove/",
+        passkey.RemoveWebAuthnView.as_view(
+            template_name="mfa/remove.html",
+            success_url=reverse_lazy("mfa_index"),
+            extra_context={"title": _("Remove the passkey")},
+        ),
+        name="mfa_remove_webauthn",
+    ),
+    path("second-factor/app/", app.activate_totp, name="mfa_activate_totp"),
+    path(
+        "second-factor/app/remove/",
+        app.DeactivateTOTPView.as_view(
+            template_name="mfa/remove.html", extra_context={"title": _("Remove the authenticator app")}
+        ),
+        name="mfa_deactivate_totp",
+    ),
+    path("second-factor/codes/", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("second-factor/codes/new/", recovery_codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+]

@@ -1,0 +1,47 @@
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from leads import desk_chart
+from leads.days import OTHERS
+from leads.desk import PERIODS
+from leads.desk import desk as figures
+from quoter import site
+
+register = template.Library()
+
+
+@register.inclusion_tag("leads/admin/_desk.html", takes_context=True)
+def desk(context: template.Context) -> dict[str, Any]:
+    """The desk, for the period that the address names."""
+    asked = context["request"].GET.get("days", "")
+    period = next((days for days in PERIODS if str(days) == asked), PERIODS[0])
+    found = figures(period, now=timezone.now(), zone=site.zone())
+    names = {product.code: product.label.in_(site.language()) for product in site.price_book().products}
+    return {
+        "desk": found,
+        "periods": PERIODS,
+        "bars": desk_chart.bars(found.days),
+        "products": [(names.get(str(row.name), row.name), row) for row in found.products],
+        "sources": [(row.name, row) for row in found.sources],
+        "others": OTHERS,
+        "perms": context["perms"],
+    }
+
+
+@register.filter
+def business_minutes(minutes: int | None) -> str:
+    """12 min; 3 h 05 min; a dash for none"""
+    if minutes is None:
+        return "–"
+    if minutes < 60:
+        return _("%(minutes)d min") % {"minutes": minutes}
+    return _("%(hours)d h %(minutes)02d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """12,345, as people in Mexico write it in both languages"""
+    return f"{number:,}"

@@ -1,0 +1,59 @@
+"""How long somebody may wait: the shop's promise runs while the shop is open."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+# Of each day of the week, Monday first: when the shop opens and closes, as times since midnight.
+Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
+
+
+class Urgency(StrEnum):
+    """IN_TIME: more than half of the promised time is left; DUE: less; LATE: none."""
+
+    IN_TIME = "in-time"
+    DUE = "due"
+    LATE = "late"
+
+
+def urgency(asked_at: datetime, *, now: datetime, promise: timedelta, hours: Hours, zone: ZoneInfo) -> Urgency:
+    """Return how urgent it is to answer whoever asked at a moment."""
+    if now >= due_at(asked_at, promise=promise, hours=hours, zone=zone):
+        return Urgency.LATE
+    if now >= due_at(asked_at, promise=promise / 2, hours=hours, zone=zone):
+        return Urgency.DUE
+    return Urgency.IN_TIME
+
+
+def due_at(asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo) -> datetime:
+    """Return the moment when so much business time has passed. hours: with one opening at the least."""
+    left = promise
+    for opens, closes in _openings(asked_at.astimezone(zone).date(), hours, zone):
+        begins = max(opens, asked_at)
+        if closes - begins >= left:
+            return begins + left
+        left -= max(closes - begins, timedelta())
+    raise ValueError("The shop never opens.")
+
+
+def business_time(since: datetime, until: datetime, *, hours: Hours, zone: ZoneInfo) -> timedelta:
+    """Return for how long the shop was open between two moments."""
+    open_for = timedelta()
+    for opens, closes in _openings(since.astimezone(zone).date(), hours, zone):
+        if opens >= until:
+            break
+        open_for += max(min(closes, until) - max(opens, since), timedelta())
+    return open_for
+
+
+def _openings(day: date, hours: Hours, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """Yield when the shop opens and closes, from a day on. In UTC: where clocks change, a day has 23 or 25 hours."""
+    while any(hours):
+        for opens, closes in hours[day.weekday()]:
+            yield _at(day, opens, zone), _at(day, closes, zone)
+        day += timedelta(days=1)
+
+
+def _at(day: date, since_midnight: timedelta, zone: ZoneInfo) -> datetime:
+    return (datetime.combine(day, time(), zone) + since_midnight).astimezone(UTC)

@@ -1,0 +1,60 @@
+"""What a page must look like: whole on its screen, large enough for a thumb, and readable to everybody."""
+
+import os
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+# Where a person is to look at the pages, the directory to picture them in.
+PICTURES = os.environ.get("PICTURES")
+# What is one pixel wide is for screen readers.
+STICKS_OUT = """() => {
+    const page = document.documentElement;
+    const right = (each) => each === page ? page.scrollWidth : each.getBoundingClientRect().right;
+    const isUnseen = (each) => each && (each.getBoundingClientRect().width <= 1 || isUnseen(each.parentElement));
+    return [page, ...document.querySelectorAll("main *")]
+        .filter((each) => right(each) > page.clientWidth + 1 && each.checkVisibility() && !isUnseen(each))
+        .map((each) => each.outerHTML.slice(0, 120));
+}"""
+# The desk's links in the picture are in the table below it, too.
+TAPS = (
+    "main :is(button, .button, .tap, .tabs a, .paginator a, .desk a:not([tabindex='-1']), summary, textarea,"
+    " input:not([type=hidden]))"
+)
+TOO_LOW = """(taps) => taps
+    .filter((each) => each.getBoundingClientRect().height < 43.5)
+    .map((each) => each.outerHTML.slice(0, 120))"""
+# All that axe knows, advice on good practice included; the size of targets (WCAG 2.2) it looks at on request alone.
+# Without its preloading of stylesheets, which the content policy refuses.
+AXE = {"preload": False, "resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+# Colours that are still changing would be judged half-way.
+AT_REST = "() => Promise.all(document.getAnimations().map((each) => each.finished))"
+
+
+def assert_fits_the_screen(page: Page) -> None:
+    """Nothing is wider than the screen, and nothing that is tapped is lower than a thumb needs."""
+    too_wide = page.evaluate(STICKS_OUT)
+    assert not too_wide, too_wide
+    targets = page.locator(TAPS).locator("visible=true")
+    assert targets.count()
+    too_low = targets.evaluate_all(TOO_LOW)
+    assert not too_low, too_low
+
+
+def assert_accessible(page: Page, name: str, *widths: int) -> None:
+    """Axe finds nothing, and the page fits: light and dark, at each width, or at the one that the page has."""
+    for width in widths or [page.viewport_size["width"]]:
+        page.set_viewport_size({**page.viewport_size, "width": width})
+        assert_fits_the_screen(page)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(AT_REST)
+            picture(page, f"{name}-{scheme}")
+            found = Axe().run(page, options=AXE)
+            assert found.violations_count == 0, f"{name}, {width} px, {scheme}: {found.generate_report()}"
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}-{page.viewport_size['width']}.png", full_page=True)

@@ -1,0 +1,104 @@
+"""One Postgres, one site and one Chromium for all tests of the staff's pages; each module brings its own leads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests import live
+from tests.browser import HEIGHT, PHONE_WIDTH, chromium_or_skip, silent_context
+from tests.live import Postgres, Site
+
+LEADS = 3000
+A_SESSION = """
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from leads.staff.second_factor import PROVED_BY
+user = User.objects.create(username="eva", is_staff=True, is_superuser=True)
+User.objects.create(username="luis", is_staff=True)
+session = SessionStore()
+session["_auth_user_id"] = str(user.pk)
+session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+session["_auth_user_hash"] = user.get_session_auth_hash()
+session[PROVED_BY] = user.pk
+session.create()
+print(session.session_key)
+"""
+
+
+@pytest.fixture(scope="package")
+def postgres() -> Iterator[Postgres]:
+    with live.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def site(postgres: Postgres) -> Iterator[Site]:
+    """A site on this machine, where a browser has passkeys without https; in all else as in production."""
+    here = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost"}
+    with live.site(postgres.url, REQUIRE_SECOND_FACTOR="true", **here) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def demo_leads(site: Site, postgres: Postgres) -> None:
+    """A year of leads, and what only an outage brings: then every page has all that it can have."""
+    postgres.query("TRUNCATE leads CASCADE")
+    site.manage("seed_demo", "--leads", str(LEADS))
+    postgres.query(
+        "INSERT INTO lead_events (lead_id, at, kind, detail) SELECT min(id), now(), 'restored', 'created' FROM leads"
+    )
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium_or_skip() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def session(site: Site) -> str:
+    return site.manage("shell", "--verbosity=0", "--command", A_SESSION).split()[-1]
+
+
+@pytest.fixture
+def new_context(browser: Browser, site: Site) -> Iterator[Callable[..., BrowserContext]]:
+    """Make contexts of somebody who is not logged in, on a phone unless said otherwise."""
+    with ExitStack() as contexts:
+
+        def make(*, width: int = PHONE_WIDTH, scheme: str = "light", scripts: bool = True, **more) -> BrowserContext:
+            circumstances = {
+                "base_url": site.url.replace("127.0.0.1", "localhost"),  # an address in figures can have no passkey
+                "viewport": {"width": width, "height": HEIGHT},
+                "color_scheme": scheme,
+                "java_script_enabled": scripts,
+            }
+            return contexts.enter_context(silent_context(browser, **circumstances, **more))
+
+        yield make
+
+
+@pytest.fixture
+def staff_context(new_context: Callable[..., BrowserContext], session: str) -> Callable[..., BrowserContext]:
+    """Make contexts of eva, who may do everything."""
+
+    def make(**circumstances) -> BrowserContext:
+        context = new_context(**circumstances)
+        context.add_cookies([{"name": "sessionid", "value": session, "domain": "localhost", "path": "/admin/"}])
+        return context
+
+    return make
+
+
+@pytest.fixture
+def visit(staff_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+    """Open a page as eva, in a context of its own."""
+
+    def open_page(path: str = "/admin/leads/lead/", **circumstances) -> Page:
+        page = staff_context(**circumstances).new_page()
+        page.goto(path)
+        return page
+
+    return open_page

@@ -1,0 +1,269 @@
+"""Who gets in: staff alone, with a password and a second factor, or with a passkey; and for how long."""
+
+import re
+from io import StringIO
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from leads.models import Lead
+from leads.record import lead_record
+from leads.staff.models import CacheEntry
+from tests.codes import app_code
+from tests.factories import a_contact, an_issued_quote, store
+
+# Sessions, attempts and codes are written as in production: each by itself.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LOGIN, SET_UP, LIST = "/admin/login/", "/admin/second-factor/", "/admin/leads/lead/"
+CODE = "/admin/login/second-factor/"
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def second_factor_required(settings):
+    settings.REQUIRE_SECOND_FACTOR = True
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+
+
+@pytest.fixture
+def ana() -> User:
+    return User.objects.create_superuser("ana", password=PASSWORD)
+
+
+def logged_in(password: str = PASSWORD, *, username: str = "ana"):
+    """Return a browser in which somebody typed name and password, and the answer."""
+    browser = Client()
+    return browser, browser.post(LOGIN, {"login": username, "password": password})
+
+
+def set_up_app(browser: Client) -> tuple[str, list[str]]:
+    """Set an authenticator app up; return its secret and the recovery codes."""
+    secret = browser.get(f"{SET_UP}app/").context["form"].secret
+    done = browser.post(f"{SET_UP}app/", {"code": app_code(secret)}, follow=True)
+    return secret, re.findall(r"^(?:<pre[^>]*>)?(\d{8})$", done.content.decode(), re.MULTILINE)
+
+
+def a_lead() -> Lead:
+    issued = an_issued_quote()
+    store(lead_record(issued, a_contact()))
+    return Lead.objects.get(folio=issued.quote.folio)
+
+
+# --- The way in -----------------------------------------------------------------------------------------------------
+
+
+def test_the_admin_s_own_login_is_this_one(client):
+    assert client.get(LIST).url == f"{LOGIN}?next={LIST}"
+    page = client.get(LOGIN)
+    assert [template.name for template in page.templates][0] == "account/login.html"
+    assert client.get("/admin/logout/").url == LOGIN
+
+
+def test_a_password_alone_opens_nothing_but_the_setting_up_of_a_second_factor(ana):
+    lead = a_lead()
+    browser, answer = logged_in()
+    assert answer.url == "/admin/"
+    for path in ("/admin/", LIST, f"{LIST}{lead.pk}/change/", "/admin/auth/user/", "/admin/password_change/"):
+        assert browser.get(path).url == SET_UP, path
+    assert browser.post(f"{LIST}{lead.pk}/contact/").url == SET_UP
+    assert Lead.objects.waiting().filter(pk=lead.pk).exists()
+    assert browser.get(SET_UP).status_code == 200
+
+
+def test_a_password_alone_shows_nobody_during_an_outage(ana):
+    browser, _ = logged_in()
+    browser.get(SET_UP)
+    assert "staff-outage" not in browser.cookies
+    set_up_app(browser)
+    browser.get(LIST)
+    assert "staff-outage" in browser.cookies
+
+
+def test_where_no_second_factor_is_asked_for_the_password_opens_everything(ana, settings):
+    settings.REQUIRE_SECOND_FACTOR = False
+    browser, _ = logged_in()
+    assert browser.get(LIST).status_code == 200
+
+
+def test_an_authenticator_app_opens_the_pages_and_is_asked_for_at_the_next_login(ana):
+    browser, _ = logged_in()
+    secret, _ = set_up_app(browser)
+    assert browser.get(LIST).status_code == 200
+
+    browser, answer = logged_in()
+    assert answer.url == CODE
+    assert browser.get(LIST).url == f"{LOGIN}?next={LIST}"
+    assert "errorlist" in browser.post(CODE, {"code": "000000"}).content.decode()
+    assert browser.get(LIST).url == f"{LOGIN}?next={LIST}"
+    assert browser.post(CODE, {"code": app_code(secret)}).url == "/admin/"
+    assert browser.get(LIST).status_code == 200
+
+
+def test_a_code_of_the_app_counts_once(ana):
+    secret, _ = set_up_app(logged_in()[0])
+    first, second = logged_in()[0], logged_in()[0]
+    code = app_code(secret)
+    assert first.post(CODE, {"code": code}).status_code == 302
+    assert second.post(CODE, {"code": code}).status_code == 200
+
+
+def test_each_recovery_code_is_shown_once_and_counts_once(ana):
+    browser, _ = logged_in()
+    _, codes = set_up_app(browser)
+    assert len(codes) == 10
+    assert codes[0] not in browser.get(f"{SET_UP}codes/").content.decode()
+
+    assert logged_in()[0].post(CODE, {"code": codes[0]}).status_code == 302
+    assert logged_in()[0].post(CODE, {"code": codes[0]}).status_code == 200
+    assert logged_in()[0].post(CODE, {"code": codes[1]}).status_code == 302
+
+
+def test_whoever_takes_the_last_second_factor_away_sets_up_another(ana):
+    browser, _ = logged_in()
+    set_up_app(browser)
+    browser.post(f"{SET_UP}app/remove/")
+    assert not Authenticator.objects.exists()
+    assert browser.get(LIST).url == SET_UP
+
+
+def test_after_some_minutes_a_change_needs_the_password_again(ana, settings):
+    browser, _ = logged_in()
+    set_up_app(browser)
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    refused = browser.post(f"{SET_UP}app/remove/")
+    assert refused.url.startswith("/admin/password/?next=")
+    assert "errorlist" in browser.post(refused.url, {"password": "wrong"}).content.decode()
+    assert Authenticator.objects.filter(type="totp").exists()
+
+
+def test_a_proof_is_of_one_person(ana):
+    browser, _ = logged_in()
+    session = browser.session
+    session["second_factor"] = ana.pk + 1  # of somebody who began to log in here before
+    session.save()
+    assert browser.get(LIST).url == SET_UP
+
+
+def test_nobody_can_sign_up(client):
+    form = {"username": "eve", "email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    for path in ("/admin/signup/", "/admin/login/signup/", "/accounts/signup/", "/signup/"):
+        assert client.post(path, form).status_code in (302, 404), path
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"is_staff": False}, {"is_active": False}])
+def test_a_login_that_is_switched_off_ends_at_once(ana, settings, change):
+    settings.REQUIRE_SECOND_FACTOR = False
+    browser, _ = logged_in()
+    assert browser.get(LIST).status_code == 200
+    User.objects.filter(pk=ana.pk).update(**change)
+    assert browser.get(LIST).url == f"{LOGIN}?next={LIST}"
+    assert logged_in()[1].status_code == 200
+
+
+def test_a_login_leads_on_to_the_page_that_was_asked_for_and_to_no_other_site(ana, settings):
+    settings.REQUIRE_SECOND_FACTOR = False
+    credentials = {"login": "ana", "password": PASSWORD}
+    assert Client().post(LOGIN, {**credentials, "next": LIST}).url == LIST
+    assert Client().post(LOGIN, {**credentials, "next": "https://evil.example.com/"}).url == "/admin/"
+
+
+# --- Guessing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_can_be_guessed_at_five_times(ana):
+    for _ in range(5):
+        assert logged_in("wrong")[1].status_code == 200
+    assert logged_in()[1].status_code == 200  # the right one, too
+    assert CacheEntry.objects.filter(cache_key__contains="login_failed").exists()  # for every process and machine
+
+
+def test_the_second_factor_can_be_guessed_at_five_times(ana):
+    secret, _ = set_up_app(logged_in()[0])
+    browser, _ = logged_in()
+    for _ in range(5):
+        browser.post(CODE, {"code": "000000"})
+    assert browser.post(CODE, {"code": app_code(secret)}).status_code == 200
+
+
+def test_one_address_cannot_try_name_after_name(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+
+    def attempt(number: int, forwarded_for: str) -> str:
+        form = {"login": f"name{number}", "password": "guess"}
+        return Client(headers={"X-Forwarded-For": forwarded_for}).post(LOGIN, form).content.decode()
+
+    # What a visitor writes there stands before the proxy's own word.
+    texts = [attempt(number, f"198.51.100.{number}, 203.0.113.9") for number in range(11)]
+    assert "Demasiados intentos" not in texts[0]
+    assert "Demasiados intentos" in texts[10]
+    assert "Demasiados intentos" not in attempt(11, "203.0.113.10")
+
+
+def test_a_weak_password_is_refused(ana, settings):
+    settings.REQUIRE_SECOND_FACTOR = False
+    browser, _ = logged_in()
+    for weak in ("short1", "password123", "ana-ana-ana"):
+        browser.post("/admin/auth/user/add/", {"username": "ana-ana", "password1": weak, "password2": weak})
+    assert not User.objects.filter(username="ana-ana").exists()
+
+
+# --- Sessions and secrets -------------------------------------------------------------------------------------------
+
+
+def test_a_session_lasts_a_working_day_and_its_cookie_stays_on_staff_pages(ana):
+    browser, _ = logged_in()
+    cookie = browser.cookies["sessionid"]
+    assert (cookie["max-age"], cookie["path"], cookie["httponly"]) == (12 * 3600, "/admin/", True)
+    browser.get(SET_UP)
+    assert browser.cookies["sessionid"] is cookie  # nothing has prolonged it
+
+
+def test_a_customer_s_page_asks_neither_session_nor_cache(ana, django_assert_num_queries):
+    browser, _ = logged_in()
+    with django_assert_num_queries(0):
+        assert browser.get("/").status_code == 200
+        assert browser.get("/nothing/there/").status_code == 404
+
+
+def test_the_secrets_of_an_app_are_encrypted_in_the_table(ana, settings):
+    secret, codes = set_up_app(logged_in()[0])
+    stored = str(list(Authenticator.objects.values_list("data", flat=True)))
+    assert secret not in stored
+    assert not [code for code in codes if code in stored]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [settings.SECRET_KEY]
+    assert logged_in()[0].post(CODE, {"code": app_code(secret)}).status_code == 302
+    settings.SECRET_KEY_FALLBACKS = []
+    assert logged_in()[0].post(CODE, {"code": app_code(secret)}).status_code == 200
+
+
+# --- A lost phone ---------------------------------------------------------------------------------------------------
+
+
+def test_somebody_with_a_lost_phone_sets_up_a_new_second_factor(ana):
+    set_up_app(logged_in()[0])
+    out = StringIO()
+    for told in ("ana: 2 second factors forgotten", "ana: 0 second factors forgotten"):
+        call_command("forget_second_factor", "ana", stdout=out)
+        assert told in out.getvalue()
+    assert logged_in()[0].get(LIST).url == SET_UP
+
+
+def test_nobody_s_second_factor_is_not_forgotten():
+    with pytest.raises(CommandError, match="There is no login eve"):
+        call_command("forget_second_factor", "eve")
+
+
+def test_a_superuser_forgets_it_in_the_admin_and_it_is_noted_who_did(ana, settings):
+    set_up_app(logged_in()[0])
+    settings.REQUIRE_SECOND_FACTOR = False
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("bea"))
+    assert "icon-yes" in browser.get("/admin/auth/user/?q=ana").content.decode()
+    browser.post("/admin/auth/user/", {"action": "forget_second_factor", "_selected_action": [ana.pk]})
+    assert not Authenticator.objects.exists()
+    assert "Forgot the second factor" in browser.get(f"/admin/auth/user/{ana.pk}/history/").content.decode()

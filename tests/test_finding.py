@@ -1,0 +1,192 @@
+"""One box for a folio, a phone, a name or a whole pasted message; in an outage it looks into the outbox."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from checkout.whatsapp import message as whatsapp_message
+from leads import finding
+from leads.models import Lead
+from leads.record import lead_record, quote_record, record
+from leads.sealed import seal
+from quoter import token
+from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+
+pytestmark = pytest.mark.django_db
+
+FIND = "/admin/leads/lead/find/"
+
+
+def a_message(issued, *, link: str | None = None, total: str = "") -> str:
+    """The message of a checkout that was stored, or, with a link, of one that carries its quote."""
+    address = f"https://shop.example/q/{link or issued.quote.folio}/"
+    text = whatsapp_message(issued.quote, language="es", link=address, name=NAME, shown=1)
+    return text.replace("17,622.10", total) if total else text
+
+
+def stored() -> tuple[token.IssuedQuote, Lead]:
+    issued = an_issued_quote()
+    store(lead_record(issued, a_contact()))
+    return issued, Lead.objects.get(folio=issued.quote.folio)
+
+
+def page_of(lead: Lead) -> str:
+    return f"/admin/leads/lead/{lead.pk}/change/"
+
+
+def test_a_pasted_message_leads_straight_to_its_lead(admin_client):
+    issued, lead = stored()
+    for text in (a_message(issued), a_message(issued, link=token.short(issued)), issued.quote.folio.lower()):
+        assert admin_client.post(FIND, {"text": text}).url == page_of(lead)
+
+
+@pytest.mark.parametrize("text", ["4567", "maria peña", "+52 (656) 123-4567"])
+def test_anything_else_is_looked_for_in_the_list(admin_client, text):
+    _, lead = stored()
+    page = admin_client.post(FIND, {"text": text}, follow=True)
+    assert page.redirect_chain[0][0].startswith("/admin/leads/lead/?q=")
+    assert lead.folio in page.content.decode()
+
+
+@pytest.mark.parametrize("total", ["12,622.10", "17622.1", "17,622", "17.622,10"])
+def test_an_altered_total_is_told_with_the_one_that_was_promised(admin_client, total):
+    issued, lead = stored()
+    for link in (None, token.short(issued)):
+        answer = admin_client.post(FIND, {"text": a_message(issued, link=link, total=total)})
+        if total == "17622.1":  # the same amount
+            assert answer.url == page_of(lead)
+            continue
+        page = answer.content.decode()
+        assert 'role="alert"' in page
+        assert total in page
+        assert "$17,622.10" in page
+        assert page_of(lead) in page
+
+
+def test_a_link_that_we_did_not_sign_is_told(admin_client):
+    issued, lead = stored()
+    forged = token.short(issued)[:-3] + "AAA"
+    page = admin_client.post(FIND, {"text": a_message(issued, link=forged)}).content.decode()
+    assert 'role="alert"' in page
+    assert page_of(lead) in page
+
+
+def test_the_signed_quote_counts_and_not_the_folio_in_the_text():
+    issued, other = an_issued_quote(), an_issued_quote(a_line(extras=[]))
+    text = a_message(issued, link=token.short(issued)).replace(issued.quote.folio, other.quote.folio)
+    said = finding.message(text)
+    assert (said.folio, said.is_forged) == (issued.quote.folio, False)
+
+
+def test_a_lead_that_is_not_in_the_database_is_offered_and_restored(admin_client):
+    issued = an_issued_quote()
+    text = a_message(issued, link=token.short(issued)).rstrip() + "#" + seal(a_contact(), folio=issued.quote.folio)
+    page = admin_client.post(FIND, {"text": text})
+    assert 'action="/admin/leads/lead/restore/"' in page.content.decode()
+    assert not Lead.objects.exists()
+    admin_client.post("/admin/leads/lead/restore/", {"text": text})
+    assert Lead.objects.get().phone == PHONE_E164
+
+
+def test_a_quote_whose_customer_is_in_the_message_alone_is_completed(admin_client):
+    issued = an_issued_quote()
+    store(quote_record(issued, visitor_id=""))
+    text = a_message(issued, link=token.short(issued))
+    assert admin_client.post(FIND, {"text": text}).url == page_of(Lead.objects.get())
+    with_person = text + "#" + seal(a_contact(), folio=issued.quote.folio)
+    assert "/restore/" in admin_client.post(FIND, {"text": with_person}).content.decode()
+
+
+def test_a_message_that_restores_nothing_says_what_to_do(admin_client):
+    page = admin_client.post(FIND, {"text": a_message(an_issued_quote())}).content.decode()
+    assert 'action="/admin/leads/lead/restore/"' not in page
+    assert "$" not in page.split("<main")[1]
+
+
+def test_looking_changes_nothing_and_needs_the_permission(client, admin_client):
+    issued = an_issued_quote()
+    text = a_message(issued, link=token.short(issued))
+    assert admin_client.get(FIND).url == "/admin/leads/lead/"
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    assert client.post(FIND, {"text": text}).status_code == 403
+    assert not Lead.objects.exists()
+
+
+def test_whole_words_are_found_before_words_that_begin_so():
+    for name in ("Ana Ruiz", "Anabel Ruiz"):
+        store(lead_record(an_issued_quote(), a_contact(name=name)))
+
+    def names(text: str) -> set[str]:
+        return set(finding.leads(Lead.objects.all(), text).values_list("name", flat=True))
+
+    assert names("ana") == {"Ana Ruiz"}
+    assert names("an rui") == {"Ana Ruiz", "Anabel Ruiz"}
+
+
+def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybody_pages(admin_client, monkeypatch):
+    monkeypatch.setattr("leads.inbox.FoundPaginator.most", 3)
+    for _ in range(4):
+        stored()
+    with CaptureQueriesContext(connection) as asked:
+        page = admin_client.get("/admin/leads/lead/?q=maria")
+    searches = [query["sql"] for query in asked if "to_tsquery" in query["sql"] and " IN (" not in query["sql"]]
+    assert len(searches) == 2  # does anybody have the words, and who
+    assert all(" LIMIT " in search for search in searches)
+    assert len(page.context["cl"].rows) == page.context["cl"].result_count == 3
+    assert "Se muestran los primeros 3:" in page.content.decode()
+
+
+# --- In an outage -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_found"),
+    [
+        (lambda row: row.folio.lower(), True),
+        (lambda row: f"Me interesa *{row.folio}*:", True),
+        (lambda row: "4567", True),
+        (lambda row: "52 1 656 123 4567", True),
+        (lambda row: "pena mar", True),
+        (lambda row: "ria", False),
+        (lambda row: "9999", False),
+        (lambda row: "& |", False),
+    ],
+)
+def test_a_record_of_the_outbox_is_found_as_a_lead_is(typed, is_found):
+    row = lead_record(an_issued_quote(), a_contact())
+    store(row)
+    text = typed(row)
+    assert finding.is_found({"folio": row.folio, "name": row.name, "phone": row.phone}, text) is is_found
+    assert finding.leads(Lead.objects.all(), text).exists() is is_found
+
+
+@pytest.fixture
+def outage():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads RENAME TO leads_away")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads_away RENAME TO leads")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_box_searches_the_outbox_during_an_outage(admin_client, client, outage):
+    admin_client.get("/admin/leads/lead/restore/")  # asks nothing of the leads, and leaves a note of who this is
+    ana = lead_record(an_issued_quote(), a_contact(name="Ana Ruiz", phone="+526560000001"))
+    luis = lead_record(an_issued_quote(), a_contact(name="Luis Peña"))
+    for row in (ana, luis):
+        record(row)
+    page = admin_client.post(FIND, {"text": "ruiz"})
+    assert page.status_code == 503
+    assert ana.folio in page.content.decode()
+    assert luis.folio not in page.content.decode()
+
+    issued = an_issued_quote()
+    altered = a_message(issued, link=token.short(issued), total="10.00")
+    page = admin_client.post(FIND, {"text": altered}).content.decode()
+    assert 'role="alert"' in page
+    assert "$17,622.10" in page
+
+    client.cookies.clear()
+    assert ana.folio not in client.post(FIND, {"text": ana.folio}).content.decode()
