@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -28,7 +29,7 @@ from leads.models import Lead
 from leads.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
 from leads.sealed import seal
 from leads.seats import a_seat
-from quoter import folio, incoming, site, token
+from quoter import folio, incoming, origin, site, token
 from quoter import views as quoter_views
 from quoter.forms import TypedLine, hidden_fields, json_lines, typed_lines
 from quoter.incoming import Incoming
@@ -78,7 +79,8 @@ def give_quote(request: HttpRequest) -> HttpResponse:
         return _refuse_quote(request, sent, typed, errors)
 
     visitor_id = _visitor_id(request) or secrets.token_urlsafe(16)
-    recorded(quote_record(issued, visitor_id=visitor_id))
+    came_from = origin.read(sent.fields.get("attribution"))
+    recorded(quote_record(issued, visitor_id=visitor_id, attribution=came_from))
     signed = token.dumps(issued)
     if sent.is_json:
         answer = {
@@ -88,7 +90,8 @@ def give_quote(request: HttpRequest) -> HttpResponse:
             "url": _address(request, signed),
         }
         return JsonResponse(answer, status=201)
-    response = SeeOther(reverse("checkout:quote_page", args=[signed]))
+    page = reverse("checkout:quote_page", args=[signed])
+    response = SeeOther(f"{page}?{origin.as_query(came_from)}" if came_from else page)
     response.set_cookie(
         VISITOR_COOKIE,
         visitor_id,
@@ -104,11 +107,12 @@ def give_quote(request: HttpRequest) -> HttpResponse:
 @never_cache
 def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
     """GET /q/<token>/ shows a quote from its token alone; GET /q/<folio>/ from the database, without name or phone."""
+    came_from = origin.of_visit(request, landing=_quotes_path())
     try:
         number = folio.parse(reference)
     except folio.NotAFolio:
         try:
-            return _show_quote(request, token.loads(reference, zone=site.zone()))
+            return _show_quote(request, token.loads(reference, zone=site.zone()), came_from=came_from)
         except BadToken:
             return not_found(request)
     ours = courier.of_this_process()
@@ -125,7 +129,7 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
         issued = token.from_stored(data or {})
     except (TypeError, KeyError, ValueError):  # there is none, or one of before Folio
         return not_found(request)
-    return _show_quote(request, issued)
+    return _show_quote(request, issued, came_from=came_from)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,17 +138,16 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("quoter:calculator")
     sent = incoming.read(request)
-    fields: Mapping[str, Any] = sent.json if sent.is_json else sent.form
-    issued, token_errors = _quote_at_checkout(fields.get("token"))
+    issued, token_errors = _quote_at_checkout(sent.fields.get("token"))
     try:
-        submission = OrderSubmission.read(fields)
+        submission = OrderSubmission.read(sent.fields)
     except SubmissionRefused as refused:
         others = [error for error in refused.errors if error.field != "token" or not token_errors]
         return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors, *others])
     if issued is None or token_errors or sent.faults:
         return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors])
 
-    contact = _contact(request, submission, issued.quote)
+    contact = _contact(request, submission, issued.quote, origin.read(sent.fields.get("attribution")))
     outcome = recorded(lead_record(issued, contact))
     chat_url = quote_chat_url(
         settings.WHATSAPP_NUMBER,
@@ -181,7 +184,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return render(request, "checkout/unavailable.html", status=500)
 
 
-def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote) -> Contact:
+def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote, came_from: dict[str, str]) -> Contact:
     now = timezone.now()
     suspicions = {"honeypot": submission.website, "too_fast": now - quote.issued_at < HUMAN_FILL_TIME}
     return Contact(
@@ -192,6 +195,7 @@ def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote) ->
         visitor_id=_visitor_id(request),
         privacy_accepted_at=now if submission.privacy_accepted else None,
         privacy_notice_version=PRIVACY_NOTICE_VERSION if submission.privacy_accepted else "",
+        attribution=came_from,
         flags=tuple(flag for flag, raised in suspicions.items() if raised),
     )
 
@@ -218,7 +222,9 @@ def _link(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: 
     number = issued.quote.folio
     if outcome is Outcome.STORED:
         return _address(request, number)
-    return f"{_address(request, token.short(issued))}#{seal(contact, folio=number)}"
+    # An advertiser's mark of one click is long, and the lines of the quote need the room.
+    sealed = replace(contact, attribution=origin.without(contact.attribution, origin.CLICKS))
+    return f"{_address(request, token.short(issued))}#{seal(sealed, folio=number)}"
 
 
 def _address(request: HttpRequest, reference: str) -> str:
@@ -235,7 +241,10 @@ def _quotes_path() -> str:
 def _refuse_quote(
     request: HttpRequest, sent: Incoming, typed: list[TypedLine], errors: Iterable[FieldError]
 ) -> HttpResponse:
-    return incoming.refusal(errors) if sent.is_json else quoter_views.page(request, typed, errors=errors, status=422)
+    if sent.is_json:
+        return incoming.refusal(errors)
+    came_from = origin.read(sent.fields.get("attribution"))
+    return quoter_views.page(request, typed, came_from=came_from, errors=errors, status=422)
 
 
 def _refuse_checkout(
@@ -244,13 +253,15 @@ def _refuse_checkout(
     if sent.is_json:
         return incoming.refusal(errors)
     typed = {name: sent.form.get(name, "") for name in ("name", "phone")}
-    return _show_quote(request, issued, typed=typed, errors=errors, status=422)
+    came_from = origin.read(sent.fields.get("attribution"))
+    return _show_quote(request, issued, came_from=came_from, typed=typed, errors=errors, status=422)
 
 
 def _show_quote(
     request: HttpRequest,
     issued: IssuedQuote | None,
     *,
+    came_from: Mapping[str, str],
     typed: Mapping[str, str] | None = None,
     errors: Iterable[FieldError] = (),
     status: int = 200,
@@ -258,7 +269,7 @@ def _show_quote(
     messages: dict[str, list[str]] = {}
     for error in errors:
         messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
-    context: dict[str, Any] = {"typed": typed or {}, "errors": messages}
+    context: dict[str, Any] = {"typed": typed or {}, "errors": messages, "attribution": origin.as_query(came_from)}
     if issued:
         page = _address(request, token.short(issued))
         context |= {

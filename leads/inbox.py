@@ -204,6 +204,9 @@ def items(lead: Lead) -> Iterator[str]:
 
 
 def source(lead: Lead) -> str:
-    """Return the campaign that brought the customer, or ""."""
+    """Return the campaign that brought the customer, or else the site that did, or ""."""
     said = lead.quote_data.get("attribution") if isinstance(lead.quote_data, dict) else None
-    return str(said.get("utm_source") or said.get("source") or "") if isinstance(said, dict) else ""
+    if not isinstance(said, dict):
+        return ""
+    linked_from = str(said.get("referrer") or "").partition("://")[2].partition("/")[0]
+    return str(said.get("utm_source") or said.get("source") or linked_from)

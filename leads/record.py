@@ -1,8 +1,10 @@
 """The one door to storage: a quote that was given out, or a lead, is journaled and then carried to Postgres."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -54,14 +56,16 @@ class LeadRecord:
         return to_json(row)
 
 
-def quote_record(issued: IssuedQuote, *, visitor_id: str) -> LeadRecord:
-    """Return the row of a quote that nobody has put a name to yet."""
-    return _record(issued, contact=None, visitor_id=visitor_id)
+def quote_record(
+    issued: IssuedQuote, *, visitor_id: str, attribution: Mapping[str, str] = MappingProxyType({})
+) -> LeadRecord:
+    """Return the row of a quote that nobody has put a name to yet. attribution: as `quoter.origin.read` returns it."""
+    return _record(issued, contact=None, visitor_id=visitor_id, attribution=attribution)
 
 
 def lead_record(issued: IssuedQuote, contact: Contact) -> LeadRecord:
     """Return the row of a quote with the person who asked for it."""
-    return _record(issued, contact=contact, visitor_id=contact.visitor_id)
+    return _record(issued, contact=contact, visitor_id=contact.visitor_id, attribution=contact.attribution)
 
 
 def record(lead: LeadRecord) -> Outcome:
@@ -87,7 +91,9 @@ def record(lead: LeadRecord) -> Outcome:
     return Outcome.CARRIED
 
 
-def _record(issued: IssuedQuote, *, contact: Contact | None, visitor_id: str) -> LeadRecord:
+def _record(
+    issued: IssuedQuote, *, contact: Contact | None, visitor_id: str, attribution: Mapping[str, str]
+) -> LeadRecord:
     quote = as_stored(issued)
     return LeadRecord(
         folio=issued.quote.folio,
@@ -101,7 +107,7 @@ def _record(issued: IssuedQuote, *, contact: Contact | None, visitor_id: str) ->
                 "phone_raw": contact.phone_raw if contact else "",
             },
             "visitor_id": visitor_id,
-            "attribution": contact.attribution if contact else {},
+            "attribution": dict(attribution),
             "privacy": {
                 "accepted_at": _iso(contact.privacy_accepted_at) if contact else None,
                 "notice_version": contact.privacy_notice_version if contact else "",

@@ -33,6 +33,10 @@ class Incoming:
     fault: Text | None = None
 
     @property
+    def fields(self) -> Mapping[str, Any]:
+        return self.json if self.is_json else self.form
+
+    @property
     def faults(self) -> list[FieldError]:
         return [FieldError("", self.fault)] if self.fault else []
 

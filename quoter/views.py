@@ -1,12 +1,12 @@
 """The calculator: a page that prices, and stores nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from quoter import incoming, numbers, site
+from quoter import incoming, numbers, origin, site
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
 from quoter.pricing import FieldError, QuoteRefused
 from quoter.quote import Quote
@@ -16,10 +16,11 @@ from quoter.quote import Quote
 def calculator(request: HttpRequest) -> HttpResponse:
     """Show the calculator; a POST from one of its edit buttons shows it again, changed, with all that was typed."""
     if request.method != "POST":
-        return page(request, [TypedLine.fresh(site.price_book().products[0])])
+        came_from = origin.of_visit(request, landing=request.path)
+        return page(request, [TypedLine.fresh(site.price_book().products[0])], came_from=came_from)
     sent = incoming.read(request)
     lines = edited(typed_lines(sent.form), sent.form.get("edit", ""), site.price_book())
-    return page(request, lines, errors=sent.faults)
+    return page(request, lines, came_from=origin.read(sent.form.get("attribution")), errors=sent.faults)
 
 
 @require_POST
@@ -30,9 +31,14 @@ def summary(request: HttpRequest) -> HttpResponse:
 
 
 def page(
-    request: HttpRequest, lines: Sequence[TypedLine], *, errors: Iterable[FieldError] = (), status: int = 200
+    request: HttpRequest,
+    lines: Sequence[TypedLine],
+    *,
+    came_from: Mapping[str, str],
+    errors: Iterable[FieldError] = (),
+    status: int = 200,
 ) -> HttpResponse:
-    """Return the calculator with these lines and errors."""
+    """Return the calculator with these lines and errors. came_from: as `origin.read` returns it."""
     book = site.price_book()
     errors = list(errors)
     views = LineViews(book, errors, site.language())
@@ -45,6 +51,7 @@ def page(
         "products": [(product.code, product.label.in_(site.language())) for product in book.products],
         "general_errors": views.general(),
         "has_errors": bool(errors),
+        "attribution": origin.as_query(came_from),
         "quote": quote,
         "hints": [] if errors else hints,
     }

@@ -133,7 +133,7 @@ def fill_in_two_lines(page: Page) -> None:
 def get_the_quote(page: Page) -> str:
     """Press the button that is in sight; return the folio on the quote's page."""
     page.click(".summary button.primary")
-    page.wait_for_url("**/q/*/")
+    page.wait_for_url("**/q/*/**")
     return page.locator(".paper").get_attribute("data-folio")
 
 
@@ -182,6 +182,26 @@ def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres,
     [lead] = postgres.query("SELECT * FROM leads WHERE folio = %s", folio)
     assert (lead["name"], lead["phone"]) == (NAME, "+526561234567")
     assert Decimal(lead["quote_data"]["total"]) == Decimal(TOTAL.replace(",", ""))
+
+
+@SCRIPTS
+def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres, scripts):
+    page = visit(scripts=scripts)
+    page.goto("/?utm_source=instagram&utm_campaign=oto%C3%B1o&gclid=Cj0", referer="https://l.instagram.com/?u=x")
+    fill_in_two_lines(page)
+    get_the_quote(page)
+    page.go_back()
+    expect(page.locator("[name=attribution]")).to_have_count(1)
+    folio = get_the_quote(page)
+    go_to_the_chat(page)
+    [lead] = postgres.query("SELECT quote_data FROM leads WHERE folio = %s", folio)
+    assert lead["quote_data"]["attribution"] == {
+        "utm_source": "instagram",
+        "utm_campaign": "otoño",
+        "gclid": "Cj0",
+        "referrer": "https://l.instagram.com/",
+        "landing": "/",
+    }
 
 
 def fits_the_screen(page: Page) -> None:
