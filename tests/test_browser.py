@@ -450,6 +450,17 @@ def test_analytics_learn_the_folio_and_the_value_and_never_the_person(visit):
     assert told == [{"event": "quote_shown", **about}, {"event": "lead_submitted", **about}]
 
 
+def test_analytics_learn_of_a_chat_that_is_opened_without_leaving_details(visit):
+    page = visit()
+    told = watch_analytics(page)
+    fill_in_two_lines(page)
+    folio = get_the_quote(page)
+    page.click("[data-chat]")
+    page.wait_for_url(f"{CHAT}**")
+    about = {"folio": folio, "value": "35196.72", "currency": "MXN"}
+    assert told == [{"event": "quote_shown", **about}, {"event": "whatsapp_opened", **about}]
+
+
 def test_analytics_learn_that_a_lead_was_not_stored(visit, postgres):
     page = visit()
     told = watch_analytics(page)
