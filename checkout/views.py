@@ -273,6 +273,7 @@ def _show_quote(
     if issued:
         page = _address(request, token.short(issued))
         context |= {
+            "address": site.address(request),
             "quote": issued.quote,
             "token": token.dumps(issued),
             "expired": issued.quote.is_expired(timezone.now()),

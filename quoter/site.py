@@ -45,6 +45,11 @@ def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
     return token.issue(price_book(), quote, language=language())
 
 
+def address(request: HttpRequest) -> str:
+    """Return where this site is found, without a path: by its public name where it has one, however it was asked."""
+    return f"{request.scheme}://{settings.PUBLIC_HOST.removeprefix('.') or request.get_host()}"
+
+
 def business(request: HttpRequest) -> dict[str, Any]:
     """Tell every template whose site it is."""
     return {"business_name": settings.BUSINESS_NAME, "whatsapp_number": settings.WHATSAPP_NUMBER}

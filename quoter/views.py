@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.templatetags.static import static
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import incoming, numbers, origin, site
+from quoter import found, incoming, numbers, origin, site
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
 from quoter.pricing import FieldError, QuoteRefused
 from quoter.quote import Quote
@@ -30,6 +32,17 @@ def summary(request: HttpRequest) -> HttpResponse:
     return render(request, "quoter/_summary.html", {"quote": quote, "hints": hints})
 
 
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Say what search engines may read. Quotes they may, and find in each that it is not to be listed."""
+    return render(request, "quoter/robots.txt", {"address": site.address(request)}, content_type="text/plain")
+
+
+@require_safe
+def sitemap(request: HttpRequest) -> HttpResponse:
+    return render(request, "quoter/sitemap.xml", {"address": site.address(request)}, content_type="application/xml")
+
+
 def page(
     request: HttpRequest,
     lines: Sequence[TypedLine],
@@ -44,8 +57,16 @@ def page(
     views = LineViews(book, errors, site.language())
     lines = list(lines) or [TypedLine.fresh(book.products[0])]
     quote, hints = _preview(lines)
+    address = site.address(request)
     context = {
         "book": book,
+        "address": address,
+        "structured_data": found.structured_data(
+            book,
+            language=site.language(),
+            address=address + reverse("quoter:calculator"),
+            image=address + static("share.png"),
+        ),
         "title": book.title.in_(site.language()),
         "lines": views.of(lines),
         "products": [(product.code, product.label.in_(site.language())) for product in book.products],

@@ -1,0 +1,64 @@
+"""How search engines and chats see the shop: what it sells and from what price, when it is open, how to reach it."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils.safestring import SafeString, mark_safe
+
+from quoter.pricebook import PriceBook, Product
+from quoter.text import Language
+
+_DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
+
+
+def structured_data(book: PriceBook, *, language: Language, address: str, image: str) -> SafeString:
+    """Return the shop and its price book in the vocabulary of schema.org, as JSON that may stand in a script element.
+
+    address: of the calculator; image: of the picture; both in full. Prices are those of the book, before tax.
+    """
+    data = {
+        "@context": "https://schema.org",
+        "@type": "LocalBusiness",
+        "name": settings.BUSINESS_NAME,
+        "url": address,
+        "image": image,
+        "telephone": f"+{settings.WHATSAPP_NUMBER}",
+        "openingHours": list(_opening_hours()),
+        "hasOfferCatalog": {
+            "@type": "OfferCatalog",
+            "name": book.title.in_(language),
+            "itemListElement": [_offer(product, book.currency, language) for product in book.products],
+        },
+    }
+    # A "<" in somebody's price book must not end the element.
+    return mark_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _offer(product: Product, currency: str, language: Language) -> dict[str, Any]:
+    prices = [tier.price for listed in product.prices for tier in listed.tiers]
+    return {
+        "@type": "Offer",
+        "itemOffered": {"@type": "Product", "name": product.label.in_(language)},
+        "priceSpecification": {
+            "@type": "UnitPriceSpecification",
+            "minPrice": str(min(prices)),
+            "maxPrice": str(max(prices)),
+            "priceCurrency": currency,
+            "unitText": product.unit,
+            "valueAddedTaxIncluded": False,
+        },
+    }
+
+
+def _opening_hours() -> Iterator[str]:
+    for day, openings in zip(_DAYS, settings.BUSINESS_HOURS, strict=True):
+        for opens, closes in openings:
+            yield f"{day} {_clock(opens)}-{_clock(closes)}"
+
+
+def _clock(since_midnight: timedelta) -> str:
+    hours, minutes = divmod(since_midnight // timedelta(minutes=1), 60)
+    return f"{hours:02}:{minutes:02}"

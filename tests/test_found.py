@@ -1,0 +1,108 @@
+"""What search engines and previews in chats find: titles, descriptions, prices, and which pages are not for them."""
+
+import json
+import re
+from html import unescape
+from xml.etree import ElementTree
+
+import pytest
+from django.contrib.staticfiles import finders
+
+from quoter import site, token
+from quoter.text import Text
+from tests.factories import an_issued_quote
+
+IN_ENGLISH = {"headers": {"accept-language": "en"}}
+LOCATION = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
+
+
+def about(page: str) -> dict[str, str]:
+    """Return what the meta elements of a page say."""
+    found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', page)
+    return {name: unescape(content) for name, content in found}
+
+
+def structured_data(page: str) -> dict:
+    return json.loads(re.search(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_the_calculator_says_what_is_sold_and_where_it_is_found(client):
+    page = client.get("/?utm_source=facebook", **IN_ENGLISH).content.decode()
+
+    assert "<title>Ready-mix concrete: prices and quotes · Folio</title>" in page
+    assert '<link rel="canonical" href="http://testserver/">' in page
+    said = about(page)
+    assert said["og:url"] == "http://testserver/"
+    assert said["og:title"] == "Ready-mix concrete: prices and quotes"
+    assert said["description"] == said["og:description"]
+    assert "robots" not in said
+
+
+def test_a_preview_has_a_picture_of_ours(client):
+    address = about(client.get("/").content.decode())["og:image"]
+    assert re.fullmatch(r"http://testserver/static/share\.[0-9a-f]{12}\.png", address)
+    assert finders.find("share.png")
+
+
+def test_a_site_with_many_names_is_found_by_its_public_one(client, settings):
+    settings.PUBLIC_HOST = "quotes.example.com"
+    page = client.get("/", secure=True).content.decode()
+    assert '<link rel="canonical" href="https://quotes.example.com/">' in page
+    assert "https://quotes.example.com/sitemap.xml" in client.get("/robots.txt", secure=True).content.decode()
+
+
+def test_search_engines_read_the_shop_and_its_prices(client, settings):
+    settings.BUSINESS_NAME, settings.WHATSAPP_NUMBER = "Concretos <Río>", "526561234567"
+    shop = structured_data(client.get("/").content.decode())
+
+    assert (shop["@type"], shop["name"], shop["telephone"]) == ("LocalBusiness", "Concretos <Río>", "+526561234567")
+    assert shop["openingHours"] == [*(f"{day} 08:00-18:00" for day in ("Mo", "Tu", "We", "Th", "Fr")), "Sa 08:00-14:00"]
+    catalog = shop["hasOfferCatalog"]
+    assert catalog["name"] == "Concreto premezclado"
+    [offer] = catalog["itemListElement"]
+    price = offer["priceSpecification"]
+    assert (price["priceCurrency"], price["unitText"], price["valueAddedTaxIncluded"]) == ("MXN", "m³", False)
+    # 100 in direct pour, and 300 pumped up to 3.5 m³
+    assert (price["minPrice"], price["maxPrice"]) == ("2170.36", "3792.56")
+
+
+def test_a_price_book_cannot_end_the_element_that_describes_it(client, monkeypatch):
+    hostile = site.price_book().model_copy(update={"title": Text(es="</script><b>", en="")})
+    monkeypatch.setattr(site, "price_book", lambda: hostile)
+    page = client.get("/").content.decode()
+    assert structured_data(page)["hasOfferCatalog"]["name"] == "</script><b>"
+    assert "</script><b>" not in page
+
+
+def test_a_quote_is_not_listed_and_its_preview_names_the_total(client):
+    issued = an_issued_quote()
+    page = client.get(f"/q/{token.dumps(issued)}/").content.decode()
+
+    said = about(page)
+    assert said["robots"] == "noindex"
+    assert issued.quote.folio in said["og:title"]
+    assert "$17,622.10 MXN" in said["og:description"]
+    assert "canonical" not in page
+    assert "og:url" not in said
+
+
+def test_robots_may_read_everything_but_the_staff_s_pages(client):
+    answer = client.get("/robots.txt")
+    assert answer["Content-Type"].startswith("text/plain")
+    assert answer.content.decode().splitlines() == [
+        "User-agent: *",
+        "Disallow: /admin/",
+        "Sitemap: http://testserver/sitemap.xml",
+    ]
+
+
+def test_the_sitemap_lists_the_pages_that_anybody_may_find(client):
+    answer = client.get("/sitemap.xml")
+    assert answer["Content-Type"].startswith("application/xml")
+    assert [place.text for place in ElementTree.fromstring(answer.content).iter(LOCATION)] == ["http://testserver/"]
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/sitemap.xml", "/"])
+def test_being_found_asks_the_database_nothing(client, path):
+    # Without the django_db mark, a query would be an error.
+    assert client.get(path).status_code == 200
