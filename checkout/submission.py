@@ -107,6 +107,7 @@ class OrderSubmission(BaseModel):
     name: Annotated[str, *_field(_name)]
     phone: Annotated[str, *_field(_phone)]
     privacy_accepted: Annotated[bool, BeforeValidator(_ticked)] = False
+    marketing_accepted: Annotated[bool, BeforeValidator(_ticked)] = False
     website: bool = False
 
     @classmethod
@@ -114,10 +115,9 @@ class OrderSubmission(BaseModel):
         """Return the submission in a form or a JSON object; SubmissionRefused names every field to mend."""
         values = {name: sent.get(name) for name in ("token", "name", "phone")}
         given = {name: "" if value is None else value for name, value in values.items()}
+        ticked = {name: sent.get(name) for name in ("privacy_accepted", "marketing_accepted")}
         try:
-            return cls.model_validate(
-                {**given, "privacy_accepted": sent.get("privacy_accepted"), "website": bool(sent.get("website"))}
-            )
+            return cls.model_validate({**given, **ticked, "website": bool(sent.get("website"))})
         except ValidationError as invalid:
             raise SubmissionRefused.of(invalid) from None
 

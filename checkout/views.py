@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -22,6 +23,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from checkout import phone as phones
+from checkout.apps import CheckoutConfig
+from checkout.notice import Notice
 from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
 from leads import courier
@@ -42,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
-PRIVACY_NOTICE_VERSION = "2026-11"
 # Nobody reads a quote and types a name and a phone in less.
 HUMAN_FILL_TIME = timedelta(seconds=3)
 
@@ -162,6 +164,13 @@ def checkout(request: HttpRequest) -> HttpResponse:
     return JsonResponse(answer if outcome is Outcome.STORED else {**answer, "warning": "db_down"})
 
 
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """GET /privacy/: the shop's privacy notice, in the visitor's language."""
+    text = _notice().text.say(site.language(), business=settings.BUSINESS_NAME)
+    return render(request, "checkout/privacy.html", {"notice": _notice(), "text": text})
+
+
 def recorded(lead: LeadRecord) -> Outcome:
     """Record the lead; whatever goes wrong, the customer goes on.
 
@@ -184,8 +193,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return render(request, "checkout/unavailable.html", status=500)
 
 
+def _notice() -> Notice:
+    return cast(CheckoutConfig, apps.get_app_config("checkout")).notice
+
+
 def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote, came_from: dict[str, str]) -> Contact:
     now = timezone.now()
+    has_agreed = submission.privacy_accepted or submission.marketing_accepted
     suspicions = {"honeypot": submission.website, "too_fast": now - quote.issued_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,
@@ -194,7 +208,8 @@ def _contact(request: HttpRequest, submission: OrderSubmission, quote: Quote, ca
         submitted_at=now,
         visitor_id=_visitor_id(request),
         privacy_accepted_at=now if submission.privacy_accepted else None,
-        privacy_notice_version=PRIVACY_NOTICE_VERSION if submission.privacy_accepted else "",
+        privacy_notice_version=_notice().version if has_agreed else "",
+        marketing_accepted_at=now if submission.marketing_accepted else None,
         attribution=came_from,
         flags=tuple(flag for flag, raised in suspicions.items() if raised),
     )
@@ -252,7 +267,7 @@ def _refuse_checkout(
 ) -> HttpResponse:
     if sent.is_json:
         return incoming.refusal(errors)
-    typed = {name: sent.form.get(name, "") for name in ("name", "phone")}
+    typed = {name: sent.form.get(name, "") for name in ("name", "phone", "marketing_accepted")}
     came_from = origin.read(sent.fields.get("attribution"))
     return _show_quote(request, issued, came_from=came_from, typed=typed, errors=errors, status=422)
 

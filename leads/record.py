@@ -36,6 +36,7 @@ class Contact:
     privacy_notice_version: str = ""
     attribution: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    marketing_accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,7 @@ def _record(
             "attribution": dict(attribution),
             "privacy": {
                 "accepted_at": _iso(contact.privacy_accepted_at) if contact else None,
+                "marketing_accepted_at": _iso(contact.marketing_accepted_at) if contact else None,
                 "notice_version": contact.privacy_notice_version if contact else "",
             },
             "flags": list(contact.flags) if contact else [],

@@ -38,7 +38,9 @@ def seal(contact: Contact, *, folio: str) -> str:
 def unseal(sealed: str, *, folio: str) -> Contact:
     """Return the contact that was sealed for a folio; SealBroken otherwise."""
     text = zlib.decompress(_opened(sealed, folio=folio), wbits=_RAW_DEFLATE)
-    name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags = json.loads(text)
+    name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags, marketing_at = (
+        json.loads(text)
+    )
     return Contact(
         name=name,
         phone=phone,
@@ -49,6 +51,7 @@ def unseal(sealed: str, *, folio: str) -> Contact:
         privacy_notice_version=notice_version,
         attribution=attribution,
         flags=tuple(flags),
+        marketing_accepted_at=datetime.fromisoformat(marketing_at) if marketing_at else None,
     )
 
 

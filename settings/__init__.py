@@ -85,6 +85,7 @@ BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
 # The demo number cannot belong to anybody: Mexico has no area code 000.
 WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
 PRICE_BOOK = env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
+PRIVACY_NOTICE = env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
 
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "es-mx", allowed=("es-mx", "en"))
 LANGUAGES = [("es-mx", "Español"), ("en", "English")]

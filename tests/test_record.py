@@ -43,6 +43,7 @@ def test_a_lead_completes_its_quote():
     assert lead.quote_data["customer"] == {"name": NAME, "phone": PHONE_E164, "phone_raw": PHONE}
     assert lead.quote_data["privacy"] == {
         "accepted_at": "2026-11-22T19:30:00+00:00",
+        "marketing_accepted_at": None,
         "notice_version": "2026-11",
     }
 

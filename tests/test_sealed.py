@@ -21,6 +21,7 @@ A_CONTACT = Contact(
     privacy_notice_version="2026-11",
     attribution={"utm_source": "instagram", "utm_campaign": "otoño"},
     flags=("honeypot", "too_fast"),
+    marketing_accepted_at=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
 )
 THE_LEAST = Contact(name="Z", phone="x", phone_raw="x", submitted_at=datetime(2026, 11, 22, tzinfo=UTC))
 

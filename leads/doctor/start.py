@@ -7,6 +7,7 @@ CURES = {
     "public": "Take it out, and make a new secret: pages that were built with it may have shown it.",
     "service key": "Copy the secret key (Supabase: Project settings, API keys), not the publishable or anon one.",
     "PRICE_BOOK": "Correct each place in the file (docs/price-book.md), or leave PRICE_BOOK out for the bundled book.",
+    "PRIVACY_NOTICE": "Correct the file, or leave PRIVACY_NOTICE out for the bundled example.",
 }
 SET_IT = "Set it right, in the environment or in .env; nothing starts before that."
 

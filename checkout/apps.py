@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from checkout import notice
+
+
+class CheckoutConfig(AppConfig):
+    """Holds the privacy notice in memory for the life of the process."""
+
+    name = "checkout"
+    notice: notice.Notice
+
+    def ready(self) -> None:
+        # A consent to a notice that nobody could read would be none.
+        try:
+            self.notice = notice.read(settings.PRIVACY_NOTICE)
+        except notice.NoticeInvalid as invalid:
+            raise ImproperlyConfigured(f"PRIVACY_NOTICE cannot be shown: {invalid}.") from invalid

@@ -1,0 +1,44 @@
+"""The privacy notice: the shop's own words, in a file. Each consent is stored with the version of it that was shown."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from quoter.text import LANGUAGES, Text
+
+
+class NoticeInvalid(ValueError):
+    """The file is no privacy notice that can be shown."""
+
+
+class Notice(BaseModel):
+    """version: a new one with each change; text: paragraphs apart by an empty line, {business} stands for its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = Field(min_length=1, max_length=40)
+    text: Text
+
+    @field_validator("text")
+    @classmethod
+    def _can_be_shown(cls, text: Text) -> Text:
+        for language in LANGUAGES:
+            try:
+                shown = text.say(language, business="")
+            except (LookupError, AttributeError, ValueError):
+                raise ValueError(f"{language} takes {{business}} and no other braces") from None
+            if not shown.strip():
+                raise ValueError(f"{language} is empty")
+        return text
+
+
+def read(path: Path) -> Notice:
+    """Return the notice in a TOML file; NoticeInvalid says what is wrong with it."""
+    try:
+        return Notice.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise NoticeInvalid(f"{path}: {'; '.join(faults)}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise NoticeInvalid(f"{path} cannot be read: {error}") from error
