@@ -8,7 +8,7 @@ import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from datetime import datetime
 from secrets import token_bytes
 
@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 from leads.record import Contact
 
 _NONCE_BYTES = 12
+_MOMENTS = ("submitted_at", "privacy_accepted_at", "marketing_accepted_at")
 _RAW_DEFLATE = -15  # no header, no checksum: the seal has its own
 
 
@@ -38,21 +39,10 @@ def seal(contact: Contact, *, folio: str) -> str:
 def unseal(sealed: str, *, folio: str) -> Contact:
     """Return the contact that was sealed for a folio; SealBroken otherwise."""
     text = zlib.decompress(_opened(sealed, folio=folio), wbits=_RAW_DEFLATE)
-    name, phone, phone_raw, submitted_at, visitor_id, accepted_at, notice_version, attribution, flags, marketing_at = (
-        json.loads(text)
-    )
-    return Contact(
-        name=name,
-        phone=phone,
-        phone_raw=phone_raw,
-        submitted_at=datetime.fromisoformat(submitted_at),
-        visitor_id=visitor_id,
-        privacy_accepted_at=datetime.fromisoformat(accepted_at) if accepted_at else None,
-        privacy_notice_version=notice_version,
-        attribution=attribution,
-        flags=tuple(flags),
-        marketing_accepted_at=datetime.fromisoformat(marketing_at) if marketing_at else None,
-    )
+    # A seal in an older message ends where Contact ended then: fields are only ever added at its end.
+    said = dict(zip((field.name for field in fields(Contact)), json.loads(text), strict=False))
+    moments = {name: datetime.fromisoformat(said[name]) for name in _MOMENTS if said.get(name)}
+    return Contact(**{**said, **moments, "flags": tuple(said["flags"])})
 
 
 def _opened(sealed: str, *, folio: str) -> bytes:

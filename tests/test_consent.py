@@ -65,6 +65,14 @@ def test_both_consents_are_stored_with_their_moment_and_the_version_that_was_sho
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ticked", ["on", ""])
+def test_staff_see_who_agreed_to_news(client, admin_client, ticked):
+    client.post("/checkout/", a_submission(client, marketing_accepted=ticked))
+    page = admin_client.get(f"/admin/leads/lead/{Lead.objects.get().pk}/change/").content.decode()
+    assert ("Novedades y ofertas" in page) is bool(ticked)
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("ticked", "stored"),
     [

@@ -1,6 +1,6 @@
 import zlib
 from base64 import urlsafe_b64decode
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -29,6 +29,11 @@ THE_LEAST = Contact(name="Z", phone="x", phone_raw="x", submitted_at=datetime(20
 @pytest.mark.parametrize("contact", [A_CONTACT, THE_LEAST], ids=["everything", "the least"])
 def test_a_seal_gives_back_the_contact_it_was_made_of(contact):
     assert unseal(seal(contact, folio=A_FOLIO), folio=A_FOLIO) == contact
+
+
+def test_a_seal_of_before_there_was_consent_to_news_opens_as_it_did(monkeypatch):
+    monkeypatch.setattr("leads.sealed.astuple", lambda contact: astuple(contact)[:9])
+    assert unseal(seal(A_CONTACT, folio=A_FOLIO), folio=A_FOLIO) == replace(A_CONTACT, marketing_accepted_at=None)
 
 
 def test_a_seal_is_safe_in_a_link():
