@@ -16,6 +16,7 @@ from quoter.token import IssuedQuote
 
 # How many a search lists, the first in the list's order: whoever has more types another word.
 MOST_FOUND = 100
+A_FEW = 20  # enough to know that somebody has a name
 # Longer than any name or number: only a message is.
 LONGEST_TERM = 100
 
@@ -77,10 +78,8 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
     if not (words := _words(text)):
         return queryset.none()
     whole = queryset.with_name_words(words)
-    # Asked for one row alone, Postgres would walk the whole table for a name, or for two common names together, that
-    # nobody has. How common a single name is, it knows well.
-    enough = MOST_FOUND if len(words) > 1 else MOST_FOUND // 5
-    return whole if whole[:enough].count() else queryset.with_name_beginnings(words)
+    # Asked for one row alone, Postgres would rather walk the whole table than look into the index of names.
+    return whole if whole.order_by()[:A_FEW].count() else queryset.with_name_beginnings(words)
 
 
 def is_found(row: Mapping[str, Any], text: str) -> bool:

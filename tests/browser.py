@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 390, 1280, 844
+# A slow machine is no finding.
+PATIENCE_MS = 15_000
 # The last one lets it find this machine and nobody else.
 FLAGS = [
     "--no-sandbox",
@@ -34,6 +36,7 @@ def chromium() -> Iterator[Browser]:
         raise NoChromium("There is no Chromium to drive; on Debian: apt install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield browser
         browser.close()
 
@@ -55,7 +58,7 @@ def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumst
     expected: parts of lines that may. circumstances: as new_context takes them.
     """
     context = browser.new_context(**{"locale": "es-MX", **circumstances})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE_MS)
     console: list[str] = []
     context.on("console", lambda line: console.append(line.text))
     context.on("weberror", lambda fault: console.append(str(fault.error)))

@@ -1,7 +1,6 @@
 """The customer's journey in a real Chromium: on a phone and a desktop, with JavaScript and without, in production."""
 
 import json
-import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import live
-from tests.browser import NoChromium, chromium
+from tests.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH, chromium_or_skip, silent_context
 from tests.live import Postgres, Site, message
 from tests.quotes import BOOKS
 
-PHONE_WIDTH, DESKTOP_WIDTH = 390, 1280
 NAME, PHONE = "María Peña", "656 123 4567"
 CHAT = "https://wa.me/"
 
@@ -41,11 +39,8 @@ def site(postgres: Postgres) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as running:
-            yield running
-    except NoChromium as missing:
-        pytest.fail(str(missing)) if os.environ.get("CI") == "true" else pytest.skip(str(missing))
+    with chromium_or_skip() as running:
+        yield running
 
 
 @pytest.fixture
@@ -66,25 +61,19 @@ def visiting(
     browser: Browser, site: Site, *, width: int = PHONE_WIDTH, scripts: bool = True, locale: str = "es-MX"
 ) -> Iterator[Page]:
     """Yield a page. Nothing may appear in its console, and nothing be asked of anyone but the site and WhatsApp."""
-    context = browser.new_context(
-        base_url=site.url,
-        viewport={"width": width, "height": 844},
-        java_script_enabled=scripts,
-        locale=locale,
-        extra_http_headers=live.THROUGH_THE_PROXY,
-    )
-    context.set_default_timeout(5_000)
-    console, strangers = [], []
-    context.on("console", lambda line: console.append(line.text))
-    context.on("weberror", lambda fault: console.append(str(fault.error)))
-    context.on("request", lambda request: strangers.append(request.url) if is_strange(request.url, site) else None)
-    page = context.new_page()
-    answer_as_whatsapp(page)
-    try:
+    circumstances = {
+        "base_url": site.url,
+        "viewport": {"width": width, "height": HEIGHT},
+        "java_script_enabled": scripts,
+        "locale": locale,
+        "extra_http_headers": live.THROUGH_THE_PROXY,
+    }
+    strangers: list[str] = []
+    with silent_context(browser, expected=["status of 422"], **circumstances) as context:
+        context.on("request", lambda request: strangers.append(request.url) if is_strange(request.url, site) else None)
+        page = context.new_page()
+        answer_as_whatsapp(page)
         yield page
-    finally:
-        context.close()
-    assert [line for line in console if "status of 422" not in line] == []
     assert strangers == []
 
 
@@ -94,13 +83,13 @@ def is_strange(url: str, site: Site) -> bool:
 
 def answer_as_whatsapp(page: Page) -> None:
     # Playwright's own interception lets the target of a redirect pass; this one does not.
-    chromium = page.context.new_cdp_session(page)
+    chrome = page.context.new_cdp_session(page)
     html = [{"name": "Content-Type", "value": "text/html"}]
     no_icon = b64encode(b'<link rel="icon" href="data:,">').decode()
     chat = {"responseCode": 200, "responseHeaders": html, "body": no_icon}
-    answer = partial(chromium.send, "Fetch.fulfillRequest")
-    chromium.on("Fetch.requestPaused", lambda paused: answer({"requestId": paused["requestId"], **chat}))
-    chromium.send("Fetch.enable", {"patterns": [{"urlPattern": f"{CHAT}*", "resourceType": "Document"}]})
+    answer = partial(chrome.send, "Fetch.fulfillRequest")
+    chrome.on("Fetch.requestPaused", lambda paused: answer({"requestId": paused["requestId"], **chat}))
+    chrome.send("Fetch.enable", {"patterns": [{"urlPattern": f"{CHAT}*", "resourceType": "Document"}]})
 
 
 # --- What a customer does -------------------------------------------------------------------------------------------
