@@ -48,6 +48,8 @@ class StaffOutageMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if response.status_code >= 500:
+            return response  # who this is could not be asked, and would be asked anew
         user = getattr(request, "user", None)
         is_page = response.status_code == 200 and request.method == "GET"
         if is_page and user and user.has_perm("leads.view_lead") and not is_missing(request):

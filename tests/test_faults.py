@@ -357,6 +357,20 @@ print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
 """
 
 
+@pytest.mark.parametrize("fault", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
+def test_staff_who_were_there_before_a_fault_get_its_page_from_the_first_request_on(fault, site, postgres, network):
+    warm_up(site)
+    session = site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]
+    staff_page = "/admin/leads/lead/"
+    assert eventually(lambda: at_once(16, lambda: site.get(staff_page, Cookie=session).status) == [200] * 16)
+    given = site.get(staff_page, Cookie=session).headers.get_all("Set-Cookie")
+    [proof] = [cookie.partition(";")[0] for cookie in given if cookie.startswith("staff-outage=")]
+    with fault(postgres, network):
+        pages = at_once(8, lambda: site.get(staff_page, Cookie=f"{session}; {proof}"))
+    assert {page.status for page in pages} == {503}
+    assert eventually(lambda: is_up(site))
+
+
 def test_staff_pages_that_hang_leave_customers_their_threads(site, postgres, network):
     warm_up(site)
     cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
