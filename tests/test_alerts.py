@@ -175,7 +175,7 @@ def test_a_new_lead_wakes_the_phone_of_whoever_switched_it_on(admin_client, serv
     [(headers, body)] = service.received
     assert phone.read(body) == {
         "title": "1 new lead",
-        "body": f"{lead.folio} · $17,622.10 · María",
+        "body": f"{lead.folio} · $17,622.10 MXN · María",
         "url": "/admin/leads/lead/",
     }
     assert (headers["Content-Encoding"], headers["Urgency"]) == ("aes128gcm", "high")
@@ -214,7 +214,7 @@ def test_a_first_name_can_be_kept_off_lock_screens(admin_client, service, settin
     phone = switched_on(admin_client, service)
     lead = a_lead(timezone.now())
     send_alerts(timezone.now())
-    assert read(phone, service)[0]["body"] == f"{lead.folio} · $17,622.10"
+    assert read(phone, service)[0]["body"] == f"{lead.folio} · $17,622.10 MXN"
 
 
 @pytest.mark.parametrize("answer", [404, 410])
@@ -394,7 +394,7 @@ def test_a_new_lead_is_mailed_to_the_addresses_of_the_setting(settings, mailoutb
     assert {mail.to[0] for mail in mailoutbox} == {SALES, "ana@example.com"}
     assert mailoutbox[0].subject == "Folio: 1 new lead"
     assert mailoutbox[0].body.splitlines() == [
-        f"{lead.folio} · $17,622.10 · María",
+        f"{lead.folio} · $17,622.10 MXN · María",
         "",
         "https://quotes.example.com/admin/leads/lead/",
     ]

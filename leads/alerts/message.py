@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from leads import chat
 from leads.models import Lead
-from quoter.numbers import money
 
 MOST_SHOWN = 5
 LONGEST_NAME = 30
@@ -57,7 +56,7 @@ def of_life(*, came: int, waiting: int) -> Message:
 
 
 def _line(lead: Lead) -> str:
-    shown = [lead.folio, _total(lead)]
+    shown = [lead.folio, chat.total(lead)]
     if settings.ALERT_NAMES:
         shown.append(_first_name(lead.name))
     return " · ".join(filter(None, shown))
@@ -66,10 +65,3 @@ def _line(lead: Lead) -> str:
 def _first_name(name: str) -> str:
     words = "".join(letter if letter.isprintable() else " " for letter in name).split()
     return words[0][:LONGEST_NAME] if words else ""
-
-
-def _total(lead: Lead) -> str:
-    try:
-        return money(Decimal(lead.quote_data["total"]))
-    except (TypeError, KeyError, ValueError, ArithmeticError):
-        return ""  # a lead of before Folio says it otherwise
