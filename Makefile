@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
-.PHONY: run test lint install build screenshots bench bench-inbox soak clean
+.PHONY: run test lint install build screenshots lighthouse bench bench-inbox soak clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
@@ -18,18 +18,21 @@ run: install
 test lint screenshots: export DEBUG := true
 
 # A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
-# two at a time; then what measures how long customers wait, with nothing beside it. Then the tests that use this
-# database, once more through a transaction pooler; the others bring a Postgres of their own, or need none.
+# two at a time, the longest before the others; then what measures how long customers wait, with nothing heavier than
+# itself beside it, and what has a bound close to what it takes, with nothing. Then the tests that use this database, once
+# more through a transaction pooler; the others bring a Postgres of their own, or need none.
+TWO_AT_A_TIME = --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 test: lint
 ifdef ARGS
 	@exec .venv/bin/python bin/with-postgres --temporary python -m pytest $(ARGS)
 else
-	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'not alone' --reuse-db --numprocesses=2 --dist=loadfile
+	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'not quiet' --reuse-db $(TWO_AT_A_TIME)
+	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'quiet and not alone' --reuse-db --numprocesses=2
 	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m alone --reuse-db
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through PgBouncer, which is not there (Debian: apt install pgbouncer)'; exit; fi; \
 	exec .venv/bin/python bin/with-postgres --temporary .venv/bin/python bin/with-pgbouncer \
-		python -m pytest --quiet --reuse-db -m django_db
+		python -m pytest --quiet --reuse-db -m django_db $(TWO_AT_A_TIME)
 endif
 
 lint: install
@@ -39,6 +42,10 @@ lint: install
 
 screenshots: install
 	@exec .venv/bin/python bin/with-postgres --temporary python bin/screenshots
+
+# The customer's pages on a throttled phone, as Lighthouse sees them; it takes Node and npm. A minute, one table.
+lighthouse: install
+	@exec .venv/bin/python bin/lighthouse
 
 # The checkout beside the plainest Django insert view, healthy and in outages: five minutes, one table.
 bench: install

@@ -31,9 +31,12 @@ def post_worker_init(worker):
     """Start, after the fork, who carries leads that a process left when it died, and who tells people of new ones."""
     from leads import courier
     from leads.alerts.clerk import Clerk
+    from quoter import share
 
     courier.of_this_process()
     Clerk().start()
+    if worker.age == 1:  # the first; the others find what it drew
+        share.draw_meanwhile()
 
 
 def worker_exit(server, worker):

@@ -290,6 +290,7 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     postgres.query("CREATE TABLE baseline_leads (LIKE leads INCLUDING ALL)")
 
     from django.core import signing
+    from pydantic_core import from_json
 
     from leads.record import Contact, lead_record
     from quoter import folio, site, token
@@ -301,10 +302,11 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     made_at = issued.quote.issued_at - timedelta(minutes=5)
     contact = Contact(name=NAME, phone="+526561234567", phone_raw=PHONE, submitted_at=datetime.now(UTC))
     person = {"name": NAME, "phone": PHONE}
+    as_stored = from_json(issued.text)
     folios, ours, theirs = [], [], []
     for number in range(requests):
         folios.append(folio.mint(made_at.date(), random_bits=number))
-        this = issued._replace(quote=issued.quote.model_copy(update={"folio": folios[-1], "issued_at": made_at}))
+        this = token.from_stored({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()})
         signed = token.dumps(this)
         ours.append(_post("X-Forwarded-Proto: https", {"token": signed, "privacy_accepted": "on", **person}))
         signed = signing.dumps(lead_record(this, contact).quote_data, compress=True)

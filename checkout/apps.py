@@ -1,4 +1,6 @@
-from django.apps import AppConfig
+from typing import cast
+
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,3 +19,7 @@ class CheckoutConfig(AppConfig):
             self.notice = notice.read(settings.PRIVACY_NOTICE)
         except notice.NoticeInvalid as invalid:
             raise ImproperlyConfigured(f"PRIVACY_NOTICE cannot be shown: {invalid}.") from invalid
+
+
+def notice_in_force() -> notice.Notice:
+    return cast(CheckoutConfig, apps.get_app_config("checkout")).notice

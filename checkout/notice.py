@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from quoter.text import LANGUAGES, Text
 
+MAX_VERSION = 40  # characters
+
 
 class NoticeInvalid(ValueError):
     """The file is no privacy notice that can be shown."""
@@ -17,7 +19,7 @@ class Notice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: str = Field(min_length=1, max_length=40)
+    version: str = Field(min_length=1, max_length=MAX_VERSION)
     text: Text
 
     @field_validator("text")

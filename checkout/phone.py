@@ -10,11 +10,18 @@ from quoter.numbers import digits
 # Mexico dropped these in 2019: the trunk prefixes, and the 1 that mobiles had after the country code.
 _OLD_MEXICAN = re.compile(r"^(?:(?:\+|00)?52(?:1|01|044|045)|01|044|045)(?=\d{10}$)")
 
+# Here a number is ten digits, and what other countries dial first begins with a zero: there is no prefix to look for.
+_TEN_DIGITS = {"MX": 52, "US": 1, "CA": 1}
+
 
 def normalise(raw: str, *, region: str) -> str:
     """Return a phone as +E.164 where it reads as one of `region` or of the world, else as it was typed."""
     plus = "+" if re.match(r"\D*\+", raw) else ""
     number = _OLD_MEXICAN.sub("+52", plus + digits(raw))
+    if len(number) == 10 and region in _TEN_DIGITS and number[0] not in "+0":
+        code = _TEN_DIGITS[region]
+        parsed = phonenumbers.PhoneNumber(country_code=code, national_number=int(number))
+        return f"+{code}{number}" if phonenumbers.is_valid_number(parsed) else raw
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
@@ -31,3 +38,13 @@ def region_of(number: str) -> str:
         return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{number}")) or "MX"
     except phonenumbers.NumberParseException:
         return "MX"
+
+
+@cache
+def readable(number: str) -> str:
+    """Write a number that begins with its country code for people: 526561234567 -> +52 656 123 4567."""
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return f"+{number}"
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)

@@ -1,8 +1,8 @@
 """The chat link and the message that it brings along. Plain Python: no Django."""
 
-from urllib.parse import quote as percent_encode
-
+from quoter.conversation import chat_url
 from quoter.explain import decimal_places
+from quoter.measure import unit_text
 from quoter.numbers import grouped, money
 from quoter.quote import Quote, QuoteLine
 from quoter.text import Language, Text
@@ -20,11 +20,6 @@ ONE_MORE = Text(es="- y 1 partida más", en="- and 1 more line")
 ALL = Text(es="- {count} partidas", en="- {count} lines")
 ALL_ONE = Text(es="- 1 partida", en="- 1 line")
 TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {total} {currency}*, {tax} included.")
-
-
-def chat_url(number: str, text: str) -> str:
-    """Return the wa.me link. number: digits, country code first; spaces are %20, which every phone reads."""
-    return f"https://wa.me/{number}?text={percent_encode(text, safe='')}"
 
 
 def quote_chat_url(number: str, quote: Quote, *, language: Language, link: str, name: str = "") -> str:
@@ -59,6 +54,6 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
 
 def _line(line: QuoteLine, language: Language) -> str:
     billed = grouped(line.billed, places=decimal_places(line.billed))
-    text = LINE.say(language, billed=billed, unit=line.unit, description=line.description)
+    text = LINE.say(language, billed=billed, unit=unit_text(line.unit).in_(language), description=line.description)
     extras = ", ".join(extra.description for extra in line.extras)
     return text + (EXTRAS.say(language, extras=extras) if extras else "")

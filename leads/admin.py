@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
-from leads import chat, courier, download, finding, health, inbox, outbox
+from leads import chat, courier, download, finding, flags, health, inbox, outbox
 from leads.alerts.switch import manifest, subscription, worker
 from leads.live import live
 from leads.models import Lead, LeadEvent
-from leads.reprice import reprice
 from leads.restore import Change, NothingToRestore, restore
+from quoter.reprice import reprice
 from quoter.token import from_stored
 
 admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
@@ -35,7 +35,7 @@ MOST_OTHERS = 20
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # the rows are ours: leads.inbox and its template
-    list_filter = [inbox.TabFilter]
+    list_filter = [inbox.TabFilter, inbox.SourceFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -81,6 +81,7 @@ class LeadAdmin(admin.ModelAdmin):
         [row] = inbox.rows([obj], now=now)
         context |= {
             "row": row,
+            "noted": flags.long(obj),
             "title": str(obj),
             "subtitle": None,
             "events": obj.events.select_related("actor").order_by("at"),

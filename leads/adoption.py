@@ -24,8 +24,8 @@ from django.utils import timezone
 from psycopg.types.datetime import TimestampLoader
 from psycopg.types.string import TextLoader
 
-from leads.courier import upsert
 from leads.progress import Progress
+from leads.upsert import upsert
 from quoter import folio
 
 TABLE = "leads"

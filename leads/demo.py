@@ -195,7 +195,7 @@ def _quotes(
             quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
         except pricing.QuoteRefused:  # a quantity out of a book's bounds: the next one may fit
             continue
-        quotes.append(quote_record(token.issue(book, quote, language=language), visitor_id="").quote_data)
+        quotes.append(quote_record(token.issue(book, quote), visitor_id="").quote_data)
     return quotes
 
 

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from django.db import connections
 
 from leads.breaker import Breaker, Fault
-from leads.courier import RETRY_NOW, Courier
+from leads.courier import Courier
 from leads.notices import notice
 from leads.outbox import Census, Outbox, census
 
@@ -39,7 +38,8 @@ def flush(
     usual = ours.deadline_s  # type: ignore[attr-defined]
     journal = Outbox(directories=directories, notice=notice)
     courier = Courier(outbox=journal, breaker=Breaker(clock=time.monotonic))
-    delivered, deadline = 0, time.monotonic() + timeout_s
+    delivered, deadline, has_called = 0, time.monotonic() + timeout_s, False
+    courier.door.unbar()  # a person asks: the password may be mended
     try:
         if with_quarantined:
             journal.retry_quarantined()
@@ -50,17 +50,13 @@ def flush(
             left = census(directories)
             if not left.pending or courier.breaker.is_open or time.monotonic() > deadline:
                 return Flushed(delivered, left, courier.breaker.fault)
-            _ask_the_living(directories)
+            if not has_called:
+                # Once, and after our own attempt: a password that is still wrong is not to be tried again and again.
+                courier.door.call_all()
+                has_called = True
             say(f"{delivered} delivered, {left.pending} with living processes")
             time.sleep(_LOOK_EVERY_S)
     finally:
         journal.close()
         # It had the courier's short one; what the caller asks next may take longer.
         ours.deadline_s = usual  # type: ignore[attr-defined]
-
-
-def _ask_the_living(directories: Sequence[Path]) -> None:
-    # After our own attempt: while a password is still wrong, each of them would try it once more.
-    for directory in directories:
-        with suppress(OSError):
-            (directory / RETRY_NOW).touch()

@@ -36,12 +36,10 @@ class StaffOutageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(STAFF_PATH):
-            return self.get_response(request)
         ours = courier.of_this_process()
         if ours.is_down:
             if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
-                ours.retry_now()
+                ours.door.call_all()
             return outage_page(request)
         with a_seat() as has_seat:
             return self._answer(request) if has_seat else outage_page(request)
@@ -69,7 +67,7 @@ class StaffOutageMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         is_fault = isinstance(exception, OperationalError | InterfaceError)
         is_gone = getattr(exception.__cause__, "sqlstate", None) in GONE
-        if not request.path_info.startswith(STAFF_PATH) or not (is_fault or is_gone):
+        if not (is_fault or is_gone):
             return None
         courier.of_this_process().failed(exception)
         return outage_page(request)

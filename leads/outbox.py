@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -38,8 +37,7 @@ QUARANTINE = "quarantine"
 # Beyond this a segment that is all delivered makes room; one that is not makes way for newer leads.
 SEGMENT_BYTES = 4 * 1024 * 1024
 BATCH = 200
-# A backlog goes in smaller steps, so that whoever asks meanwhile is not kept waiting behind it.
-BACKLOG_BATCH = 50
+MOST_AHEAD = 1000
 # Each held segment is an open file, of which a process may have few; the next are adopted when these are delivered.
 MOST_HELD = 64
 # How long a directory that failed is left alone before it is tried again.
@@ -51,22 +49,6 @@ WORRYING_S = 900
 
 class OutboxUnavailable(OSError):
     """No directory of the outbox took the record: it is not on disk."""
-
-
-class Position(NamedTuple):
-    """Where a journaled record stands."""
-
-    segment: Segment
-    end: int
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether Postgres has answered for it, one way or the other."""
-        return self.segment.delivered >= self.end
-
-    @property
-    def is_refused(self) -> bool:
-        return self.end in self.segment.refused
 
 
 class Batch(NamedTuple):
@@ -94,8 +76,8 @@ class Outbox:
     _low: set[Path] = field(default_factory=set)
     _unreadable: set[Path] = field(default_factory=set)
     _last_used: Path | None = None
-    _backlog_is_next: bool = False
     _more_to_adopt: bool = False
+    _ahead: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for directory in self.directories:
@@ -105,62 +87,58 @@ class Outbox:
             elif kind in EPHEMERAL_FILE_SYSTEMS:
                 self.notice("ephemeral", directory=str(directory), file_system=kind)
 
-    def append(self, folio: str, text: bytes) -> Position:
+    def append(self, folio: str, text: bytes) -> Segment:
         """Bring a record to the disk; OutboxUnavailable where no directory takes it. text: JSON in one line."""
-        (position,) = self.append_all([encode(Item(folio, self.clock(), text))])
-        return position
+        return self.append_lines([encode(Item(folio, self.clock(), text))])
 
-    def append_all(self, lines: Sequence[bytes]) -> list[Position]:
-        """Bring records to the disk with one sync; OutboxUnavailable where no directory takes them all."""
+    def append_lines(self, lines: Sequence[bytes]) -> Segment:
+        """Bring records to the disk with one sync, and return where; OutboxUnavailable where no directory takes all."""
         text = b"".join(lines)
         while True:
             with self._lock:
                 segment = self._current
                 if segment is None or self._may_leave_spare(segment):
                     if begun := self._begin(text):
-                        return _positions(begun, lines, end=begun.synced)
+                        return begun
                     if segment is None:
                         raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes a record")
             try:
-                return _positions(segment, lines, end=segment.append(text))
+                segment.sync(segment.write(text))
             except OSError as error:
                 self._replace(segment, error)
+            else:
+                return segment
 
     def take(self, most: int = BATCH) -> Batch | None:
-        """Return the next records to deliver, or None when nothing waits. most: how many together, at least 1.
+        """Return the next records to deliver, or None when nothing waits: our own before those of the dead.
 
-        What came last goes first, since somebody may be waiting for it, but takes turns with a backlog.
+        most: how many together, at least 1.
         """
         with self._lock:
-            current, backlog = self._current, list(self._backlog)
-        fresh = [(current, most)] if current else []
-        old = [(segment, min(most, BACKLOG_BATCH)) for segment in backlog]
-        for segment, limit in old + fresh if self._backlog_is_next else fresh + old:
+            segments = [*filter(None, [self._current]), *self._backlog]
+        for segment in segments:
             known_damage = segment.damaged
             try:
-                items, end = segment.read(limit)
+                items, end = segment.read(most, self._ahead)
             except OSError as error:
                 self._give_up(segment, error)
                 continue
             if segment.damaged > known_damage:
                 self.notice("damaged", segment=segment.path.name, lines=segment.damaged - known_damage)
             if items:
-                self._backlog_is_next = segment is current and bool(backlog)
                 return Batch(segment, items, end)
-            if end > segment.delivered:
-                segment.mark(end)
-            self._finish(segment)
-        return self.take() if self._more_to_adopt and self.adopt() else None
+            self._settle(segment, end)
+        return self.take(most) if self._more_to_adopt and self.adopt() else None
+
+    def delivered_ahead(self, line: bytes) -> None:
+        """Count a record as delivered before it is seen in the journal, which then passes over it."""
+        if len(self._ahead) >= MOST_AHEAD:
+            self._ahead.clear()  # no disk takes them, or they are delivered again, which is harmless
+        self._ahead.add(line)
 
     def delivered(self, batch: Batch) -> None:
         """Count a batch as delivered; its file goes when nothing more can come of it."""
-        segment = batch.segment
-        segment.mark(batch.end)
-        if segment is self._current:
-            waits = segment.synced - segment.delivered
-            if waits > SEGMENT_BYTES // 8 or (waits == 0 and segment.written > SEGMENT_BYTES):
-                self._set_back(segment)
-        self._finish(segment)
+        self._settle(batch.segment, batch.end)
 
     def quarantine(self, item: Item, *, reason: str) -> None:
         """Put aside what Postgres refuses for ever, on the disk before it is counted as settled."""
@@ -226,7 +204,7 @@ class Outbox:
     def _begin(self, lines: bytes) -> Segment | None:
         """Start a segment with these records, better placed than the current one; None where no directory takes it."""
         for directory in self._to_try():
-            if self._current and self._current.path.parent == directory:
+            if self._current and self._current.directory == directory:
                 return None
             try:
                 refuse_network_file_system(directory)
@@ -254,7 +232,7 @@ class Outbox:
 
     def _may_leave_spare(self, segment: Segment) -> bool:
         first = self.directories[0]
-        return segment.path.parent != first and self._has_rested(first)
+        return segment.directory != first and self._has_rested(first)
 
     def _note_failure(self, directory: Path, error: OSError) -> None:
         if directory not in self._failed_at:
@@ -297,7 +275,16 @@ class Outbox:
             if isinstance(error, FileNotFoundError):
                 self._rescue_deleted()
             elif not isinstance(error, SegmentRetired):
-                self._note_failure(segment.path.parent, error)
+                self._note_failure(segment.directory, error)
+
+    def _settle(self, segment: Segment, end: int) -> None:
+        if end > segment.delivered:
+            segment.mark(end)
+        if segment is self._current:
+            waits = segment.written - segment.delivered
+            if waits > SEGMENT_BYTES // 8 or (waits == 0 and segment.written > SEGMENT_BYTES):
+                self._set_back(segment)
+        self._finish(segment)
 
     def _set_back(self, segment: Segment) -> None:
         """Let newer leads pass: they get a segment of their own."""
@@ -343,12 +330,6 @@ class Outbox:
             elif directory not in self._low:
                 self._low.add(directory)
                 self.notice("disk low", directory=str(directory), free_bytes=free)
-
-
-def _positions(segment: Segment, lines: Sequence[bytes], *, end: int) -> list[Position]:
-    """Return where each of the lines stands that end in a segment at `end`."""
-    ends = accumulate(map(len, lines), initial=end - sum(map(len, lines)))
-    return [Position(segment, offset) for offset in islice(ends, 1, None)]
 
 
 # --- What anybody may ask of the directories, processes apart -------------------------------------------------------

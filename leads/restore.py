@@ -6,10 +6,10 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 
 from leads import link
-from leads.courier import upsert
 from leads.models import Lead, LeadEvent
 from leads.record import lead_record, quote_record
 from leads.sealed import SealBroken, unseal
+from leads.upsert import upsert
 from quoter import folio
 
 

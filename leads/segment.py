@@ -81,14 +81,13 @@ def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
 
 
 class Segment:
-    """One file of the journal. Offsets are bytes; `synced` bounds what may be read, `delivered` where to go on."""
+    """One file of the journal. Offsets are bytes: `written` bounds what may be read, `delivered` is where to go on."""
 
     def __init__(self, path: Path, fd: int, *, size: int) -> None:
-        self.path = path
+        self.path, self.directory = path, path.parent
         self.written = self.synced = size
         self.delivered = 0
         self.damaged = 0
-        self.refused: set[int] = set()
         self.is_rescued = False
         self._fd = fd
         self._is_retired = False
@@ -107,7 +106,7 @@ class Segment:
             try:
                 if lock(segment._fd) and not segment.is_deleted():
                     for part in content:
-                        segment.append(part)
+                        segment.sync(segment.write(part))
                     sync_directory(directory)
                     return segment
             except OSError:
@@ -136,55 +135,54 @@ class Segment:
         segment.close()
         return None
 
-    def append(self, lines: bytes) -> int:
-        """Write records and bring them to the disk; return the offset of their end. OSError: they are not there.
+    def write(self, lines: bytes) -> int:
+        """Write records, which the kernel has then and the disk not yet; return the offset of their end."""
+        with self._write_lock:
+            if self._is_retired:
+                raise SegmentRetired(self.path)
+            try:
+                if (took := os.write(self._fd, lines)) != len(lines):
+                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of {len(lines)}")
+            except OSError:
+                # Nothing may follow it: only the last line of a segment may be torn.
+                self._is_retired = True
+                raise
+            self.written += len(lines)
+            return self.written
+
+    def sync(self, end: int) -> None:
+        """Bring what is written to the disk, at least up to `end`; OSError: it is not there, and nothing may follow.
 
         What is written while another thread syncs shares the next sync.
         """
-        try:
-            with self._write_lock:
-                if self._is_retired:
-                    raise SegmentRetired(self.path)
-                if (took := os.write(self._fd, lines)) != len(lines):
-                    # Nothing may follow it: only the last line of a segment may be torn.
-                    self._is_retired = True
-                    raise OSError(errno.ENOSPC, f"the disk took {took} bytes of {len(lines)}")
-                self.written += len(lines)
-                end = self.written
-            with self._sync_lock:
-                if self.synced < end:
-                    self._sync()
-        except OSError:
-            self._is_retired = True
-            raise
-        return end
-
-    def _sync(self) -> None:
-        # A sync that failed is not tried again: the kernel may have dropped what it could not write, and say yes.
-        if self._has_lost_a_sync:
-            raise SegmentRetired(self.path)
-        covered = self.written
-        try:
-            os.fdatasync(self._fd)
-            if self.is_deleted():
-                raise FileNotFoundError(errno.ENOENT, "deleted while it was in use", str(self.path))
-        except OSError:
-            self._has_lost_a_sync = True
-            raise
-        self.synced = covered
+        with self._sync_lock:
+            if self.synced >= end:
+                return
+            # A sync that failed is not tried again: the kernel may have dropped what it could not write, and say yes.
+            if self._has_lost_a_sync:
+                raise SegmentRetired(self.path)
+            covered = self.written
+            try:
+                os.fdatasync(self._fd)
+                if self.is_deleted():
+                    raise FileNotFoundError(errno.ENOENT, "deleted while it was in use", str(self.path))
+            except OSError:
+                self._is_retired = self._has_lost_a_sync = True
+                raise
+            self.synced = covered
 
     def is_deleted(self) -> bool:
         """Whether no name leads to it any more: such a file accepts writes, and loses them with its process."""
         return os.fstat(self._fd).st_nlink == 0
 
-    def read(self, limit: int) -> tuple[list[Item], int]:
+    def read(self, limit: int, known: set[bytes]) -> tuple[list[Item], int]:
         """Return up to `limit` undelivered records and the offset after them; damage on the way is counted.
 
-        A folio comes at most once: a second record of it is for the next batch. Where nothing sound is left, the
-        offset is the end.
+        A folio comes at most once: a second record of it is for the next batch. Lines in `known` are passed over, and
+        taken from it. Where nothing sound is left, the offset is the end.
         """
         items: dict[str, Item] = {}
-        bound, offset, rest = self.synced, self.delivered, b""
+        bound, offset, rest = self._sound, self.delivered, b""
         position = offset
         while position < bound:
             chunk = os.pread(self._fd, min(_CHUNK, bound - position), position)
@@ -196,6 +194,10 @@ class Segment:
             if rest and position == bound:
                 whole.append(rest)  # torn, unless only its newline is damaged
             for line in whole:
+                if line in known:
+                    known.discard(line)
+                    offset += len(line)
+                    continue
                 for item, length in records(line):
                     if len(items) == limit or (item and item.folio in items):
                         return list(items.values()), offset
@@ -208,12 +210,17 @@ class Segment:
         return list(items.values()), offset if items else bound
 
     def mark(self, offset: int) -> None:
-        """Count everything before `offset` as delivered."""
+        """Count everything before `offset` as delivered, for other processes as well."""
         self.delivered = offset
         with suppress(OSError):  # only for whoever asks how many wait
             if self._count_fd is None:
                 self._count_fd = os.open(self.path.with_suffix(COUNT_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._count_fd, b"%020d\n" % offset, 0)
+
+    @property
+    def _sound(self) -> int:
+        """The end of what can be read: the kernel may have dropped what followed when a sync failed."""
+        return self.synced if self._has_lost_a_sync else self.written
 
     def remainder(self) -> Iterator[bytes]:
         """Yield the bytes that were acknowledged and not delivered."""
@@ -228,8 +235,8 @@ class Segment:
     def is_finished(self) -> bool:
         """Whether every record that was or may yet be acknowledged is delivered, and no other can come."""
         with self._write_lock, self._sync_lock:
-            # A record that is written and not yet synced has a thread that waits for it, unless its sync failed.
-            return self._is_retired and self.delivered >= (self.synced if self._has_lost_a_sync else self.written)
+            # A file that goes before its sync came would pass for one that somebody deleted.
+            return self._is_retired and self.synced >= self._sound and self.delivered >= self._sound
 
     def unlink(self) -> None:
         """Remove the file; one with damage in it is set aside instead. OSError: it is still there."""

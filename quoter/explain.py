@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from quoter.measure import Measured
+from quoter.measure import Measured, unit_text
 from quoter.numbers import canonical, grouped, money, to_cents
 from quoter.pricebook import Extra, Product, Tier
 from quoter.text import Language, Text
@@ -38,6 +38,9 @@ NEXT_TIER_CHEAPER = Text(
     en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax, {less} less.",
 )
 
+# A cheaper tier is worth a word when no more than half as much again reaches it, or when it costs less outright.
+NEAR = Decimal("1.5")
+
 
 def explain(
     product: Product,
@@ -56,11 +59,12 @@ def explain(
     rounded: after the step; billed: after the minimum too; extras: the ones chosen; amount: the line's, with them.
     """
     places = decimal_places(product.step)
-    unit, requested = product.unit, readable(measured.quantity, at_least=places)
+    unit, requested = unit_text(product.unit).in_(language), _requested(measured.quantity, step=product.step)
+    steps = measured.steps.in_(language)
     parts: list[str] = []
 
-    if "×" in measured.steps:
-        parts.append(MEASURED.say(language, steps=measured.steps, requested=requested, unit=unit))
+    if "×" in steps:
+        parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=unit))
     if billed > rounded:
         parts.append(RAISED.say(language, minimum=canonical(billed), requested=requested, unit=unit))
     elif rounded != measured.quantity:
@@ -72,7 +76,8 @@ def explain(
     if following := _next_cheaper(tiers, tier, billed=billed):
         per_unit = [extra.price for extra in extras if extra.per == "unit"]
         more = _cost(following.start, [following.price, *per_unit]) - _cost(billed, [tier.price, *per_unit])
-        parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more, language=language))
+        if more < 0 or following.start <= NEAR * billed:
+            parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more, language=language))
     return " ".join(parts)
 
 
@@ -83,9 +88,17 @@ def decimal_places(number: Decimal) -> int:
 
 
 def readable(quantity: Decimal, *, at_least: int) -> str:
-    """Write what was asked for: as exact as it is, to three decimals at the most (17.64, 5.6, 87.620)."""
-    places = min(3, max(at_least, decimal_places(quantity)))
+    """Write a quantity as exact as it is, to three decimals, or to as many as are asked for (17.64, 5.6, 87.620)."""
+    places = max(at_least, min(3, decimal_places(quantity)))
     return grouped(quantity, places=places)
+
+
+def _requested(quantity: Decimal, *, step: Decimal) -> str:
+    """Write what was asked for so that one sees why it was rounded: 3.0004 in steps of 0.5, not 3.000."""
+    exact, least = decimal_places(quantity), decimal_places(step)
+    if quantity % step:
+        least = next((places for places in range(least, exact) if round(quantity, places) % step), exact)
+    return readable(quantity, at_least=least)
 
 
 def _which_tier(tier: Tier, *, unit: str, language: Language) -> str:

@@ -6,18 +6,19 @@ lines.0.measure.solid_area.area_m2. Whatever the book offers, the form follows; 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from django.http import QueryDict
 from pydantic import ValidationError
 
-from quoter.measure import INPUTS, QUANTITIES, Measure
+from quoter.conversation import is_beyond
+from quoter.measure import INPUTS, QUANTITIES, Measure, unit_text
 from quoter.numbers import canonical, money
-from quoter.pricebook import PriceBook, Product
+from quoter.pricebook import Preset, PriceBook, Product
 from quoter.pricing import FieldError
-from quoter.quote import LineRequest
+from quoter.quote import LineRequest, QuoteLine
 from quoter.text import Language, Text
 
 _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
@@ -29,13 +30,24 @@ WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value ha
 
 @dataclass
 class TypedLine:
-    """One line of the form as it was typed. measures: by helper and input, the chosen helper's and the others'."""
+    """One line of the form as it was typed.
+
+    preset: the kind of work that was named, if one was; measures: by helper and input, the chosen helper's and the
+    others'; is_edited: whether an edit button has just made or filled it.
+    """
 
     product: str = ""
+    preset: str = ""
     options: dict[str, str] = field(default_factory=dict)
     kind: str = ""
     measures: dict[str, str] = field(default_factory=dict)
     extras: list[str] = field(default_factory=list)
+    is_edited: bool = False
+
+    @property
+    def is_begun(self) -> bool:
+        """Tell whether the customer has said anything yet."""
+        return any((self.preset, *self.options.values(), *self.measures.values(), *self.extras))
 
     @classmethod
     def fresh(cls, product: Product) -> Self:
@@ -74,6 +86,8 @@ def typed_lines(form: QueryDict) -> list[TypedLine]:
         part, rest, text = match[2], match[3], str(values[-1])[:_KEPT]
         if part == "product" and not rest:
             line.product = text
+        elif part == "preset" and not rest:
+            line.preset = text
         elif part == "options" and rest:
             line.options[rest] = text
         elif part == "measure" and rest == "kind":
@@ -104,14 +118,14 @@ def edited(lines: list[TypedLine], edit: str, book: PriceBook) -> list[TypedLine
     """Return the lines after one edit button: add:<product>, copy:<line>, remove:<line>, preset:<line>:<preset>."""
     match edit.split(":"):
         case ["add", code] if product := book.product(code):
-            return [*lines, TypedLine.fresh(product)]
+            return [*lines, replace(TypedLine.fresh(product), is_edited=True)]
         case ["copy", number] if line := _at(lines, number):
-            return [*lines, TypedLine.of_request(line.request())]
+            return [*lines, replace(TypedLine.of_request(line.request()), preset=line.preset, is_edited=True)]
         case ["remove", number] if line := _at(lines, number):
             return [other for other in lines if other is not line]
         case ["preset", number, code] if line := _at(lines, number):
             for preset in (preset for preset in book.presets if preset.code == code):
-                line.product = preset.product
+                line.product, line.preset, line.is_edited = preset.product, preset.code, True
                 line.options |= preset.options
                 line.kind = preset.measure or line.kind
     return lines
@@ -153,18 +167,23 @@ class Field:
 
 @dataclass(frozen=True)
 class ChoiceField(Field):
-    """A control with fixed answers; `value` is the chosen one."""
+    """A control with fixed answers; `value` is the chosen one, `suggested` the one for the kind of work."""
 
     choices: tuple[tuple[str, str], ...] = ()
+    suggested: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class MeasureField:
-    """One measuring helper: a radio button, and its inputs."""
+    """One measuring helper: a radio button, a drawing and its inputs. lengths: what the drawing calls each input."""
 
     kind: str
     label: str
     is_chosen: bool
+    is_known: bool
+    drawing: str
+    lengths: dict[str, str]
     inputs: tuple[Field, ...]
     table: ChoiceField | None
     errors: tuple[str, ...]
@@ -180,20 +199,50 @@ class ExtraField:
 
 
 @dataclass(frozen=True)
+class PresetField:
+    code: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class LineView:
-    """A line as the template shows it. path: what the names of its fields begin with."""
+    """A line as the template shows it.
+
+    path: what the names of its fields begin with; quoted: what it costs, where it is complete; is_beyond: more is asked
+    for than is quoted online; is_open: not folded; is_begun: past its first question; measure: the chosen helper, or
+    the first; other_measures: the rest.
+    """
 
     number: int
     path: str
     product: Product
     label: str
+    quoted: QuoteLine | None
+    is_beyond: bool
+    is_open: bool
+    is_begun: bool
+    presets: tuple[PresetField, ...]
+    preset: PresetField | None
     options: tuple[ChoiceField, ...]
     kind_errors: tuple[str, ...]
-    measures: tuple[MeasureField, ...]
+    measure: MeasureField
+    other_measures: tuple[MeasureField, ...]
     extras: tuple[ExtraField, ...]
     extras_errors: tuple[str, ...]
-    presets: tuple[tuple[str, str], ...]
     errors: tuple[str, ...]
+
+    @property
+    def ordinal(self) -> int:
+        return self.number + 1
+
+    def wrong_fields(self) -> Iterator[Field]:
+        """Yield the controls to mend, in the order of the page."""
+        yield from (option for option in self.options if option.errors)
+        for measure in (self.measure, *self.other_measures):
+            for control in (*measure.inputs, *filter(None, [measure.table])):
+                if control.errors or measure.errors:
+                    yield control
 
 
 class LineViews:
@@ -201,6 +250,8 @@ class LineViews:
 
     def __init__(self, book: PriceBook, errors: Iterable[FieldError], language: Language) -> None:
         self._book, self._language = book, language
+        errors = list(errors)
+        self._wrong_lines = {error.field.split(".")[1] for error in errors if error.field.startswith("lines.")}
         self._errors: dict[str, list[str]] = {}
         for error in errors:
             self._errors.setdefault(error.field, []).append(error.message.in_(language))
@@ -209,17 +260,36 @@ class LineViews:
         """Return what is wrong with the request as a whole."""
         return [*self._errors.get("", []), *self._errors.get("lines", [])]
 
-    def of(self, lines: Iterable[TypedLine]) -> list[LineView]:
-        return [self._line(number, line) for number, line in enumerate(lines)]
+    def of(self, lines: Sequence[TypedLine], quoted: Iterable[QuoteLine | None], *, first: int = 0) -> list[LineView]:
+        """Return the lines to show. quoted: for each what it costs, or None while it cannot be priced.
 
-    def _line(self, number: int, line: TypedLine) -> LineView:
+        first: the number of the first one.
+        """
+        numbered, is_alone = enumerate(lines, first), len(lines) == 1
+        return [self._line(number, line, cost, is_alone) for (number, line), cost in zip(numbered, quoted, strict=True)]
+
+    def _line(self, number: int, line: TypedLine, quoted: QuoteLine | None, is_alone: bool) -> LineView:
         product = self._book.product(line.product) or self._book.products[0]
         path = f"lines.{number}"
+        is_wrong = str(number) in self._wrong_lines
+        # The first question of the page is about the work, whichever product that takes.
+        is_open_to_all = not (line.is_begun or line.is_edited or is_wrong)
+        presets = [preset for preset in self._book.presets if is_open_to_all or preset.product == product.code]
+        chosen = next((preset for preset in presets if preset.code == line.preset), None)
+        measures = [self._measure(path, product, measure, line) for measure in product.measures]
+        shown = next((measure for measure in measures if measure.is_chosen), measures[0])
+        unit = self._words(unit_text(product.unit))
         return LineView(
             number=number,
             path=path,
             product=product,
             label=self._words(product.label),
+            quoted=quoted,
+            is_beyond=is_wrong and is_beyond(self._book, line.request()),
+            is_open=is_alone or line.is_edited or is_wrong or quoted is None,
+            is_begun=line.is_begun or is_wrong or not presets,
+            presets=tuple(self._preset(preset, chosen) for preset in presets),
+            preset=self._preset(chosen, chosen) if chosen else None,
             options=tuple(
                 ChoiceField(
                     name=f"{path}.options.{option.code}",
@@ -227,29 +297,39 @@ class LineViews:
                     value=line.options.get(option.code, ""),
                     choices=tuple((choice.code, self._words(choice.label)) for choice in option.choices),
                     errors=self._at(f"{path}.options.{option.code}"),
+                    suggested=chosen.options.get(option.code, "") if chosen else "",
+                    reason=self._reason(chosen, option.code),
                 )
                 for option in product.options
             ),
             kind_errors=self._at(f"{path}.measure.kind"),
-            measures=tuple(self._measure(path, product, measure, line) for measure in product.measures),
+            measure=shown,
+            other_measures=tuple(measure for measure in measures if measure is not shown),
             extras=tuple(
                 ExtraField(
                     code=extra.code,
                     label=self._words(extra.label),
                     hint=self._words(extra.help) if extra.help else "",
-                    price=f"{money(extra.price)}/{product.unit}" if extra.per == "unit" else money(extra.price),
+                    price=f"{money(extra.price)}/{unit}" if extra.per == "unit" else money(extra.price),
                     is_chosen=extra.code in line.extras,
                 )
                 for extra in product.extras
             ),
             extras_errors=self._at(f"{path}.extras"),
-            presets=tuple(
-                (preset.code, self._words(preset.label))
-                for preset in self._book.presets
-                if preset.product == product.code
-            ),
             errors=(*self._at(path), *self._at(f"{path}.product")),
         )
+
+    def _preset(self, preset: Preset, chosen: Preset | None) -> PresetField:
+        return PresetField(
+            code=preset.code,
+            label=self._words(preset.label),
+            is_chosen=preset is chosen,
+        )
+
+    def _reason(self, preset: Preset | None, option: str) -> str:
+        """Return why the preset suggests what it does, beside the last of the options that it does."""
+        is_beside = preset and option in preset.options and option == [*preset.options][-1]
+        return self._words(preset.reason) if preset and preset.reason and is_beside else ""
 
     def _measure(self, path: str, product: Product, measure: Measure, line: TypedLine) -> MeasureField:
         is_chosen = measure.kind == line.kind
@@ -269,7 +349,7 @@ class LineViews:
                     name=f"{path}.measure.{measure.kind}.{name}",
                     label=self._words(INPUTS[name].label),
                     value=value(name),
-                    unit=INPUTS[name].unit,
+                    unit=self._words(unit_text(INPUTS[name].unit)),
                     hint=f"{canonical(bounds.min)} – {canonical(bounds.max)}" if bounds else "",
                     errors=errors(name) + (of_the_quantity if measure.formula == "known" else ()),
                 )
@@ -287,6 +367,9 @@ class LineViews:
             kind=measure.kind,
             label=self._words(measure.label),
             is_chosen=is_chosen,
+            is_known=measure.formula == "known",
+            drawing="" if measure.formula == "known" else f"quoter/drawings/{measure.formula}.svg",
+            lengths={field.name.rpartition(".")[2]: field.label for field in inputs},
             inputs=tuple(inputs),
             table=table,
             errors=() if measure.formula == "known" else of_the_quantity,

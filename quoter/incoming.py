@@ -22,6 +22,8 @@ TOO_LARGE = Text(
 )
 UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="What was sent cannot be read.")
 
+_NOTHING = QueryDict()
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -44,7 +46,7 @@ class Incoming:
 def read(request: HttpRequest) -> Incoming:
     """Return what a POST carries; a body too large or unreadable is a fault in the result, never an exception."""
     is_json = request.content_type == "application/json"
-    form, data, fault = QueryDict(), {}, None
+    form, data, fault = _NOTHING, {}, None
     try:
         if is_json:
             # Numbers stay the text they were sent as: 5.6 must not pass through a float.

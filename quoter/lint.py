@@ -243,5 +243,7 @@ def _preset(book: PriceBook, preset: Preset, place: str) -> Findings:
     yield from wrong
     if not wrong and not any(preset.options.items() <= listed.options.items() for listed in sold.prices):
         yield Finding(f"{place}.options", f"{preset.code}: no combination with these options has a price")
+    if preset.reason and not preset.options:
+        yield Finding(f"{place}.reason", f"{preset.code}: fills no option in, so nobody would read the reason")
     if preset.measure is not None and sold.measure(preset.measure) is None:
         yield Finding(f"{place}.measure", f"{preset.code}: {sold.code} has no measure {preset.measure}")

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from quoter.numbers import Figure, NumberUnclear, canonical, parse_decimal
-from quoter.text import Text
+from quoter.text import Text, joined
 
 Unit = Literal["m³", "m²", "m", "pza"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -48,11 +48,19 @@ INPUTS: dict[str, Input] = {
     "thickness_cm": Input("cm", Decimal("0.01"), Text(es="Espesor", en="Thickness")),
 }
 
+_PIECES = Text(es="pza", en="pc")
+
+
+def unit_text(unit: str) -> Text:
+    """Return how people read a unit: pieces have a word of their own in English, the others are the same."""
+    return _PIECES if unit == "pza" else Text(es=unit, en=unit)
+
+
 # What each unit measures, and the input that takes it as known.
 QUANTITIES: dict[Unit, str] = {"m³": "volume", "m²": "area", "m": "length", "pza": "count"}
 KNOWN: dict[Unit, str] = {"m³": "m3", "m²": "m2", "m": "m", "pza": "pieces"}
 
-_INPUTS_OF: dict[Formula, tuple[str, ...]] = {
+INPUTS_OF: dict[Formula, tuple[str, ...]] = {
     "length": ("length_m",),
     "area": ("area_m2",),
     "length_width": ("length_m", "width_m"),
@@ -62,6 +70,7 @@ _INPUTS_OF: dict[Formula, tuple[str, ...]] = {
     "area_thickness": ("area_m2", "thickness_cm"),
 }
 
+QUANTITY = Text(es="{number} {unit}", en="{number} {unit}")
 OUT_OF_BOUNDS = Text(
     es="{label}: de {low} a {high} {unit}.",
     en="{label}: from {low} to {high} {unit}.",
@@ -113,7 +122,7 @@ class Measure(BaseModel):
 
     def inputs(self, unit: Unit) -> tuple[str, ...]:
         """Names of the numbers that this helper asks for, for a product sold in `unit`."""
-        return (KNOWN[unit],) if self.formula == "known" else _INPUTS_OF[self.formula]
+        return (KNOWN[unit],) if self.formula == "known" else INPUTS_OF[self.formula]
 
 
 class MeasureRefused(ValueError):
@@ -129,7 +138,7 @@ class Measured(NamedTuple):
 
     quantity: Decimal
     values: dict[str, str]
-    steps: str
+    steps: Text
 
 
 def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured:
@@ -139,7 +148,8 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
     bounds or missing. Formulas and factors: the price book's "Measuring helpers".
     """
     errors: dict[str, Text] = {}
-    result, values, steps = measure.factor, {}, []
+    result, values = measure.factor, {}
+    steps: list[str | Text] = []
     for name in measure.inputs(unit):
         spec, bounds = INPUTS[name], measure.bounds.get(name)
         try:
@@ -149,14 +159,14 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
             continue
         if bounds and not bounds.min <= value <= bounds.max:
             errors[name] = OUT_OF_BOUNDS.fill(
-                label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=spec.unit
+                label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=unit_text(spec.unit)
             )
             continue
         if value <= 0 and measure.formula != "known":  # two negative ones would make a quantity above zero
             errors[name] = NOT_POSITIVE
             continue
         values[name] = canonical(value)
-        steps.append(f"{canonical(value)} {spec.unit}")
+        steps.append(QUANTITY.fill(number=canonical(value), unit=unit_text(spec.unit)))
         result *= value * spec.in_metres
     if table := measure.coefficients:
         chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
@@ -170,4 +180,4 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
         raise MeasureRefused(errors)
     if measure.factor != 1:
         steps.append(canonical(measure.factor))
-    return Measured(quantity=result, values=values, steps=" × ".join(steps))
+    return Measured(quantity=result, values=values, steps=joined(" × ", steps))

@@ -108,13 +108,17 @@ class Tax(_Part):
 
 
 class Preset(_Part):
-    """A kind of work that a customer names instead of options, such as footings: it fills the options in."""
+    """A kind of work that a customer names instead of options, such as footings: it fills the options in.
+
+    reason: why these options, in a sentence that the customer reads beside them.
+    """
 
     code: str
     label: Text
     product: str
     options: dict[str, str] = {}
     measure: str | None = None
+    reason: Text | None = None
 
 
 class Used(NamedTuple):

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from quoter.explain import decimal_places, explain
-from quoter.measure import QUANTITIES, MeasureRefused, quantity
+from quoter.measure import QUANTITIES, MeasureRefused, quantity, unit_text
 from quoter.numbers import canonical, grouped, to_cents
 from quoter.pricebook import Extra, PriceBook, Product, Tier, Used
 from quoter.quote import LineRequest, PriceBookVersion, Quote, QuotedExtra, QuotedTax, QuoteLine
-from quoter.text import Language, Text
+from quoter.text import Language, Text, joined
 
 MAX_LINES = 20
 
@@ -113,16 +113,17 @@ def price(
         subtotal=subtotal,
         tax=QuotedTax(name=tax.name, rate=tax.rate, amount=tax_amount),
         total=subtotal + tax_amount,
+        language=language,
     )
 
 
-def excerpt(book: PriceBook, quote: Quote, *, language: Language) -> PriceBook:
+def excerpt(book: PriceBook, quote: Quote) -> PriceBook:
     """Return the part of the book that a quote used: priced from it, the same lines give the same quote."""
     used = [
         Used(line.product, line.options, line.measure["kind"], [extra.code for extra in line.extras])
         for line in quote.lines
     ]
-    return book.excerpt(used, on=quote.issued_at.date(), language=language)
+    return book.excerpt(used, on=quote.issued_at.date(), language=quote.language)
 
 
 def requests(quote: Quote) -> list[LineRequest]:
@@ -245,7 +246,7 @@ def _quantity_errors(product: Product, requested: Decimal) -> list[FieldError]:
         return [FieldError(field, NOT_POSITIVE)]
     if requested > product.maximum:
         maximum = grouped(product.maximum, places=decimal_places(product.maximum))
-        return [FieldError(field, TOO_MUCH.fill(maximum=maximum, unit=product.unit))]
+        return [FieldError(field, TOO_MUCH.fill(maximum=maximum, unit=unit_text(product.unit)))]
     return []
 
 
@@ -259,12 +260,8 @@ def _not_offered(product: Product, options: dict[str, str]) -> FieldError:
         f"options.{last.code}",
         message.fill(
             choice=last.label_of(options[last.code]),
-            others=_listed(others),
-            offered=_listed(offered),
+            others=joined(", ", others),
+            offered=joined(", ", offered),
             label=last.label,
         ),
     )
-
-
-def _listed(labels: Sequence[Text]) -> Text:
-    return Text(es=", ".join(label.es for label in labels), en=", ".join(label.en for label in labels))

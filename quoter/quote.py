@@ -4,9 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from quoter.numbers import canonical
+from quoter.text import Language
 
 Amount = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:.2f}", return_type=str)]
 Quantity = Annotated[Decimal, PlainSerializer(canonical, return_type=str)]
@@ -48,10 +49,6 @@ class QuoteLine(_Frozen):
     amount: Amount
     explanation: str
 
-    @property
-    def is_rounded(self) -> bool:
-        return self.requested != self.billed
-
 
 class PriceBookVersion(_Frozen):
     name: str
@@ -65,7 +62,10 @@ class QuotedTax(_Frozen):
 
 
 class Quote(_Frozen):
-    """A promise: these lines at these prices until `valid_until`. Times are aware, in the business's zone."""
+    """A promise: these lines at these prices until `valid_until`. Times are aware, in the business's zone.
+
+    language: of its texts; stored beside the quote, and no part of it where it is written for others.
+    """
 
     folio: str
     issued_at: Moment
@@ -76,6 +76,7 @@ class Quote(_Frozen):
     subtotal: Amount
     tax: QuotedTax
     total: Amount
+    language: Annotated[Language, Field(exclude=True)]
 
     def is_expired(self, now: datetime) -> bool:
         return now > self.valid_until

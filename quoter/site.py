@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from quoter import folio, pricing, token
+from quoter import brand, folio, pricing, token
 from quoter.apps import QuoterConfig
 from quoter.pricebook import PriceBook
 from quoter.quote import LineRequest, Quote
@@ -42,7 +42,27 @@ def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
     unnumbered = preview(lines)
     number = folio.mint(unnumbered.issued_at.date(), random_bits=secrets.randbits(folio.RANDOM_BITS))
     quote = unnumbered.model_copy(update={"folio": number})
-    return token.issue(price_book(), quote, language=language())
+    return token.issue(price_book(), quote)
+
+
+def said_in(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
+    """Return the same promise in another language; as it is where the book of today does not make it in these words."""
+    quote, book = issued.quote, price_book()
+    if issued.language == language or (quote.price_book.name, quote.price_book.version) != (book.name, book.version):
+        return issued
+    try:
+        said = pricing.price(
+            book,
+            pricing.requests(quote),
+            folio=quote.folio,
+            issued_at=quote.issued_at,
+            zone=zone(),
+            language=language,
+        )
+    except pricing.QuoteRefused:
+        return issued
+    is_the_same = (said.total, said.valid_until) == (quote.total, quote.valid_until)
+    return token.issue(book, said) if is_the_same else issued
 
 
 def address(request: HttpRequest) -> str:
@@ -52,4 +72,9 @@ def address(request: HttpRequest) -> str:
 
 def business(request: HttpRequest) -> dict[str, Any]:
     """Tell every template whose site it is."""
-    return {"business_name": settings.BUSINESS_NAME, "whatsapp_number": settings.WHATSAPP_NUMBER}
+    return {
+        "business_name": settings.BUSINESS_NAME,
+        "whatsapp_number": settings.WHATSAPP_NUMBER,
+        "brand_stylesheet": brand.address_of(brand.stylesheet()),
+        "brand_logo": brand.address_of(brand.logo()),
+    }

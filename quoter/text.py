@@ -1,5 +1,6 @@
 """Text in the two languages of the shop: what the price book says, and what the engine says of it."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
@@ -40,3 +41,9 @@ class Text(BaseModel):
         spanish = {name: value if isinstance(value, str) else value.es for name, value in values.items()}
         english = {name: value if isinstance(value, str) else value.en for name, value in values.items()}
         return Text(es=self.es.format_map(spanish), en=self.en.format_map(english))
+
+
+def joined(between: str, parts: Iterable[str | Text]) -> Text:
+    """Return the parts as one phrase, in each language."""
+    texts = [part if isinstance(part, Text) else Text(es=part, en=part) for part in parts]
+    return Text(es=between.join(text.es for text in texts), en=between.join(text.en for text in texts))

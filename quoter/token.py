@@ -11,7 +11,7 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, cast
 from zoneinfo import ZoneInfo
 
 from django.core import signing
@@ -62,32 +62,41 @@ class BadToken(ValueError):
 
 
 class IssuedQuote(NamedTuple):
-    """A quote as it was given out. prices: the part of the book that it used, as JSON; language: of its texts."""
+    """A quote as it was given out. text: the same as it is stored, JSON: the core of a stored `quote_data`."""
 
     quote: Quote
-    prices: Mapping[str, Any]
-    language: Language
+    text: bytes
+
+    @classmethod
+    def of(cls, quote: Quote, *, prices: Mapping[str, Any]) -> Self:
+        """prices: the part of the book that the quote used, as JSON values."""
+        return cls(quote, to_json({**quote.model_dump(mode="json"), "language": quote.language, "prices": prices}))
+
+    @property
+    def prices(self) -> Mapping[str, Any]:
+        return cast(Mapping[str, Any], from_json(self.text)["prices"])
+
+    @property
+    def language(self) -> Language:
+        return self.quote.language
 
 
-def issue(book: PriceBook, quote: Quote, *, language: Language) -> IssuedQuote:
+def issue(book: PriceBook, quote: Quote) -> IssuedQuote:
     """Return the quote together with the part of the book that it used."""
-    prices = as_data(pricing.excerpt(book, quote, language=language))
-    return IssuedQuote(quote=quote, prices=prices, language=language)
-
-
-def as_stored(issued: IssuedQuote) -> dict[str, Any]:
-    """Return the quote as JSON values: the core of a stored `quote_data`."""
-    return {**issued.quote.model_dump(mode="json"), "language": issued.language, "prices": issued.prices}
+    return IssuedQuote.of(quote, prices=as_data(pricing.excerpt(book, quote)))
 
 
 def from_stored(data: Mapping[str, Any]) -> IssuedQuote:
-    """Return the quote in a stored `quote_data`, as it was given out."""
-    return IssuedQuote(quote=Quote.model_validate(data), prices=data["prices"], language=data["language"])
+    """Return the quote in a stored `quote_data`, as it was given out, without the person.
+
+    ValidationError or KeyError where there is none in it.
+    """
+    return IssuedQuote.of(Quote.model_validate(data), prices=data["prices"])
 
 
 def dumps(issued: IssuedQuote) -> str:
     """Return the whole token of a quote: URL-safe characters only."""
-    return _sign(_WHOLE, to_json(as_stored(issued)), _WHOLE_DICTIONARY)
+    return _sign(_WHOLE, issued.text, _WHOLE_DICTIONARY)
 
 
 def short(issued: IssuedQuote) -> str:
@@ -104,7 +113,8 @@ def loads(token: str, *, zone: ZoneInfo) -> IssuedQuote:
         signed = _signer().unsign(token)
         version, packed = signed[:1], signed[1:]
         if version == _WHOLE:
-            return from_stored(from_json(_unpack(packed, _WHOLE_DICTIONARY)))
+            text = _unpack(packed, _WHOLE_DICTIONARY)
+            return IssuedQuote(Quote.model_validate_json(text), text)
         if version == _SHORT:
             return _priced_again(*from_json(_unpack(packed, _SHORT_DICTIONARY)), zone=zone)
     except (signing.BadSignature, binascii.Error, zlib.error, ValidationError, ValueError) as error:
@@ -123,11 +133,12 @@ def _priced_again(
         zone=zone,
         language=language,
     )
-    return IssuedQuote(quote=quote, prices=prices, language=language)
+    return IssuedQuote.of(quote, prices=prices)
 
 
 def _sign(version: str, text: bytes, dictionary: bytes) -> str:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=dictionary)
+    # A window that holds the dictionary and most quotes: to make ready for a larger one can take four times as long.
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -13, 6, zdict=dictionary)
     packed = urlsafe_b64encode(squeeze.compress(text) + squeeze.flush()).rstrip(b"=").decode()
     return _signer().sign(version + packed)
 

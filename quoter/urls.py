@@ -1,11 +1,16 @@
 from django.urls import path
+from django.views.decorators.gzip import gzip_page
 
-from quoter import views
+from quoter import brand, share, views
 
 app_name = "quoter"
+# Customers' pages travel compressed: they hold no secret whose length an attacker could learn by asking for them with
+# guesses. Staff's pages, which hold CSRF tokens, do not.
 urlpatterns = [
-    path("", views.calculator, name="calculator"),
-    path("summary/", views.summary, name="summary"),
+    path("", gzip_page(views.calculator), name="calculator"),
+    path("summary/", gzip_page(views.summary), name="summary"),
+    path("share/<str:name>", share.picture, name="share"),
+    path("brand/<str:name>", gzip_page(brand.piece), name="brand"),
     path("robots.txt", views.robots, name="robots"),
     path("sitemap.xml", views.sitemap, name="sitemap"),
 ]

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import found, incoming, numbers, origin, site
+from quoter import found, incoming, language, origin, preview, share, site
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
-from quoter.pricing import FieldError, QuoteRefused
-from quoter.quote import Quote
+from quoter.pricing import FieldError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,9 +25,11 @@ def calculator(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def summary(request: HttpRequest) -> HttpResponse:
-    """Return the bill of the form as it stands, as a piece of the page: the live total."""
-    quote, hints = _preview(typed_lines(incoming.read(request).form))
-    return render(request, "quoter/_summary.html", {"quote": quote, "hints": hints})
+    """Return the pieces of the page that follow from the form as it stands: the bill, the total, each line's title."""
+    lines = typed_lines(incoming.read(request).form)
+    as_it_stands = preview.of(lines)
+    views = LineViews(site.price_book(), [], site.language()).of(lines, as_it_stands.quoted)
+    return render(request, "quoter/_live.html", {**as_it_stands._asdict(), "lines": views})
 
 
 @require_safe
@@ -40,7 +40,9 @@ def robots(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def sitemap(request: HttpRequest) -> HttpResponse:
-    return render(request, "quoter/sitemap.xml", {"address": site.address(request)}, content_type="application/xml")
+    """List the calculator, in each language, and in the one that the browser asks for."""
+    places = language.alternates(site.address(request) + reverse("quoter:calculator"))
+    return render(request, "quoter/sitemap.xml", {"alternates": places}, content_type="application/xml")
 
 
 def page(
@@ -56,50 +58,30 @@ def page(
     errors = list(errors)
     views = LineViews(book, errors, site.language())
     lines = list(lines) or [TypedLine.fresh(book.products[0])]
-    quote, hints = _preview(lines)
+    as_it_stands = preview.of(lines)
+    shown = views.of(lines, as_it_stands.quoted)
+    wrong = [field.name for line in shown for field in line.wrong_fields()]
     address = site.address(request)
     context = {
         "book": book,
         "address": address,
+        "here": reverse("quoter:calculator"),
+        "offline_kit": language.in_tongue(reverse("checkout:offline"), language.of_page()),
         "structured_data": found.structured_data(
             book,
             language=site.language(),
             address=address + reverse("quoter:calculator"),
-            image=address + static("share.png"),
+            image=address + share.address(site.language()),
         ),
         "title": book.title.in_(site.language()),
-        "lines": views.of(lines),
+        "lines": shown,
+        "is_fresh": not any(line.is_begun for line in lines),
+        "first_wrong": wrong[0] if wrong else "",
         "products": [(product.code, product.label.in_(site.language())) for product in book.products],
         "general_errors": views.general(),
         "has_errors": bool(errors),
         "attribution": origin.as_query(came_from),
-        "quote": quote,
-        "hints": [] if errors else hints,
+        **as_it_stands._asdict(),
+        **({"hints": []} if errors else {}),
     }
     return render(request, "quoter/calculator.html", context, status=status)
-
-
-def _preview(lines: Sequence[TypedLine]) -> tuple[Quote | None, list[str]]:
-    """Return the price of the form as it stands, or what is still wrong with what was typed in it so far."""
-    try:
-        return site.preview([line.request() for line in lines]), []
-    except QuoteRefused as refused:
-        missing = {numbers.EMPTY}
-        typed = [error for error in refused.errors if error.message not in missing and _is_typed(error, lines)]
-        return None, list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
-
-
-def _is_typed(error: FieldError, lines: Sequence[TypedLine]) -> bool:
-    """Tell a wrong value from one that the customer has not come to yet."""
-    match error.field.split("."):
-        case ["lines", number, "options", code]:
-            return bool(lines[int(number)].options.get(code))
-        case ["lines", number, "measure", name] if name != "kind":
-            line = lines[int(number)]
-            return bool(line.measures.get(f"{line.kind}.{name}", "")) or not _is_input(name, line)
-        case _:
-            return True
-
-
-def _is_input(name: str, line: TypedLine) -> bool:
-    return f"{line.kind}.{name}" in line.measures

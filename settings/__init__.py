@@ -49,16 +49,22 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "settings.middleware.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "leads.outage.StaffOutageMiddleware",
-    "settings.middleware.StaffSessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "settings.middleware.StaffCsrfMiddleware",
-    "settings.middleware.StaffAuthenticationMiddleware",
-    "settings.middleware.StaffMessageMiddleware",
-    "settings.middleware.StaffAccountMiddleware",
+    "settings.middleware.StaffPagesMiddleware",
+]
+# Customer pages have no session, no cookie and no query: the signed token is the proof at checkout.
+STAFF_MIDDLEWARE = [
+    "leads.outage.StaffOutageMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "leads.staff.middleware.SecondFactorMiddleware",
 ]
+# Django looks for these among the others.
+SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410", "security.W003"]
 
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"
@@ -85,7 +91,19 @@ BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
 # The demo number cannot belong to anybody: Mexico has no area code 000.
 WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
 PRICE_BOOK = env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
+BRAND_LOGO = env.picture("BRAND_LOGO")
+BRAND_COLOR = env.color("BRAND_COLOR")
+BRAND_ACCENT = env.color("BRAND_ACCENT")
 PRIVACY_NOTICE = env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
+
+# They measure visits, of those who agree.
+GA4_MEASUREMENT_ID = env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")
+META_PIXEL_ID = env.spelt("META_PIXEL_ID", r"[0-9]{5,20}", example="1234567890123456")
+if GA4_MEASUREMENT_ID or META_PIXEL_ID:
+    MIDDLEWARE.append("checkout.tags.TagsMiddleware")
+
+# The pictures that chats show beside a link, drawn from the above when the site starts.
+SHARE_DIR = VAR_DIR / "share"
 
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "es-mx", allowed=("es-mx", "en"))
 LANGUAGES = [("es-mx", "Español"), ("en", "English")]
@@ -229,7 +247,7 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "settings.static.StaticFiles"},
 }
 
 # --- Security -------------------------------------------------------------------------------------------------------
@@ -256,8 +274,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
-# Django looks for its CSRF middleware by name; ours is the same, for staff pages.
-SILENCED_SYSTEM_CHECKS = ["security.W003"]
 # The quote's link must not travel to WhatsApp in a Referer header.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 
@@ -280,6 +296,7 @@ _redact = scrubbing.redaction(
         *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
     ]
 )
+SENTRY_DSN = env.text("SENTRY_DSN")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -291,10 +308,10 @@ LOGGING = {
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "settings.logstream.UnblockedStream", "formatter": "line"},
         "sentry": {"class": "sentry_sdk.integrations.logging.EventHandler", "level": "WARNING"},
     },
-    "root": {"handlers": ["console", "sentry"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console", "sentry"] if SENTRY_DSN else ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # A wrong address is the visitor's, not an event for a person to look at.
@@ -306,7 +323,7 @@ LOGGING = {
     },
 }
 
-if SENTRY_DSN := env.text("SENTRY_DSN"):
+if SENTRY_DSN:
     # No integration: the default ones cost more than a quarter of the throughput, and the log handler above already
     # sends every warning and every unhandled error. Local variables and request bodies would hold names and phones.
     try:

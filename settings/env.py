@@ -133,10 +133,51 @@ def path(name: str, default: Path) -> Path:
     return Path(text(name, str(default)))
 
 
+# What stands at the beginning of a picture's file. An SVG has no such mark.
+_PICTURES = {".svg": b"", ".png": b"\x89PNG\r\n\x1a\n", ".webp": b"RIFF"}
+# A customer's page has 40 kB altogether.
+_LARGEST_PICTURE = 20_000
+
+
+def picture(name: str) -> Path | None:
+    """Return the path of a picture that pages can show, or None where there is none."""
+    if not (value := text(name)):
+        return None
+    path = Path(value)
+    mark = _PICTURES.get(path.suffix.lower())
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} cannot be read: {value}") from error
+    if mark is None or not content.startswith(mark) or (mark == b"" and b"<svg" not in content):
+        raise ImproperlyConfigured(f"{name} is no SVG, PNG or WebP file with the ending of its kind: {value}")
+    if len(content) > _LARGEST_PICTURE:
+        raise ImproperlyConfigured(f"{name} has over {_LARGEST_PICTURE // 1000} kB, too much for a phone: {value}")
+    return path
+
+
+def color(name: str) -> str:
+    """Return a colour as #rrggbb, or "" where there is none."""
+    value = text(name).removeprefix("#").lower()
+    if re.fullmatch(r"[0-9a-f]{3}", value):
+        value = "".join(digit * 2 for digit in value)
+    if value and not re.fullmatch(r"[0-9a-f]{6}", value):
+        raise ImproperlyConfigured(f"{name} is no colour such as #0b5d4a.")
+    return f"#{value}" if value else ""
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is one of {', '.join(allowed)}.")
+    return value
+
+
+def spelt(name: str, pattern: str, *, example: str) -> str:
+    """Return a text of one spelling, or "" when it is not set."""
+    value = text(name)
+    if value and not re.fullmatch(pattern, value):
+        raise ImproperlyConfigured(f"{name} is not like {example}.")
     return value
 
 

@@ -1,71 +1,53 @@
-"""Kept libraries' middleware, spared where a customer's page has no use for it.
+"""Middleware of Django and django-csp, spared where a customer's page has no use for it.
 
-Session, login, account, message and CSRF middleware are for staff pages alone: customer pages have no session, no
-cookie and no query, and the signed token is the proof at checkout. The content policy is written once, not once a page.
+Staff pages have middleware of their own, which no other page runs; the content policy is written once, not once a page.
 """
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from allauth.account.middleware import AccountMiddleware
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware, PolicyParts
 from csp.utils import build_policy
 from django.conf import settings
-from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.messages.middleware import MessageMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.module_loading import import_string
 
 STAFF_PATH = "/admin/"
 
 
-class _StaffPagesOnly:
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(STAFF_PATH):
-            return super().__call__(request)  # type: ignore[misc,no-any-return]
-        return self.get_response(request)  # type: ignore[attr-defined,no-any-return]
-
-
-class StaffSessionMiddleware(_StaffPagesOnly, SessionMiddleware):
-    pass
-
-
-class StaffAuthenticationMiddleware(_StaffPagesOnly, AuthenticationMiddleware):
-    pass
-
-
-class StaffMessageMiddleware(_StaffPagesOnly, MessageMiddleware):
-    pass
-
-
-class StaffAccountMiddleware:
-    """allauth's, which is a function."""
+class StaffPagesMiddleware:
+    """Hands staff pages to a handler with STAFF_MIDDLEWARE; every other page costs one look at its address."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-        self._for_staff: Any = AccountMiddleware(get_response)
+        self._customers = get_response
+        self._staff = _StaffHandler().chain
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         is_staff_page = request.path_info.startswith(STAFF_PATH)
-        answer: HttpResponseBase = (self._for_staff if is_staff_page else self.get_response)(request)
+        answer: HttpResponseBase = (self._staff if is_staff_page else self._customers)(request)
         return answer
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        if request.path_info.startswith(STAFF_PATH):
-            answer: HttpResponseBase | None = self._for_staff.process_exception(request, exception)
-            return answer
-        return None
 
+class _StaffHandler(BaseHandler):
+    """Django's own handler, which takes its middleware from STAFF_MIDDLEWARE."""
 
-class StaffCsrfMiddleware(_StaffPagesOnly, CsrfViewMiddleware):
-    def process_view(self, request, callback, callback_args, callback_kwargs):  # type: ignore[no-untyped-def]
-        if request.path_info.startswith(STAFF_PATH):
-            return super().process_view(request, callback, callback_args, callback_kwargs)
-        return None
+    def __init__(self) -> None:
+        self._view_middleware: list[Any] = []
+        self._template_response_middleware: list[Any] = []
+        self._exception_middleware: list[Any] = []
+        self.chain: Any = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
+        for path in reversed(settings.STAFF_MIDDLEWARE):
+            middleware = import_string(path)(self.chain)
+            if hasattr(middleware, "process_view"):
+                self._view_middleware.insert(0, middleware.process_view)
+            if hasattr(middleware, "process_exception"):
+                self._exception_middleware.append(middleware.process_exception)
+            self.chain = convert_exception_to_response(middleware)
 
 
 class ContentPolicyMiddleware(CSPMiddleware):

@@ -2,12 +2,12 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("", include("quoter.urls")),
     path("", include("checkout.urls")),
+    path("", include("quoter.urls")),
     path("", include("leads.urls")),
     path("admin/", include("leads.staff.urls")),  # before the admin's own, whose login and logout they replace
     path("admin/", admin.site.urls),
 ]
 
-handler404 = "checkout.views.not_found"
-handler500 = "checkout.views.server_error"
+handler404 = "checkout.fallbacks.not_found"
+handler500 = "checkout.fallbacks.server_error"

@@ -2,16 +2,21 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, CDPSession, Page, expect, sync_playwright
 
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 390, 1280, 844
+WHOLE = ["chromium", "chromium-browser", "google-chrome"]
+# The same without its window, and by a third quicker; what is no part of a page, such as notices, the whole one has.
+SHELL = ["chromium-headless-shell", *WHOLE]
 # A slow machine is no finding.
 PATIENCE_MS = 15_000
+# Playwright's own word.
+BLOCKED = ["Service Worker registration blocked"]
 # The last one lets it find this machine and nobody else.
 FLAGS = [
     "--no-sandbox",
@@ -31,21 +36,27 @@ class NoChromium(Exception):
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    if program is None:
-        raise NoChromium("There is no Chromium to drive; on Debian: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    with sync_playwright() as playwright, launched(playwright.chromium, SHELL) as browser:
         expect.set_options(timeout=PATIENCE_MS)
         yield browser
-        browser.close()
 
 
 @contextmanager
-def chromium_or_skip() -> Iterator[Browser]:
+def launched(kind: BrowserType, names: Sequence[str]) -> Iterator[Browser]:
+    """Yield the first of these programs that is installed, running."""
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        raise NoChromium("There is no Chromium to drive; on Debian: apt install chromium")
+    browser = kind.launch(executable_path=program, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def chromium_or_skip(running: Callable[[], AbstractContextManager[Browser]] = chromium) -> Iterator[Browser]:
     """Where there is no Chromium the tests are skipped; in CI they fail."""
     try:
-        with chromium() as browser:
+        with running() as browser:
             yield browser
     except NoChromium as missing:
         pytest.fail(str(missing)) if os.environ.get("CI") == "true" else pytest.skip(str(missing))
@@ -55,9 +66,10 @@ def chromium_or_skip() -> Iterator[Browser]:
 def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumstances: Any) -> Iterator[BrowserContext]:
     """Yield a context in whose console nothing may appear: no fault, no breach of the content policy.
 
-    expected: parts of lines that may. circumstances: as new_context takes them.
+    expected: parts of lines that may. circumstances: as new_context takes them; service workers do not come unless
+    asked for: what they answer, no test sees.
     """
-    context = browser.new_context(**{"locale": "es-MX", **circumstances})
+    context = browser.new_context(**{"locale": "es-MX", "service_workers": "block", **circumstances})
     context.set_default_timeout(PATIENCE_MS)
     console: list[str] = []
     context.on("console", lambda line: console.append(line.text))
@@ -66,5 +78,20 @@ def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumst
         yield context
     finally:
         context.close()
-    unexpected = [line for line in console if not any(part in line for part in expected)]
+    unexpected = [line for line in console if not any(part in line for part in (*expected, *BLOCKED))]
     assert not unexpected, unexpected
+
+
+def worker_of(page: Page) -> tuple[CDPSession, dict[str, str]]:
+    """Return a line to the browser, and what it calls the service worker of a page: events come to a worker from it."""
+    registered: dict[str, str] = {}
+    chrome = page.context.new_cdp_session(page)
+    chrome.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda event: registered.update({each["scopeURL"]: each["registrationId"] for each in event["registrations"]}),
+    )
+    chrome.send("ServiceWorker.enable")
+    scope = page.evaluate("navigator.serviceWorker.ready.then(registration => registration.scope)")
+    while scope not in registered:
+        page.wait_for_timeout(20)
+    return chrome, {"origin": page.evaluate("location.origin"), "registrationId": registered[scope]}

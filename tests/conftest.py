@@ -1,4 +1,4 @@
-"""What every test finds: the static files collected as for production. Fixtures of one subject stay in its file."""
+"""What every test finds, and what many ask for; a fixture of one subject stays in its file."""
 
 import signal
 from collections.abc import Iterator
@@ -10,8 +10,12 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from playwright.sync_api import Browser
 
-from leads import courier, health
+from leads import courier, health, seats
+from tests import live
+from tests.browser import chromium_or_skip
+from tests.live import Postgres
 
 # Whoever ends pytest ends the servers that it started, too.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -25,6 +29,10 @@ def pytest_report_header() -> str:
     return f"database: {django_settings.DATABASE_KIND}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The database, in a time zone that nobody here is in: what is right in UTC only is found out."""
@@ -32,6 +40,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'")
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def connections_outlive_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with Django's own client: a request in a test must not end the transaction of the test."""
+    monkeypatch.setattr(seats, "close_old_connections", lambda: None)
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +57,31 @@ def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
     courier.stop()
 
 
+@pytest.fixture(autouse=True)
+def patience(settings: Any) -> None:
+    """A slow machine is no outage: where Postgres answers at all, a lead is stored."""
+    settings.LEAD_WAIT_MS = 5000
+
+
 @pytest.fixture(scope="session", autouse=True)
 def collected_static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     django_settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
     call_command("collectstatic", verbosity=0, interactive=False)
     return django_settings.STATIC_ROOT
+
+
+# --- On request -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres of the module's own, to be broken."""
+    with live.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # Not for longer: while one runs in its thread, Django takes that for asynchronous and keeps off the database.
+    with chromium_or_skip() as running:
+        yield running

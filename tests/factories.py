@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from leads.courier import upsert
 from leads.models import Lead
 from leads.record import Contact, LeadRecord
+from leads.upsert import upsert
 from quoter import site, token
 from quoter.quote import LineRequest
 

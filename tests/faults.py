@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.live import Postgres
+from tests.live import Postgres, eventually
 from tests.proxy import Mode, Proxy
 
 Fault = Callable[[Postgres, Proxy], AbstractContextManager[None]]
@@ -201,6 +201,14 @@ def wrong_password(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
     finally:
         rules.write_text(trusting)
         postgres.query("SELECT pg_reload_conf()")
+        assert eventually(lambda: _lets_in(postgres))
+
+
+def _lets_in(postgres: Postgres) -> bool:
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(postgres.url, user=ROLE).close()
+        return True
+    return False
 
 
 @contextmanager

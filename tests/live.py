@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
 from functools import cache
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
@@ -22,6 +24,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
 WHATSAPP_NUMBER = "526561234567"
 # Behind a host's proxy, which says so: in production the site sends plain http to https.
 THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}
@@ -121,6 +124,41 @@ class Site:
         self.url, self.environment, self.process = f"http://127.0.0.1:{port}", environment, process
         self._port, self._log = port, log
 
+    def stop(self) -> None:
+        """End gunicorn as a power cut does, so that nobody answers at the port any more."""
+        workers = self.workers()
+        for pid in (self.process.pid, *workers):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+        assert eventually(lambda: not any(_is_running(pid) for pid in workers))
+
+    def start(self) -> None:
+        """Start gunicorn again where it was stopped."""
+        command = [f"--bind=127.0.0.1:{self._port}", *self.process.args[-1:]]
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
+        assert eventually(self._answers), self.log
+
+    def freeze(self) -> None:
+        """Leave gunicorn there, and have it answer nobody."""
+        for pid in (self.process.pid, *self.workers()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in (self.process.pid, *self.workers()):
+            os.kill(pid, signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        with suppress(OSError):
+            return self.get("/healthz").status == 200
+        return False
+
     @property
     def log(self) -> str:
         """Return what gunicorn and the site have logged so far."""
@@ -161,6 +199,13 @@ class Site:
         return Answer(response.status, response.headers, text, time.monotonic() - started)
 
 
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def is_up(site: Site) -> bool:
     """Whether every worker says so: whichever answers, the next one may be another."""
     answers = [site.get("/healthz").json for _ in range(8)]
@@ -168,10 +213,13 @@ def is_up(site: Site) -> bool:
 
 
 @contextmanager
-def site(database_url: str, *, under: Sequence[str] = (), **changes: str) -> Iterator[Site]:
+def site(
+    database_url: str, *, under: Sequence[str] = (), application: str = "settings.wsgi", **changes: str
+) -> Iterator[Site]:
     """Yield a site that answers, as in production, with an outbox of its own.
 
-    under: a command that runs gunicorn's, such as unshare. changes: environment variables, such as DEBUG="true".
+    under: a command that runs gunicorn's, such as unshare. application: what gunicorn runs. changes: environment
+    variables, such as DEBUG="true".
     """
     collect_static()
     with TemporaryDirectory(prefix="folio-site-") as directory, socket.create_server(("127.0.0.1", 0)) as listener:
@@ -181,7 +229,7 @@ def site(database_url: str, *, under: Sequence[str] = (), **changes: str) -> Ite
         with log.open("wb") as output:
             # Gunicorn takes over a socket that listens already: nobody else can get hold of the port meanwhile.
             process = subprocess.Popen(
-                [*under, sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", "settings.wsgi"],
+                [*under, sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", application],
                 cwd=ROOT,
                 env=variables,
                 pass_fds=[listener.fileno()],
@@ -198,11 +246,11 @@ def site(database_url: str, *, under: Sequence[str] = (), **changes: str) -> Ite
                 raise AssertionError(f"The site does not start:\n{running.log}") from error
             yield running
         finally:
-            process.terminate()
+            running.process.terminate()
             try:
-                process.wait(PATIENCE_S)
+                running.process.wait(PATIENCE_S)
             finally:
-                process.kill()
+                running.process.kill()
 
 
 def environment(database_url: str, **changes: str) -> dict[str, str]:
@@ -228,7 +276,16 @@ def manage(*arguments: str, environment: Mapping[str, str]) -> str:
 
 @cache
 def collect_static() -> None:
-    manage("collectstatic", "--noinput", environment=environment(NOBODY_LISTENS))
+    """Once for all the processes of a test run: none may write what another's site is reading."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    VAR.mkdir(exist_ok=True)
+    with (VAR / "static-collected-by").open("a+") as note:
+        flock(note, LOCK_EX)
+        note.seek(0)
+        if not run or note.read() != run:
+            manage("collectstatic", "--noinput", environment=environment(NOBODY_LISTENS))
+            note.truncate(0)
+            note.write(run)
 
 
 def at_once(count: int, action: Callable[[], Any]) -> list[Any]:

@@ -54,7 +54,7 @@ def test_what_was_given_out_follows_from_its_own_prices():
 def test_so_does_a_quote_of_another_book_whatever_the_shop_sells_now():
     lines: list[LineRequest] = [turf("20.5", extras=("infill",)), edging("10")]
     quote = priced(TURF, *lines)
-    assert found_in(quote_record(token.issue(TURF, quote, language="en"), visitor_id="").quote_data) == []
+    assert found_in(quote_record(token.issue(TURF, quote), visitor_id="").quote_data) == []
     assert site.price_book().name == CONCRETE.name
 
 

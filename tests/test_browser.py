@@ -1,45 +1,42 @@
 """The customer's journey in a real Chromium: on a phone and a desktop, with JavaScript and without, in production."""
 
 import json
-from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from decimal import Decimal
-from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import live
-from tests.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH, chromium_or_skip, silent_context
-from tests.live import Postgres, Site, message
+from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.live import Postgres, Site
 from tests.quotes import BOOKS
-
-NAME, PHONE = "María Peña", "656 123 4567"
-CHAT = "https://wa.me/"
-
-# 5.6 m³ is billed as 6, at 2,569.46 and 150.00 of fibre; 40 m² × 12 cm × 0.98 = 4.704 m³ is billed as 5, at 3,254.56:
-# 16,316.76 + 16,272.80 = 32,589.56, and 8 % on it 2,607.16.
-TOTAL = "35,196.72"
+from tests.walk import (
+    CHAT,
+    NAME,
+    PHONE,
+    STRAY_ERRORS,
+    TOTAL,
+    choose,
+    fill_in_two_lines,
+    fits_the_screen,
+    get_the_quote,
+    go_to_the_chat,
+    press,
+    tab_to,
+    typed,
+    unfold,
+    visiting,
+)
 
 Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with live.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def site(postgres: Postgres) -> Iterator[Site]:
-    with live.site(postgres.url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_or_skip() as running:
+    # A slow machine is no outage.
+    with live.site(postgres.url, LEAD_WAIT_MS="5000") as running:
         yield running
 
 
@@ -54,91 +51,6 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
             return page
 
         yield open_calculator
-
-
-@contextmanager
-def visiting(
-    browser: Browser, site: Site, *, width: int = PHONE_WIDTH, scripts: bool = True, locale: str = "es-MX"
-) -> Iterator[Page]:
-    """Yield a page. Nothing may appear in its console, and nothing be asked of anyone but the site and WhatsApp."""
-    circumstances = {
-        "base_url": site.url,
-        "viewport": {"width": width, "height": HEIGHT},
-        "java_script_enabled": scripts,
-        "locale": locale,
-        "extra_http_headers": live.THROUGH_THE_PROXY,
-    }
-    strangers: list[str] = []
-    with silent_context(browser, expected=["status of 422"], **circumstances) as context:
-        context.on("request", lambda request: strangers.append(request.url) if is_strange(request.url, site) else None)
-        page = context.new_page()
-        answer_as_whatsapp(page)
-        yield page
-    assert strangers == []
-
-
-def is_strange(url: str, site: Site) -> bool:
-    return not url.startswith((f"{site.url}/", CHAT, "data:"))
-
-
-def answer_as_whatsapp(page: Page) -> None:
-    # Playwright's own interception lets the target of a redirect pass; this one does not.
-    chrome = page.context.new_cdp_session(page)
-    html = [{"name": "Content-Type", "value": "text/html"}]
-    no_icon = b64encode(b'<link rel="icon" href="data:,">').decode()
-    chat = {"responseCode": 200, "responseHeaders": html, "body": no_icon}
-    answer = partial(chrome.send, "Fetch.fulfillRequest")
-    chrome.on("Fetch.requestPaused", lambda paused: answer({"requestId": paused["requestId"], **chat}))
-    chrome.send("Fetch.enable", {"patterns": [{"urlPattern": f"{CHAT}*", "resourceType": "Document"}]})
-
-
-# --- What a customer does -------------------------------------------------------------------------------------------
-
-
-def choose(page: Page, name: str, value: str) -> None:
-    page.click(f'input[name="{name}"][value="{value}"] + label')
-
-
-def press(page: Page, edit: str) -> None:
-    """Press an edit button and wait until the page has changed."""
-    page.locator(".lines").evaluate("lines => { lines.dataset.before = '' }")
-    page.click(f'button[name="edit"][value="{edit}"]')
-    expect(page.locator(".lines:not([data-before])")).to_be_visible()
-
-
-def fill_in_two_lines(page: Page) -> None:
-    choose(page, "lines.0.options.strength", "200")
-    choose(page, "lines.0.options.service", "direct")
-    page.fill('[name="lines.0.measure.volume.m3"]', "5,6")
-    page.check('[name="lines.0.extras"][value="fiber"]')
-    press(page, "add:concrete")
-    choose(page, "lines.1.options.strength", "250")
-    choose(page, "lines.1.options.service", "pumped")
-    choose(page, "lines.1.measure.kind", "solid_area")
-    page.fill('[name="lines.1.measure.solid_area.area_m2"]', "40")
-    page.fill('[name="lines.1.measure.solid_area.thickness_cm"]', "12")
-
-
-def get_the_quote(page: Page) -> str:
-    """Press the button that is in sight; return the folio on the quote's page."""
-    page.click(".summary button.primary")
-    page.wait_for_url("**/q/*/**")
-    return page.locator(".paper").get_attribute("data-folio")
-
-
-def go_to_the_chat(page: Page, *, name: str = NAME, phone: str = PHONE) -> str:
-    """Leave name and phone; return the message in the chat."""
-    page.fill("#name", name)
-    page.fill("#phone", phone)
-    page.click("#checkout button.primary")
-    page.wait_for_url(f"{CHAT}**")
-    return message(page.url)
-
-
-def typed(page: Page) -> dict[str, list[str]]:
-    """Return what stands in the calculator's form."""
-    pairs = page.evaluate("() => [...new FormData(document.querySelector('#calculator'))]")
-    return {name: [value for key, value in pairs if key == name] for name, _ in pairs}
 
 
 # --- The journey ----------------------------------------------------------------------------------------------------
@@ -193,26 +105,11 @@ def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres, scripts):
     }
 
 
-def fits_the_screen(page: Page) -> None:
-    """Nothing reaches beyond the right edge, and on a phone a thumb hits every control."""
-    assert page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth")
-    if page.viewport_size["width"] == PHONE_WIDTH:
-        assert page.evaluate(SMALL_TARGETS) == []
-
-
-# A radio button is as large as its label. A link within a sentence is exempt, for it is as high as its line.
-SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
-  .filter((target) => target.checkVisibility() && !target.closest(".visually-hidden, .skip, .website"))
-  .filter(({ parentNode }) => ![...parentNode.childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim()))
-  .map((target) => [target, target.matches("[type=radio], [type=checkbox]") ? target.labels[0] : target])
-  .map(([target, area]) => [target.outerHTML.slice(0, 90), area.getBoundingClientRect().height])
-  .filter(([, height]) => height < 44)"""
-
-
 @SCRIPTS
 def test_edit_buttons_keep_all_that_was_typed(visit, scripts):
     page = visit(scripts=scripts)
     fill_in_two_lines(page)
+    unfold(page, '[name="lines.0.measure.volume.m3"]')
     page.fill('[name="lines.0.measure.volume.m3"]', "5,")  # in the middle of a number
     choose(page, "lines.0.measure.kind", "block")
     page.fill('[name="lines.0.measure.block.length_m"]', "7.25")
@@ -246,6 +143,7 @@ def line(form: dict[str, list[str]], number: int) -> dict[str, list[str]]:
 def test_what_is_typed_while_an_edit_is_under_way_is_kept(visit):
     page = visit()
     volume = page.locator('[name="lines.0.measure.volume.m3"]')
+    unfold(page, '[name="lines.0.measure.volume.m3"]')
 
     def type_meanwhile(route: Route) -> None:
         volume.fill("7,5")
@@ -270,15 +168,70 @@ def test_back_from_the_quote_finds_all_that_was_typed(visit, scripts):
         expect(page.locator("#summary .total")).to_contain_text(TOTAL)
 
 
+def test_what_was_typed_is_there_for_whoever_closes_the_page_and_comes_back(visit):
+    page = visit()
+    fill_in_two_lines(page)
+    before = typed(page)
+    expect(page.locator("#summary .total")).to_contain_text(TOTAL)
+
+    again = page.context.new_page()
+    page.close()
+    again.goto("/?utm_source=flyer")
+    expect(again.locator("[data-brought-back]")).to_be_visible()
+    expect(again.locator("#summary .total")).to_contain_text(TOTAL)
+    there = typed(again)
+    assert there.pop("attribution")[0].startswith("utm_source=flyer")
+    assert there == before
+    kept = again.evaluate("() => localStorage.getItem('folio.draft')")
+    assert "utm_source" not in kept
+
+    again.click("[data-brought-back] [data-start-over]")
+    expect(again.locator("[data-line]")).to_have_count(1)
+    again.reload()
+    expect(again.locator("[data-brought-back]")).to_be_hidden()
+    assert not line(typed(again), 0).keys() - {"product", "measure.kind"}
+
+
+def test_a_job_that_became_a_quote_is_not_brought_back_by_the_link_to_a_new_one(visit):
+    page = visit()
+    fill_in_two_lines(page)
+    get_the_quote(page)
+    page.get_by_role("link", name="Nueva cotización").click()
+    expect(page.locator(".direct")).to_be_visible()
+    expect(page.locator("[data-line]")).to_have_count(1)
+
+
+def test_a_browser_that_keeps_nothing_calculates_all_the_same(visit):
+    page = visit()
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } })")
+    page.reload()
+    fill_in_two_lines(page)
+    expect(page.locator("#summary .total")).to_contain_text(TOTAL)
+
+
+def test_the_total_and_the_button_stay_in_sight_on_a_phone(visit):
+    page = visit()
+    fill_in_two_lines(page)
+    for top in (0, 600, 5000):
+        page.evaluate("(top) => scrollTo(0, top)", top)
+        expect(page.locator("#tally")).to_contain_text(TOTAL)
+        expect(page.locator("#tally")).to_be_in_viewport()
+        expect(page.locator(".summary button.primary")).to_be_in_viewport(ratio=1)
+
+
 def test_a_quote_needs_no_mouse(visit):
     page = visit()
+    tab_to(page, ".direct > summary")
+    page.keyboard.press("Enter")
     tab_to(page, '[name="lines.0.options.strength"]')
     page.keyboard.press("Space")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     tab_to(page, '[name="lines.0.options.service"]')
     page.keyboard.press("Space")
-    tab_to(page, '[name="lines.0.measure.kind"]')
+    tab_to(page, ".others > summary")
+    page.keyboard.press("Enter")
+    tab_to(page, '[name="lines.0.measure.kind"]', backwards=True)
     page.keyboard.press("ArrowDown")
     tab_to(page, '[name="lines.0.measure.solid_dimensions.length_m"]')
     for text in ("10", "5", "10"):
@@ -306,14 +259,6 @@ def test_a_quote_needs_no_mouse(visit):
     page.keyboard.type(PHONE)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{CHAT}**")
-
-
-def tab_to(page: Page, selector: str, *, backwards: bool = False) -> None:
-    for _ in range(40):
-        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
-            return
-        page.keyboard.press("Shift+Tab" if backwards else "Tab")
-    raise AssertionError(f"{selector} is not within reach of the Tab key")
 
 
 def test_another_trade_needs_another_price_book_and_nothing_else(browser, postgres):
@@ -368,8 +313,7 @@ def test_a_wrong_quantity_is_explained_beside_its_field_and_nothing_typed_is_los
     assert page.evaluate(STRAY_ERRORS) == []
     assert typed(page) == before
     fits_the_screen(page)
-    if scripts:
-        expect(page.locator("[data-alert]")).to_be_focused()
+    expect(field).to_be_focused()
 
     field.fill("40")
     get_the_quote(page)
@@ -401,12 +345,6 @@ def test_every_message_belongs_to_a_field(visit, options, kind, measure):
     assert page.evaluate(STRAY_ERRORS) == []
 
 
-# Messages beside a field that neither a field nor a group of them names as its description.
-STRAY_ERRORS = """() => [...document.querySelectorAll(".error")]
-  .filter(({ id }) => !document.querySelector(`:is([aria-invalid=true], fieldset)[aria-describedby~="${id}"]`))
-  .map((message) => message.textContent)"""
-
-
 @SCRIPTS
 def test_a_wrong_phone_is_explained_beside_its_field_and_the_name_is_kept(visit, scripts):
     page = visit(scripts=scripts)
@@ -421,8 +359,7 @@ def test_a_wrong_phone_is_explained_beside_its_field_and_the_name_is_kept(visit,
     expect(page.locator("#name")).to_have_value(NAME)
     expect(page.locator("#phone")).to_have_value("123")
     fits_the_screen(page)
-    if scripts:
-        expect(page.locator("[data-alert]")).to_be_focused()
+    expect(page.locator("#phone")).to_be_focused()
     assert TOTAL in go_to_the_chat(page)
 
 

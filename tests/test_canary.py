@@ -101,12 +101,6 @@ class Staff:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with live.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def sentry() -> Iterator[Ingest]:
     with ingest() as running:
         yield running

@@ -21,11 +21,11 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from leads import outbox
-from leads.courier import AUTH_BLOCK
 from leads.doctor import clock, delivery, session
 from leads.doctor import connection as way_in
 from leads.doctor.environment import VARIABLES
 from leads.doctor.finding import Level
+from leads.door import AUTH_BLOCK
 from leads.outbox import Outbox
 from leads.record import lead_record
 from leads.segment import DAMAGED, Item
@@ -433,7 +433,7 @@ def test_it_leaves_nothing_behind(shop, postgres):
 
 def test_the_variables_are_those_of_the_example():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) <= set(VARIABLES)
+    assert tuple(re.findall(r"^(?:# )?([A-Z0-9_]+)=", example, re.MULTILINE)) == VARIABLES
 
 
 # --- Secrets and people ---------------------------------------------------------------------------------------------

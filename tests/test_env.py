@@ -643,3 +643,16 @@ def test_a_start_with_every_secret_in_its_place_says_none_of_them():
     process = python("print('started')", **PRODUCTION | SECRETS)
     assert process.stdout == "started\n"
     assert not [secret for secret in (*SECRETS.values(), "S3cret") if secret in process.stderr]
+
+
+@pytest.mark.parametrize("value", ["G-AB12CD34EF", ""])
+def test_an_id_of_one_spelling_is_taken_as_it_is(monkeypatch, value):
+    monkeypatch.setenv("GA4_MEASUREMENT_ID", value)
+    assert env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF") == value
+
+
+@pytest.mark.parametrize("value", ["UA-12345-1", "g-ab12", "G-AB12 ", 'G-1"><script>'])
+def test_an_id_of_another_spelling_is_refused(monkeypatch, value):
+    monkeypatch.setenv("GA4_MEASUREMENT_ID", f"{value}x")
+    with pytest.raises(ImproperlyConfigured, match=r"^GA4_MEASUREMENT_ID is not like G-AB12CD34EF\.$"):
+        env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")

@@ -229,7 +229,7 @@ def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, dja
 
     assert [written for written, _ in steps] == [2, 4, 5]
     assert steps[-1][1] == 1
-    noted = LeadEvent.objects.filter(kind="exported", actor=admin_user).order_by("id")
+    noted = LeadEvent.objects.filter(kind="exported", actor=admin_user).order_by("at", "lead_id")
     assert [(event.lead_id, event.at.second) for event in noted] == [
         (lead.pk, page) for lead, page in zip(leads, [0, 0, 1, 1, 2], strict=True)
     ]

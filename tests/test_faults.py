@@ -30,7 +30,7 @@ from tests.factories import a_contact, an_issued_quote
 from tests.live import Answer, Postgres, Site, at_once, eventually, is_up, message
 from tests.proxy import Mode, Proxy, proxy
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 # What one checkout may take: it waits for Postgres for 0.4 s at most; the rest is for a busy machine.
 BUDGET_S = 1.0
@@ -87,7 +87,9 @@ def folios(postgres: Postgres) -> Counter[str]:
 
 
 def arrived(postgres: Postgres, expected: set[str]) -> bool:
-    return folios(postgres) == Counter(expected)
+    """Whether each of these is there once; one of an earlier test may come meanwhile."""
+    found = folios(postgres)
+    return all(found[folio] == 1 for folio in expected)
 
 
 def threads(site: Site) -> int:
@@ -185,7 +187,8 @@ def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, netwo
     record_property("queued", f"{with_warning} of {len(answers)}")
     record_property("recovery_s", round(recovery, 2))
 
-    assert recovery < RECOVERY_S, site.log[log_before:]
+    # With a margin: other tests run beside this one, and it asks every worker several times.
+    assert recovery < RECOVERY_S + 1, site.log[log_before:]
     if fault not in HEALED_AT_ONCE:
         assert with_warning
         assert "breaker closed" not in said  # it stays open for as long as the fault lasts
@@ -280,6 +283,9 @@ def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
             assert network.connections == 1
             if fault is faults.wrong_password:
                 assert postgres.log[log_before:].count("password authentication failed") == 1
+            with pytest.raises(AssertionError, match="outbox"):
+                site.manage("outbox", "flush", "--timeout=3")
+            assert network.connections == 2  # a person asked, once
         assert not arrived(postgres, folios_of(answers))
         assert "0 pending" in site.manage("outbox", "flush")
         assert eventually(lambda: is_up(site))
@@ -335,9 +341,11 @@ def test_a_lead_sent_twice_during_an_outage_is_one_row_with_the_newer_details(si
         check_out_with(site, quote, name="Zoila")
         check_out_with(site, quote)
         check_out_with(site, quote, phone="656 111 2233")
+    rows = "SELECT name, phone FROM leads WHERE folio = %s"
+    newest = [{"name": PERSON["name"], "phone": "+526561112233"}]
+    assert eventually(lambda: postgres.query(rows, quote["folio"]) == newest)
     assert eventually(lambda: is_up(site))
-    rows = postgres.query("SELECT name, phone FROM leads WHERE folio = %s", quote["folio"])
-    assert rows == [{"name": PERSON["name"], "phone": "+526561112233"}]
+    assert postgres.query(rows, quote["folio"]) == newest
 
 
 # --- Staff and customers share the threads --------------------------------------------------------------------------
@@ -357,16 +365,24 @@ print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
 """
 
 
+STAFF_PAGE = "/admin/leads/lead/"
+
+
+def staff_are_served(site: Site, session: str) -> None:
+    """Leave the threads with connections of staff's: few at a time, for not many threads may wait for Postgres."""
+    for _ in range(6):
+        assert eventually(lambda: at_once(4, lambda: site.get(STAFF_PAGE, Cookie=session).status) == [200] * 4)
+
+
 @pytest.mark.parametrize("fault", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
 def test_staff_who_were_there_before_a_fault_get_its_page_from_the_first_request_on(fault, site, postgres, network):
     warm_up(site)
     session = site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]
-    staff_page = "/admin/leads/lead/"
-    assert eventually(lambda: at_once(16, lambda: site.get(staff_page, Cookie=session).status) == [200] * 16)
-    given = site.get(staff_page, Cookie=session).headers.get_all("Set-Cookie")
+    staff_are_served(site, session)
+    given = site.get(STAFF_PAGE, Cookie=session).headers.get_all("Set-Cookie")
     [proof] = [cookie.partition(";")[0] for cookie in given if cookie.startswith("staff-outage=")]
     with fault(postgres, network):
-        pages = at_once(8, lambda: site.get(staff_page, Cookie=f"{session}; {proof}"))
+        pages = at_once(8, lambda: site.get(STAFF_PAGE, Cookie=f"{session}; {proof}"))
     assert {page.status for page in pages} == {503}
     assert eventually(lambda: is_up(site))
 
@@ -374,11 +390,10 @@ def test_staff_who_were_there_before_a_fault_get_its_page_from_the_first_request
 def test_staff_pages_that_hang_leave_customers_their_threads(site, postgres, network):
     warm_up(site)
     cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
-    staff_page = "/admin/leads/lead/"
-    assert eventually(lambda: at_once(16, lambda: site.get(staff_page, **cookie).status) == [200] * 16)
+    staff_are_served(site, cookie["Cookie"])
     quotes = quotes_for(site, 3)
     with faults.hung(postgres, network):
-        hanging = [Thread(target=site.get, args=[staff_page], kwargs=cookie) for _ in range(16)]
+        hanging = [Thread(target=site.get, args=[STAFF_PAGE], kwargs=cookie) for _ in range(16)]
         for thread in hanging:
             thread.start()
         answers = customers_pass(site, rounds=3, quotes=quotes)
@@ -396,6 +411,7 @@ def kept(tmp_path: Path) -> dict[str, str]:
     return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "fault", [faults.refused, faults.hung, faults.frozen, faults.locked], ids=lambda fault: fault.__name__
 )
@@ -414,6 +430,7 @@ def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, networ
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
 
 
+@pytest.mark.alone
 def test_a_site_stopped_in_the_middle_of_a_write_loses_nothing(postgres, network, tmp_path):
     with live.site(network.url, **kept(tmp_path)) as site:
         warm_up(site)
@@ -555,10 +572,14 @@ def needs_root(what: str) -> None:
 
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Path]:
-    """Mount 1 MiB of memory."""
-    needs_root("a disk that is full")
+    """Mount 8 MiB that become read-only when something is wrong with them, as the disks of most machines do."""
+    needs_root("a disk of its own")
+    image = directory.with_suffix(".image")
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], check=True)
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, directory], check=True)
     try:
         yield directory
     finally:
@@ -572,7 +593,13 @@ def fill(disk: Path) -> None:
 
 
 def make_read_only(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    found = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True)
+    device = Path(found.stdout.strip()).name
+    Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("by hand")
+
+
+def is_queued(site: Site, answer: Answer) -> bool:
+    return f"queued: folio={answer.json['folio']}" in site.log
 
 
 @pytest.mark.parametrize("spoil", [fill, make_read_only])
@@ -584,11 +611,12 @@ def test_the_spare_directory_takes_over_from_a_disk_that_takes_nothing(spoil, da
             warm_up(site)
             with database(postgres, network):
                 answers = customers_pass(site, rounds=1)
-                with suppress(subprocess.CalledProcessError):  # busy: it is written to
-                    spoil(disk)
+                spoil(disk)
                 answers += customers_pass(site, rounds=2)
+                # A new file on a disk that is busy may take too long for a lead; soon they are journaled again.
+                assert eventually(lambda: is_queued(site, check_out_with(site, a_quote(site))))
             assert eventually(lambda: arrived(postgres, folios_of(answers))), site.log
-            assert "carried" not in site.log
+            assert "spare: " in site.log
             assert not traces_in(site.log)
 
 
@@ -605,11 +633,11 @@ def test_leads_are_stored_without_any_disk_and_carried_without_a_database(postgr
         assert all(f"carried: folio={folio}" in site.log for folio in folios_of(carried))
         assert not traces_in(site.log)
         assert eventually(lambda: is_up(site))
+        # From memory, since the process lives. The message has them in any case.
+        assert eventually(lambda: arrived(postgres, folios_of(stored + carried))), site.log
         for answer in carried[:3]:
             said = site.manage("restore_lead", message(answer.json["whatsapp_url"]))
-            # Its quote, which no disk took either, may have arrived by itself since.
-            assert said in (f"{answer.json['folio']}: created", f"{answer.json['folio']}: completed")
-        assert arrived(postgres, folios_of(stored + carried[:3]))
+            assert said == f"{answer.json['folio']}: unchanged"
 
 
 @contextmanager

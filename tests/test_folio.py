@@ -28,6 +28,14 @@ def test_other_random_bits_make_another_folio(one, other):
     assert (folio.mint(day, random_bits=one) == folio.mint(day, random_bits=other)) == (one == other)
 
 
+@given(DAYS, DAYS, BITS)
+def test_no_device_can_write_a_folio_of_ours(day, other, random_bits):
+    minted = folio.mint(day, random_bits=random_bits, by_device=True)
+    assert folio.parse(minted) == minted
+    assert folio.is_of_a_device(minted)
+    assert not folio.is_of_a_device(folio.mint(other, random_bits=random_bits))
+
+
 @pytest.mark.parametrize("random_bits", [-1, 1 << 40])
 def test_a_folio_takes_forty_bits(random_bits):
     with pytest.raises(ValueError, match="40 bits"):

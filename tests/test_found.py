@@ -16,6 +16,13 @@ IN_ENGLISH = {"headers": {"accept-language": "en"}}
 LOCATION = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
 
 
+IN_EACH_LANGUAGE = {
+    "es-MX": "http://testserver/?lang=es",
+    "en": "http://testserver/?lang=en",
+    "x-default": "http://testserver/",
+}
+
+
 def about(page: str) -> dict[str, str]:
     """Return what the meta elements of a page say."""
     found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', page)
@@ -32,13 +39,31 @@ def test_the_calculator_says_what_is_sold_and_where_it_is_found(client):
     assert "<title>Ready-mix concrete: prices and quotes · Folio</title>" in page
     assert '<link rel="canonical" href="http://testserver/">' in page
     said = about(page)
-    assert said["og:url"] == "http://testserver/"
     assert said["og:title"] == "Ready-mix concrete: prices and quotes"
     assert said["description"] == said["og:description"]
     assert "robots" not in said
 
 
-def test_a_preview_has_a_picture_of_ours(client):
+@pytest.mark.parametrize(
+    ("query", "own", "locale"),
+    [("", "", "es_MX"), ("?lang=es", "?lang=es", "es_MX"), ("?utm_source=x&lang=en", "?lang=en", "en_US")],
+)
+@pytest.mark.parametrize("path", ["/", "/privacy/"])
+def test_each_page_names_itself_in_each_language(client, path, query, own, locale):
+    page = client.get(f"{path}{query}").content.decode()
+    links = re.findall(r'<link rel="alternate" hreflang="([^"]+)" href="([^"]+)">', page)
+    assert dict(links) == {
+        tag: address.replace("http://testserver/", f"http://testserver{path}")
+        for tag, address in IN_EACH_LANGUAGE.items()
+    }
+    assert f'<link rel="canonical" href="http://testserver{path}{own}">' in page
+    if path == "/":
+        said = about(page)
+        assert (said["og:url"], said["og:locale"]) == (f"http://testserver/{own}", locale)
+
+
+def test_a_preview_has_the_usual_picture_until_the_shop_s_is_drawn(client, settings, tmp_path):
+    settings.SHARE_DIR = tmp_path
     address = about(client.get("/").content.decode())["og:image"]
     assert re.fullmatch(r"http://testserver/static/share\.[0-9a-f]{12}\.png", address)
     assert finders.find("share.png")
@@ -99,7 +124,11 @@ def test_robots_may_read_everything_but_the_staff_s_pages(client):
 def test_the_sitemap_lists_the_pages_that_anybody_may_find(client):
     answer = client.get("/sitemap.xml")
     assert answer["Content-Type"].startswith("application/xml")
-    assert [place.text for place in ElementTree.fromstring(answer.content).iter(LOCATION)] == ["http://testserver/"]
+    listed = ElementTree.fromstring(answer.content)
+    assert [place.text for place in listed.iter(LOCATION)] == list(IN_EACH_LANGUAGE.values())
+    for place in listed:
+        others = place.iterfind("{http://www.w3.org/1999/xhtml}link")
+        assert {other.get("hreflang"): other.get("href") for other in others} == IN_EACH_LANGUAGE
 
 
 @pytest.mark.parametrize("path", ["/robots.txt", "/sitemap.xml", "/"])

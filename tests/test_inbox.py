@@ -16,7 +16,7 @@ from django.utils import timezone
 from leads import chat
 from leads.models import Lead, LeadEvent
 from leads.record import lead_record, quote_record
-from leads.reprice import reprice
+from quoter.reprice import reprice
 from settings import env
 from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 from tests.live import at_once, message

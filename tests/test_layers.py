@@ -16,7 +16,19 @@ FORBIDDEN = {
     "checkout": {"settings"},
     "settings": {"quoter", "leads", "checkout"},
 }
-PLAIN = ["text", "numbers", "measure", "pricebook", "quote", "explain", "pricing", "folio", "lint"]
+PLAIN = [
+    "text",
+    "numbers",
+    "measure",
+    "pricebook",
+    "quote",
+    "explain",
+    "pricing",
+    "folio",
+    "lint",
+    "palette",
+    "conversation",
+]
 
 
 def imported(file: Path) -> set[str]:

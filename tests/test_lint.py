@@ -144,6 +144,12 @@ FAULTS = {
         "wax",
     ),
     "a preset of no helper": ('measure = "wall"', 'measure = "roof"', "presets[0].measure", "no measure roof"),
+    "a reason beside nothing": (
+        'options = { finish = "matt" }\nmeasure',
+        'reason = "so"\nmeasure',
+        "presets[0].reason",
+        "nobody would read",
+    ),
     "a preset that is not offered": (
         'options = { finish = "matt" }',
         'options = { finish = "matt", colour = "red" }',

@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from tests.release import blocks, follow
 
 DOCUMENT = "operations.md"
 CUSTOMERS = 3
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with live.postgres() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

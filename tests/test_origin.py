@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import RequestFactory
 
-from leads.inbox import source
 from leads.models import Lead
 from leads.record import Outcome
 from leads.restore import restore
+from leads.source import source
 from quoter import origin
 from tests.factories import NAME, PHONE, a_line, as_form, eventually, post_json, the_lead
 
@@ -204,6 +204,30 @@ def test_the_desk_s_filter_finds_the_leads_of_a_campaign(client, admin_client):
     page = admin_client.get("/admin/leads/lead/", only).content.decode()
     assert page.count("data-lead=") == 1
     assert "google" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tap_on_a_source_shows_its_leads_alone(client, admin_client):
+    folios = {}
+    for name, said in {
+        "facebook": {"utm_source": "facebook", "referrer": "https://google.com/"},
+        "m.facebook.com": {"referrer": LINKED_FROM},
+        "google.com": {"referrer": "https://google.com"},
+        "": {},
+    }.items():
+        folios[name] = post_json(client, "/quote/", {"lines": [a_line()], "attribution": said}).json()["folio"]
+    eventually(lambda: Lead.objects.count() == len(folios))
+
+    page = admin_client.get("/admin/leads/lead/?status=anonymous").content.decode()
+    links = [unescape(link) for link in re.findall(r'class="source"><a href="([^"]+)"', page)]
+    assert len(links) == 3
+    for link in links:
+        name = parse_qs(urlsplit(link).query)["source"][0]
+        only = admin_client.get(f"/admin/leads/lead/{link}").content.decode()
+        assert only.count("data-lead=") == 1
+        assert folios[name] in only
+        assert '<p class="only">' in only
+    assert "data-lead=" not in admin_client.get("/admin/leads/lead/?status=all&source=%00'").content.decode()
 
 
 def test_a_row_names_the_site_that_linked_here_where_no_campaign_is_known():

@@ -17,18 +17,10 @@ from tests.customers import CHAT, PERSON, a_token, check_out, traces_in
 from tests.factories import a_line, as_form
 from tests.live import Postgres, Site, at_once, eventually, is_up, message
 
-pytestmark = pytest.mark.alone
-
 # What one checkout may take while the database is out of reach.
 BUDGET_S = 3
 # More than there are threads in the site, so that every one of them has had its turn.
 EVERY_THREAD = 24
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with live.postgres() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

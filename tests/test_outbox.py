@@ -301,38 +301,39 @@ def test_a_folio_comes_once_in_a_batch_and_its_records_in_order(journal):
     assert batches == [[("A", b"1"), ("B", b"2")], [("A", b"3"), ("C", b"4")]]
 
 
-def test_a_new_lead_passes_a_backlog_and_the_backlog_takes_turns(directories):
-    before = Outbox(directories)
-    for number in range(120):
-        before.append(f"OLD-{number}", TEXT)
-    die(before)
-    journal = Outbox(directories)
-    journal.adopt()
+def test_what_was_delivered_ahead_is_passed_over_once(journal, directories):
+    sent = [encode(Item(folio, 1.0, TEXT)) for folio in ("A", "B", "C", "D")]
+    journal.delivered_ahead(sent[0])
+    journal.delivered_ahead(sent[2])
+    journal.append_lines(sent)
+    assert outbox.census(directories).pending == 4
+    assert folios(drain(journal)) == ["B", "D"]
+    assert outbox.census(directories).pending == 0
 
-    order = []
-    for turn in range(6):
-        journal.append(f"NEW-{turn}", TEXT)
-        batch = journal.take()
-        order.append((batch.items[0].folio, len(batch.items)))
-        journal.delivered(batch)
-
-    assert order == [("NEW-0", 1), ("OLD-0", 50), ("NEW-1", 2), ("OLD-50", 50), ("NEW-3", 2), ("OLD-100", 20)]
+    journal.append_lines(sent[:1])
+    assert folios(drain(journal)) == ["A"]
 
 
-def test_a_position_is_settled_when_its_record_is_delivered(journal):
-    first, second = journal.append("A", TEXT), journal.append("B", TEXT)
-    batch = journal.take()
-    assert not first.is_settled
-    batch.segment.mark(batch.items[0].end)
-    assert (first.is_settled, second.is_settled) == (True, False)
-    journal.delivered(batch)
-    assert second.is_settled
-    assert not second.is_refused
+def test_a_journal_that_was_all_delivered_ahead_is_done(journal, directories):
+    line = encode(Item("A", 1.0, TEXT))
+    journal.delivered_ahead(line)
+    journal.append_lines([line])
+    assert journal.take() is None
+    assert outbox.census(directories).pending == 0
+
+
+def test_a_disk_that_takes_nothing_costs_no_memory(journal, monkeypatch):
+    monkeypatch.setattr(outbox, "MOST_AHEAD", 3)
+    sent = [encode(Item(f"A{number}", 1.0, TEXT)) for number in range(10)]
+    for line in sent:
+        journal.delivered_ahead(line)
+    journal.append_lines(sent)
+    assert folios(drain(journal)) == [f"A{number}" for number in range(9)]  # most of them once more, which is harmless
 
 
 def test_a_segment_is_kept_while_a_record_in_it_waits_for_its_sync(journal):
     """Else its file is closed under the thread that syncs it, which then syncs whatever got the number next."""
-    segment = journal.append("A", TEXT).segment
+    segment = journal.append("A", TEXT)
     segment.written += 1
     drain(journal)
     segment.retire()
@@ -604,8 +605,8 @@ def test_threads_lose_nothing_while_their_files_are_deleted(journal, directories
     vandalising.start()
     acknowledged = []
     with ThreadPoolExecutor(8) as threads:
-        for position in threads.map(lambda number: journal.append(f"F{number}", TEXT), range(600)):
-            acknowledged.append(position)
+        for segment in threads.map(lambda number: journal.append(f"F{number}", TEXT), range(600)):
+            acknowledged.append(segment)
     is_over.set()
     vandalising.join()
     journal.adopt()
@@ -648,8 +649,7 @@ def test_a_full_disk_sends_records_to_the_spare_directory_and_back(small_disk, d
     filler.unlink()
     journal.append("SOON", TEXT)
     now += outbox.RETRY_DIRECTORY_S
-    position = journal.append("BACK", TEXT)
-    assert position.segment.path.parent == small_disk
+    assert journal.append("BACK", TEXT).path.parent == small_disk
     assert [what for what, _ in notices][3:] == ["writable again"]
 
     die(journal)
@@ -667,8 +667,8 @@ def test_a_disk_that_became_read_only_still_gives_up_what_it_has(small_disk, dir
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
 
     journal = Outbox(directories, notice=notices)
-    position = journal.append("B", TEXT)
-    assert position.segment.path.parent == directories[1]
+    segment = journal.append("B", TEXT)
+    assert segment.path.parent == directories[1]
     journal.adopt()
     assert sorted(folios(drain(journal))) == ["A", "B", "DEAD"]
     journal.adopt()
@@ -682,7 +682,7 @@ def test_a_disk_that_became_read_only_still_gives_up_what_it_has(small_disk, dir
 
 def test_a_file_in_place_of_the_directory_sends_records_to_the_spare(journal, directories):
     directories[0].write_text("in its place")
-    assert journal.append("A", TEXT).segment.path.parent == directories[1]
+    assert journal.append("A", TEXT).path.parent == directories[1]
     assert folios(drain(journal)) == ["A"]
 
 
@@ -697,7 +697,7 @@ def test_without_any_directory_the_outbox_says_so_at_once(journal, directories, 
     assert len(notices.of("unwritable")) == 2
 
     directories[1].unlink()
-    assert journal.append("A", TEXT).segment.path.parent == directories[1]
+    assert journal.append("A", TEXT).path.parent == directories[1]
 
 
 def test_a_clock_that_is_set_back_keeps_no_directory_out(directories):
@@ -707,7 +707,7 @@ def test_a_clock_that_is_set_back_keeps_no_directory_out(directories):
     journal.append("A", TEXT)
     directories[0].unlink()
     now -= 500_000
-    assert journal.append("B", TEXT).segment.path.parent == directories[0]
+    assert journal.append("B", TEXT).path.parent == directories[0]
 
 
 def test_a_disk_that_is_nearly_full_is_told_of_once(small_disk, directories, notices):
@@ -770,7 +770,7 @@ def test_a_network_file_system_is_refused(directories, notices, monkeypatch):
     monkeypatch.setattr(outbox, "file_system", kinds.get)  # there is no server here to mount from
     journal = Outbox(directories, notice=notices)
     assert notices.of("network") == [{"directory": str(directories[0]), "file_system": "nfs4"}]
-    assert journal.append("A", TEXT).segment.path.parent == directories[1]
+    assert journal.append("A", TEXT).path.parent == directories[1]
     assert "is on a network file system (nfs4)" in notices.of("unwritable")[0]["error"]
 
 

@@ -1,4 +1,7 @@
+import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checkout.phone import normalise, region_of
 
@@ -90,3 +93,15 @@ def test_what_does_not_read_as_a_number_stays_as_typed(typed):
 )
 def test_the_region_of_a_number_is_its_country_code_s(number, region):
     assert region_of(number) == region
+
+
+@given(region=st.sampled_from(["MX", "US", "CA"]), typed=st.from_regex(r"[0-9]{10}", fullmatch=True))
+def test_ten_digits_are_read_as_the_library_reads_them(region, typed):
+    try:
+        parsed = phonenumbers.parse(typed, region)
+        is_valid = phonenumbers.is_valid_number(parsed)
+    except phonenumbers.NumberParseException:
+        is_valid = False
+    assert normalise(typed, region=region) == (
+        phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) if is_valid else typed
+    )

@@ -82,13 +82,13 @@ QUOTES = [
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_the_part_that_was_used_prices_the_same_quote(book, lines, language):
     quote = priced(book, *lines, language=language)
-    part = pricing.excerpt(book, quote, language=language)
+    part = pricing.excerpt(book, quote)
     assert priced(part, *pricing.requests(quote), at=quote.issued_at, language=language) == quote
 
 
 def test_the_part_that_was_used_holds_nothing_else():
     quote = priced(TURF, turf(pile_mm="40", extras=("infill",)), edging())
-    part = pricing.excerpt(TURF, quote, language="en")
+    part = pricing.excerpt(TURF, quote)
     used_turf, used_edging = part.products
     assert [[choice.code for choice in option.choices] for option in used_turf.options] == [["40"], ["soil"]]
     assert [listed.options for listed in used_turf.prices] == [{"pile_mm": "40", "base": "soil"}]

@@ -298,7 +298,41 @@ def test_a_single_quantity_that_has_its_own_tier_is_named_alone():
     toml = (BOOKS / "turf.toml").read_text(encoding="utf-8")
     book = parse(toml.replace("from = 1, to = 4,", "from = 1, to = 1,").replace("from = 5, price", "from = 2, price"))
     [line] = priced(book, LineRequest(product="adhesive", measure=pieces("1")), language="es").lines
-    assert line.explanation.startswith("Precio para 1 pza: $2,450.00 por pza. Desde 2 pza baja a $2,290.00:")
+    assert line.explanation == "Precio para 1 pza: $2,450.00 por pza."
+    [in_english] = priced(book, LineRequest(product="adhesive", measure=pieces("1"))).lines
+    assert in_english.explanation == "Price for 1 pc: $2,450.00 per pc."
+    assert in_english.unit == "pza"  # as stored quotes have it
+
+
+@pytest.mark.parametrize(
+    ("m2", "is_told"),
+    # From 50 m² on it costs 289 instead of 318, so 46 m² (14,628) cost more than 50 (14,450). 34 is near, 33 too far.
+    [("46", True), ("34", True), ("33", False), ("12", False)],
+)
+def test_a_next_tier_is_told_of_when_it_is_near(m2, is_told):
+    [line] = priced(TURF, turf(m2)).lines
+    assert ("From 50 m²" in line.explanation) == is_told
+
+
+def test_a_next_tier_that_costs_less_is_told_of_however_far_it_is():
+    toml = (BOOKS / "turf.toml").read_text(encoding="utf-8")
+    book = parse(toml.replace("{ from = 50, to = 199, price = 289.00 }", "{ from = 50, to = 199, price = 60.00 }"))
+    [line] = priced(book, turf("20")).lines  # 20 × 318 = 6,360; 50 × 60 = 3,000
+    assert "50 m² would cost $3,000.00 plus tax, $3,360.00 less." in line.explanation
+
+
+@pytest.mark.parametrize(
+    ("m3", "sentence"),
+    [
+        ("3.0004", "3.0004 m³ is billed as 3.5."),
+        ("3.49999", "3.49999 m³ is billed as 3.5."),
+        ("4.00000001", "4.00000001 m³ is billed as 4.5."),
+        ("2.9996", "2.9996 m³ is billed as 3.0."),
+        ("5.2924", "5.292 m³ is billed as 5.5."),
+    ],
+)
+def test_a_quantity_a_hair_beside_a_step_is_written_so_that_one_sees_it(m3, sentence):
+    assert sentence in priced(CONCRETE, concrete(m3)).lines[0].explanation
 
 
 def test_descriptions_are_in_the_language_of_the_quote_and_amounts_are_not():

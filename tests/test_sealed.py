@@ -32,7 +32,7 @@ def test_a_seal_gives_back_the_contact_it_was_made_of(contact):
 
 
 def test_a_seal_of_before_there_was_consent_to_news_opens_as_it_did(monkeypatch):
-    monkeypatch.setattr("leads.sealed.astuple", lambda contact: astuple(contact)[:9])
+    monkeypatch.setattr("leads.sealed._IN_ORDER", lambda contact: astuple(contact)[:9])
     assert unseal(seal(A_CONTACT, folio=A_FOLIO), folio=A_FOLIO) == replace(A_CONTACT, marketing_accepted_at=None)
 
 

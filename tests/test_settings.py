@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client, RequestFactory
+from django.test import Client
 
-from settings.middleware import StaffCsrfMiddleware
 from tests import live
 from tests.factories import a_line, as_form
 from tests.live import ROOT, Answer, Site
@@ -207,11 +206,11 @@ def test_a_login_with_the_csrf_token_is_heard():
     assert heard.context["form"].errors
 
 
+@pytest.mark.django_db
 def test_every_staff_page_needs_the_csrf_token():
-    # Django's own admin views would refuse by themselves.
-    middleware = StaffCsrfMiddleware(lambda request: None)
-    request = RequestFactory().post("/admin/a/page/of/ours/")
-    assert middleware.process_view(request, lambda request: None, (), {}).status_code == 403
+    # One that does not refuse by itself, as Django's own views of the admin would: it sends strangers to the login.
+    assert Client().post("/admin/second-factor/codes/new/").status_code == 302
+    assert Client(enforce_csrf_checks=True).post("/admin/second-factor/codes/new/").status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/quote/", "/summary/", "/checkout/"])

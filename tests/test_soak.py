@@ -7,7 +7,7 @@ import pytest
 from bench.soak import soak
 from tests import faults
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.long
 
 
 def test_no_lead_is_lost_or_doubled_in_a_minute_of_faults_and_killed_workers():

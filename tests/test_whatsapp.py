@@ -6,8 +6,11 @@ import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from urllib.parse import quote as percent_encode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checkout.whatsapp import chat_url, message, quote_chat_url
 from leads.record import Contact
@@ -276,7 +279,7 @@ def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whol
         privacy_notice_version="2026-11",
         flags=("honeypot", "too_fast"),
     )
-    signed = token.short(token.issue(book, quote, language=language))
+    signed = token.short(token.issue(book, quote))
     link = f"https://cotizaciones.example.com.mx/q/{signed}/#{seal(contact, folio=A_FOLIO)}"
 
     url = quote_chat_url(NUMBER, quote, language=language, link=link, name=LONG_NAME)
@@ -287,3 +290,8 @@ def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whol
 def test_the_checkout_s_own_modules_work_without_django():
     program = "import sys, checkout.whatsapp, checkout.phone, checkout.submission; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_link_is_encoded_as_the_library_does(text):
+    assert chat_url(NUMBER, text) == f"https://wa.me/{NUMBER}?text={percent_encode(text, safe='')}"

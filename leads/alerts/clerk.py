@@ -17,6 +17,7 @@ from django.utils import timezone
 from leads import courier
 from leads.alerts.telling import send_alerts
 from leads.disk import make_directory
+from leads.notices import named
 
 EVERY_S = 5.0
 LOCK = "alerts.lock"
@@ -48,7 +49,7 @@ class Clerk:
                 ours = courier.of_this_process()
                 if self._is_on_duty() and ours.database_state == "up":
                     if connections["default"].connection is None:
-                        with ours.knocking():
+                        with ours.door.knocking():
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""
@@ -63,7 +64,7 @@ class Clerk:
         if is_of_database:
             connections["default"].close()
             courier.of_this_process().look_again()  # the next round comes when the courier has seen Postgres well
-        if (fault := courier.named(error)) != self._last_fault:  # once, not once a round
+        if (fault := named(error)) != self._last_fault:  # once, not once a round
             logger.warning("alerts failed: %s", fault, exc_info=None if is_of_database else error)
         self._last_fault = fault
 

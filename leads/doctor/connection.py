@@ -5,19 +5,16 @@ those that no cause is known for, with the password taken out.
 """
 
 import re
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from leads.breaker import Breaker, Fault, classify
-from leads.courier import AUTH_BLOCK, AUTH_BLOCK_S, Courier, named
-from leads.disk import make_directory
+from leads.breaker import Fault, classify
 from leads.doctor.finding import Finding, error, ok, warning
-from leads.outbox import Outbox
+from leads.door import AUTH_BLOCK_S, Door
+from leads.notices import named
 
 COPY_URL = (
     "Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:PORT/DATABASE (Supabase: Connect, Session pooler), the "
@@ -160,11 +157,11 @@ def open_connection() -> Iterator[Finding]:
         return
     for text in settings.DATABASE_WARNINGS:
         yield warning("database", text, "Correct that variable; .env.example shows its shape.")
-    courier = Courier(outbox=Outbox(settings.OUTBOX_DIRECTORIES), breaker=Breaker(clock=time.monotonic))
-    if courier.is_down:
-        until = f"{max(0.0, _blocked_until() - time.time()):.0f} s"
+    door = Door(settings.OUTBOX_DIRECTORIES)
+    if seconds := door.seconds_barred():
         found = (
-            f"the password was refused by {_address()} less than {AUTH_BLOCK_S:.0f} s ago; not tried again for {until}"
+            f"the password was refused by {_address()} less than {AUTH_BLOCK_S:.0f} s ago; "
+            f"not tried again for {seconds:.0f} s"
         )
         cure = "Put the right password into DATABASE_URL, percent-encoded, then `python manage.py outbox flush`."
         yield error("database", found, cure)
@@ -173,9 +170,7 @@ def open_connection() -> Iterator[Finding]:
         connection.ensure_connection()
     except DatabaseError as fault:
         if classify(fault) is Fault.AUTH:
-            with suppress(OSError):
-                make_directory(settings.OUTBOX_DIRECTORIES[0])  # where it is noted, for the next who would try
-        courier.failed(fault)
+            door.bar()  # for the next who would try
         found, cure = explained(fault)
         yield error("database", f"{_address()}: {found}", cure)
         return
@@ -203,9 +198,3 @@ def _address() -> str:
     host = given.get("HOST") or given["OPTIONS"].get("host", "")
     port = f":{given['PORT']}" if given.get("PORT") else ""
     return f"{given.get('USER') or 'the default user'}@{host}{port}/{given['NAME']}"
-
-
-def _blocked_until() -> float:
-    with suppress(OSError, ValueError):
-        return float((settings.OUTBOX_DIRECTORIES[0] / AUTH_BLOCK).read_text())
-    return 0.0

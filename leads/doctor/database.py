@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError, connection
 
-from leads.courier import named
 from leads.doctor import delivery, exposure, migrations, session, staff, writing
 from leads.doctor.connection import open_connection
 from leads.doctor.finding import Finding, error
+from leads.notices import named
 
 DEADLINE_S = 3.0
 PARTS = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError
 
-from leads.courier import named
 from leads.doctor import assets, clock, database, delivery, environment, outbox, shop
 from leads.doctor.finding import Finding, error
+from leads.notices import named
 
 
 def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from leads.breaker import Fault, classify
-from leads.courier import named, upsert
 from leads.doctor.finding import Finding, error, ok, warning
+from leads.notices import named
+from leads.upsert import upsert
 
 # It could be a lead, and is never kept.
 ROW = {"folio": "doctor", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}

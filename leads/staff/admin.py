@@ -3,19 +3,52 @@
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from leads.staff import second_factor
 
-admin.site.unregister([User, Authenticator, EmailAddress])  # the second shows secrets, the third nobody uses
+# Of these the third shows secrets, and the fourth nobody uses.
+admin.site.unregister([User, Group, Authenticator, EmailAddress])
+
+# The names in the database, which Django writes there, are English for everybody.
+PERMISSIONS = {
+    "add": _("add"),
+    "change": _("change"),
+    "delete": _("delete"),
+    "view": _("view"),
+    "contact_lead": _("mark as contacted, or restore"),
+    "export_lead": _("export"),
+    "change_price_book": _("change the price book"),
+}
+
+
+class _PermissionsInWords:
+    """Lets a form say permissions in the language of its page."""
+
+    def formfield_for_manytomany(self, db_field, request=None, **kwargs):
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.related_model is Permission:
+            field.label_from_instance = _permission_in_words
+        return field
+
+
+def _permission_in_words(permission):
+    action = permission.codename.split("_")[0]
+    words = PERMISSIONS.get(permission.codename) or PERMISSIONS.get(action) or permission.name
+    return f"{permission.content_type}: {words}"
+
+
+@admin.register(Group)
+class StaffGroupAdmin(_PermissionsInWords, GroupAdmin):
+    pass
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin):
+class StaffAdmin(_PermissionsInWords, UserAdmin):
     list_display = ["username", "first_name", "last_name", "is_active", "has_second_factor", "last_login"]
     actions = ["forget_second_factor"]
 

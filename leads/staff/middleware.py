@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from leads import courier
-from leads.outage import STAFF_PATH, outage_page
+from leads.outage import outage_page
 from leads.staff import second_factor
 
 
@@ -17,7 +17,7 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(STAFF_PATH) or _is_about_the_login(request):
+        if _is_about_the_login(request):
             return self.get_response(request)
         try:
             is_refused = second_factor.is_missing(request)

@@ -8,6 +8,7 @@ from django.utils import dateformat, timezone
 
 from quoter import numbers
 from quoter.explain import decimal_places, readable
+from quoter.measure import unit_text
 from quoter.site import language
 
 register = template.Library()
@@ -20,9 +21,22 @@ def money(amount: Decimal) -> str:
 
 
 @register.filter
+def difference(amount: Decimal) -> str:
+    """+$312.00, −$80.50"""
+    sign = "+" if amount > 0 else "−" if amount < 0 else ""
+    return f"{sign}{numbers.money(abs(amount))}"
+
+
+@register.filter
 def quantity(number: Decimal) -> str:
     """5.6, to three decimals at the most"""
     return readable(number, at_least=0)
+
+
+@register.filter
+def unit(of: str) -> str:
+    """m³; pza in Spanish and pc in English"""
+    return unit_text(of).in_(language())
 
 
 @register.filter
@@ -43,6 +57,11 @@ def day(at: datetime) -> str:
 
 
 @register.filter
-def clock(at: datetime) -> str:
-    """11:59 p.m."""
-    return dateformat.format(timezone.localtime(at), "g:i a")
+def moment(at: datetime) -> str:
+    """domingo 29 de noviembre de 2026, a las 11:59 p. m.; Sunday, November 29, 2026, at 11:59 p.m."""
+    hour = dateformat.format(timezone.localtime(at), "g:i a")
+    if language() == "en":
+        return f"{day(at)}, at {hour}"
+    article = "a la" if hour.startswith("1:") else "a las"
+    spaced = hour.replace(".m.", ".\N{NO-BREAK SPACE}m.")
+    return f"{day(at)}, {article} {spaced}"

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests import live
-from tests.browser import HEIGHT, PHONE_WIDTH, chromium_or_skip, silent_context
+from tests.browser import HEIGHT, PHONE_WIDTH, silent_context
 from tests.live import Postgres, Site
 
 LEADS = 3000
@@ -53,12 +53,6 @@ def demo_leads(site: Site, postgres: Postgres) -> None:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with chromium_or_skip() as running:
-        yield running
-
-
-@pytest.fixture(scope="package")
 def session(site: Site) -> str:
     return site.manage("shell", "--verbosity=0", "--command", A_SESSION).split()[-1]
 
@@ -74,6 +68,7 @@ def new_context(browser: Browser, site: Site) -> Iterator[Callable[..., BrowserC
                 "viewport": {"width": width, "height": HEIGHT},
                 "color_scheme": scheme,
                 "java_script_enabled": scripts,
+                "service_workers": "allow",  # one shows the notices
             }
             return contexts.enter_context(silent_context(browser, **circumstances, **more))
 

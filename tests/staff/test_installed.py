@@ -1,9 +1,23 @@
-"""The inbox is installed on a phone's home screen, where an iPhone alone lets it show notices."""
+"""The inbox is installed on a phone's home screen, where an iPhone alone lets it show notices, and shows them."""
 
 import json
 import struct
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import WHOLE, chromium_or_skip, launched, worker_of
+from tests.live import eventually
 
 LIST = "/admin/leads/lead/"
+
+
+@pytest.fixture(scope="module")
+def browser(browser: Browser) -> Iterator[Browser]:
+    with chromium_or_skip(partial(launched, browser.browser_type, WHOLE)) as whole:
+        yield whole
 
 
 def test_a_browser_finds_nothing_wrong_with_the_manifest(visit):
@@ -34,3 +48,48 @@ def test_whoever_logs_in_can_install_it_and_each_icon_is_of_the_size_it_says(new
         if icon["type"] == "image/png":
             width, height = struct.unpack(">II", answer.body()[16:24])
             assert f"{width}x{height}" == icon["sizes"]
+
+
+# No push service can be reached from here: a subscription as one would give it, with the keys of RFC 8291's example.
+SUBSCRIBED = """
+let subscription = null;
+const made = {
+  options: { applicationServerKey: new ArrayBuffer(0) },
+  toJSON: () => ({ endpoint: "https://fcm.googleapis.com/fcm/send/a-phone", keys: {
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+  } }),
+  unsubscribe: async () => { subscription = null; return true; },
+};
+PushManager.prototype.getSubscription = async () => subscription;
+PushManager.prototype.subscribe = async (options) => {
+  made.options = { applicationServerKey: options.applicationServerKey.buffer };
+  return (subscription = made);
+};
+"""
+
+
+def test_notices_are_switched_on_and_off_by_a_click_and_shown_by_the_worker(staff_context, postgres):
+    context = staff_context()
+    context.grant_permissions(["notifications"])
+    context.add_init_script(SUBSCRIBED)
+    page = context.new_page()
+    page.goto(LIST)
+    button = page.locator("[data-notify]")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    subscribed = "SELECT address FROM alert_recipients WHERE user_id IS NOT NULL"
+    assert eventually(lambda: postgres.query(subscribed))
+
+    assert page.evaluate("navigator.serviceWorker.ready.then(r => new URL(r.scope).pathname)") == LIST
+    chrome, worker = worker_of(page)
+    text = '{"title": "1 new lead", "body": "261123-7F3K-Q2M9-X", "url": "/admin/leads/lead/"}'
+    shown = "navigator.serviceWorker.ready.then(r => r.getNotifications()).then(all => all.map(n => [n.title, n.body]))"
+    # A browser may drop a push while its worker starts. One that comes twice is shown once.
+    push = partial(chrome.send, "ServiceWorker.deliverPushMessage", {**worker, "data": text})
+    seen = eventually(lambda: push() or eventually(lambda: page.evaluate(shown), within_s=2))
+    assert seen == [["1 new lead", "261123-7F3K-Q2M9-X"]]
+
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert eventually(lambda: not postgres.query(subscribed))

@@ -4,8 +4,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from leads.audit import audit
-from leads.courier import named
 from leads.models import Lead
+from leads.notices import named
 from leads.progress import Progress
 from quoter import site
 

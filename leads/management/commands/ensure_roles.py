@@ -1,7 +1,7 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from leads.courier import named
+from leads.notices import named
 from leads.roles import ROLES, PermissionsMissing, ensure_roles
 
 

@@ -10,9 +10,9 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from leads.courier import named
 from leads.export import BYTE_ORDER_MARK, Form, export
 from leads.models import Lead
+from leads.notices import named
 from leads.progress import Progress
 from quoter import site
 

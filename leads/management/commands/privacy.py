@@ -6,9 +6,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads import privacy
-from leads.courier import named
 from leads.flush import flush
 from leads.models import LeadEvent
+from leads.notices import named
 from leads.progress import Progress
 
 

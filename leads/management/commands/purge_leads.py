@@ -8,8 +8,8 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads import purge
-from leads.courier import named
 from leads.flush import flush
+from leads.notices import named
 from leads.progress import Progress
 
 

@@ -1,4 +1,4 @@
-"""What a quote would cost by today's price book, beside what was promised, and which rule made the difference."""
+"""A quote priced again: what it costs by another price book, beside what was promised, and which rules differ."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from quoter import pricing, site
 from quoter.explain import decimal_places
+from quoter.measure import unit_text
 from quoter.numbers import canonical, grouped, money
 from quoter.pricebook import PriceBook, Product
 from quoter.quote import Quote, QuoteLine
@@ -27,7 +28,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """quote: at today's prices, or None where they give none; refusals: why. difference: today's total less the old."""
+    """quote: at the new prices, or None where they give none; refusals: why. difference: the new total less the old."""
 
     quote: Quote | None = None
     difference: Decimal = Decimal("0.00")
@@ -37,16 +38,25 @@ class Repriced:
 
 def reprice(issued: IssuedQuote) -> Repriced:
     """Price the same request by today's book."""
-    before = issued.quote
     try:
-        today = site.preview(pricing.requests(before))
+        today = site.preview(pricing.requests(issued.quote))
     except pricing.QuoteRefused as refused:
         return Repriced(refusals=tuple(error.message.in_(site.language()) for error in refused.errors))
     except pricing.NoTier as gap:
         return Repriced(refusals=(str(gap),))
-    old_book = PriceBook.model_validate(issued.prices)
-    changes = tuple(_changes(before, today, old_book, site.price_book()))
-    return Repriced(today, today.total - before.total, changes)
+    return _compared(issued, today, site.price_book())
+
+
+def compared(before: IssuedQuote, after: IssuedQuote) -> Repriced | None:
+    """Compare two quotes for the same job, each by the prices that it used; None when they are for different ones."""
+    if pricing.requests(before.quote) != pricing.requests(after.quote):
+        return None
+    return _compared(before, after.quote, PriceBook.model_validate(after.prices))
+
+
+def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:
+    changes = tuple(_changes(before.quote, after, PriceBook.model_validate(before.prices), book))
+    return Repriced(after, after.total - before.quote.total, changes)
 
 
 def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[Change]:
@@ -65,7 +75,7 @@ def _changes_of_product(old: Product, new: Product) -> Iterator[Change]:
     name = new.label.in_(site.language())
     for rule, before, after in [(_("Step"), old.step, new.step), (_("Minimum"), old.minimum, new.minimum)]:
         if before != after:
-            yield Change(name, rule, f"{canonical(before)} {old.unit}", f"{canonical(after)} {new.unit}")
+            yield Change(name, rule, _with_unit(canonical(before), old.unit), _with_unit(canonical(after), new.unit))
 
 
 def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[Change]:
@@ -83,7 +93,11 @@ def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[Change]:
 
 
 def _quantity(quantity: Decimal, line: QuoteLine) -> str:
-    return f"{grouped(quantity, places=decimal_places(quantity))} {line.unit}"
+    return _with_unit(grouped(quantity, places=decimal_places(quantity)), line.unit)
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number} {unit_text(unit).in_(site.language())}"
 
 
 def _percent(rate: Decimal) -> str:

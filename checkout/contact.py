@@ -1,0 +1,46 @@
+"""Who asked, made of what they sent at checkout and of how it was sent."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from checkout import phone as phones
+from checkout import visitor
+from checkout.apps import notice_in_force
+from checkout.submission import OrderSubmission
+from leads.record import Contact
+
+# Nobody reads a quote and types a name and a phone in less.
+HUMAN_FILL_TIME = timedelta(seconds=3)
+
+
+def contact_of(
+    request: HttpRequest,
+    submission: OrderSubmission,
+    *,
+    quoted_at: datetime,
+    at: datetime,
+    came_from: dict[str, str],
+    flags: Iterable[str] = (),
+    notice_version: str = "",
+) -> Contact:
+    """Return who asked. quoted_at: when they got the quote; at: when they sent their details; flags: more to note.
+
+    notice_version: of the privacy notice that they could read, where it may be another than today's.
+    """
+    has_agreed = submission.privacy_accepted or submission.marketing_accepted
+    suspicions = {"honeypot": submission.website, "too_fast": at - quoted_at < HUMAN_FILL_TIME}
+    return Contact(
+        name=submission.name,
+        phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),
+        phone_raw=submission.phone,
+        submitted_at=at,
+        visitor_id=visitor.mark_of(request),
+        privacy_accepted_at=at if submission.privacy_accepted else None,
+        privacy_notice_version=(notice_version or notice_in_force().version) if has_agreed else "",
+        marketing_accepted_at=at if submission.marketing_accepted else None,
+        attribution=came_from,
+        flags=(*(flag for flag, raised in suspicions.items() if raised), *flags),
+    )

@@ -1,0 +1,143 @@
+"""The page of a quote: GET /q/<token or folio>/, and the same again with what is to be mended at checkout."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from checkout import phone as phones
+from checkout.apps import notice_in_force
+from checkout.fallbacks import not_found, unavailable
+from checkout.whatsapp import quote_chat_url
+from leads import courier
+from leads.models import Lead
+from leads.notices import named
+from leads.seats import a_seat
+from quoter import folio, incoming, origin, site, token
+from quoter.forms import hidden_fields
+from quoter.pricing import FieldError, requests
+from quoter.reprice import compared
+from quoter.token import BadToken, IssuedQuote
+
+logger = logging.getLogger(__name__)
+
+# The field of the form, and of the address, that carries the token of the quote which was priced again.
+BEFORE = "before"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
+    """GET /q/<token>/ shows a quote from its token alone; GET /q/<folio>/ from the database, without name or phone.
+
+    A POST, as the form sends it that switches the language, shows the same with what was typed.
+    """
+    came_from = origin.of_visit(request, landing=_quotes_path())
+    try:
+        number = folio.parse(reference)
+    except folio.NotAFolio:
+        try:
+            return show(request, token.loads(reference, zone=site.zone()), came_from=came_from)
+        except BadToken:
+            return not_found(request)
+    ours = courier.of_this_process()
+    with a_seat() as has_seat:
+        if ours.is_down or not has_seat:
+            return unavailable(request, folio=number)
+        try:
+            data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
+        except DatabaseError as error:
+            ours.failed(error)
+            logger.warning("Quote page without the database: folio=%s error=%s", number, named(error))
+            return unavailable(request, folio=number)
+    try:
+        issued = token.from_stored(data or {})
+    except (TypeError, KeyError, ValueError):  # there is none, or one of before Folio
+        return not_found(request)
+    return show(request, issued, came_from=came_from)
+
+
+def show(
+    request: HttpRequest,
+    issued: IssuedQuote | None,
+    *,
+    came_from: Mapping[str, str],
+    errors: Iterable[FieldError] = (),
+    status: int = 200,
+) -> HttpResponse:
+    """Return the page of a quote, with what the request's form has typed. errors: why a checkout was refused."""
+    messages: dict[str, list[str]] = {}
+    for error in errors:
+        messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
+    form = incoming.read(request).form
+    context: dict[str, Any] = {
+        "typed": {name: form.get(name, "") for name in ("name", "phone", "marketing_accepted")},
+        "errors": messages,
+        "attribution": origin.as_query(came_from),
+    }
+    if issued:
+        issued = site.said_in(issued, site.language())
+        signed, short = token.dumps(issued), token.short(issued)
+        page = address(request, short)
+        chat_url = partial(quote_chat_url, settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)
+        context |= {
+            "address": site.address(request),
+            "here": request.path if request.path.startswith(_quotes_path()) else f"{_quotes_path()}{signed}/",
+            "here_query": after(request.GET.get(BEFORE)),
+            "quote": issued.quote,
+            "foreign": issued.language if issued.language != site.language() else "",
+            "token": signed,
+            "expired": issued.quote.is_expired(timezone.now()),
+            "again": [*hidden_fields(requests(issued.quote)), (BEFORE, short)],
+            "earlier": _earlier(request, issued),
+            "link": page,
+            "address_on_paper": address(request, issued.quote.folio),
+            "shop_phone": phones.readable(settings.WHATSAPP_NUMBER),
+            "chat_url": chat_url(),
+            # For the page to go to by itself, with the name that is typed in it, when the server does not answer.
+            "chat_url_for_name": chat_url(name="{name}"),
+            "notice_version": notice_in_force().version,
+        }
+    return render(request, "checkout/quote.html", context, status=status)
+
+
+def address(request: HttpRequest, reference: str) -> str:
+    """Return the full address of a quote's page. reference: its token or folio, which need no escaping."""
+    return f"{request.scheme}://{request.get_host()}{_quotes_path()}{reference}/"
+
+
+def after(before: object) -> dict[str, str]:
+    """Return what the address of a new quote says of the one that it takes the place of; {} where that is none of ours.
+
+    before: its token, as it was sent.
+    """
+    return {BEFORE: before} if isinstance(before, str) and _loaded(before) else {}
+
+
+def _earlier(request: HttpRequest, issued: IssuedQuote) -> dict[str, Any] | None:
+    """Return the quote of before, beside this one, where the address names it and it was for the same job."""
+    before = _loaded(request.GET.get(BEFORE, ""))
+    comparison = compared(before, issued) if before else None
+    return {"quote": before.quote, "comparison": comparison} if before and comparison else None
+
+
+def _loaded(reference: str) -> IssuedQuote | None:
+    try:
+        return token.loads(reference, zone=site.zone())
+    except BadToken:
+        return None
+
+
+@cache
+def _quotes_path() -> str:
+    # Once: looking an address up takes as long as building the whole message.
+    return reverse("checkout:quote_page", args=["-"]).removesuffix("-/")

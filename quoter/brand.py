@@ -1,0 +1,61 @@
+"""The shop's own logo and colours, served from this site under addresses that change with them, so kept for ever."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from quoter import palette
+
+LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
+
+
+class Piece(NamedTuple):
+    """A file of the shop's look. name: made of its content."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@require_safe
+def piece(request: HttpRequest, name: str) -> HttpResponse:
+    """GET /brand/<name>: the stylesheet with the shop's colours, or its logo."""
+    for ours in (stylesheet(), logo()):
+        if ours and ours.name == name:
+            kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+            return HttpResponse(ours.content, content_type=ours.content_type, headers=kept)
+    raise Http404
+
+
+def stylesheet() -> Piece | None:
+    """Return the rules for the shop's colours; None where it has set none, for site.css has the usual ones."""
+    color, accent = settings.BRAND_COLOR, settings.BRAND_ACCENT
+    return _stylesheet(color or palette.COLOR, accent or palette.ACCENT) if color or accent else None
+
+
+def logo() -> Piece | None:
+    return _logo(settings.BRAND_LOGO) if settings.BRAND_LOGO else None
+
+
+def address_of(ours: Piece | None) -> str:
+    return reverse("quoter:brand", args=[ours.name]) if ours else ""
+
+
+@cache
+def _stylesheet(color: str, accent: str) -> Piece:
+    return _piece(palette.stylesheet(color, accent).encode(), ".css", "text/css; charset=utf-8")
+
+
+@cache
+def _logo(path: Path) -> Piece:
+    return _piece(path.read_bytes(), path.suffix.lower(), LOGO_TYPES[path.suffix.lower()])
+
+
+def _piece(content: bytes, suffix: str, content_type: str) -> Piece:
+    return Piece(f"{hashlib.sha256(content).hexdigest()[:12]}{suffix}", content_type, content)

@@ -1,0 +1,78 @@
+"""What the chat says for a customer whose job is too large to be priced online. Plain Python: no Django."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import quote as percent_encode
+
+from quoter.explain import readable
+from quoter.measure import Measured, MeasureRefused, quantity, unit_text
+from quoter.pricebook import PriceBook, Product
+from quoter.quote import LineRequest
+from quoter.text import Language, Text
+
+# As many as a link of 2,000 characters holds, which is what opens everywhere.
+MOST_LINES = 8
+
+HELLO = Text(es="Hola. Quiero cotizar un pedido grande:", en="Hello. I would like a quote for a large order:")
+LINE = Text(es="- {amount} de {description}", en="- {amount} of {description}")
+UNMEASURED = Text(es="- {description}", en="- {description}")
+EXTRAS = Text(es=" (con {extras})", en=" (with {extras})")
+MORE = Text(es="- y más partidas", en="- and more lines")
+
+
+def chat_url(number: str, text: str) -> str:
+    """Return the wa.me link. number: digits, country code first; spaces are %20, which every phone reads."""
+    return f"https://wa.me/{number}?text={_RESERVED.sub(lambda run: _encoded(run[0]), text)}"
+
+
+# One call of quote() for the whole text looks at each letter, of which a link that carries a lead has a thousand.
+_RESERVED = re.compile(r"[^A-Za-z0-9_.~-]+")
+
+
+@lru_cache(maxsize=512)
+def _encoded(run: str) -> str:
+    return percent_encode(run, safe="")
+
+
+def is_beyond(book: PriceBook, line: LineRequest) -> bool:
+    """Tell whether a line asks for more than is quoted online."""
+    product = book.product(line.product)
+    measured = product and _measured(product, line)
+    return bool(product and measured and measured.quantity > product.maximum)
+
+
+def request(book: PriceBook, lines: Sequence[LineRequest], *, language: Language) -> str:
+    """Return the message that asks for these lines, as far as they were filled in."""
+    said = list(_said(book, lines, language))
+    more = [MORE.in_(language)] if len(said) > MOST_LINES else []
+    return "\n".join([HELLO.in_(language), *said[:MOST_LINES], *more])
+
+
+def _said(book: PriceBook, lines: Sequence[LineRequest], language: Language) -> Iterator[str]:
+    for line in lines:
+        if product := book.product(line.product):
+            yield _said_of(product, line, language)
+
+
+def _said_of(product: Product, line: LineRequest, language: Language) -> str:
+    chosen = [
+        choice.label for option in product.options for choice in option.choices
+        if line.options.get(option.code) == choice.code
+    ]  # fmt: skip
+    description = ", ".join(label.in_(language) for label in [product.label, *chosen])
+    if measured := _measured(product, line):
+        amount = f"{readable(measured.quantity, at_least=0)} {unit_text(product.unit).in_(language)}"
+        text = LINE.say(language, amount=amount, description=description)
+    else:
+        text = UNMEASURED.say(language, description=description)
+    extras = [extra.label.in_(language) for extra in product.extras if extra.code in line.extras]
+    return text + (EXTRAS.say(language, extras=", ".join(extras)) if extras else "")
+
+
+def _measured(product: Product, line: LineRequest) -> Measured | None:
+    measure = product.measure(line.measure.get("kind"))
+    try:
+        return quantity(measure, product.unit, line.measure) if measure else None
+    except MeasureRefused:
+        return None

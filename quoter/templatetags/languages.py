@@ -1,0 +1,56 @@
+"""Links that stay in the language of the page, and the one that leaves it."""
+
+from typing import Any
+
+from django import template
+from django.http import QueryDict
+from django.urls import reverse
+
+from quoter import language, share, site
+from quoter.language import Tongue
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def link(context: dict[str, Any], name: str, query: str = "") -> str:
+    """Return the address of a page of ours, in the language that this one was asked for in."""
+    return language.carried(reverse(name), context["request"], query)
+
+
+@register.simple_tag
+def this_language() -> Tongue:
+    return language.of_page()
+
+
+@register.simple_tag
+def other_language() -> Tongue:
+    """Return the language that this page is to be had in, too."""
+    return next(tongue for tongue in language.TONGUES if tongue != language.of_page())
+
+
+@register.simple_tag(takes_context=True)
+def here_in(context: dict[str, Any], tongue: Tongue) -> str:
+    """Return the address of this page in a language; of the calculator, where the page says no address of its own.
+
+    From the context: `here`, its path; `attribution` and `here_query`, what its address says. The request's own may say
+    anything, a person's name for one, which an error page must not repeat.
+    """
+    query = QueryDict(context.get("attribution", ""), mutable=True)
+    query.update(context.get("here_query", {}))
+    query[language.PARAMETER] = tongue.code
+    return f"{context.get('here') or reverse('quoter:calculator')}?{query.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def alternates(context: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return in full where search engines find a page. own: as it was asked for; all: by language, and for any."""
+    request = context["request"]
+    address = site.address(request) + reverse(name)
+    return {"own": language.carried(address, request), "all": language.alternates(address)}
+
+
+@register.simple_tag
+def share_picture() -> str:
+    """Return where the picture is that chats show beside a link, in the language of the page."""
+    return share.address(site.language())

@@ -1,0 +1,42 @@
+// Takes a quote further: by the phone's own share sheet, the clipboard, or paper. The link holds the quote and no person.
+
+const actions = document.querySelector("[data-actions]");
+const share = actions?.querySelector("[data-share]");
+const print = actions?.querySelector("[data-print]");
+const status = actions?.querySelector("[role=status]");
+
+async function copy(text, button) {
+  status.textContent = "";
+  const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  status.textContent = isCopied || copiedTheOldWay(text) ? button.dataset.done : status.dataset.failed;
+  button.focus();
+}
+
+// Browsers inside other apps often refuse the clipboard, and still know the command of before.
+function copiedTheOldWay(text) {
+  const field = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  return isCopied;
+}
+
+// The chat's link brings the message along.
+const messageIn = (chatUrl) => new URL(chatUrl).searchParams.get("text");
+
+if (actions) {
+  const link = document.querySelector("[data-link]").dataset.link;
+  const text = document.querySelector("meta[name=description]").content;
+  share.hidden = !navigator.share;
+  actions.hidden = false;
+  share.addEventListener("click", () => navigator.share({ title: document.title, text, url: link }).catch(() => {})); // closed again
+  print.hidden = !window.print;
+  print.addEventListener("click", () => window.print());
+  for (const button of actions.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", () => copy(button.dataset.copy, button));
+  }
+  for (const button of actions.querySelectorAll("[data-copy-message]")) {
+    button.addEventListener("click", () => copy(messageIn(button.dataset.copyMessage), button));
+  }
+}

@@ -1,0 +1,27 @@
+"""One site and one Chromium for all of the customer's pages, on a day when the database is gone."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quoter import token
+from tests import live
+from tests.live import NOBODY_LISTENS, Site
+from tests.quotes import A_MOMENT, CONCRETE, concrete, priced
+
+LONG_AGO = A_MOMENT - timedelta(days=300)
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[Site]:
+    with live.site(NOBODY_LISTENS) as running:
+        yield running
+
+
+@pytest.fixture
+def expired_token(site: Site, settings: Any) -> str:
+    """A quote that the site gave out, for 5.6 m³, and that has long expired."""
+    settings.SECRET_KEY = site.environment["SECRET_KEY"]
+    return token.dumps(token.issue(CONCRETE, priced(CONCRETE, concrete("5.6"), at=LONG_AGO)))

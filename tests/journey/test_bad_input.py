@@ -1,0 +1,157 @@
+"""What a customer can get wrong, through the real page: the contract's table once more, with JavaScript and without.
+
+Each time the message stands beside its field, the first such field has the focus and tells its message to a screen
+reader, and all that was typed is still there.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.customers import a_token
+from tests.live import Site
+from tests.walk import NAME, PHONE, STRAY_ERRORS, choose, fits_the_screen, focused, press, start_afresh, typed, visiting
+
+DIRECT = {"strength": "200", "service": "direct"}
+CALCULATOR, CHECKOUT = "#calculator", "#checkout"
+OPTION, MEASURE = "lines.0.options.", "lines.0.measure."
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["js", "no-js"])
+def page(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Iterator[Page]:
+    with visiting(browser, site, scripts=request.param, locale="en-US") as visited:
+        yield visited
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(page: Page, site: Site) -> None:
+    start_afresh(page, site)
+
+
+def assert_mendable(page: Page, field: str, words: str, *, form: str, before: dict[str, list[str]]) -> None:
+    """The field has the focus and says its message; all is there that `typed` gave before."""
+    # Not by its address: a script makes the calculator's of it at once.
+    expect(page).to_have_title(re.compile("^Error: "))
+    page.wait_for_load_state()
+    expect(page.locator("[role=alert]")).to_be_visible()
+    spoken = focused(page)
+    assert spoken.field == field
+    assert spoken.is_invalid
+    assert words in spoken.description
+    assert page.evaluate(STRAY_ERRORS) == []
+    assert typed(page, form) == before
+    fits_the_screen(page)
+
+
+# --- The calculator -------------------------------------------------------------------------------------------------
+
+# Options, the helper, what is typed in it, the field to mend, and words of its message.
+WRONG_LINES = {
+    "nothing chosen": ({}, "volume", {"m3": "6"}, f"{OPTION}strength", "Choose an option"),
+    "not offered": ({"strength": "100", "service": "pumped"}, "volume", {"m3": "6"}, f"{OPTION}service", "not offered"),
+    "empty": (DIRECT, "volume", {"m3": ""}, f"{MEASURE}volume.m3", "Enter a number"),
+    "no number": (DIRECT, "volume", {"m3": "abc"}, f"{MEASURE}volume.m3", "not a number"),
+    "exponent": (DIRECT, "volume", {"m3": "1e3"}, f"{MEASURE}volume.m3", "not a number"),
+    "two meanings": (DIRECT, "volume", {"m3": "4,500"}, f"{MEASURE}volume.m3", "4500 or 4.5"),
+    "decimal comma": (DIRECT, "volume", {"m3": "1.234,5"}, f"{MEASURE}volume.m3", "1234.5"),
+    "zero": (DIRECT, "volume", {"m3": "0"}, f"{MEASURE}volume.m3", "more than zero"),
+    "negative": (DIRECT, "volume", {"m3": "-1"}, f"{MEASURE}volume.m3", "more than zero"),
+    "too much": (DIRECT, "volume", {"m3": "501"}, f"{MEASURE}volume.m3", "500"),
+    "too long a slab": (
+        DIRECT,
+        "solid_dimensions",
+        {"length_m": "1001", "width_m": "0", "thickness_cm": "12"},
+        f"{MEASURE}solid_dimensions.length_m",
+        "1000",
+    ),
+    "too much by a helper": (
+        DIRECT,
+        "solid_area",
+        {"area_m2": "20000", "thickness_cm": "200"},
+        f"{MEASURE}solid_area.area_m2",
+        "500",
+    ),
+    "no block": (DIRECT, "coffered_area", {"area_m2": "50"}, f"{MEASURE}coffered_area.block_cm", "Choose an option"),
+}
+
+
+@pytest.mark.parametrize(("options", "kind", "measure", "field", "words"), WRONG_LINES.values(), ids=WRONG_LINES.keys())
+def test_a_wrong_line_is_mended_where_it_is_wrong(page, options, kind, measure, field, words):
+    page.goto("/")
+    for code, value in options.items():
+        choose(page, f"{OPTION}{code}", value)
+    choose(page, f"{MEASURE}kind", kind)
+    for name, text in measure.items():
+        page.fill(f'[name="{MEASURE}{kind}.{name}"]', text)
+    page.check('[name="lines.0.extras"][value="fiber"]')
+    before = typed(page, CALCULATOR)
+    page.click(".summary button.primary")
+    assert_mendable(page, field, words, form=CALCULATOR, before=before)
+
+
+def test_of_several_wrong_fields_the_first_has_the_focus(page):
+    page.goto("/")
+    press(page, "add:concrete")
+    for line, text in ((0, "5"), (1, "abc")):
+        choose(page, f"lines.{line}.options.strength", "200")
+        choose(page, f"lines.{line}.options.service", "direct")
+        page.fill(f'[name="lines.{line}.measure.volume.m3"]', text)
+    press(page, "copy:1")
+    before = typed(page, CALCULATOR)
+    page.click(".summary button.primary")
+    assert_mendable(page, "lines.1.measure.volume.m3", "not a number", form=CALCULATOR, before=before)
+
+
+# --- The checkout ---------------------------------------------------------------------------------------------------
+
+WRONG_DETAILS = {
+    "no name": ("", PHONE, "name", "Enter your name"),
+    "blank name": ("   ", PHONE, "name", "Enter your name"),
+    "long name": ("x" * 121, PHONE, "name", "120"),
+    "short phone": (NAME, "656 123", "phone", "10 digits"),
+    "long phone": (NAME, "1" * 31, "phone", "30"),
+    "letters for a phone": (NAME, "call me maybe", "phone", "10 digits"),
+    "both": ("", "", "name", "Enter your name"),
+}
+
+
+@pytest.mark.parametrize(("name", "phone", "field", "words"), WRONG_DETAILS.values(), ids=WRONG_DETAILS.keys())
+def test_wrong_details_are_mended_where_they_are_wrong(page, site, name, phone, field, words):
+    page.goto(f"/q/{a_token(site)}/")
+    page.fill("#name", name)
+    page.fill("#phone", phone)
+    page.check("#marketing_accepted")
+    before = typed(page, CHECKOUT)
+    page.click("#checkout button.primary")
+    page.wait_for_url("**/checkout/")
+    expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+    assert_mendable(page, field, words, form=CHECKOUT, before=before)
+
+
+def test_a_forged_quote_is_refused_in_words_and_keeps_the_details(page, site):
+    before = send_with(page, site, "forged")
+    assert "not ours" in page.locator("[role=alert]:focus").inner_text()
+    assert page.locator("main a[href^='https://wa.me/']").first.is_visible()
+    assert typed(page, CHECKOUT)["name"] == before["name"]
+
+
+def test_a_quote_that_has_expired_meanwhile_is_priced_again_in_one_tap(page, site, expired_token):
+    send_with(page, site, expired_token)
+    assert "expired" in page.locator("[role=alert]:focus").inner_text()
+    page.click("main form button.primary")
+    page.wait_for_url("**/q/*/**")
+    expect(page.locator(".bill")).to_contain_text("5.6 m³")
+
+
+def send_with(page: Page, site: Site, token: str) -> dict[str, list[str]]:
+    """Check out with a token that is not the page's; return what was typed."""
+    page.goto(f"/q/{a_token(site)}/")
+    page.fill("#name", NAME)
+    page.fill("#phone", PHONE)
+    page.locator("#checkout [name=token]").evaluate("(field, token) => { field.value = token }", token)
+    before = typed(page, CHECKOUT)
+    page.click("#checkout button.primary")
+    page.wait_for_url("**/checkout/")
+    return before

@@ -1,0 +1,91 @@
+"""What a customer's page may cost: bytes on the wire and requests; and nothing jumps. Times are `make lighthouse`'s."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.customers import a_token
+from tests.journey.throttle import throttled
+from tests.live import Site
+from tests.walk import choose, press, visiting
+
+MOST_BYTES = 40_000
+MOST_REQUESTS = 8
+# A tenth of what Lighthouse rounds to 0.01. A line that has come has its place to take.
+NOTICED = 0.001
+# Whatever has moved without the customer's doing, as the browser counts it.
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) {
+    const moved = shift.sources.map(({ node }) => node?.outerHTML?.slice(0, 80));
+    if (!shift.hadRecentInput) shifts.push([shift.value, ...moved]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@dataclass
+class Wire:
+    """What a page has loaded. What a service worker fetches for later is no part of it."""
+
+    urls: list[str] = field(default_factory=list)
+    bytes: float = 0
+
+
+@contextmanager
+def on_the_wire(page: Page) -> Iterator[Wire]:
+    wire = Wire()
+    chrome = page.context.new_cdp_session(page)
+    chrome.on("Network.requestWillBeSent", lambda sent: wire.urls.append(sent["request"]["url"]))
+    chrome.on("Network.loadingFinished", lambda done: count(wire, done["encodedDataLength"]))
+    chrome.send("Network.enable")
+    yield wire
+    chrome.detach()
+
+
+def count(wire: Wire, size: float) -> None:
+    wire.bytes += size
+
+
+@pytest.fixture(params=["/", "quote"])
+def path(request: pytest.FixtureRequest, site: Site) -> str:
+    return f"/q/{a_token(site)}/" if request.param == "quote" else request.param
+
+
+def test_a_first_visit_fits_the_budget_and_stays_with_us(browser, site, path):
+    shifts = [shifts_of_a_first_visit(browser, site, path) for _ in range(2)]
+    # A browser that is short of time may draw the bar once before it sticks; what a page moves, it moves each time.
+    assert [] in shifts, shifts
+
+
+def shifts_of_a_first_visit(browser: Browser, site: Site, path: str) -> list[Any]:
+    with visiting(browser, site) as page, on_the_wire(page) as wire:
+        page.add_init_script(WATCH_SHIFTS)
+        page.goto(path, wait_until="networkidle")
+        shifts: list[Any] = page.evaluate("() => shifts")
+    assert wire.bytes <= MOST_BYTES, wire
+    assert len(wire.urls) <= MOST_REQUESTS, wire.urls
+    assert all(url.startswith((site.url, "data:")) for url in wire.urls), wire.urls
+    return shifts
+
+
+def test_nothing_moves_by_itself_while_a_job_is_filled_in(browser: Browser, site: Site):
+    with visiting(browser, site) as page, throttled(page):
+        page.add_init_script(WATCH_SHIFTS)
+        page.goto("/")
+        choose(page, "lines.0.options.strength", "200")
+        choose(page, "lines.0.options.service", "direct")
+        page.fill('[name="lines.0.measure.volume.m3"]', "5,6")
+        expect(page.locator("#summary .total")).to_contain_text("16,650.10")
+        page.check('[name="lines.0.extras"][value="fiber"]')
+        expect(page.locator("#summary .total")).to_contain_text("17,622.10")
+        press(page, "copy:0")
+        page.fill('[name="lines.1.measure.volume.m3"]', "4,500")
+        expect(page.locator("#summary .hints")).to_be_visible()
+        shifts = page.evaluate("() => shifts")
+    assert sum(value for value, *_ in shifts) < NOTICED, shifts

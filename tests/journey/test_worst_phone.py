@@ -1,0 +1,80 @@
+"""The whole journey on a cheap phone and a slow network, without a mouse, without JavaScript, and enlarged."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.customers import CHAT
+from tests.journey.throttle import throttled
+from tests.live import message
+from tests.walk import (
+    NAME,
+    PHONE,
+    TOTAL,
+    fill_in_two_lines,
+    fits_the_screen,
+    get_the_quote,
+    go_to_the_chat,
+    tab_to,
+    visiting,
+)
+
+# 200 % of a desktop's 1280 pixels.
+ENLARGED = {"width": DESKTOP_WIDTH // 2, "device_scale_factor": 2}
+
+
+@pytest.mark.parametrize(
+    ("circumstances", "words"),
+    [
+        ({"width": PHONE_WIDTH, "locale": "es-MX", "color_scheme": "dark"}, "Concreto premezclado"),
+        ({"width": DESKTOP_WIDTH, "locale": "en-US"}, "Ready-mix concrete"),
+    ],
+    ids=["phone", "desktop"],
+)
+def test_the_keyboard_alone_leads_to_the_chat(browser, site, circumstances, words):
+    with visiting(browser, site, **circumstances) as page, throttled(page):
+        page.goto("/")
+        tab_to(page, '[value="preset:0:slab"]')
+        page.keyboard.press("Enter")
+        pick(page, "lines.0.options.service", "direct")
+        for name, text in {"length_m": "10", "width_m": "6", "thickness_cm": "10"}.items():
+            tab_to(page, f'[name="lines.0.measure.solid_dimensions.{name}"]')
+            page.keyboard.type(text)
+        tab_to(page, '[name="lines.0.extras"]')
+        page.keyboard.press("Space")
+        # 10 × 6 × 0.1 × 0.98 = 5.88 m³ is billed as 6, at 2,569.46 and 150.00 of fibre, and 8 % on it.
+        expect(page.locator("#summary .total")).to_contain_text("17,622.10")
+        tab_to(page, ".summary button.primary")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/q/*/")
+        tab_to(page, "#name")
+        page.keyboard.type(NAME)
+        tab_to(page, "#phone")
+        page.keyboard.type(PHONE)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{CHAT}**")
+        text = message(page.url)
+    assert words in text
+    assert "$17,622.10 MXN" in text
+
+
+@pytest.mark.parametrize("locale", ["es-MX", "en-US"])
+def test_twice_the_size_and_no_javascript_lead_there_too(browser, site, locale):
+    with visiting(browser, site, scripts=False, locale=locale, **ENLARGED) as page, throttled(page):
+        page.goto("/")
+        fill_in_two_lines(page)
+        fits_the_screen(page)
+        get_the_quote(page)
+        fits_the_screen(page)
+        assert TOTAL in go_to_the_chat(page)
+
+
+def pick(page, name: str, value: str) -> None:
+    """Choose one of several answers as the keyboard does."""
+    tab_to(page, f'[name="{name}"]')
+    page.keyboard.press("Space")
+    for _ in range(10):
+        if page.evaluate("() => document.activeElement.value") == value:
+            return
+        page.keyboard.press("ArrowDown")
+    raise AssertionError(f"no arrow key leads to {value}")

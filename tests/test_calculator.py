@@ -1,0 +1,173 @@
+"""The calculator's page: what leads a customer through it, and what it says while it is being filled in."""
+
+import re
+from html import unescape
+from typing import get_args
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.apps import apps
+from django.template.loader import render_to_string
+
+from quoter import lint, pricebook
+from quoter.measure import INPUTS, INPUTS_OF, Formula
+from tests.factories import a_line, as_form
+from tests.quotes import BOOKS, CONCRETE, TURF
+
+IN_ENGLISH = {"headers": {"accept-language": "en"}}
+
+
+def page_of(client, *lines, edit="update", language="es-mx", **more):
+    answer = client.post("/", {**as_form(*lines), **more, "edit": edit}, headers={"accept-language": language})
+    return answer.content.decode()
+
+
+def a_volume(m3):
+    return a_line(measure={"kind": "volume", "m3": m3})
+
+
+def open_lines(page):
+    return re.findall(r'<details class="line[^"]*" data-line="(\d+)" open>', page)
+
+
+def chats(page):
+    """Return what each link into the chat brings along."""
+    links = map(unescape, re.findall(r'href="(https://wa\.me/[^"]+)"', page))
+    return [text for link in links for text in parse_qs(urlsplit(link).query).get("text", [])]
+
+
+# --- The guided way ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_asks_for_the_work_first_and_the_direct_way_is_folded_beneath(client):
+    page = client.get("/").content.decode()
+    assert re.findall(r'value="preset:0:(\w+)" aria-pressed="false"', page) == [
+        preset.code for preset in CONCRETE.presets
+    ]
+    assert page.index("preset:0:slab") < page.index('<details class="direct">') < page.index("lines.0.options.strength")
+
+
+def test_the_work_chosen_suggests_a_strength_and_says_why(client):
+    page = page_of(client, a_line(options={}, measure={"kind": "volume", "m3": ""}), edit="preset:0:footings")
+    [footings] = [preset for preset in CONCRETE.presets if preset.code == "footings"]
+    assert 'name="lines.0.options.strength" value="200" checked' in page
+    assert 'value="preset:0:footings" aria-pressed="true"' in page
+    assert "sugerido" in page
+    assert footings.reason.es in unescape(page)
+    assert '<details class="direct">' not in page
+
+    # The reason stays while the rest is filled in, whatever is chosen in the end.
+    again = page_of(client, a_line(options={"strength": "250"}), **{"lines.0.preset": "footings"}, language="en")
+    assert footings.reason.en in unescape(again)
+    assert 'name="lines.0.options.strength" value="250" checked' in again
+
+
+def test_the_first_question_offers_every_kind_of_work_whatever_it_takes(client, monkeypatch):
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", TURF)
+    offered = re.findall(r'value="preset:0:(\w+)"', client.get("/").content.decode())
+    assert offered == [preset.code for preset in TURF.presets]
+
+    turf = {"product": "turf", "options": {}, "measure": {"kind": "area", "m2": ""}, "extras": []}
+    page = page_of(client, turf, edit="preset:0:edging")
+    assert 'name="lines.0.product" value="edging"' in page
+    assert re.findall(r'value="preset:0:(\w+)"', page) == ["edging"]
+
+
+def test_each_work_that_suggests_something_says_why_in_both_bundled_books():
+    assert all(preset.reason for book in (CONCRETE, TURF) for preset in book.presets if preset.options)
+
+
+def test_a_book_without_reasons_is_as_good_and_an_empty_one_is_found():
+    toml = (BOOKS / "concrete.toml").read_text(encoding="utf-8")
+    without = pricebook.parse(re.sub(r"^reason = .*\n", "", toml, flags=re.MULTILINE))
+    assert lint.check(without) == ()
+    empty = pricebook.parse(re.sub(r"^reason = .*", 'reason = ""', toml, count=1, flags=re.MULTILINE))
+    assert {finding.message for finding in lint.check(empty)} == {"is empty"}
+
+
+@pytest.mark.parametrize("formula", [formula for formula in get_args(Formula) if formula != "known"])
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_each_formula_has_a_drawing_that_names_its_inputs(formula, language):
+    lengths = {name: INPUTS[name].label.in_(language) for name in INPUTS_OF[formula]}
+    drawing = render_to_string(f"quoter/drawings/{formula}.svg", {"lengths": lengths})
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", drawing) == list(lengths.values())
+    assert re.findall(r'<g class="(\w+)">', drawing) == list(lengths)
+    assert "style=" not in drawing
+
+
+def test_a_drawing_says_to_screen_readers_what_it_shows(client):
+    page = client.get("/", **IN_ENGLISH).content.decode()
+    assert 'role="img" aria-label="Drawing: Length, Width, Thickness"' in page
+
+
+# --- Several lines ----------------------------------------------------------------------------------------------------
+
+
+def test_a_line_alone_is_open_and_one_that_is_complete_folds_when_another_is_added(client):
+    assert open_lines(page_of(client, a_volume("6"))) == ["0"]
+    page = page_of(client, a_volume("6"), edit="add:concrete")
+    assert open_lines(page) == ["1"]
+    title = re.search(r'id="title-0" data-live>(.*?)</summary>', page, re.DOTALL)[1]
+    assert "tiro directo" in title
+    assert "6 m³" in title
+    assert "$16,316.76" in title
+
+
+def test_a_line_that_is_wrong_or_was_just_filled_in_is_open(client):
+    assert open_lines(page_of(client, a_volume("6"), a_volume("4,500"))) == ["1"]
+    assert open_lines(page_of(client, a_volume("6"), a_volume("7"), edit="preset:0:slab")) == ["0"]
+    refused = client.post("/quote/", as_form(a_volume("6"), a_volume("501"))).content.decode()
+    assert open_lines(refused) == ["1"]
+
+
+def test_the_total_of_what_is_complete_stays_while_a_line_is_being_filled_in(client):
+    page = page_of(client, a_volume("6"), edit="add:concrete")
+    assert "$17,622.10" in page
+    assert "La partida 2 está por completar." in page
+
+
+def test_what_comes_next_is_named(client):
+    said = client.post("/summary/", as_form(a_line(options={"strength": "200"}))).content.decode()
+    assert "Falta: Servicio" in said
+    said = client.post("/summary/", as_form(a_volume("")), **IN_ENGLISH).content.decode()
+    assert "Still missing: Volume" in said
+
+
+# --- More than is quoted online ---------------------------------------------------------------------------------------
+
+
+def test_more_than_is_quoted_online_becomes_a_conversation_with_what_was_typed(client):
+    large = a_line(measure={"kind": "solid_area", "area_m2": "8000", "thickness_cm": "10"})
+    for page in (
+        client.post("/quote/", as_form(large, a_volume("6"))).content.decode(),
+        client.post("/summary/", as_form(large, a_volume("6"))).content.decode(),
+    ):
+        assert chats(page)[0] == (
+            "Hola. Quiero cotizar un pedido grande:\n"
+            "- 784 m³ de Concreto premezclado, f'c 200 kg/cm², tiro directo (con Fibra de refuerzo)\n"
+            "- 6 m³ de Concreto premezclado, f'c 200 kg/cm², tiro directo (con Fibra de refuerzo)"
+        )
+
+
+def test_the_conversation_is_in_the_visitor_s_language_and_says_what_there_is(client):
+    half = a_line(options={"strength": "250"}, measure={"kind": "volume", "m3": "600"}, extras=[])
+    page = client.post("/summary/", as_form(half), **IN_ENGLISH).content.decode()
+    expected = "Hello. I would like a quote for a large order:\n- 600 m³ of Ready-mix concrete, f'c 250 kg/cm²"
+    assert set(chats(page)) == {expected}
+
+
+def test_the_longest_conversation_fits_in_a_link(client):
+    page = client.post("/summary/", as_form(*[a_line(measure={"kind": "volume", "m3": "1234.567"})] * 20)).content
+    links = re.findall(r'href="(https://wa\.me/[^"]+)"', page.decode())
+    assert links
+    assert max(len(unescape(link)) for link in links) <= 2000
+
+
+def test_what_is_quoted_online_needs_no_conversation(client):
+    assert chats(client.post("/summary/", as_form(a_volume("500"))).content.decode()) == []
+
+
+def test_a_form_with_more_lines_than_a_quote_takes_is_not_priced_line_by_line(client):
+    said = client.post("/summary/", as_form(*[a_volume("6")] * 21)).content.decode()
+    assert "20 partidas como máximo" in said
+    assert 'class="bill"' not in said

@@ -1,0 +1,171 @@
+"""The quote as a document in a real Chromium: on paper, passed on, and kept by the device that saw it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import live
+from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.customers import A_LINE
+from tests.live import NOBODY_LISTENS, Site, message
+from tests.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
+
+# The longest that a line can be: three sentences of reasons, and both extras.
+LONG_LINE = {
+    "product": "concrete",
+    "options": {"strength": "250", "service": "pumped"},
+    "measure": {"kind": "solid_dimensions", "length_m": "12.35", "width_m": "8.4", "thickness_cm": "12"},
+    "extras": ["fiber", "accelerant"],
+}
+WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with live.site(NOBODY_LISTENS, BUSINESS_NAME="Concretos del Norte") as running:
+        yield running
+
+
+def a_quote(site: Site, *lines: dict[str, Any]) -> dict[str, Any]:
+    language = {"Accept-Language": "es-MX"}
+    return site.post_json("/quote/", {"lines": list(lines) or [A_LINE]}, **language).json
+
+
+def open_quote(page: Page, quote: dict[str, Any]) -> None:
+    page.goto(f"/q/{quote['token']}/")
+
+
+@pytest.mark.parametrize("lines", [1, 8])
+def test_a_quote_is_one_page_of_paper(browser, site, lines):
+    quote = a_quote(site, *[LONG_LINE] * lines)
+    with visiting(browser, site, width=DESKTOP_WIDTH) as page:
+        open_quote(page, quote)
+        paper = page.pdf(format="Letter", prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
+
+        page.emulate_media(media="print")
+        said = page.inner_text("body")
+        for needed in (
+            "Concretos del Norte",
+            quote["folio"],
+            "Vigente hasta el",
+            "Total con IVA",
+            f"/q/{quote['folio']}/",
+        ):
+            assert needed in said
+        assert page.locator("button, input, form, a").locator("visible=true").count() == 0
+
+
+@WIDTHS
+def test_a_quote_is_passed_on_by_its_link_alone(browser, site, width):
+    quote = a_quote(site)
+    with visiting(browser, site, width=width) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
+        page.goto(f"/q/{quote['token']}/?utm_source=instagram&landing=/")
+        fits_the_screen(page)
+        status = page.locator("[data-actions] [role=status]")
+
+        page.click("[data-copy]")
+        expect(status).to_have_text("Enlace copiado.")
+        link = page.evaluate("() => navigator.clipboard.readText()")
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
+        page.click("[data-copy-message]")
+        expect(status).to_have_text("Mensaje copiado.")
+        assert f"*{quote['folio']}*" in page.evaluate("() => navigator.clipboard.readText()")
+        page.click("[data-share]")
+        assert page.evaluate("() => window.shared.url") == link
+        assert "utm" not in link
+
+        page.goto(urlsplit(link).path)
+        expect(page.locator(".paper")).to_have_attribute("data-folio", quote["folio"])
+
+
+def test_without_a_script_nothing_is_offered_that_needs_one(browser, site):
+    with visiting(browser, site, scripts=False) as page:
+        open_quote(page, a_quote(site))
+        expect(page.locator("[data-actions] button").locator("visible=true")).to_have_count(0)
+        expect(page.locator("[data-mine], [data-reopen]").locator("visible=true")).to_have_count(0)
+        fits_the_screen(page)
+
+
+@WIDTHS
+def test_whoever_comes_back_from_the_chat_opens_it_again_without_typing(browser, site, width):
+    quote = a_quote(site)
+    with visiting(browser, site, width=width) as page:
+        open_quote(page, quote)
+        expect(page.locator("[data-reopen]")).to_be_hidden()
+        page.fill("#name", NAME)
+        page.fill("#phone", "123")
+        page.click("#checkout button.primary")
+        expect(page.locator("#phone")).to_have_attribute("aria-invalid", "true")
+        open_quote(page, quote)
+        expect(page.locator("[data-reopen]")).to_be_hidden()
+
+        go_to_the_chat(page)
+        page.go_back()
+        expect(page.locator("[data-reopen]")).to_be_visible()
+        fits_the_screen(page)
+        kept = page.evaluate("() => JSON.stringify(localStorage)")
+        assert quote["folio"] in kept
+        assert not [trace for trace in (NAME, "Peña", PHONE, "1234567", "wa.me") if trace in kept]
+        page.click("[data-reopen] a")
+        page.wait_for_url(f"{CHAT}**")
+        assert quote["folio"] in message(page.url)
+        assert NAME not in message(page.url)
+
+
+def test_a_device_lists_its_own_quotes_and_forgets_them_in_one_tap(browser, site):
+    first, second = a_quote(site), a_quote(site, LONG_LINE)
+    with visiting(browser, site, expected=["status of 503"]) as page:
+        for quote in (first, second):
+            open_quote(page, quote)
+        page.evaluate(EXPIRE, first["folio"])
+        page.goto(f"/q/{first['folio']}/")  # which only the database has, and it is down
+        listed = page.locator("[data-mine] li")
+        expect(listed).to_have_count(2)
+        expect(listed.nth(0)).to_contain_text(f"{second['folio']} ")
+        expect(listed.nth(0)).to_contain_text("Vigente hasta el")
+        expect(listed.nth(1)).to_contain_text("Venció el 1 de enero de 2026")
+        fits_the_screen(page)
+
+        expect(listed.nth(1).locator("a")).to_have_attribute("href", f"/q/{first['token']}/")
+        listed.nth(1).locator("a").click()
+        expect(page.locator(".paper")).to_have_attribute("data-folio", first["folio"])
+        page.goto("/")
+        page.evaluate("async () => (await caches.open('a release')).put('/q/kept/', new Response('a page'))")
+        page.click("[data-mine] button")
+        expect(page.locator("[data-mine]")).to_be_hidden()
+        expect(page.locator("[data-mine-cleared]")).to_be_focused()
+        assert page.evaluate("() => localStorage.getItem('quotes')") is None
+        page.wait_for_function("async () => !(await caches.match('/q/kept/'))")
+        page.reload()
+        expect(page.locator("[data-mine]")).to_be_hidden()
+
+
+EXPIRE = """(folio) => {
+  const quotes = JSON.parse(localStorage.quotes);
+  quotes.find((quote) => quote.folio === folio).until = "2026-01-01T23:59:59-07:00";
+  localStorage.quotes = JSON.stringify(quotes);
+}"""
+
+
+def test_a_browser_that_keeps_nothing_shows_no_list(browser, site):
+    with visiting(browser, site) as page:
+        page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
+        open_quote(page, a_quote(site))
+        expect(page.locator("[data-actions]")).to_be_visible()
+        expect(page.locator("[data-mine]")).to_be_hidden()
+
+
+@WIDTHS
+def test_the_price_of_before_stands_beside_that_of_today(browser, site, width):
+    quote = a_quote(site)
+    with visiting(browser, site, width=width) as page:
+        page.goto(f"/q/{quote['token']}/?before={quote['token']}")
+        expect(page.locator(".earlier")).to_contain_text("$0.00")
+        fits_the_screen(page)

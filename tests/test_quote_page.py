@@ -1,0 +1,217 @@
+"""The page of a quote as a document: what it says, what is priced again, and what a device may be told to keep."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.apps import apps
+from django.utils import timezone, translation
+
+from leads.models import Lead
+from quoter import token
+from quoter.pricebook import Product
+from quoter.templatetags.figures import difference, moment
+from quoter.token import IssuedQuote
+from tests.factories import NAME, PHONE, a_line, an_issued_quote, as_form, post_json, quoted, the_lead
+
+ZONE = ZoneInfo("America/Ciudad_Juarez")
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def change_book(monkeypatch):
+    """Have another price book from now on: `changed` returns what becomes of each product."""
+
+    def change(changed: Callable[[Product], dict[str, Any]]) -> None:
+        config = apps.get_app_config("quoter")
+        products = tuple(product.model_copy(update=changed(product)) for product in config.book.products)
+        monkeypatch.setattr(config, "book", config.book.model_copy(update={"products": products}))
+
+    return change
+
+
+def dearer_by_100(product: Product) -> dict[str, Any]:
+    """Every price a unit, 100 more."""
+    return {
+        "prices": tuple(
+            listed.model_copy(
+                update={"tiers": tuple(t.model_copy(update={"price": t.price + 100}) for t in listed.tiers)}
+            )
+            for listed in product.prices
+        )
+    }
+
+
+@pytest.fixture
+def expire(monkeypatch):
+    """Let the clock pass the last second of a quote."""
+
+    def passed(issued: IssuedQuote) -> None:
+        now = issued.quote.valid_until + timedelta(seconds=1)
+        monkeypatch.setattr(timezone, "now", lambda: now)
+
+    return passed
+
+
+def page_of(client, path: str, language: str = "es-MX") -> str:
+    answer = client.get(path, headers={"accept-language": language})
+    assert answer.status_code == 200
+    return unescape(answer.content.decode())
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    """Return what the form for an expired quote sends."""
+    form = re.search(r'<form class="card notice".*?</form>', page, re.DOTALL)[0]
+    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form))
+
+
+# --- The document ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "at", "words"),
+    [
+        ("es-mx", (2026, 12, 3, 23, 59), "jueves 3 de diciembre de 2026, a las 11:59 p.\N{NO-BREAK SPACE}m."),
+        ("es-mx", (2026, 12, 1, 13, 5), "martes 1 de diciembre de 2026, a la 1:05 p.\N{NO-BREAK SPACE}m."),
+        ("es-mx", (2026, 12, 1, 10, 0), "martes 1 de diciembre de 2026, a las 10:00 a.\N{NO-BREAK SPACE}m."),
+        ("en", (2026, 12, 3, 23, 59), "Thursday, December 3, 2026, at 11:59 p.m."),
+    ],
+)
+def test_a_day_and_its_hour_are_written_as_people_do(language, at, words):
+    with translation.override(language):
+        assert moment(datetime(*at, tzinfo=ZONE)) == words
+
+
+def test_a_difference_says_its_direction():
+    issued = an_issued_quote().quote
+    assert (difference(issued.total), difference(-issued.total)) == ("+$17,622.10", "−$17,622.10")
+    assert difference(issued.total - issued.total) == "$0.00"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("es-MX", ["Vigente hasta el", "a las 11:59", "Qué puede cambiar"]), ("en", ["Valid until", "at 11:59 p.m."])],
+)
+def test_the_document_says_whose_it_is_until_when_it_holds_and_where_it_is_found(client, settings, language, words):
+    settings.BUSINESS_NAME, settings.WHATSAPP_NUMBER = "Concretos & Hijos", "526561234567"
+    issued = an_issued_quote()
+    page = page_of(client, f"/q/{token.dumps(issued)}/", language)
+    for said in [*words, "Concretos & Hijos · WhatsApp +52 656 123 4567", f"http://testserver/q/{issued.quote.folio}/"]:
+        assert said in page
+    assert 'href="tel:+526561234567"' in page
+
+
+def test_the_link_to_share_holds_the_quote_and_neither_campaign_nor_person(client):
+    issued = an_issued_quote()
+    page = page_of(client, f"/q/{token.dumps(issued)}/?utm_source=instagram&landing=/")
+    link = re.search(r'data-copy="([^"]+)"', page)[1]
+    assert re.fullmatch(r"http://testserver/q/[\w.-]+/", link)
+    assert issued.quote.folio in page_of(client, link)
+
+
+# --- An expired quote, priced again ---------------------------------------------------------------------------------
+
+
+def test_an_expired_quote_is_priced_again_in_one_tap_with_the_difference_shown(client, expire, change_book):
+    issued = an_issued_quote()
+    change_book(dearer_by_100)
+    expire(issued)
+    fields = hidden_fields(page_of(client, f"/q/{token.dumps(issued)}/?utm_source=instagram&landing=/"))
+
+    answer = client.post("/quote/", fields)
+
+    assert answer.status_code == 303
+    page = page_of(client, answer.url)
+    # 6 m³ at 2,669.46 and 900.00 of fibre are 16,916.76, and 8 % on it 1,353.34: 18,270.10.
+    for said in ("$17,622.10", "$18,270.10", "+$648.00", "$2,569.46", "$2,669.46", issued.quote.folio, 'id="checkout"'):
+        assert said in page
+    lead = the_lead()
+    assert lead.quote_data["attribution"]["utm_source"] == "instagram"
+    assert lead.folio != issued.quote.folio
+
+
+def test_prices_that_are_the_same_are_said_to_be(client, expire):
+    issued = an_issued_quote()
+    expire(issued)
+    answer = client.post("/quote/", hidden_fields(page_of(client, f"/q/{token.dumps(issued)}/")))
+    page = page_of(client, answer.url)
+    assert "Nada cambió" in page
+    assert "$0.00" in page
+
+
+WITHOUT = {
+    "an extra": (lambda concrete: {"extras": concrete.extras[1:]}, "Este adicional no existe."),
+    "every extra": (lambda concrete: {"extras": ()}, "Este adicional no existe."),
+    "the product": (lambda concrete: {"code": "mortar"}, "Elige un producto de la lista."),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), WITHOUT.values(), ids=WITHOUT.keys())
+def test_what_is_not_offered_any_more_opens_the_calculator_and_says_so(client, expire, change_book, change, reason):
+    issued = an_issued_quote(a_line(), a_line(options={"strength": "250", "service": "pumped"}, extras=[]))
+    change_book(change)
+    expire(issued)
+
+    refused = client.post("/quote/", hidden_fields(page_of(client, f"/q/{token.dumps(issued)}/")))
+
+    page = refused.content.decode()
+    assert refused.status_code == 422
+    assert reason in page
+    assert 'name="lines.0.measure.volume.m3" value="5.6"' in page
+    assert 'name="lines.1.options.service" value="pumped" checked' in page
+
+
+def test_only_a_quote_of_ours_for_the_same_job_is_compared(client):
+    other = token.short(an_issued_quote(a_line(measure={"kind": "volume", "m3": "9"})))
+    for before in (other, "forged", ""):
+        answer = client.post("/quote/", {**as_form(a_line()), "before": before})
+        assert answer.status_code == 303
+        assert "forged" not in answer.url
+        assert 'class="card earlier"' not in page_of(client, answer.url)
+
+
+# --- The visitor's mark ---------------------------------------------------------------------------------------------
+
+
+def test_the_mark_can_be_turned_off_and_on_again(client):
+    client.post("/quote/", as_form(a_line()))
+    assert len(client.cookies["visitor"].value) == 22
+
+    off = client.post("/privacy/", {"mark": "off"})
+    assert (off.status_code, off.url) == (303, "/privacy/#visitor")
+    assert client.cookies["visitor"].value == "off"
+    page = page_of(client, "/privacy/")
+    assert "desactivada" in page
+    assert 'name="mark" value="on"' in page
+
+    page = client.post("/quote/", as_form(a_line())).url
+    assert client.cookies["visitor"].value == "off"
+    client.post("/checkout/", {"token": page.split("/")[2], "name": NAME, "phone": PHONE})
+    assert Lead.objects.get(name=NAME).visitor_id == ""
+
+    client.post("/privacy/", {"mark": "on"}, headers={"sec-fetch-site": "cross-site"})
+    assert client.cookies["visitor"].value == "off"
+    client.post("/privacy/", {"mark": "on"})
+    assert 'name="mark" value="off"' in page_of(client, "/privacy/")
+    client.post("/quote/", as_form(a_line()))
+    assert len(client.cookies["visitor"].value) == 22
+
+
+@pytest.mark.parametrize("wish", [{"sec-gpc": "1"}, {"dnt": "1"}])
+def test_a_browser_that_asks_for_privacy_gets_no_mark_and_shows_none(client, wish):
+    client.cookies["visitor"] = "a-mark-of-22-charactrs"
+    answer = client.post("/quote/", as_form(a_line()), headers=wish)
+    assert "visitor" not in answer.cookies
+    body = quoted(client)
+    post_json(client, "/checkout/", {"token": body["token"], "name": NAME, "phone": PHONE})
+    client.post("/checkout/", {"token": answer.url.split("/")[2], "name": NAME, "phone": PHONE}, headers=wish)
+    leads = dict(Lead.objects.values_list("folio", "visitor_id"))
+    assert leads.pop(body["folio"]) == "a-mark-of-22-charactrs"
+    assert set(leads.values()) == {""}
+    page = unescape(client.get("/privacy/", headers={**wish, "accept-language": "en"}).content.decode())
+    assert "Your browser asks sites not to follow you" in page
+    assert 'name="mark"' not in page

@@ -1,0 +1,35 @@
+"""What a page weighs on the way to a phone."""
+
+import gzip
+
+import pytest
+
+from quoter import token
+from tests.factories import a_line, an_issued_quote, as_form
+
+COMPRESSED = {"accept-encoding": "gzip, deflate, br"}
+
+
+def a_quote() -> str:
+    return f"/q/{token.dumps(an_issued_quote())}/"
+
+
+@pytest.mark.parametrize("path", ["/", "/privacy/", a_quote], ids=["calculator", "privacy", "quote"])
+def test_customers_pages_travel_compressed(client, path):
+    address = path() if callable(path) else path
+    answer = client.get(address, headers=COMPRESSED)
+    assert answer["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in answer["Vary"]
+    assert len(answer.content) < 10_000
+    page = gzip.decompress(answer.content)
+    assert b"</html>" in page
+    assert b"</html>" in client.get(address).content
+
+
+def test_the_live_total_travels_compressed(client):
+    assert client.post("/summary/", as_form(a_line()), headers=COMPRESSED)["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.django_db
+def test_staff_s_pages_which_hold_csrf_tokens_do_not(admin_client):
+    assert "Content-Encoding" not in admin_client.get("/admin/leads/lead/", headers=COMPRESSED)
