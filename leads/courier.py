@@ -84,15 +84,12 @@ class Courier:
 
     # --- From any thread --------------------------------------------------------------------------------------------
 
-    def send(self, folio: str, text: bytes, *, is_waited_for: bool) -> Entry:
-        """Take a lead, for the disk and for Postgres; ValueError where it is no record.
-
-        text: JSON in one line; is_waited_for: it had better be on the disk at once.
-        """
+    def send(self, folio: str, text: bytes) -> Entry:
+        """Take a lead, for the disk and for Postgres; ValueError where it is no record. text: JSON in one line."""
         entry = self.scribe.entry(folio, text)
         self._express.append(entry)
         self._has_news.ring()
-        self.scribe.write(entry, is_waited_for=is_waited_for)
+        self.scribe.write(entry)
         return entry
 
     def wait_for(self, entry: Entry, timeout_s: float) -> bool:

@@ -92,7 +92,7 @@ def record(lead: LeadRecord) -> Outcome:
     """
     courier = of_this_process()
     has_person = lead.submitted_at is not None
-    entry = courier.send(lead.folio, lead.as_json(), is_waited_for=not has_person or courier.breaker.is_open)
+    entry = courier.send(lead.folio, lead.as_json())
     if has_person and courier.wait_for(entry, settings.LEAD_WAIT_MS / 1000):
         return Outcome.STORED
     outcome = Outcome.QUEUED if courier.scribe.wait_for(entry) else Outcome.CARRIED

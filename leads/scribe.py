@@ -70,17 +70,15 @@ class Scribe:
         item = Item(folio, self._outbox.clock(), text)
         return Entry(item, encode(item))
 
-    def write(self, entry: Entry, *, is_waited_for: bool = False) -> None:
-        """Take a lead. is_waited_for: write it at once, else within LINGER_S."""
+    def write(self, entry: Entry) -> None:
+        """Take a lead, to be written within LINGER_S, or as soon as somebody waits for it."""
         self._queue.append(entry)
-        if is_waited_for:
-            self._hurry()
-        else:
-            self._has_work.ring()
+        self._has_work.ring()
 
     def wait_for(self, entry: Entry, timeout_s: float = DISK_WAIT_S) -> bool:
         """Return whether a lead is on the disk, as soon as that is known; nobody waits for a disk that hangs."""
         if not entry.is_on_disk:
+            self._hurry()
             self._waiting.wait_for(entry, timeout_s)
         return entry.is_on_disk
 

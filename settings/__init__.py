@@ -6,10 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import sentry_sdk
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
-from sentry_sdk.utils import BadDsn
 
 from settings import env, scrubbing
 
@@ -297,7 +294,7 @@ _redact = scrubbing.redaction(
     ]
 )
 SENTRY_DSN = env.text("SENTRY_DSN")
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
@@ -309,9 +306,8 @@ LOGGING = {
     },
     "handlers": {
         "console": {"class": "settings.logstream.UnblockedStream", "formatter": "line"},
-        "sentry": {"class": "sentry_sdk.integrations.logging.EventHandler", "level": "WARNING"},
     },
-    "root": {"handlers": ["console", "sentry"] if SENTRY_DSN else ["console"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # A wrong address is the visitor's, not an event for a person to look at.
@@ -324,18 +320,8 @@ LOGGING = {
 }
 
 if SENTRY_DSN:
-    # No integration: the default ones cost more than a quarter of the throughput, and the log handler above already
-    # sends every warning and every unhandled error. Local variables and request bodies would hold names and phones.
-    try:
-        sentry_sdk.init(
-            dsn=SENTRY_DSN,
-            environment=env.text("SENTRY_ENVIRONMENT") or None,
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            include_local_variables=False,
-            send_default_pii=False,
-            max_request_body_size="never",
-            before_send=scrubbing.before_send(_redact),
-        )
-    except BadDsn as error:
-        raise ImproperlyConfigured(f"SENTRY_DSN cannot be used: {error}.") from None
+    from settings import reporting
+
+    reporting.start(SENTRY_DSN, environment=env.text("SENTRY_ENVIRONMENT"), before_send=scrubbing.before_send(_redact))
+    LOGGING["handlers"]["sentry"] = reporting.HANDLER
+    LOGGING["root"]["handlers"].append("sentry")

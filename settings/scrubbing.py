@@ -12,8 +12,6 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from sentry_sdk.types import Event, Hint
-
 Redact = Callable[[str], str]
 
 REDACTED = "[redacted]"
@@ -75,8 +73,8 @@ class LineFormatter(logging.Formatter):
         return "\n".join(reversed([_told(cause) for cause in _chain(error)]))
 
 
-def before_send(redact: Redact) -> Callable[[Event, Hint], Event]:
-    """Return the last thing that sees an event before it leaves: it makes another, of what may leave."""
+def before_send(redact: Redact) -> Callable[[Any, Any], Any]:
+    """Return the last thing that sees Sentry's event before it leaves: it makes another, of what may leave."""
 
     def scrubbed(event: Any, hint: Any) -> Any:
         kept = _only(event, _EVENT)

@@ -169,7 +169,7 @@ def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, out
     slow = Courier(Outbox(outbox_directories), Breaker(clock=time.monotonic))
     slow.scribe.start()
     lead = a_lead()
-    entry = slow.send(lead.folio, lead.as_json(), is_waited_for=True)
+    entry = slow.send(lead.folio, lead.as_json())
     assert slow.scribe.wait_for(entry, timeout_s=5)
 
     slow._carry_backlog()

@@ -33,9 +33,9 @@ def scribe(outbox: Outbox) -> Iterator[Scribe]:
     started.stop(timeout_s=5)
 
 
-def write(scribe: Scribe, folio: str, *, is_waited_for: bool = False) -> Entry:
+def write(scribe: Scribe, folio: str) -> Entry:
     entry = scribe.entry(folio, LEAD)
-    scribe.write(entry, is_waited_for=is_waited_for)
+    scribe.write(entry)
     return entry
 
 
@@ -70,7 +70,7 @@ def test_while_nobody_waits_for_the_disk_leads_share_a_sync(scribe, outbox, tmp_
 def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(scribe, monkeypatch):
     monkeypatch.setattr("leads.scribe.LINGER_S", 3600)
     written = write(scribe, "A")
-    assert scribe.wait_for(write(scribe, "B", is_waited_for=True), timeout_s=5)
+    assert scribe.wait_for(write(scribe, "B"), timeout_s=5)
     assert written.is_on_disk
 
 
