@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -27,19 +27,24 @@ logger = logging.getLogger("leads.alerts")
 
 def note(now: datetime) -> int:
     """Add what is new to the alerts; return how much that was."""
-    if not _unnoted(now):
+    if not _who_came(now).exists() and not _besides(now):
         return 0
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Recipients are told up to an id: a lower one must not appear after a higher one was read.
             cursor.execute("LOCK TABLE lead_alerts IN SHARE ROW EXCLUSIVE MODE")
-        found = _unnoted(now)
+            # Thousands may come with the end of an outage. They stay in Postgres: customers need the process's time.
+            came = _who_came(now).values_list(Value(Alert.Kind.CAME), "folio", Value(now))
+            select, parameters = came.query.sql_with_params()
+            cursor.execute(f"INSERT INTO lead_alerts (kind, subject, at) {select}", parameters)
+            count: int = cursor.rowcount
+        found = _besides(now)
         Alert.objects.bulk_create(found)
     if any(alert.kind == Alert.Kind.ALIVE for alert in found):
         # The log has it even where nobody gets mail.
         logger.info("alerts are alive: %d waiting", recently_waiting(now).count())
         Alert.objects.filter(at__lt=now - KEPT_FOR).delete()
-    return len(found)
+    return count + len(found)
 
 
 def recently_waiting(now: datetime) -> LeadQuerySet:
@@ -47,10 +52,13 @@ def recently_waiting(now: datetime) -> LeadQuerySet:
     return Lead.objects.waiting().filter(created_at__gt=now - NEWS_FOR)
 
 
-def _unnoted(now: datetime) -> list[Alert]:
-    came = _waiting_without(Alert.Kind.CAME, now).values_list("folio", flat=True)
-    found = [Alert(kind=Alert.Kind.CAME, subject=folio, at=now) for folio in came]
-    found += [Alert(kind=Alert.Kind.UNANSWERED, subject=folio, at=now) for folio in _overdue(now)]
+def _who_came(now: datetime) -> LeadQuerySet:
+    return _waiting_without(Alert.Kind.CAME, now)
+
+
+def _besides(now: datetime) -> list[Alert]:
+    """Return what is new besides who came: whom nobody has answered and, once a day, that all this works."""
+    found = [Alert(kind=Alert.Kind.UNANSWERED, subject=folio, at=now) for folio in _overdue(now)]
     here = timezone.localtime(now)
     today = here.date().isoformat()
     if here.hour >= ALIVE_HOUR and not Alert.objects.filter(kind=Alert.Kind.ALIVE, subject=today).exists():
