@@ -22,6 +22,7 @@ from http.client import HTTPException
 from math import ceil
 from threading import Event
 
+from leads.door import Door
 from tests import faults, live
 from tests.customers import a_quote, check_out_with
 from tests.live import Postgres, Site, eventually
@@ -145,13 +146,8 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        _say_it_was_mended(site)
-
-
-def _say_it_was_mended(site: Site) -> None:
-    """As the button on the page of an outage does: after a wrong password nobody knocks for minutes otherwise."""
-    (site.outbox / "auth-block").unlink(missing_ok=True)
-    (site.outbox / "retry-now").touch()
+        # After a wrong password nobody knocks for minutes, unless a person says that it was mended.
+        Door([site.outbox]).call_all()
 
 
 def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> None:
@@ -170,7 +166,7 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
 
     expected = set(report.answered)
     # Once more: a worker that knocked while the right password was on its way into force has blocked all again.
-    _say_it_was_mended(site)
+    Door([site.outbox]).call_all()
     eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
     found = rows()

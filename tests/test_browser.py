@@ -15,7 +15,6 @@ from tests.quotes import BOOKS
 from tests.walk import (
     CHAT,
     NAME,
-    PHONE,
     STRAY_ERRORS,
     TOTAL,
     choose,
@@ -23,6 +22,7 @@ from tests.walk import (
     fits_the_screen,
     get_the_quote,
     go_to_the_chat,
+    go_to_the_chat_by_keyboard,
     press,
     tab_to,
     typed,
@@ -253,12 +253,7 @@ def test_a_quote_needs_no_mouse(visit):
     page.keyboard.press("Enter")
     page.wait_for_url("**/q/*/")
 
-    tab_to(page, "#name")
-    page.keyboard.type(NAME)
-    tab_to(page, "#phone")
-    page.keyboard.type(PHONE)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{CHAT}**")
+    go_to_the_chat_by_keyboard(page)
 
 
 def test_another_trade_needs_another_price_book_and_nothing_else(browser, postgres):

@@ -24,9 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from tests import live
 from tests.customers import PERSON, a_token
+from tests.lacking import lacks
 from tests.live import NOBODY_LISTENS, ROOT, eventually
 
-IN_CI = os.environ.get("CI") == "true"
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
 
@@ -99,8 +99,7 @@ def tls() -> Iterator[TlsServer]:
     # The embedded Postgres is built without TLS.
     programs = next(Path("/usr/lib/postgresql").glob("*/bin"), None)
     if not programs:
-        assert not IN_CI, "CI installs postgresql"
-        pytest.skip("there is no Postgres with TLS (Debian: apt install postgresql)")
+        lacks("there is no Postgres with TLS (Debian: apt install postgresql)")
     with TemporaryDirectory(prefix="folio-tls-") as name, socket.create_server(("127.0.0.1", 0)) as free:
         directory, data, log = Path(name), Path(name, "data"), Path(name, "log")
         directory.chmod(0o711)
@@ -169,8 +168,7 @@ def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
 def pooler(database_url: str = DATABASE_URL) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a PgBouncer in front of the server until the end; yield the process and the URL that its command finds."""
     if not shutil.which("pgbouncer"):
-        assert not IN_CI, "CI installs pgbouncer"
-        pytest.skip("there is no pgbouncer")
+        lacks("there is no pgbouncer")
     command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", 'echo "$DATABASE_URL"; exec cat']
     environment = os.environ | {"DATABASE_URL": database_url}
     with subprocess.Popen(

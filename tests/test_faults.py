@@ -27,6 +27,7 @@ from leads.segment import SUFFIX, Item, encode
 from tests import faults, live
 from tests.customers import PERSON, a_quote, check_out_with, traces_in
 from tests.factories import a_contact, an_issued_quote
+from tests.lacking import lacks
 from tests.live import Answer, Postgres, Site, at_once, eventually, is_up, message
 from tests.proxy import Mode, Proxy, proxy
 
@@ -42,7 +43,6 @@ CUSTOMERS = 10
 THREADS = 2 * (1 + 4 + 3)
 # Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
 LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 20))
-IN_CI = os.environ.get("CI") == "true"
 
 
 @contextmanager
@@ -169,8 +169,7 @@ def cold(fault: faults.Fault) -> Any:
 @pytest.mark.parametrize("fault", [*WARM, *map(cold, COLD)], ids=lambda fault: fault.__name__)
 def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, network, record_property):
     if "dropped" in repr(fault) and not faults.can_drop_packets():
-        assert not IN_CI, "CI installs iptables and runs as root"
-        pytest.skip("dropping packets takes iptables and root")
+        lacks("dropping packets takes iptables and root")
     warm_up(site)
     log_before = len(site.log)
 
@@ -519,8 +518,7 @@ def test_customers_pass_when_the_server_s_queue_of_connections_is_full():
 def pooler(postgres: Postgres) -> Iterator[str]:
     """Yield the URL of a PgBouncer with two connections to Postgres."""
     if not shutil.which("pgbouncer"):
-        assert not IN_CI, "CI installs pgbouncer"
-        pytest.skip("there is no pgbouncer")
+        lacks("there is no pgbouncer")
     with TemporaryDirectory(prefix="folio-pooler-") as directory, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
         free.close()
@@ -566,8 +564,7 @@ def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postg
 
 def needs_root(what: str) -> None:
     if os.geteuid() != 0:
-        assert not IN_CI, "CI runs as root"
-        pytest.skip(f"{what} takes root")
+        lacks(f"{what} takes root")
 
 
 @contextmanager
@@ -644,8 +641,7 @@ def test_leads_are_stored_without_any_disk_and_carried_without_a_database(postgr
 def a_hanging_disk(site: Site, seconds: float) -> Iterator[None]:
     """Let every sync take so long; a sync that has begun ends when it would have."""
     if not shutil.which("strace"):
-        assert not IN_CI, ".ci/run installs strace"
-        pytest.skip("strace is not installed")
+        lacks("strace is not installed")
     delay = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter={seconds * 1e6:.0f}"]
     workers = [argument for pid in site.workers() for argument in ("-p", str(pid))]
     tracer = subprocess.Popen(["strace", "-f", *delay, *workers], stderr=subprocess.PIPE, text=True)

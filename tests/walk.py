@@ -143,6 +143,15 @@ def tab_to(page: Page, selector: str, *, backwards: bool = False) -> None:
     raise AssertionError(f"{selector} is not within reach of the Tab key")
 
 
+def go_to_the_chat_by_keyboard(page: Page) -> None:
+    tab_to(page, "#name")
+    page.keyboard.type(NAME)
+    tab_to(page, "#phone")
+    page.keyboard.type(PHONE)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{CHAT}**")
+
+
 # --- What must be true on every page --------------------------------------------------------------------------------
 
 

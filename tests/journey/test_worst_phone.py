@@ -4,17 +4,15 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.customers import CHAT
 from tests.journey.throttle import throttled
 from tests.live import message
 from tests.walk import (
-    NAME,
-    PHONE,
     TOTAL,
     fill_in_two_lines,
     fits_the_screen,
     get_the_quote,
     go_to_the_chat,
+    go_to_the_chat_by_keyboard,
     tab_to,
     visiting,
 )
@@ -47,12 +45,7 @@ def test_the_keyboard_alone_leads_to_the_chat(browser, site, circumstances, word
         tab_to(page, ".summary button.primary")
         page.keyboard.press("Enter")
         page.wait_for_url("**/q/*/")
-        tab_to(page, "#name")
-        page.keyboard.type(NAME)
-        tab_to(page, "#phone")
-        page.keyboard.type(PHONE)
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{CHAT}**")
+        go_to_the_chat_by_keyboard(page)
         text = message(page.url)
     assert words in text
     assert "$17,622.10 MXN" in text
