@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
-.PHONY: run test lint install build screenshots lighthouse bench bench-inbox soak clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
@@ -7,7 +7,8 @@ PYTHON = $(shell for python in python3.11 python3; do \
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 
 # The site starts whatever the database does, so a failed migration is a warning. `exec` lets signals through.
-run: install
+run: .venv/installed-run
+	@.venv/bin/python bin/compile-catalogues
 	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
 	exec .venv/bin/python bin/with-postgres sh -c '\
 		python manage.py migrate --noinput && python manage.py ensure_roles && python manage.py seed_demo \
@@ -18,21 +19,20 @@ run: install
 test lint screenshots: export DEBUG := true
 
 # A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
-# two at a time, the longest before the others; then what measures how long customers wait, with nothing heavier than
-# itself beside it, and what has a bound close to what it takes, with nothing. Then the tests that use this database, once
-# more through a transaction pooler; the others bring a Postgres of their own, or need none.
-TWO_AT_A_TIME = --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# two at a time; then what measures how long customers wait, with nothing heavier than itself beside it; then, once more
+# through a transaction pooler, what a pooler might break. `make test ARGS=tests/test_folio.py` runs one file;
+# `make test ONLY=needs` runs what needs a program beside Python.
+ONLY ?= not never
+WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary
 test: lint
 ifdef ARGS
-	@exec .venv/bin/python bin/with-postgres --temporary python -m pytest $(ARGS)
+	@exec $(WITH_POSTGRES) python -m pytest $(ARGS)
 else
-	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'not quiet' --reuse-db $(TWO_AT_A_TIME)
-	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m 'quiet and not alone' --reuse-db --numprocesses=2
-	@.venv/bin/python bin/with-postgres --temporary python -m pytest -m alone --reuse-db
+	@$(WITH_POSTGRES) python -m pytest -m '$(ONLY) and not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	@$(WITH_POSTGRES) python -m pytest -m '$(ONLY) and quiet' --numprocesses=2
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
-		echo 'skipped: the tests through PgBouncer, which is not there (Debian: apt install pgbouncer)'; exit; fi; \
-	exec .venv/bin/python bin/with-postgres --temporary .venv/bin/python bin/with-pgbouncer \
-		python -m pytest --quiet --reuse-db -m django_db $(TWO_AT_A_TIME)
+		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
+	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer python -m pytest --quiet -m pooler
 endif
 
 lint: install
@@ -60,16 +60,27 @@ soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
-install: .venv/installed
+install: .venv/installed-dev
 	@.venv/bin/python bin/compile-catalogues
 
-.venv/installed: requirements.txt requirements-dev.txt
+# `make run` installs what the site needs; the tests' tools are three times as much.
+.venv/installed-%: requirements-%.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install python3.11.' >&2; exit 1; }
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
 		|| { rm -rf .venv; echo 'No virtual environment: Debian has venv in a package, python3-venv.' >&2; exit 1; }
-	@echo 'Installing into .venv ...'
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo 'Installing $< into .venv ...'
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+# Pin the newest versions that pyproject.toml allows, with their hashes, in every requirements file.
+update: export UV_CUSTOM_COMPILE_COMMAND := make update
+update: PIN = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes
+update: install
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(PIN) pyproject.toml --output-file requirements.txt
+	@$(PIN) --group build --constraints requirements.txt --output-file requirements-build.txt
+	@for group in run dev; do \
+		$(PIN) pyproject.toml --group $$group --constraints requirements.txt --output-file requirements-$$group.txt || exit; done
 
 # For the host that runs the Procfile, with the host's own Python.
 build:

@@ -25,6 +25,7 @@ from threading import Event
 from leads.door import Door
 from tests import faults, live
 from tests.customers import a_quote, check_out_with
+from tests.lacking import NEEDS
 from tests.live import Postgres, Site, eventually
 from tests.proxy import Proxy, proxy
 
@@ -45,7 +46,7 @@ FAULTS = [
     faults.read_only,
     faults.without_table,
     faults.wrong_password,
-    *([faults.dropped] if faults.can_drop_packets() else []),
+    *([faults.dropped] if NEEDS["iptables"].is_met() else []),
 ]
 
 

@@ -1,18 +1,16 @@
 """The Chromium that tests and pictures drive: the one of the system."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, BrowserType, CDPSession, Page, expect, sync_playwright
 
-from tests.lacking import lacks
-
+# The shell is Chromium without its window, and a third quicker; notices and installed apps need the whole browser.
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_SHELL = ("chromium-headless-shell", *CHROMIUM)
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 390, 1280, 844
-WHOLE = ["chromium", "chromium-browser", "google-chrome"]
-# The same without its window, and by a third quicker; what is no part of a page, such as notices, the whole one has.
-SHELL = ["chromium-headless-shell", *WHOLE]
 # A slow machine is no finding.
 PATIENCE_MS = 15_000
 # Playwright's own word.
@@ -36,7 +34,7 @@ class NoChromium(Exception):
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright, launched(playwright.chromium, SHELL) as browser:
+    with sync_playwright() as playwright, launched(playwright.chromium, CHROMIUM_SHELL) as browser:
         expect.set_options(timeout=PATIENCE_MS)
         yield browser
 
@@ -50,16 +48,6 @@ def launched(kind: BrowserType, names: Sequence[str]) -> Iterator[Browser]:
     browser = kind.launch(executable_path=program, args=FLAGS)
     yield browser
     browser.close()
-
-
-@contextmanager
-def chromium_or_skip(running: Callable[[], AbstractContextManager[Browser]] = chromium) -> Iterator[Browser]:
-    """Where there is no Chromium the tests are skipped; in CI they fail."""
-    try:
-        with running() as browser:
-            yield browser
-    except NoChromium as missing:
-        lacks(str(missing))
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from playwright.sync_api import Browser
 
 from leads import courier, health, seats
 from tests import live
-from tests.browser import chromium_or_skip
+from tests.browser import chromium
 from tests.live import Postgres
+
+pytest_plugins = ["tests.lacking"]
 
 # Whoever ends pytest ends the servers that it started, too.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -83,5 +85,5 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # Not for longer: while one runs in its thread, Django takes that for asynchronous and keeps off the database.
-    with chromium_or_skip() as running:
+    with chromium() as running:
         yield running

@@ -104,13 +104,6 @@ def dropped(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
             subprocess.run(["iptables", "-w", "-D", *rule], check=True)
 
 
-def can_drop_packets() -> bool:
-    try:
-        return subprocess.run(["iptables", "-w", "-S"], capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 @contextmanager
 def locked(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
     with psycopg.connect(postgres.url) as holder:

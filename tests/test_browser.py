@@ -30,6 +30,8 @@ from tests.walk import (
     visiting,
 )
 
+pytestmark = pytest.mark.needs("chromium")
+
 Visit = Callable[..., Page]
 
 

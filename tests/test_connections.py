@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from tests import live
 from tests.customers import PERSON, a_token
-from tests.lacking import lacks
+from tests.lacking import postgres_with_tls
 from tests.live import NOBODY_LISTENS, ROOT, eventually
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
@@ -96,10 +96,8 @@ class TlsServer:
 
 @pytest.fixture(scope="module")
 def tls() -> Iterator[TlsServer]:
-    # The embedded Postgres is built without TLS.
-    programs = next(Path("/usr/lib/postgresql").glob("*/bin"), None)
-    if not programs:
-        lacks("there is no Postgres with TLS (Debian: apt install postgresql)")
+    programs = postgres_with_tls()
+    assert programs
     with TemporaryDirectory(prefix="folio-tls-") as name, socket.create_server(("127.0.0.1", 0)) as free:
         directory, data, log = Path(name), Path(name, "data"), Path(name, "log")
         directory.chmod(0o711)
@@ -130,24 +128,29 @@ def tls() -> Iterator[TlsServer]:
 IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_a_server_with_a_certificate_by_the_right_authority_is_connected_to(tls):
     assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca) == "True"
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_what_the_url_says_of_tls_does_not_weaken_that(tls):
     refusal = asked(IS_ENCRYPTED, tls.url(query="sslmode=prefer"), DATABASE_CA=tls.another_ca)
     assert "certificate verify failed" in refusal
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_a_server_with_a_certificate_by_another_authority_is_refused(tls):
     assert "certificate verify failed" in asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.another_ca)
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_a_server_with_a_certificate_for_another_host_is_refused(tls):
     refusal = asked(IS_ENCRYPTED, tls.url("127.0.0.1"), DATABASE_CA=tls.ca)
     assert 'does not match host name "127.0.0.1"' in refusal
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
     with live.site(tls.url(), DATABASE_CA=tls.another_ca) as site:
         answer = site.post("/checkout/", {"token": a_token(site), **PERSON})
@@ -155,6 +158,7 @@ def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
         assert eventually(lambda: site.get("/healthz").json["database"] == "down")
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
     with live.site(tls.url(), DATABASE_CA=f"{tls.ca}.gone") as site:
         assert site.post("/checkout/", {"token": a_token(site), **PERSON}).status == 303
@@ -167,8 +171,6 @@ def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
 @contextmanager
 def pooler(database_url: str = DATABASE_URL) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a PgBouncer in front of the server until the end; yield the process and the URL that its command finds."""
-    if not shutil.which("pgbouncer"):
-        lacks("there is no pgbouncer")
     command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", 'echo "$DATABASE_URL"; exec cat']
     environment = os.environ | {"DATABASE_URL": database_url}
     with subprocess.Popen(
@@ -190,6 +192,7 @@ def leading_to(database: str, url: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
+@pytest.mark.needs("pgbouncer")
 def test_what_the_pooler_run_finds_is_a_transaction_pooler():
     with pooler() as (_, url):
         kind = "from django.conf import settings; print(settings.DATABASE_KIND)"
@@ -201,6 +204,7 @@ def test_what_the_pooler_run_finds_is_a_transaction_pooler():
             )
 
 
+@pytest.mark.needs("pgbouncer")
 def test_an_empty_database_is_migrated_through_the_pooler(empty_database):
     with pooler() as (_, url):
         through_the_pooler = leading_to(empty_database, url)
@@ -218,6 +222,7 @@ def processes_with(trace: str) -> list[str]:
     return found
 
 
+@pytest.mark.needs("pgbouncer")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_pooler_is_left_however_its_command_ends(number):
     with pooler() as (process, url):
@@ -229,6 +234,7 @@ def test_no_pooler_is_left_however_its_command_ends(number):
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.mark.needs("pgbouncer")
 def test_the_command_s_exit_status_is_the_pooler_s():
     command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", "exit 3"]
     assert subprocess.run(command).returncode == 3
@@ -246,6 +252,7 @@ def test_migrate_goes_the_other_way_with_all_that_follows_it(empty_database):
     assert int(asked("SELECT count(*) FROM auth_permission", other)) > 0
 
 
+@pytest.mark.needs("postgres with TLS")
 def test_the_site_goes_on_by_its_usual_way(tls):
     refused = tls.url("127.0.0.1")
     assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca, DATABASE_MIGRATION_URL=refused) == "True"

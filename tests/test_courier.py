@@ -17,7 +17,7 @@ from leads.segment import Item, encode
 from leads.upsert import UPSERT
 from tests.factories import a_contact, an_issued_quote, eventually
 
-pytestmark = [pytest.mark.quiet, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.quiet, pytest.mark.pooler, pytest.mark.django_db(transaction=True)]
 
 
 def sql(statement: str) -> None:

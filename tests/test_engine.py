@@ -13,8 +13,10 @@ import pytest
 from quoter import folio, offline, pricing
 from quoter.pricebook import PriceBook
 from quoter.quote import LineRequest
-from tests.browser import chromium_or_skip
+from tests.browser import chromium
 from tests.quotes import CONCRETE, TURF, priced
+
+pytestmark = pytest.mark.needs("chromium")
 
 SOURCE = Path("static/quoter/engine.js")
 DAY = "2026-11-22"  # of tests.quotes.A_MOMENT
@@ -44,7 +46,7 @@ TYPED = (
 @pytest.fixture(scope="module")
 def in_browser() -> Iterator[Callable[..., Any]]:
     module = "data:text/javascript;base64," + b64encode(SOURCE.read_bytes()).decode()
-    with chromium_or_skip() as browser:
+    with chromium() as browser:
         page = browser.new_page()
         yield lambda script, *arguments: page.evaluate(script, [module, *arguments])
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from leads.models import Lead
 from leads.paging import pages
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pooler]
 
 NOW = timezone.now()
 

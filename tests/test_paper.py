@@ -14,6 +14,8 @@ from tests.customers import A_LINE
 from tests.live import NOBODY_LISTENS, Site, message
 from tests.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
 
+pytestmark = pytest.mark.needs("chromium")
+
 # The longest that a line can be: three sentences of reasons, and both extras.
 LONG_LINE = {
     "product": "concrete",

@@ -20,7 +20,7 @@ from leads.models import Lead
 from settings.postgres.base import DEFAULT_DEADLINE_S, BoundedConnection, DeadlineExceeded
 from tests.factories import eventually
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pooler]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from quoter.pricebook import PriceBook
 from quoter.token import from_stored
 from tests.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.pooler]
 
 
 def test_a_quote_is_a_row_without_a_person():

@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from quoter import token
 from tests import live
-from tests.browser import chromium_or_skip, silent_context
+from tests.browser import chromium, silent_context
 from tests.customers import a_quote
 from tests.factories import an_issued_quote
 from tests.looks import axe_finds_nothing
@@ -103,6 +103,7 @@ def test_staff_s_pages_have_none(admin_client, tags):
     assert GOOGLE not in answer["Content-Security-Policy"]
 
 
+@pytest.mark.needs("chromium")
 def test_in_a_browser_they_learn_the_quote_after_a_yes_and_nothing_after_a_no():
     told: list[str] = []
 
@@ -112,7 +113,7 @@ def test_in_a_browser_they_learn_the_quote_after_a_yes_and_nothing_after_a_no():
 
     with (
         live.site(live.NOBODY_LISTENS, GA4_MEASUREMENT_ID=GA4, META_PIXEL_ID=PIXEL) as site,
-        chromium_or_skip() as browser,
+        chromium() as browser,
         silent_context(browser, base_url=site.url, extra_http_headers=live.THROUGH_THE_PROXY) as context,
     ):
         context.route(lambda url: not url.startswith(site.url), take)

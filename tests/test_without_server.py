@@ -24,6 +24,8 @@ from tests.walk import (
     visiting,
 )
 
+pytestmark = pytest.mark.needs("chromium")
+
 # What the browser itself says of a server that is not there.
 GONE = ["net::ERR_"]
 

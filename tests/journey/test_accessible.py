@@ -16,6 +16,8 @@ from tests.live import Site
 from tests.looks import axe_finds_nothing
 from tests.walk import choose, fill_in_two_lines, fits_the_screen, press, visiting
 
+pytestmark = pytest.mark.needs("chromium")
+
 # WCAG's narrowest screen, and a desktop enlarged to 200 %.
 NARROW, ENLARGED = 320, DESKTOP_WIDTH // 2
 CIRCUMSTANCES = {

@@ -14,6 +14,8 @@ from tests.customers import a_token
 from tests.live import Site
 from tests.walk import NAME, PHONE, STRAY_ERRORS, choose, fits_the_screen, focused, press, start_afresh, typed, visiting
 
+pytestmark = pytest.mark.needs("chromium")
+
 DIRECT = {"strength": "200", "service": "direct"}
 CALCULATOR, CHECKOUT = "#calculator", "#checkout"
 OPTION, MEASURE = "lines.0.options.", "lines.0.measure."

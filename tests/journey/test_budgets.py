@@ -13,6 +13,8 @@ from tests.journey.throttle import throttled
 from tests.live import Site
 from tests.walk import choose, press, visiting
 
+pytestmark = pytest.mark.needs("chromium")
+
 MOST_BYTES = 40_000
 MOST_REQUESTS = 8
 # A tenth of what Lighthouse rounds to 0.01. A line that has come has its place to take.

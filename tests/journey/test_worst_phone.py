@@ -17,6 +17,8 @@ from tests.walk import (
     visiting,
 )
 
+pytestmark = pytest.mark.needs("chromium")
+
 # 200 % of a desktop's 1280 pixels.
 ENLARGED = {"width": DESKTOP_WIDTH // 2, "device_scale_factor": 2}
 

@@ -15,7 +15,7 @@ from tests.looks import assert_accessible
 LIST = "/admin/leads/lead/"
 EVERY_WIDTH = (PHONE_WIDTH, DESKTOP_WIDTH)
 
-pytestmark = pytest.mark.usefixtures("demo_leads")
+pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
 
 
 def a_contacted_lead(postgres: Postgres) -> int:

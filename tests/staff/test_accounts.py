@@ -12,6 +12,8 @@ from tests.live import Postgres, Site
 from tests.looks import assert_accessible, assert_fits_the_screen, picture
 from tests.release import follow
 
+pytestmark = pytest.mark.needs("chromium")
+
 PASSWORD = "correct horse battery staple"
 # A device that keeps passkeys and whose owner's finger is always on it.
 DEVICE = {

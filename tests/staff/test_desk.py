@@ -9,6 +9,8 @@ from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.looks import assert_fits_the_screen, picture
 from tests.staff.conftest import LEADS
 
+pytestmark = pytest.mark.needs("chromium")
+
 
 @pytest.fixture(params=[(PHONE_WIDTH, "light"), (PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")], ids=str)
 def page(request: pytest.FixtureRequest, demo_leads: None, visit: Callable[..., Page]) -> Page:

@@ -10,6 +10,8 @@ from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.live import Postgres, Site, eventually, message
 from tests.looks import assert_fits_the_screen, picture
 
+pytestmark = pytest.mark.needs("chromium")
+
 LIST = "/admin/leads/lead/"
 CHAT = "https://wa.me/"
 LONG_NAME = "Constructora e Inmobiliaria Hernández-Villaseñor del Río Bravo"

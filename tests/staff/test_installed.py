@@ -8,15 +8,17 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import WHOLE, chromium_or_skip, launched, worker_of
+from tests.browser import CHROMIUM, launched, worker_of
 from tests.live import eventually
+
+pytestmark = pytest.mark.needs("whole chromium")
 
 LIST = "/admin/leads/lead/"
 
 
 @pytest.fixture(scope="module")
 def browser(browser: Browser) -> Iterator[Browser]:
-    with chromium_or_skip(partial(launched, browser.browser_type, WHOLE)) as whole:
+    with launched(browser.browser_type, CHROMIUM) as whole:
         yield whole
 
 

@@ -10,6 +10,8 @@ from playwright.sync_api import BrowserContext, Page, Response, Route, expect
 from tests.customers import a_quote, check_out_with
 from tests.live import Postgres, Site, eventually
 
+pytestmark = pytest.mark.needs("chromium")
+
 LIST = "/admin/leads/lead/"
 POLL = f"{LIST}live/"
 ONE_WAITS = re.compile(r"^\(1\) ")
