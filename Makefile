@@ -22,14 +22,15 @@ test lint screenshots: export DEBUG := true
 # two at a time; then what measures how long customers wait, with nothing heavier than itself beside it; then, once more
 # through a transaction pooler, what a pooler might break. `make test ARGS=tests/test_folio.py` runs one file;
 # `make test ONLY=needs` runs what needs a program beside Python.
-ONLY ?= not never
+ONLY ?=
+AND = $(if $(ONLY),$(ONLY) and )
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary
 test: lint
 ifdef ARGS
 	@exec $(WITH_POSTGRES) python -m pytest $(ARGS)
 else
-	@$(WITH_POSTGRES) python -m pytest -m '$(ONLY) and not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	@$(WITH_POSTGRES) python -m pytest -m '$(ONLY) and quiet' --numprocesses=2
+	@$(WITH_POSTGRES) python -m pytest -m '$(AND)not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	@$(WITH_POSTGRES) python -m pytest -m '$(AND)quiet' --numprocesses=2
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
 	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer python -m pytest --quiet -m pooler
