@@ -29,8 +29,8 @@ control_socket_disable = True
 
 def post_worker_init(worker):
     """Start, after the fork, who carries leads that a process left when it died, and who tells people of new ones."""
-    from leads import courier
     from leads.alerts.clerk import Clerk
+    from leads.delivery import courier
     from quoter import share
 
     courier.of_this_process()
@@ -40,6 +40,6 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    from leads import courier
+    from leads.delivery import courier
 
     courier.stop()

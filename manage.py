@@ -13,8 +13,8 @@ if __name__ == "__main__":
         # The message names the variable; below a traceback nobody would read it.
         if "--traceback" in sys.argv:
             raise
-        from leads.doctor.finding import as_json
-        from leads.doctor.start import refused
+        from leads.ops.doctor.finding import as_json
+        from leads.ops.doctor.start import refused
 
         finding = refused(str(refusal))
         out = sys.stdout if "doctor" in sys.argv else sys.stderr

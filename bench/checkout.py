@@ -29,7 +29,7 @@ import django
 from bench import load
 from bench.load import Load
 from bench.wire import Wire
-from tests import live
+from tests.support import live
 
 CLIENTS = 16
 # gunicorn.conf.py's own figures; the baseline gets the same.
@@ -292,10 +292,11 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     from django.core import signing
     from pydantic_core import from_json
 
-    from leads.record import Contact, lead_record
-    from quoter import folio, site, token
-    from quoter.quote import LineRequest
-    from tests.factories import a_line
+    from leads.delivery.record import Contact, lead_record
+    from quoter import site, token
+    from quoter.engine import folio
+    from quoter.engine.quote import LineRequest
+    from tests.support.factories import a_line
 
     lines = [a_line(), a_line(options={"strength": "250", "service": "pumped"})]
     issued = site.issue([LineRequest.model_validate(line) for line in lines])

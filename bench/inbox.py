@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 
 import django
 
-from tests import live
+from tests.support import live
 
 LIST = "/admin/leads/lead/"
 STAFF = "bench"
@@ -117,7 +117,7 @@ def pages() -> Iterator[Page]:
 
     from django.utils import timezone
 
-    from leads import desk
+    from leads.desk import figures
     from leads.models import Lead
     from quoter import site
 
@@ -146,9 +146,9 @@ def pages() -> Iterator[Page]:
     yield Page("search: a name that nobody has", search("Wojciechowska"))
     yield Page("search: a pasted message", f"{LIST}find/", {"text": f"Hola, me interesa la cotización {lead.folio}."})
     yield Page("one lead", f"{LIST}{lead.pk}/change/")
-    for period in desk.PERIODS:
+    for period in figures.PERIODS:
         yield Page(f"desk, {period} days", f"/admin/?days={period}")
-    found = desk.desk(90, now=timezone.now(), zone=site.zone())
+    found = figures.desk(90, now=timezone.now(), zone=site.zone())
     yield Page("desk's link: contacted, 90 days", found.total.links.contacted)
     yield Page("desk's link: one day", found.days[10].links.leads)
     yield Page("desk's link: least product, 90 days", listed(found.products))

@@ -22,12 +22,12 @@ from http.client import HTTPException
 from math import ceil
 from threading import Event
 
-from leads.door import Door
-from tests import faults, live
-from tests.customers import a_quote, check_out_with
-from tests.lacking import NEEDS
-from tests.live import Postgres, Site, eventually
-from tests.proxy import Proxy, proxy
+from leads.delivery.turns import Door
+from tests.support import faults, live
+from tests.support.customers import a_quote, check_out_with
+from tests.support.lacking import NEEDS
+from tests.support.live import Postgres, Site, eventually
+from tests.support.proxy import Proxy, proxy
 
 RATE = (20, 60)  # customers a second
 MOST_AT_ONCE = 64

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.http import HttpRequest
 
-from checkout import phone as phones
 from checkout import visitor
 from checkout.apps import notice_in_force
 from checkout.submission import OrderSubmission
-from leads.record import Contact
+from leads import phones as phones
+from leads.delivery.record import Contact
 
 # Nobody reads a quote and types a name and a phone in less.
 HUMAN_FILL_TIME = timedelta(seconds=3)

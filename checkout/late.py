@@ -4,8 +4,8 @@ A lead of a quote that we gave out comes with its token, and is the checkout tha
 device priced itself, from the last price book that it knew, comes as its lines: it is priced here, today. Neither is
 refused for its price or its age; staff are told instead.
 
-Anybody can send the second kind. It has a folio of a device (`quoter.folio`), and is written without `submitted_at`, by
-which the upsert knows newer details from older: so it can add a lead, and never change one.
+Anybody can send the second kind. It has a folio of a device (`quoter.engine.folio`), and is written without
+`submitted_at`, by which the upsert knows newer details from older: so it can add a lead, and never change one.
 """
 
 import json
@@ -25,12 +25,13 @@ from checkout import notice
 from checkout.contact import contact_of
 from checkout.submission import NO_TOKEN, NOT_TEXT, OrderSubmission, SubmissionRefused
 from checkout.views import BROKEN_LINK, recorded
-from leads.record import LeadRecord, Outcome, lead_record
-from quoter import folio, incoming, origin, pricing, site, token
+from leads.delivery.record import LeadRecord, Outcome, lead_record
+from quoter import incoming, origin, site, token
+from quoter.engine import folio, pricing
+from quoter.engine.pricing import FieldError, NoTier, QuoteRefused
+from quoter.engine.quote import PriceBookVersion, Quote, QuotedTax
+from quoter.engine.text import Language
 from quoter.forms import json_lines
-from quoter.pricing import FieldError, NoTier, QuoteRefused
-from quoter.quote import PriceBookVersion, Quote, QuotedTax
-from quoter.text import Language
 from quoter.token import BadToken, IssuedQuote
 
 # How far back a device's word for the time is taken; it keeps a lead no longer itself.

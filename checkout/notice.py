@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from quoter.text import LANGUAGES, Text
+from quoter.engine.text import LANGUAGES, Text
 
 MAX_VERSION = 40  # characters
 

@@ -21,8 +21,8 @@ from django.views.decorators.http import require_safe
 from checkout import whatsapp
 from checkout.apps import notice_in_force
 from quoter import brand, offline, site
+from quoter.engine.text import Text
 from quoter.language import PARAMETER, TONGUES, Tongue, in_tongue, of_page
-from quoter.text import Text
 
 TO_CONFIRM = Text(
     es="Calculada sin conexión en mi teléfono: el precio está por confirmar.",

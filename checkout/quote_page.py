@@ -14,17 +14,18 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from checkout import phone as phones
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
-from leads import courier
+from leads import phones as phones
+from leads.delivery import courier
+from leads.errors import named
 from leads.models import Lead
-from leads.notices import named
-from leads.seats import a_seat
-from quoter import folio, incoming, origin, site, token
+from leads.staff.seats import a_seat
+from quoter import incoming, origin, site, token
+from quoter.engine import folio
+from quoter.engine.pricing import FieldError, requests
 from quoter.forms import hidden_fields
-from quoter.pricing import FieldError, requests
 from quoter.reprice import compared
 from quoter.token import BadToken, IssuedQuote
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from quoter.numbers import digits
-from quoter.pricing import FieldError
-from quoter.text import Text
+from quoter.engine.numbers import digits
+from quoter.engine.pricing import FieldError
+from quoter.engine.text import Text
 
 MAX_NAME = 120
 MAX_PHONE = 30

@@ -20,16 +20,16 @@ from checkout.apps import notice_in_force
 from checkout.contact import contact_of
 from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
-from leads.notices import named
-from leads.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
-from leads.sealed import seal
+from leads.delivery.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
+from leads.delivery.sealed import seal
+from leads.errors import named
 from quoter import incoming, origin, site, token
 from quoter import views as quoter_views
+from quoter.engine.pricing import FieldError, QuoteRefused
+from quoter.engine.text import Text
 from quoter.forms import TypedLine, json_lines, typed_lines
 from quoter.incoming import Incoming
 from quoter.language import carried
-from quoter.pricing import FieldError, QuoteRefused
-from quoter.text import Text
 from quoter.token import BadToken, IssuedQuote
 
 logger = logging.getLogger(__name__)

@@ -1,11 +1,11 @@
 """The chat link and the message that it brings along. Plain Python: no Django."""
 
 from quoter.conversation import chat_url
-from quoter.explain import decimal_places
-from quoter.measure import unit_text
-from quoter.numbers import grouped, money
-from quoter.quote import Quote, QuoteLine
-from quoter.text import Language, Text
+from quoter.engine.explain import decimal_places
+from quoter.engine.measure import unit_text
+from quoter.engine.numbers import grouped, money
+from quoter.engine.quote import Quote, QuoteLine
+from quoter.engine.text import Language, Text
 
 # WhatsApp documents no limit; links of this length were seen to open everywhere.
 MAX_URL = 2000

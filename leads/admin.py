@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
-from leads import chat, courier, download, finding, flags, health, inbox, outbox
 from leads.alerts.switch import manifest, subscription, worker
-from leads.live import live
+from leads.delivery import courier, health
+from leads.delivery.journal import quarantine
+from leads.inbox import changelist, download, flags, greeting, pasted, search
+from leads.inbox.live import live
+from leads.inbox.restore import Change, NothingToRestore, restore
 from leads.models import Lead, LeadEvent
-from leads.restore import Change, NothingToRestore, restore
 from quoter.reprice import reprice
 from quoter.token import from_stored
 
@@ -34,8 +36,8 @@ MOST_OTHERS = 20
 
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
-    list_display = ["folio"]  # the rows are ours: leads.inbox and its template
-    list_filter = [inbox.TabFilter, inbox.SourceFilter]
+    list_display = ["folio"]  # the rows are ours: leads.inbox.changelist and its template
+    list_filter = [changelist.TabFilter, changelist.SourceFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -59,16 +61,16 @@ class LeadAdmin(admin.ModelAdmin):
     # --- The list
 
     def get_changelist(self, request, **kwargs):
-        return inbox.Inbox
+        return changelist.Inbox
 
     def get_ordering(self, request):
-        return inbox.tab_of(request).ordering
+        return changelist.tab_of(request).ordering
 
     def get_paginator(self, request, *args, **kwargs):
-        return (inbox.FoundPaginator if request.GET.get("q") else inbox.CappedPaginator)(*args, **kwargs)
+        return (changelist.FoundPaginator if request.GET.get("q") else changelist.CappedPaginator)(*args, **kwargs)
 
     def get_search_results(self, request, queryset, search_term):
-        return finding.leads(queryset, search_term), False
+        return search.leads(queryset, search_term), False
 
     def changelist_view(self, request, extra_context=None):
         may = {"may_contact": self.has_contact_permission(request)}
@@ -78,7 +80,7 @@ class LeadAdmin(admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         now = timezone.now()
-        [row] = inbox.rows([obj], now=now)
+        [row] = changelist.rows([obj], now=now)
         context |= {
             "row": row,
             "noted": flags.long(obj),
@@ -141,7 +143,7 @@ class LeadAdmin(admin.ModelAdmin):
         if not is_mine:
             lead.refresh_from_db()  # a colleague may have been first since it was read
         # Not a redirect: Chrome would refuse it after a form (form-action), once the lead is claimed.
-        context = {"lead": lead, "chat_url": chat.chat_url(lead) if is_mine else None, "next": _next(request)}
+        context = {"lead": lead, "chat_url": greeting.chat_url(lead) if is_mine else None, "next": _next(request)}
         return self._page(request, "chat", context, title=str(lead), status=200 if is_mine else 409)
 
     def contact_view(self, request, lead_id):
@@ -176,9 +178,9 @@ class LeadAdmin(admin.ModelAdmin):
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:leads_lead_changelist"))
         text = request.POST.get("text", "").strip()
-        said = finding.message(text)
+        said = pasted.message(text)
         if said is None:
-            term = urlencode({"q": text[: finding.LONGEST_TERM]})
+            term = urlencode({"q": text[: search.LONGEST_TERM]})
             return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
         lead = Lead.objects.filter(folio=said.folio).first()
         quote = said.issued.quote if said.issued else _quote_of(lead)
@@ -224,7 +226,7 @@ class LeadAdmin(admin.ModelAdmin):
             text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
             messages.success(request, text % {"count": count})
             return HttpResponseRedirect(request.path)
-        listed = [refused for _path, refused in outbox.quarantined(settings.OUTBOX_DIRECTORIES)]
+        listed = [refused for _path, refused in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
         return self._page(request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
 
     def _refuse_unless_posted(self, request):
@@ -281,7 +283,7 @@ class LeadEventAdmin(admin.ModelAdmin):
     list_select_related = ["lead", "actor"]
     ordering = ["-at"]
     show_full_result_count = False
-    paginator = inbox.CappedPaginator
+    paginator = changelist.CappedPaginator
 
     def has_add_permission(self, request):
         return False

@@ -17,7 +17,9 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        from leads import adoption, checks, seats  # noqa: F401  (registers checks; needs the app registry)
+        from leads import checks  # noqa: F401  (registers checks; needs the app registry)
+        from leads.ops import adoption  # noqa: F401  (registers checks; needs the app registry)
+        from leads.staff import seats  # noqa: F401  (registers checks; needs the app registry)
 
         seats.spare_the_others()
         connection_created.connect(adoption.read_adopted_types)
@@ -31,7 +33,7 @@ class LeadsConfig(AppConfig):
 
 def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
     """Refuse before anything is changed; and leave no table open, not even until the last migration."""
-    from leads import adoption, supabase
+    from leads.ops import adoption, supabase
 
     if any(
         (migration.app_label, migration.name, backwards) == ("leads", "0001_lead", False)
@@ -43,7 +45,7 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
     """Close every table to the data API, then give leads of an adopted table their folios."""
-    from leads import adoption, supabase
+    from leads.ops import adoption, supabase
 
     out = stdout or OutputWrapper(sys.stdout)
     closed = supabase.close_data_api(using)

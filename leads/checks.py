@@ -2,7 +2,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning, register
 from django.db import DatabaseError
 
-from leads import supabase
+from leads.ops import supabase
 
 ADVICE = "docs/deploy.md shows what it looks like."
 

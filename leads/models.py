@@ -1,20 +1,42 @@
+"""Every table of leads."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
 from django.db import connections, models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Collate, Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
-# Django looks for an app's tables here.
-from leads.alerts.models import Alert, Recipient  # noqa: F401
-from leads.fields import LeadKey
-from leads.lead_day import LeadDay  # noqa: F401
+MAILTO = "mailto:"
+
+
+class LeadKey(models.BigAutoField):  # type: ignore[type-arg]
+    """A bigint that also takes the UUIDs of an adopted table, which Postgres makes as it makes numbers."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, UUID):
+            return value
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            try:
+                return UUID(str(value))
+            except ValueError:
+                raise ValidationError(self.error_messages["invalid"], params={"value": value}) from None
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = self.to_python(value)
+        return value if isinstance(value, UUID) else super().get_prep_value(value)
 
 
 class NameWords(models.Func):
@@ -205,3 +227,83 @@ class LeadEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"
+
+
+class LeadDay(models.Model):
+    """What the leads of one day came to, as `leads.desk.days` counted it last. May be emptied at any time.
+
+    rules: what it was counted by; other rules make it worthless. last_event: the newest event that was known then.
+    figures: {"sources": {name: [quotes, leads, contacted]}, "products": the same, "minutes": {minutes: leads}}.
+    """
+
+    day = models.DateField(primary_key=True)
+    counted_at = models.DateTimeField()
+    last_event = models.BigIntegerField()
+    is_outdated = models.BooleanField(default=False, db_default=False)
+    rules = models.TextField()
+    figures = models.JSONField()
+
+    class Meta:
+        db_table = "lead_days"
+
+    def __str__(self) -> str:
+        return self.day.isoformat()
+
+
+class Alert(models.Model):
+    """Something to tell, once. Added by one transaction at a time, so whoever was told up to one has missed none.
+
+    subject: the lead's folio or, for the daily sign of life, the day.
+    """
+
+    class Kind(models.TextChoices):
+        CAME = "came"
+        UNANSWERED = "unanswered"
+        ALIVE = "alive"
+
+    kind = models.TextField(choices=Kind)
+    subject = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "lead_alerts"
+        constraints = [models.UniqueConstraint(fields=["kind", "subject"], name="lead_alert_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+    @classmethod
+    def last_id(cls) -> int:
+        """Return the id of the last one, 0 before the first."""
+        return cls.objects.aggregate(last=Max("id"))["last"] or 0
+
+
+class Recipient(models.Model):
+    """Who is told, and of what already: a browser of a member of the staff, or an e-mail address."""
+
+    # Whoever knows a browser's can write to it: it goes into no log.
+    address = models.TextField(unique=True)  # the push service's https://..., or mailto:...
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    p256dh = models.TextField(default="", db_default="")
+    auth = models.TextField(default="", db_default="")
+    told_up_to = models.BigIntegerField()  # the id of an Alert
+    told_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField()
+    failures = models.IntegerField(default=0, db_default=0)  # since it last worked
+    fault = models.TextField(default="", db_default="")
+
+    class Meta:
+        db_table = "alert_recipients"
+
+    def __str__(self) -> str:
+        return f"recipient {self.pk}"
+
+    @property
+    def email(self) -> str:
+        """Return the e-mail address, or "" for a browser."""
+        return self.address.removeprefix(MAILTO) if self.address.startswith(MAILTO) else ""
+
+    def claim(self, now: datetime, *, until: datetime) -> bool:
+        """Take the telling of this one upon oneself; False when another process was first."""
+        due = Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at__lte=now)
+        return due.update(next_try_at=until) == 1

@@ -1,5 +1,5 @@
 from django.urls import path
 
-from leads import health
+from leads.delivery import health
 
 urlpatterns = [path("healthz", health.healthz, name="healthz")]

@@ -2,8 +2,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from quoter import lint
-from quoter.pricebook import PriceBook, PriceBookInvalid
+from quoter.engine import lint
+from quoter.engine.pricebook import PriceBook, PriceBookInvalid
 
 
 class QuoterConfig(AppConfig):

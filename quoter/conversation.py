@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
-from quoter.explain import readable
-from quoter.measure import Measured, MeasureRefused, quantity, unit_text
-from quoter.pricebook import PriceBook, Product
-from quoter.quote import LineRequest
-from quoter.text import Language, Text
+from quoter.engine.explain import readable
+from quoter.engine.measure import Measured, MeasureRefused, quantity, unit_text
+from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.quote import LineRequest
+from quoter.engine.text import Language, Text
 
 # As many as a link of 2,000 characters holds, which is what opens everywhere.
 MOST_LINES = 8

@@ -14,12 +14,12 @@ from django.http import QueryDict
 from pydantic import ValidationError
 
 from quoter.conversation import is_beyond
-from quoter.measure import INPUTS, QUANTITIES, Measure, unit_text
-from quoter.numbers import canonical, money
-from quoter.pricebook import Preset, PriceBook, Product
-from quoter.pricing import FieldError
-from quoter.quote import LineRequest, QuoteLine
-from quoter.text import Language, Text
+from quoter.engine.measure import INPUTS, QUANTITIES, Measure, unit_text
+from quoter.engine.numbers import canonical, money
+from quoter.engine.pricebook import Preset, PriceBook, Product
+from quoter.engine.pricing import FieldError
+from quoter.engine.quote import LineRequest, QuoteLine
+from quoter.engine.text import Language, Text
 
 _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
 # What is echoed of a field: nobody types a longer quantity, and a page must not grow with an attack.

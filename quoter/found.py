@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
-from quoter.pricebook import PriceBook, Product
-from quoter.text import Language
+from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.text import Language
 
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 

@@ -9,9 +9,9 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, JsonResponse, QueryDict
 from django.http.request import UnreadablePostError
 
-from quoter.pricing import FieldError
+from quoter.engine.pricing import FieldError
+from quoter.engine.text import Text
 from quoter.site import language
-from quoter.text import Text
 
 # The largest honest form, 20 lines with every helper filled in, is about 30 kB.
 MAX_BYTES = 256 * 1024

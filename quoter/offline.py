@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from quoter import measure, numbers, pricing
+from quoter.engine import measure, numbers, pricing
+from quoter.engine.pricebook import PriceBook, as_data
+from quoter.engine.text import Language
 from quoter.forms import LineView, LineViews, TypedLine
-from quoter.pricebook import PriceBook, as_data
-from quoter.text import Language
 
 _TEXTS = {
     "EMPTY": numbers.EMPTY,

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from quoter import conversation, numbers, site
+from quoter import conversation, site
+from quoter.engine import numbers
+from quoter.engine.measure import INPUTS
+from quoter.engine.pricing import MAX_LINES, FieldError, QuoteRefused
+from quoter.engine.quote import LineRequest, Quote, QuoteLine
+from quoter.engine.text import Text
 from quoter.forms import TypedLine
-from quoter.measure import INPUTS
-from quoter.pricing import MAX_LINES, FieldError, QuoteRefused
-from quoter.quote import LineRequest, Quote, QuoteLine
-from quoter.text import Text
 
 MISSING = Text(es="Falta: {label}", en="Still missing: {label}")
 

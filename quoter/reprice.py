@@ -7,12 +7,13 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from quoter import pricing, site
-from quoter.explain import decimal_places
-from quoter.measure import unit_text
-from quoter.numbers import canonical, grouped, money
-from quoter.pricebook import PriceBook, Product
-from quoter.quote import Quote, QuoteLine
+from quoter import site
+from quoter.engine import pricing
+from quoter.engine.explain import decimal_places
+from quoter.engine.measure import unit_text
+from quoter.engine.numbers import canonical, grouped, money
+from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.quote import Quote, QuoteLine
 from quoter.token import IssuedQuote
 
 

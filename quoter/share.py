@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from quoter import palette, site
-from quoter.text import LANGUAGES, Language, Text
+from quoter.engine.text import LANGUAGES, Language, Text
 
 logger = logging.getLogger(__name__)
 

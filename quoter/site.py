@@ -11,11 +11,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from quoter import brand, folio, pricing, token
+from quoter import brand, token
 from quoter.apps import QuoterConfig
-from quoter.pricebook import PriceBook
-from quoter.quote import LineRequest, Quote
-from quoter.text import Language
+from quoter.engine import folio, pricing
+from quoter.engine.pricebook import PriceBook
+from quoter.engine.quote import LineRequest, Quote
+from quoter.engine.text import Language
 
 
 def price_book() -> PriceBook:

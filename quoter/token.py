@@ -18,10 +18,10 @@ from django.core import signing
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from quoter import pricing
-from quoter.pricebook import PriceBook, as_data
-from quoter.quote import LineRequest, Quote
-from quoter.text import Language
+from quoter.engine import pricing
+from quoter.engine.pricebook import PriceBook, as_data
+from quoter.engine.quote import LineRequest, Quote
+from quoter.engine.text import Language
 
 _SIGNER = "quoter.token"
 _SHORT, _WHOLE = "1", "2"

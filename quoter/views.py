@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from quoter import found, incoming, language, origin, preview, share, site
+from quoter.engine.pricing import FieldError
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
-from quoter.pricing import FieldError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -52,7 +52,7 @@ MIDDLEWARE = [
 ]
 # Customer pages have no session, no cookie and no query: the signed token is the proof at checkout.
 STAFF_MIDDLEWARE = [
-    "leads.outage.StaffOutageMiddleware",
+    "leads.staff.outage.StaffOutageMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -12,12 +12,13 @@ from django.core.management import call_command
 from django.db import connection
 from playwright.sync_api import Browser
 
-from leads import courier, health, seats
-from tests import live
-from tests.browser import chromium
-from tests.live import Postgres
+from leads.delivery import courier, health
+from leads.staff import seats
+from tests.support import live
+from tests.support.browser import chromium
+from tests.support.live import Postgres
 
-pytest_plugins = ["tests.lacking"]
+pytest_plugins = ["tests.support.lacking"]
 
 # Whoever ends pytest ends the servers that it started, too.
 signal.signal(signal.SIGTERM, signal.default_int_handler)

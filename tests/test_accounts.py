@@ -9,11 +9,11 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.record import lead_record
 from leads.staff.models import CacheEntry
-from tests.codes import app_code
-from tests.factories import a_contact, an_issued_quote, store
+from tests.support.codes import app_code
+from tests.support.factories import a_contact, an_issued_quote, store
 
 # Sessions, attempts and codes are written as in production: each by itself.
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
-from leads.inbox import TABS
+from leads.delivery.record import lead_record
+from leads.inbox.changelist import TABS
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record
-from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 

@@ -16,13 +16,13 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from leads import adoption
+from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
-from quoter import folio
-from tests.factories import NAME, a_contact, an_issued_quote, store
-from tests.live import Postgres
-from tests.supabase import database, django_on, server
+from leads.ops import adoption
+from quoter.engine import folio
+from tests.support.factories import NAME, a_contact, an_issued_quote, store
+from tests.support.live import Postgres
+from tests.support.supabase import database, django_on, server
 
 LIST = "/admin/leads/lead/"
 TOLD = "what migrate says to run"

@@ -23,18 +23,17 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from leads import courier
 from leads.alerts import push, telling
 from leads.alerts.clerk import Clerk
-from leads.alerts.models import Alert, Recipient
 from leads.alerts.telling import send_alerts
-from leads.doctor import delivery
-from leads.models import Lead
-from leads.record import lead_record, quote_record
-from leads.roles import ensure_roles
-from tests import live
-from tests.customers import a_quote, check_out_with
-from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, eventually, store
+from leads.delivery import courier
+from leads.delivery.record import lead_record, quote_record
+from leads.models import Alert, Lead, Recipient
+from leads.ops.doctor import reporting
+from leads.ops.roles import ensure_roles
+from tests.support import live
+from tests.support.customers import a_quote, check_out_with
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, eventually, store
 
 # A Monday, 8:00 where the shop is, in Ciudad Juárez; it is open from 8 to 18.
 OPENING = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -557,12 +556,12 @@ def test_alerts_of_long_ago_are_forgotten_and_told_to_nobody_again(settings, mai
 
 @pytest.mark.django_db
 def test_the_doctor_says_when_the_last_alert_went_out(settings, mailoutbox):
-    [nobody] = delivery.alerts()
+    [nobody] = reporting.alerts()
     assert "nobody is told" in nobody.found
     settings.ALERT_EMAILS = [SALES]
     a_lead()
     send_alerts(after(minutes=1))
-    [found] = delivery.alerts()
+    [found] = reporting.alerts()
     assert (found.level, found.found) == ("ok", "recipients: 1, behind: 0; last delivery: 2026-11-23 08:01")
 
 
@@ -577,7 +576,7 @@ def test_the_doctor_and_the_command_name_what_stands_in_the_way(settings, capsys
     Recipient.objects.update(failures=2, next_try_at=timezone.now())
     with pytest.raises(CommandError, match="1 cannot be told .ConnectionRefusedError."):
         call_command("send_alerts")
-    [found] = delivery.alerts()
+    [found] = reporting.alerts()
     assert (found.level, "in vain to 1: ConnectionRefusedError" in found.found) == ("warning", True)
 
 
@@ -586,7 +585,7 @@ def test_the_doctor_notices_when_nobody_sends_any_more():
     hours_ago = timezone.now() - timedelta(hours=3)
     Recipient.objects.create(address=f"mailto:{SALES}", told_up_to=Alert.last_id(), next_try_at=hours_ago)
     Alert.objects.create(kind="came", subject="261123-7F3K-Q2M9-X", at=hours_ago)
-    [found] = delivery.alerts()
+    [found] = reporting.alerts()
     assert (found.level, "waited for hours" in found.found) == ("warning", True)
 
 

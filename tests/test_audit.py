@@ -6,13 +6,14 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from leads import audit, paging
+from leads import paging
+from leads.delivery.record import quote_record
 from leads.models import Lead
-from leads.record import quote_record
+from leads.ops import audit
 from quoter import site, token
-from quoter.quote import LineRequest
-from tests.factories import a_line, an_issued_quote
-from tests.quotes import CONCRETE, TURF, edging, priced, turf
+from quoter.engine.quote import LineRequest
+from tests.support.factories import a_line, an_issued_quote
+from tests.support.quotes import CONCRETE, TURF, edging, priced, turf
 
 pytestmark = pytest.mark.django_db
 

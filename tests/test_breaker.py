@@ -3,7 +3,7 @@
 import pytest
 from django.db.utils import DataError, IntegrityError, InternalError, OperationalError, ProgrammingError
 
-from leads.breaker import JITTER, POLICIES, Breaker, Fault, classify
+from leads.delivery.breaker import JITTER, POLICIES, Breaker, Fault, classify
 
 
 class Clock:

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests import live
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.live import Postgres, Site
-from tests.quotes import BOOKS
-from tests.walk import (
+from tests.support import live
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.live import Postgres, Site
+from tests.support.quotes import BOOKS
+from tests.support.walk import (
     CHAT,
     NAME,
     STRAY_ERRORS,

@@ -9,10 +9,10 @@ import pytest
 from django.apps import apps
 from django.template.loader import render_to_string
 
-from quoter import lint, pricebook
-from quoter.measure import INPUTS, INPUTS_OF, Formula
-from tests.factories import a_line, as_form
-from tests.quotes import BOOKS, CONCRETE, TURF
+from quoter.engine import lint, pricebook
+from quoter.engine.measure import INPUTS, INPUTS_OF, Formula
+from tests.support.factories import a_line, as_form
+from tests.support.quotes import BOOKS, CONCRETE, TURF
 
 IN_ENGLISH = {"headers": {"accept-language": "en"}}
 

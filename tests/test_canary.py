@@ -18,12 +18,12 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests import faults, live
-from tests.codes import app_code
-from tests.factories import a_line, as_form
-from tests.ingest import Ingest, ingest
-from tests.live import ROOT, Answer, Postgres, Site, eventually
-from tests.release import clone
+from tests.support import faults, live
+from tests.support.codes import app_code
+from tests.support.factories import a_line, as_form
+from tests.support.ingest import Ingest, ingest
+from tests.support.live import ROOT, Answer, Postgres, Site, eventually
+from tests.support.release import clone
 
 NAME, PHONE = "Zoraida Ñandúcañada", "(656) 987-6512"
 SECRETS = {

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from leads.models import Lead
 from quoter import site, token
-from tests.factories import (
+from tests.support.factories import (
     JSON,
     NAME,
     PHONE,

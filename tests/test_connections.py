@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests import live
-from tests.customers import PERSON, a_token
-from tests.lacking import postgres_with_tls
-from tests.live import NOBODY_LISTENS, ROOT, eventually
+from tests.support import live
+from tests.support.customers import PERSON, a_token
+from tests.support.lacking import postgres_with_tls
+from tests.support.live import NOBODY_LISTENS, ROOT, eventually
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 

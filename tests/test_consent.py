@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from checkout import notice
 from leads.models import Lead
-from tests.factories import NAME, PHONE, a_line, a_submission, as_form, post_json
+from tests.support.factories import NAME, PHONE, a_line, a_submission, as_form, post_json
 
 BUNDLED = Path(notice.__file__).parent / "privacy.toml"
 

@@ -7,15 +7,16 @@ import time
 import pytest
 from django.db import connection
 
-from leads import courier, outbox
-from leads.breaker import Breaker, Fault
-from leads.courier import Courier
+from leads.delivery import courier
+from leads.delivery.breaker import Breaker, Fault
+from leads.delivery.courier import Courier
+from leads.delivery.journal import census, quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import Item, encode
+from leads.delivery.record import Outcome, lead_record, quote_record, record
+from leads.delivery.upsert import UPSERT
 from leads.models import Lead
-from leads.outbox import Outbox
-from leads.record import Outcome, lead_record, quote_record, record
-from leads.segment import Item, encode
-from leads.upsert import UPSERT
-from tests.factories import a_contact, an_issued_quote, eventually
+from tests.support.factories import a_contact, an_issued_quote, eventually
 
 pytestmark = [pytest.mark.quiet, pytest.mark.pooler, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +27,7 @@ def sql(statement: str) -> None:
 
 
 def pending(directories) -> int:
-    return outbox.census(directories).pending
+    return census.census(directories).pending
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_nobody_waits_while_the_breaker_is_open(without_its_table, settings):
 def test_what_postgres_refuses_is_put_aside_and_the_others_pass(outbox_directories, refuses_red):
     leads = [a_lead(name=name) for name in ("Ana", "Red", "Luz")]
     assert [record(lead) for lead in leads] == [Outcome.STORED, Outcome.QUEUED, Outcome.STORED]
-    ((_path, refused),) = outbox.quarantined(outbox_directories)
+    ((_path, refused),) = quarantine.quarantined(outbox_directories)
     assert (refused["record"]["folio"], refused["reason"]) == (leads[1].folio, "IntegrityError 23514")
     assert not courier.of_this_process().breaker.is_open
 
@@ -132,12 +133,12 @@ def test_a_refused_lead_is_tried_again_on_request(admin_client, outbox_directori
     assert "quarantine" in admin_client.get("/admin/").content.decode()
 
     admin_client.post("/admin/leads/lead/quarantine/")
-    eventually(lambda: outbox.census(outbox_directories).quarantined == 1)  # refused again, and kept again
+    eventually(lambda: census.census(outbox_directories).quarantined == 1)  # refused again, and kept again
     sql("ALTER TABLE leads DROP CONSTRAINT no_red")
     admin_client.post("/admin/leads/lead/quarantine/")
 
     eventually(Lead.objects.filter(folio=lead.folio).exists)
-    assert outbox.census(outbox_directories).quarantined == 0
+    assert census.census(outbox_directories).quarantined == 0
 
 
 def test_when_no_disk_works_postgres_still_may(outbox_directories):

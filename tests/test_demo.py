@@ -8,11 +8,12 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from leads.audit import audit
+from leads.delivery.record import lead_record
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record
-from quoter import folio, site
-from tests.factories import a_contact, an_issued_quote, store
+from leads.ops.audit import audit
+from quoter import site
+from quoter.engine import folio
+from tests.support.factories import a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 

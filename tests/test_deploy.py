@@ -10,10 +10,10 @@ import pytest
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 
-from tests import live
-from tests.customers import a_quote, check_out_with
-from tests.live import ROOT, Postgres, Site, eventually
-from tests.release import blocks, clone, follow, processes, serving, shell
+from tests.support import live
+from tests.support.customers import a_quote, check_out_with
+from tests.support.live import ROOT, Postgres, Site, eventually
+from tests.support.release import blocks, clone, follow, processes, serving, shell
 
 HOST = "quotes.example.com"
 KEY = "as long as what the document's command prints, and known to these tests alone"

@@ -14,11 +14,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leads import days, demo, desk, desk_chart, outbox
-from leads.days import Day, Tally, count, counted
-from leads.lead_day import LeadDay
-from leads.models import Lead, LeadEvent
-from leads.segment import Item
+from leads.delivery.journal import quarantine
+from leads.delivery.journal.segment import Item
+from leads.desk import days, figures
+from leads.desk.days import Day, Tally, count, counted
+from leads.models import Lead, LeadDay, LeadEvent
+from leads.ops import demo
 from quoter import site
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +101,7 @@ def test_made_up_sources_do_not_grow_a_day_without_end():
     ],
 )
 def test_percentiles_are_those_of_the_leads(minutes, median, p90):
-    assert (desk.percentile(minutes, 0.5), desk.percentile(minutes, 0.9)) == (median, p90)
+    assert (figures.percentile(minutes, 0.5), figures.percentile(minutes, 0.9)) == (median, p90)
 
 
 # --- How fresh it is ------------------------------------------------------------------------------------------------
@@ -245,14 +246,14 @@ def test_a_source_and_a_product_lead_to_their_leads(admin_client, english):
     ],
 )
 def test_a_list_reads_until_it_has_counted_enough(tally, quotes, read):
-    assert desk.leads_to_read(tally, quotes) == read
+    assert figures.leads_to_read(tally, quotes) == read
 
 
 def test_few_among_very_many_are_counted_and_not_listed(admin_client, monkeypatch, english):
     now = today_at_noon()
     a_lead(now, source="facebook")
     assert "utm_source=facebook" in page_of(admin_client)
-    monkeypatch.setattr(desk, "MOST_READ", 0)
+    monkeypatch.setattr(figures, "MOST_READ", 0)
     page = page_of(admin_client)
     assert "utm_source=facebook" not in page
     assert re.search(r'<th scope="row">facebook</th><td>1</td>', page)
@@ -277,9 +278,9 @@ def test_the_periods_are_of_seven_thirty_and_ninety_days(admin_client, english):
 def test_nothing_is_lost_until_staff_had_to_bring_it_back(admin_client, english):
     lead = a_lead(today_at_noon())
     assert "Lost to outages" in page_of(admin_client)
-    assert desk.lost(today_at_noon() - timedelta(days=7)).total == 0
+    assert figures.lost(today_at_noon() - timedelta(days=7)).total == 0
     LeadEvent.objects.create(lead=lead, kind=LeadEvent.Kind.RESTORED, detail="unchanged")
-    assert desk.lost(today_at_noon() - timedelta(days=7)).total == 0
+    assert figures.lost(today_at_noon() - timedelta(days=7)).total == 0
     LeadEvent.objects.create(lead=lead, kind=LeadEvent.Kind.RESTORED, detail="created")
     page = page_of(admin_client)
     url = re.search(r'<a href="([^"]+)">1 restored from the chat</a>', page)
@@ -287,8 +288,8 @@ def test_nothing_is_lost_until_staff_had_to_bring_it_back(admin_client, english)
 
 
 def test_what_postgres_refused_counts_as_lost_until_it_arrives(settings):
-    outbox.put_aside(settings.OUTBOX_DIRECTORIES[0], Item("F1", 0.0, b"{}"), reason="22P05", at=0.0)
-    assert desk.lost(NOON).refused == 1
+    quarantine.put_aside(settings.OUTBOX_DIRECTORIES[0], Item("F1", 0.0, b"{}"), reason="22P05", at=0.0)
+    assert figures.lost(NOON).refused == 1
 
 
 def test_staff_who_may_not_see_leads_see_no_desk(client):
@@ -300,8 +301,8 @@ def test_staff_who_may_not_see_leads_see_no_desk(client):
 
 
 def test_the_longest_bar_fills_the_picture():
-    row = desk.links(NOON, NOON)
-    drawn = desk_chart.bars([desk.Row(TODAY, Tally(4, 2, 1), row), desk.Row(TODAY, Tally(8, 8, 0), row)])
+    row = figures.links(NOON, NOON)
+    drawn = figures.bars([figures.Row(TODAY, Tally(4, 2, 1), row), figures.Row(TODAY, Tally(8, 8, 0), row)])
     assert [(bar.x, bar.width, bar.quotes, bar.quotes_top, bar.leads) for bar in drawn] == [
         ("5.00%", "40.00%", "50.00%", "50.00%", "25.00%"),
         ("55.00%", "40.00%", "100.00%", "0.00%", "100.00%"),
@@ -309,7 +310,7 @@ def test_the_longest_bar_fills_the_picture():
 
 
 def test_days_without_a_quote_are_drawn_flat():
-    [bar] = desk_chart.bars([desk.Row(TODAY, Tally(), desk.links(NOON, NOON))])
+    [bar] = figures.bars([figures.Row(TODAY, Tally(), figures.links(NOON, NOON))])
     assert (bar.quotes, bar.quotes_top) == ("0.00%", "100.00%")
 
 

@@ -20,21 +20,21 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from leads import outbox
-from leads.doctor import clock, delivery, session
-from leads.doctor import connection as way_in
-from leads.doctor.environment import VARIABLES
-from leads.doctor.finding import Level
-from leads.door import AUTH_BLOCK
-from leads.outbox import Outbox
-from leads.record import lead_record
-from leads.segment import DAMAGED, Item
-from tests import faults, live
-from tests.factories import a_contact, an_issued_quote
-from tests.faults import ROLE, Fault
-from tests.ingest import ingest
-from tests.live import ROOT, Postgres
-from tests.proxy import Proxy
+from leads.delivery.journal import quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import DAMAGED, Item
+from leads.delivery.record import lead_record
+from leads.delivery.turns import AUTH_BLOCK
+from leads.ops.doctor import clock, reporting, session
+from leads.ops.doctor import connection as way_in
+from leads.ops.doctor.environment import VARIABLES
+from leads.ops.doctor.finding import Level
+from tests.support import faults, live
+from tests.support.factories import a_contact, an_issued_quote
+from tests.support.faults import ROLE, Fault
+from tests.support.ingest import ingest
+from tests.support.live import ROOT, Postgres
+from tests.support.proxy import Proxy
 
 SECRET_KEY = "nobody-else-signs-with-this-" + "Zq7" * 10
 PASSWORD = "Wr0ng-P4ssword"
@@ -220,7 +220,7 @@ def file_in_the_way(shop: Shop) -> Iterator[dict[str, str]]:
 @contextmanager
 def quarantined_lead(shop: Shop) -> Iterator[dict[str, str]]:
     row = lead_record(an_issued_quote(), a_contact(**CONTACT))
-    outbox.put_aside(shop.outbox[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    quarantine.put_aside(shop.outbox[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
     yield {}
 
 
@@ -506,7 +506,7 @@ def test_a_test_event_reaches_sentry(shop):
         assert examined(environment)[0] == 0
         assert sentry.envelopes == []
         _, findings = examined(environment, "--send-test-event")
-        assert [delivery.TEST in json.dumps(event) for event in sentry.events] == [True]
+        assert [reporting.TEST in json.dumps(event) for event in sentry.events] == [True]
     (found,) = [finding for finding in findings if finding["subject"] == "sentry"]
     assert found["level"] == "ok"
     assert "took the test event" in found["found"]
@@ -539,7 +539,7 @@ def test_a_test_event_that_does_not_arrive_is_an_error(shop, status, why):
 
 
 def test_a_test_mail_goes_to_whom_is_named(settings, mailoutbox):
-    assert [str(each.level) for each in delivery._mail(send=True, to=["ops@example.com"])] == ["ok"]
+    assert [str(each.level) for each in reporting._mail(send=True, to=["ops@example.com"])] == ["ok"]
     (mail,) = mailoutbox
     assert mail.to == ["ops@example.com"]
 
@@ -547,7 +547,7 @@ def test_a_test_mail_goes_to_whom_is_named(settings, mailoutbox):
 def test_a_mail_server_that_does_not_answer_is_an_error(settings):
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
     settings.EMAIL_PORT = 1
-    (found,) = delivery._mail(send=True, to=["ops@example.com"])
+    (found,) = reporting._mail(send=True, to=["ops@example.com"])
     assert found.level is Level.ERROR
     assert "EMAIL_HOST" in found.cure
 

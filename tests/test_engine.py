@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from quoter import folio, offline, pricing
-from quoter.pricebook import PriceBook
-from quoter.quote import LineRequest
-from tests.browser import chromium
-from tests.quotes import CONCRETE, TURF, priced
+from quoter import offline
+from quoter.engine import folio, pricing
+from quoter.engine.pricebook import PriceBook
+from quoter.engine.quote import LineRequest
+from tests.support.browser import chromium
+from tests.support.quotes import CONCRETE, TURF, priced
 
 pytestmark = pytest.mark.needs("chromium")
 
 SOURCE = Path("static/quoter/engine.js")
-DAY = "2026-11-22"  # of tests.quotes.A_MOMENT
+DAY = "2026-11-22"  # of tests.support.quotes.A_MOMENT
 EXAMPLES = json.loads((Path(__file__).parent / "data" / "concrete_examples.json").read_text())
 
 PRICE_ALL = """async ([module, kit, requests]) => {

@@ -16,12 +16,13 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from leads import demo, paging
-from leads.export import Form, export, harmless
+from leads import paging
+from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
+from leads.ops import demo
+from leads.privacy.export import Form, export, harmless
 from quoter import site
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 

@@ -21,13 +21,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from leads.record import lead_record
-from leads.segment import SUFFIX, Item, encode
-from tests import faults, live
-from tests.customers import PERSON, a_quote, check_out_with, traces_in
-from tests.factories import a_contact, an_issued_quote
-from tests.live import Answer, Postgres, Site, at_once, eventually, is_up, message
-from tests.proxy import Mode, Proxy, proxy
+from leads.delivery.journal.segment import SUFFIX, Item, encode
+from leads.delivery.record import lead_record
+from tests.support import faults, live
+from tests.support.customers import PERSON, a_quote, check_out_with, traces_in
+from tests.support.factories import a_contact, an_issued_quote
+from tests.support.live import Answer, Postgres, Site, at_once, eventually, is_up, message
+from tests.support.proxy import Mode, Proxy, proxy
 
 pytestmark = pytest.mark.quiet
 

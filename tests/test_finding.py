@@ -6,12 +6,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from checkout.whatsapp import message as whatsapp_message
-from leads import finding
+from leads.delivery.record import lead_record, quote_record, record
+from leads.delivery.sealed import seal
+from leads.inbox import pasted, search
 from leads.models import Lead
-from leads.record import lead_record, quote_record, record
-from leads.sealed import seal
 from quoter import token
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -75,7 +75,7 @@ def test_a_link_that_we_did_not_sign_is_told(admin_client):
 def test_the_signed_quote_counts_and_not_the_folio_in_the_text():
     issued, other = an_issued_quote(), an_issued_quote(a_line(extras=[]))
     text = a_message(issued, link=token.short(issued)).replace(issued.quote.folio, other.quote.folio)
-    said = finding.message(text)
+    said = pasted.message(text)
     assert (said.folio, said.is_forged) == (issued.quote.folio, False)
 
 
@@ -118,14 +118,14 @@ def test_whole_words_are_found_before_words_that_begin_so():
         store(lead_record(an_issued_quote(), a_contact(name=name)))
 
     def names(text: str) -> set[str]:
-        return set(finding.leads(Lead.objects.all(), text).values_list("name", flat=True))
+        return set(search.leads(Lead.objects.all(), text).values_list("name", flat=True))
 
     assert names("ana") == {"Ana Ruiz"}
     assert names("an rui") == {"Ana Ruiz", "Anabel Ruiz"}
 
 
 def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybody_pages(admin_client, monkeypatch):
-    monkeypatch.setattr("leads.inbox.FoundPaginator.most", 3)
+    monkeypatch.setattr("leads.inbox.changelist.FoundPaginator.most", 3)
     for _ in range(4):
         stored()
     with CaptureQueriesContext(connection) as asked:
@@ -157,8 +157,8 @@ def test_a_record_of_the_outbox_is_found_as_a_lead_is(typed, is_found):
     row = lead_record(an_issued_quote(), a_contact())
     store(row)
     text = typed(row)
-    assert finding.is_found({"folio": row.folio, "name": row.name, "phone": row.phone}, text) is is_found
-    assert finding.leads(Lead.objects.all(), text).exists() is is_found
+    assert search.is_found({"folio": row.folio, "name": row.name, "phone": row.phone}, text) is is_found
+    assert search.leads(Lead.objects.all(), text).exists() is is_found
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoter import folio
+from quoter.engine import folio
 
 MINTED = folio.mint(date(2026, 11, 22), random_bits=0b00111_01111_00011_10011_10111_00010_10100_01001)  # 7F3K Q2M9
 BITS = st.integers(0, (1 << folio.RANDOM_BITS) - 1)

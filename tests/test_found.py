@@ -9,8 +9,8 @@ import pytest
 from django.contrib.staticfiles import finders
 
 from quoter import site, token
-from quoter.text import Text
-from tests.factories import an_issued_quote
+from quoter.engine.text import Text
+from tests.support.factories import an_issued_quote
 
 IN_ENGLISH = {"headers": {"accept-language": "en"}}
 LOCATION = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"

@@ -13,13 +13,13 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from leads import chat
+from leads.delivery.record import lead_record, quote_record
+from leads.inbox import greeting
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
 from quoter.reprice import reprice
 from settings import env
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
-from tests.live import at_once, message
+from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.live import at_once, message
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ def test_how_many_wait_stands_in_the_title_and_the_tab_whatever_is_shown(admin_c
 
 
 def test_a_list_counts_no_further_than_a_thousand(admin_client, monkeypatch):
-    monkeypatch.setattr("leads.inbox.MOST_COUNTED", 3)
+    monkeypatch.setattr("leads.inbox.changelist.MOST_COUNTED", 3)
     for _ in range(4):
         a_lead()
     assert '<span class="count">2+</span>' in text_of(admin_client.get(LIST))
@@ -202,20 +202,12 @@ def test_who_may_only_look_sees_no_buttons(client):
         assert "formaction" not in text_of(client.get(page))
 
 
-@pytest.mark.parametrize(
-    ("phone", "expected"),
-    [("+526561234567", "526561234567"), ("656 123-4567", "526561234567"), ("0034 600 111 222", "0034600111222")],
-)
-def test_a_phone_is_dialled_with_its_country_code(phone, expected):
-    assert chat.dialled(phone) == expected
-
-
 def test_the_greeting_is_in_the_language_of_the_quote_and_says_only_what_is_known(settings):
     settings.GREETINGS = {"es": "Hola {name}, su cotización {folio}: {total}", "en": "Hello {name}: {folio}"}
     lead = Lead(folio="F", name="Ana", quote_data={"language": "en"})
-    assert chat.greeting(lead) == "Hello Ana: F"
-    assert chat.greeting(Lead(folio="F", quote_data={"total": "1234.50"})) == "Hola, su cotización F: $1,234.50"
-    assert chat.greeting(Lead(folio=None, name="{folio}", quote_data=None)) == "Hola {folio}, su cotización:"
+    assert greeting.greeting(lead) == "Hello Ana: F"
+    assert greeting.greeting(Lead(folio="F", quote_data={"total": "1234.50"})) == "Hola, su cotización F: $1,234.50"
+    assert greeting.greeting(Lead(folio=None, name="{folio}", quote_data=None)) == "Hola {folio}, su cotización:"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from leads.models import Lead
 from quoter import site, token
-from tests.factories import NAME, PHONE, a_line, an_issued_quote, as_form, eventually, post_json
+from tests.support.factories import NAME, PHONE, a_line, an_issued_quote, as_form, eventually, post_json
 from tests.test_origin import MARKED, hidden_fields
 
 IN_SPANISH = {"headers": {"accept-language": "es-MX,es;q=0.9"}}

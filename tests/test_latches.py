@@ -3,8 +3,8 @@
 from collections import deque
 from threading import Thread
 
-from leads.latches import Bell, Latches
-from tests.live import at_once
+from leads.delivery.latches import Bell, Latches
+from tests.support.live import at_once
 
 
 def test_a_bell_that_rang_before_is_heard_once():

@@ -8,13 +8,14 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leads import anonymise
-from leads.audit import findings_in
+from leads.delivery.record import Outcome, lead_record, quote_record
 from leads.models import Lead
-from leads.record import Outcome, lead_record, quote_record
-from quoter import folio, pricing, site, token
-from quoter.quote import LineRequest
-from tests.factories import (
+from leads.ops.audit import findings_in
+from leads.privacy import anonymise
+from quoter import site, token
+from quoter.engine import folio, pricing
+from quoter.engine.quote import LineRequest
+from tests.support.factories import (
     NAME,
     PHONE,
     PHONE_E164,

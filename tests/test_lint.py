@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quoter import lint, pricing
-from quoter.pricebook import PriceBookInvalid, parse
-from tests.quotes import BOOKS
+from quoter.engine import lint, pricing
+from quoter.engine.pricebook import PriceBookInvalid, parse
+from tests.support.quotes import BOOKS
 
 SMALL_BOOK = (Path(__file__).parent / "data" / "small_book.toml").read_text(encoding="utf-8")
 

@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leads import live as live_inbox
+from leads.delivery.record import lead_record, quote_record
+from leads.inbox import live as live_inbox
 from leads.models import Lead
-from leads.record import lead_record, quote_record
-from tests.factories import a_contact, an_issued_quote, store
+from tests.support.factories import a_contact, an_issued_quote, store
 
 POLL = "/admin/leads/lead/live/"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import live
-from tests.customers import a_quote, check_out_with, traces_in
-from tests.live import at_once
+from tests.support import live
+from tests.support.customers import a_quote, check_out_with, traces_in
+from tests.support.live import at_once
 
 CUSTOMERS = 10
 

@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from quoter.measure import Measure, MeasureRefused, quantity
-from tests.quotes import CONCRETE, TURF
+from quoter.engine.measure import Measure, MeasureRefused, quantity
+from tests.support.quotes import CONCRETE, TURF
 
 
 def a_measure(formula, **fields):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quoter.numbers import NumberUnclear, canonical, money, parse_decimal, to_cents
+from quoter.engine.numbers import NumberUnclear, canonical, money, parse_decimal, to_cents
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests import faults, live
-from tests.customers import PERSON, a_quote, check_out_with
-from tests.live import Answer, Postgres, Site, eventually, message
-from tests.release import blocks, follow
+from tests.support import faults, live
+from tests.support.customers import PERSON, a_quote, check_out_with
+from tests.support.live import Answer, Postgres, Site, eventually, message
+from tests.support.release import blocks, follow
 
 DOCUMENT = "operations.md"
 CUSTOMERS = 3

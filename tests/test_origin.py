@@ -8,12 +8,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import RequestFactory
 
+from leads.delivery.record import Outcome
+from leads.inbox.restore import restore
+from leads.inbox.source import source
 from leads.models import Lead
-from leads.record import Outcome
-from leads.restore import restore
-from leads.source import source
 from quoter import origin
-from tests.factories import NAME, PHONE, a_line, as_form, eventually, post_json, the_lead
+from tests.support.factories import NAME, PHONE, a_line, as_form, eventually, post_json, the_lead
 
 MARKED = {"utm_source": "facebook", "utm_medium": "paid", "utm_campaign": "otoño 2026", "fbclid": "IwAR0-x_y"}
 LINKED_FROM = "https://m.facebook.com/groups/obra"

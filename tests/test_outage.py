@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests import live
-from tests.customers import CHAT, PERSON, a_token, check_out, traces_in
-from tests.factories import a_line, as_form
-from tests.live import Postgres, Site, at_once, eventually, is_up, message
+from tests.support import live
+from tests.support.customers import CHAT, PERSON, a_token, check_out, traces_in
+from tests.support.factories import a_line, as_form
+from tests.support.live import Postgres, Site, at_once, eventually, is_up, message
 
 # What one checkout may take while the database is out of reach.
 BUDGET_S = 3

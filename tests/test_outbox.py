@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from leads import outbox
-from leads.disk import file_system_in, is_ephemeral
-from leads.outbox import Outbox, OutboxUnavailable
-from leads.segment import DAMAGED, Item, encode
+from leads.delivery.journal import census, outbox, quarantine
+from leads.delivery.journal.disk import file_system_in, is_ephemeral
+from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
+from leads.delivery.journal.segment import DAMAGED, Item, encode
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = '{"name":"José Ñandú 😀","phone":"+526561234567"}'.encode()
@@ -29,7 +29,7 @@ TEXT = '{"name":"José Ñandú 😀","phone":"+526561234567"}'.encode()
 WRITER = """
 import os, sys, threading
 from pathlib import Path
-from leads.outbox import Outbox
+from leads.delivery.journal.outbox import Outbox
 journal = Outbox([Path(name) for name in sys.argv[3:]])
 def write(thread):
     for number in range(int(sys.argv[2])):
@@ -241,7 +241,7 @@ def test_records_of_eight_threads_are_all_there_and_whole(journal, directories):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(journal.append, texts, texts.values()))
 
-    assert outbox.verify(the_segment(directories[0])) == (800, 0, False)
+    assert census.verify(the_segment(directories[0])) == (800, 0, False)
     assert {item.folio: item.text for item in drain(journal)} == texts
 
 
@@ -303,9 +303,9 @@ def test_what_was_delivered_ahead_is_passed_over_once(journal, directories):
     journal.delivered_ahead(sent[0])
     journal.delivered_ahead(sent[2])
     journal.append_lines(sent)
-    assert outbox.census(directories).pending == 4
+    assert census.census(directories).pending == 4
     assert folios(drain(journal)) == ["B", "D"]
-    assert outbox.census(directories).pending == 0
+    assert census.census(directories).pending == 0
 
     journal.append_lines(sent[:1])
     assert folios(drain(journal)) == ["A"]
@@ -316,7 +316,7 @@ def test_a_journal_that_was_all_delivered_ahead_is_done(journal, directories):
     journal.delivered_ahead(line)
     journal.append_lines([line])
     assert journal.take() is None
-    assert outbox.census(directories).pending == 0
+    assert census.census(directories).pending == 0
 
 
 def test_a_disk_that_takes_nothing_costs_no_memory(journal, monkeypatch):
@@ -366,7 +366,7 @@ def test_a_living_process_keeps_its_segment(directories):
         other = Outbox(directories)
         assert other.adopt() == 0
         assert other.take() is None
-        assert outbox.census(directories).pending == 3
+        assert census.census(directories).pending == 3
         living.kill()
     assert other.adopt() == 1
     assert len(drain(other)) == 3
@@ -380,7 +380,7 @@ def test_each_of_the_dead_ones_is_adopted_by_exactly_one(directories):
     adopter = """
 import sys
 from pathlib import Path
-from leads.outbox import Outbox
+from leads.delivery.journal.outbox import Outbox
 journal = Outbox([Path(name) for name in sys.argv[1:]])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -443,7 +443,7 @@ def test_a_tail_torn_at_any_byte_is_passed_over(directories, notices):
     path = the_segment(directories[0])
     for end in range(whole.rindex(b"\n", 0, -1) + 1, len(whole)):
         path.write_bytes(whole[:end])
-        assert outbox.census(directories).pending == 2
+        assert census.census(directories).pending == 2
         assert folios(adopted_and_drained(directories, notices)) == ["A", "B"]
         assert left(directories) == []
     assert notices == []
@@ -465,7 +465,7 @@ def test_a_byte_that_changed_costs_at_most_its_own_record(directories, flip):
         aside = directories[0] / DAMAGED / path.name
         assert aside.read_bytes() == changed
         assert len(notices.of("damaged")) == 1
-        assert (outbox.census(directories).pending, outbox.census(directories).damaged) == (0, 1)
+        assert (census.census(directories).pending, census.census(directories).damaged) == (0, 1)
         assert left(directories) == []
         aside.unlink()
 
@@ -477,7 +477,7 @@ def test_a_newline_that_changed_costs_nothing(directories, line):
     for changed in set(range(256)) - {ord("\n")}:
         whole[position] = changed
         the_segment(directories[0]).write_bytes(whole)
-        assert outbox.census(directories).pending == 3
+        assert census.census(directories).pending == 3
         if changed in (0, ord(" "), 255):
             assert folios(adopted_and_drained(directories)) == ["A", "B", "C"]
             (directories[0] / "1.journal").write_bytes(whole)
@@ -497,7 +497,7 @@ def test_damage_is_told_once_however_often_it_is_read(directories, notices):
     journal.delivered(batch)
 
     assert [details["lines"] for details in notices.of("damaged")] == [1]
-    assert outbox.census(directories).damaged == 1
+    assert census.census(directories).damaged == 1
 
 
 def test_damage_alone_is_set_aside_too(directories, notices):
@@ -505,7 +505,7 @@ def test_damage_alone_is_set_aside_too(directories, notices):
     (directories[0] / "1.journal").write_bytes(b"\x00" * 300 + b"\nnot a record\n")
     assert adopted_and_drained(directories, notices) == []
     assert [details["lines"] for details in notices.of("damaged")] == [2]
-    assert outbox.census(directories).damaged == 1
+    assert census.census(directories).damaged == 1
 
 
 def test_a_segment_that_cannot_be_opened_holds_up_none_of_the_others(directories, notices):
@@ -524,7 +524,7 @@ def test_a_segment_that_cannot_be_read_stays_and_holds_up_none_of_the_others(tmp
     script = """
 import sys
 from pathlib import Path
-from leads.outbox import Outbox
+from leads.delivery.journal.outbox import Outbox
 journal = Outbox([Path(name) for name in sys.argv[1:]], notice=lambda what, **details: print(what))
 journal.adopt()
 while batch := journal.take():
@@ -576,7 +576,7 @@ def test_what_was_deleted_is_back_without_another_append(journal, directories):
     shutil.rmtree(directories[0])
     journal.adopt()
     journal.adopt()
-    assert outbox.census(directories).pending == 2
+    assert census.census(directories).pending == 2
     assert set(folios(drain(journal))) == {"A", "DEAD"}
     journal.append("NEXT", TEXT)
     assert folios(drain(journal)) == ["NEXT"]
@@ -784,11 +784,11 @@ def test_what_is_refused_is_kept_as_it_was(journal, directories, notices):
     (item,) = journal.take().items
     journal.quarantine(item, reason="DataError 22021")
 
-    ((path, kept),) = outbox.quarantined(directories)
+    ((path, kept),) = quarantine.quarantined(directories)
 
     assert TEXT in path.read_bytes()
     assert (kept["reason"], kept["record"], kept["journaled_at"]) == ("DataError 22021", item.data, item.at)
-    assert outbox.census(directories).quarantined == 1
+    assert census.census(directories).quarantined == 1
 
 
 def test_what_is_refused_again_while_it_is_retried_is_kept(journal, directories, monkeypatch):
@@ -803,7 +803,7 @@ def test_what_is_refused_again_while_it_is_retried_is_kept(journal, directories,
 
     monkeypatch.setattr(journal, "append", append_and_refuse)  # the courier was faster
     assert journal.retry_quarantined() == 1
-    assert [kept["reason"] for _, kept in outbox.quarantined(directories)] == ["DataError, again"]
+    assert [kept["reason"] for _, kept in quarantine.quarantined(directories)] == ["DataError, again"]
 
 
 @pytest.mark.needs("mounting")
@@ -812,7 +812,7 @@ def test_a_full_disk_does_not_swallow_what_is_refused(small_disk, directories):
     item = Item("A", 1.0, b'"%s"' % (b"x" * 30_000))
     fill(small_disk, leave=2 * 4096)
     journal.quarantine(item, reason="DataError")
-    ((path, kept),) = outbox.quarantined(directories)
+    ((path, kept),) = quarantine.quarantined(directories)
     assert (path.parent.parent, kept["record"]) == (directories[1], "x" * 30_000)
 
     directories[1].rename(directories[1].with_suffix(".away"))
@@ -832,16 +832,16 @@ def test_the_census_counts_over_every_process_and_directory(journal, directories
     journal.append("B", TEXT)
     spare = Outbox(directories[1:], clock=lambda: 3000.0)
     spare.append("C", TEXT)
-    assert outbox.census(directories) == (3, 1000.0, 0, 0)
+    assert census.census(directories) == (3, 1000.0, 0, 0)
 
     batch = journal.take()
     batch.segment.mark(batch.items[0].end)
     journal.quarantine(batch.items[1], reason="DataError")
-    assert outbox.census(directories) == (2, 2000.0, 1, 0)
+    assert census.census(directories) == (2, 2000.0, 1, 0)
 
     drain(journal)
     drain(spare)
-    assert outbox.census(directories) == (0, None, 1, 0)
+    assert census.census(directories) == (0, None, 1, 0)
     spare.close()
 
 
@@ -853,7 +853,8 @@ def test_a_million_records_pass_in_constant_memory(directories):
     script = """
 import resource, sys
 from pathlib import Path
-from leads.outbox import Outbox, census
+from leads.delivery.journal.census import census
+from leads.delivery.journal.outbox import Outbox
 directories = [Path(name) for name in sys.argv[1:]]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 journal = Outbox(directories)

@@ -10,13 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from leads import outbox
-from leads.door import RETRY_NOW
+from leads.delivery.journal import census, outbox, quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import Item
+from leads.delivery.record import LeadRecord, Outcome, lead_record, record
+from leads.delivery.turns import RETRY_NOW
 from leads.models import Lead
-from leads.outbox import Outbox
-from leads.record import LeadRecord, Outcome, lead_record, record
-from leads.segment import Item
-from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, eventually
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +52,7 @@ def left_by_a_dead_process(directories: list[Path], *rows: LeadRecord, at: float
 
 
 def refused_before(directories: list[Path], row: LeadRecord) -> None:
-    outbox.put_aside(directories[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    quarantine.put_aside(directories[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
 
 
 def run(*arguments: str) -> str:
@@ -114,7 +114,7 @@ def test_flush_delivers_what_dead_processes_left(outbox_directories):
     assert run("flush") == "120 delivered, 0 pending, 0 quarantined\n"
 
     assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in rows}
-    assert outbox.segment_paths(outbox_directories) == []
+    assert census.segment_paths(outbox_directories) == []
 
 
 def test_flush_twice_is_harmless(outbox_directories):
@@ -136,7 +136,7 @@ def test_flush_beside_a_living_courier(outbox_directories):
 
     assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in [dead, *living]}
     # What Postgres had first may come to the disk only now; its own courier then passes over it.
-    eventually(lambda: outbox.census(outbox_directories).pending == 0)
+    eventually(lambda: census.census(outbox_directories).pending == 0)
 
 
 def test_flush_waits_for_the_living_no_longer_than_it_is_told(outbox_directories):
@@ -156,7 +156,7 @@ def test_flush_says_at_once_that_postgres_is_down(outbox_directories, stopped_po
     printed, why = run_and_fail("flush")
     assert printed == "0 delivered, 1 pending, 0 quarantined\n"
     assert why == "Postgres does not take them (infrastructure); they stay on this disk."
-    assert outbox.census(outbox_directories).pending == 1
+    assert census.census(outbox_directories).pending == 1
 
 
 def test_flush_puts_aside_what_postgres_refuses_and_says_so(outbox_directories):
@@ -177,7 +177,7 @@ def test_flush_tries_the_quarantined_again_on_request(outbox_directories):
     assert run_and_fail("flush", "--quarantined")[0].endswith(" 0 pending, 1 quarantined\n")
 
     assert Lead.objects.get().folio == mended.folio
-    ((_, kept),) = outbox.quarantined(outbox_directories)
+    ((_, kept),) = quarantine.quarantined(outbox_directories)
     assert kept["record"]["name"] == "nul \0 byte"
 
 
@@ -215,7 +215,7 @@ def test_verify_reads_every_record(outbox_directories, stopped_postgres):
     left_by_a_dead_process(outbox_directories, a_row(), a_row(), a_row())
     assert run("verify") == "3 sound, 0 damaged, 0 torn tails (never acknowledged)\n"
 
-    (path,) = outbox.segment_paths(outbox_directories)
+    (path,) = census.segment_paths(outbox_directories)
     content = bytearray(path.read_bytes())
     content[content.index(b"\n") + 40] ^= 1
     path.write_bytes(content[:-10])
@@ -227,7 +227,7 @@ def test_verify_reads_every_record(outbox_directories, stopped_postgres):
 def test_what_flush_sets_aside_is_delivered_around(outbox_directories):
     rows = [a_row() for _ in range(3)]
     left_by_a_dead_process(outbox_directories, *rows)
-    (path,) = outbox.segment_paths(outbox_directories)
+    (path,) = census.segment_paths(outbox_directories)
     content = bytearray(path.read_bytes())
     content[content.index(b"\n") + 40] ^= 1
     path.write_bytes(content)

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from leads import outbox
-from leads.outbox import Batch, Outbox, OutboxUnavailable
-from leads.segment import Item, encode, records
+from leads.delivery.journal import census
+from leads.delivery.journal.outbox import Batch, Outbox, OutboxUnavailable
+from leads.delivery.journal.segment import Item, encode, records
 
 FOLIOS = st.sampled_from("ABCD")
 DIRECTORIES = st.sampled_from([0, 1])
@@ -76,7 +76,7 @@ class Journal(RuleBasedStateMachine):
         """Leave a torn line, of which nobody was told."""
         for segment in filter(None, [self.journal._current, *self.journal._backlog]):
             segment.close()
-        if paths := outbox.segment_paths(self.directories):
+        if paths := census.segment_paths(self.directories):
             line = encode(Item("TORN", self.now, b"{}"))
             with data.draw(st.sampled_from(paths)).open("ab") as file:
                 file.write(line[: data.draw(st.integers(1, len(line) - 1))])
@@ -118,7 +118,7 @@ class Journal(RuleBasedStateMachine):
     @rule()
     def delete_what_is_in_use(self) -> None:
         self.journal.adopt()
-        for path in outbox.segment_paths(self.directories):
+        for path in census.segment_paths(self.directories):
             path.unlink()
         self.journal.adopt()
 
@@ -137,9 +137,9 @@ class Journal(RuleBasedStateMachine):
             self.journal.delivered(batch)
         self.journal.close()
         assert self.acknowledged <= self.answered
-        assert outbox.census(self.directories)[:2] == (0, None)
-        assert outbox.segment_paths(self.directories) == []
-        assert outbox.census(self.directories).damaged == 0
+        assert census.census(self.directories)[:2] == (0, None)
+        assert census.segment_paths(self.directories) == []
+        assert census.census(self.directories).damaged == 0
         shutil.rmtree(self.root)
 
     def answer(self, items: list[Item]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leads.pace import Pace
+from leads.delivery.pace import Pace
 
 
 class Clock:

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import live
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.customers import A_LINE
-from tests.live import NOBODY_LISTENS, Site, message
-from tests.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
+from tests.support import live
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.customers import A_LINE
+from tests.support.live import NOBODY_LISTENS, Site, message
+from tests.support.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
 
 pytestmark = pytest.mark.needs("chromium")
 

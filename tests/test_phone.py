@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkout.phone import normalise, region_of
+from leads.phones import dialled, normalise, region_of
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,11 @@ def test_ten_digits_are_read_as_the_library_reads_them(region, typed):
     assert normalise(typed, region=region) == (
         phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) if is_valid else typed
     )
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [("+526561234567", "526561234567"), ("656 123-4567", "526561234567"), ("0034 600 111 222", "0034600111222")],
+)
+def test_a_phone_is_dialled_with_its_country_code(phone, expected):
+    assert dialled(phone, shop="526561234567") == expected

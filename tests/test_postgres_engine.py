@@ -18,7 +18,7 @@ from django.db.utils import OperationalError
 
 from leads.models import Lead
 from settings.postgres.base import DEFAULT_DEADLINE_S, BoundedConnection, DeadlineExceeded
-from tests.factories import eventually
+from tests.support.factories import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pooler]
 

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from quoter import pricing
-from quoter.pricebook import PriceBook, PriceBookInvalid, as_data, parse, place_of, read
-from tests.quotes import BOOKS, CONCRETE, TURF, concrete, edging, priced, turf
+from quoter.engine import pricing
+from quoter.engine.pricebook import PriceBook, PriceBookInvalid, as_data, parse, place_of, read
+from tests.support.quotes import BOOKS, CONCRETE, TURF, concrete, edging, priced, turf
 
 CONCRETE_TOML = (BOOKS / "concrete.toml").read_text(encoding="utf-8")
 

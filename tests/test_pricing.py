@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quoter.pricebook import Tax, parse
-from quoter.pricing import QuoteRefused
-from quoter.quote import LineRequest
-from tests.quotes import BOOKS, CONCRETE, TURF, ZONE, concrete, edging, priced, refusal, turf
+from quoter.engine.pricebook import Tax, parse
+from quoter.engine.pricing import QuoteRefused
+from quoter.engine.quote import LineRequest
+from tests.support.quotes import BOOKS, CONCRETE, TURF, ZONE, concrete, edging, priced, refusal, turf
 
 # One-line quotes of the real shop, every amount in cents.
 EXAMPLES = json.loads((Path(__file__).parent / "data" / "concrete_examples.json").read_text(encoding="utf-8"))

@@ -10,14 +10,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from leads import outbox
+from leads.delivery.journal import quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import DAMAGED, Item, encode
+from leads.delivery.record import LeadRecord, lead_record, quote_record
+from leads.inbox.restore import Change, restore
 from leads.models import Lead, LeadEvent
-from leads.outbox import Outbox
-from leads.privacy import NotAPhone, Phone
-from leads.record import LeadRecord, lead_record, quote_record
-from leads.restore import Change, restore
-from leads.segment import DAMAGED, Item, encode
-from tests.factories import NAME, PHONE, PHONE_E164, a_contact, an_issued_quote, store
+from leads.privacy.person import NotAPhone, Phone
+from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, an_issued_quote, store
 from tests.test_purge import NO_PERSON, person_in, stopped_postgres
 from tests.test_restore import a_message
 
@@ -58,7 +58,7 @@ def erased(phone: str = PHONE) -> str:
 
 
 def refused(directory, row: LeadRecord) -> None:
-    outbox.put_aside(directory, Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    quarantine.put_aside(directory, Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
 
 
 def on_disk(directories) -> str:

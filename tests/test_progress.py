@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management.base import OutputWrapper
 
-from leads.progress import Progress
+from leads.ops.progress import Progress
 
 
 class Clock:

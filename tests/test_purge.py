@@ -12,15 +12,16 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
 
-from leads import outbox, paging, residue
-from leads.anonymise import NOBODY
+from leads import paging
+from leads.delivery.journal import census, quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import DAMAGED, Item, encode
+from leads.delivery.record import LeadRecord, lead_record, quote_record
+from leads.inbox.restore import Change, restore
 from leads.models import Lead, LeadEvent
-from leads.outbox import Outbox
-from leads.record import LeadRecord, lead_record, quote_record
-from leads.restore import Change, restore
-from leads.segment import DAMAGED, Item, encode
+from leads.privacy.anonymise import NOBODY
 from settings.postgres.base import DEFAULT_DEADLINE_S
-from tests.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
 from tests.test_restore import a_message
 
 LONG_AGO = timezone.now() - timedelta(days=400)
@@ -84,14 +85,14 @@ NO_PERSON = ["", "", "", "", *NOBODY.values()]
 @pytest.mark.django_db
 def test_without_apply_nothing_is_changed(outbox_directories):
     a_lead()
-    outbox.put_aside(outbox_directories[0], as_item(a_row()), reason="DataError", at=2.0)
+    quarantine.put_aside(outbox_directories[0], as_item(a_row()), reason="DataError", at=2.0)
     printed = run()
     assert printed.startswith("1 leads quoted before ")
     assert "would be deleted, and 1 refused records; 0 waiting ones" in printed
     assert "--apply does it" in printed
     assert "1 leads" in run("--anonymise")
     assert Lead.objects.get().name == NAME
-    assert len(list(outbox.quarantined(outbox_directories))) == 1
+    assert len(list(quarantine.quarantined(outbox_directories))) == 1
 
 
 @pytest.mark.django_db
@@ -227,18 +228,18 @@ def as_item(row: LeadRecord, at: float = 1.0) -> Item:
 def test_refused_records_of_that_age_go_and_newer_ones_stay(outbox_directories):
     new = a_row(quoted_at=recently())
     for directory, row in zip(outbox_directories, (a_row(), new), strict=True):
-        outbox.put_aside(directory, as_item(row), reason="DataError 22021", at=2.0)
+        quarantine.put_aside(directory, as_item(row), reason="DataError 22021", at=2.0)
     assert run("--apply").endswith("and 1 refused or damaged records\n")
-    ((_, refused),) = outbox.quarantined(outbox_directories)
+    ((_, refused),) = quarantine.quarantined(outbox_directories)
     assert refused["record"]["folio"] == new.folio
 
 
 @pytest.mark.django_db
 def test_of_a_refused_record_the_amounts_can_stay(outbox_directories):
     row = a_row()
-    outbox.put_aside(outbox_directories[0], as_item(row), reason="DataError 22021", at=2.0)
+    quarantine.put_aside(outbox_directories[0], as_item(row), reason="DataError 22021", at=2.0)
     assert run("--apply", "--anonymise").endswith("and 1 refused or damaged records\n")
-    ((path, refused),) = outbox.quarantined(outbox_directories)
+    ((path, refused),) = quarantine.quarantined(outbox_directories)
     record = refused["record"]
     assert (refused["reason"], refused["at"], refused["journaled_at"]) == ("DataError 22021", 2.0, 1.0)
     assert (record["folio"], record["quote_data"]["total"]) == (row.folio, "17622.10")
@@ -264,7 +265,7 @@ def test_what_waits_is_delivered_before_it_is_deleted(outbox_directories):
     left_by_a_dead_process(outbox_directories, row)
     assert run("--apply").startswith("1 leads")
     assert not Lead.objects.exists()
-    assert outbox.segment_paths(outbox_directories) == []
+    assert census.segment_paths(outbox_directories) == []
     assert connections["default"].deadline_s == DEFAULT_DEADLINE_S  # and not the courier's short one
 
 
@@ -294,7 +295,7 @@ def test_what_a_kill_would_bring_back_is_not_deleted_and_told(outbox_directories
     assert "restart the site, then run this again" in run_and_fail("--apply", *how)
 
     assert Lead.objects.filter(folio=row.folio).exists()
-    assert next(residue.journaled(outbox_directories)).folio == row.folio
+    assert next(census.journaled(outbox_directories)).folio == row.folio
     journal.close()
     assert run("--apply").startswith("1 leads")
 

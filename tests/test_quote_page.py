@@ -13,10 +13,10 @@ from django.utils import timezone, translation
 
 from leads.models import Lead
 from quoter import token
-from quoter.pricebook import Product
+from quoter.engine.pricebook import Product
 from quoter.templatetags.figures import difference, moment
 from quoter.token import IssuedQuote
-from tests.factories import NAME, PHONE, a_line, an_issued_quote, as_form, post_json, quoted, the_lead
+from tests.support.factories import NAME, PHONE, a_line, an_issued_quote, as_form, post_json, quoted, the_lead
 
 ZONE = ZoneInfo("America/Ciudad_Juarez")
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
-from quoter import pricing, site, token
-from quoter.pricebook import PriceBook
+from quoter import site, token
+from quoter.engine import pricing
+from quoter.engine.pricebook import PriceBook
 from quoter.token import from_stored
-from tests.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.pooler]
 

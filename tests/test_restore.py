@@ -8,12 +8,12 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from checkout.whatsapp import chat_url, message
+from leads.delivery.record import lead_record, quote_record
+from leads.delivery.sealed import seal
+from leads.inbox.restore import Change, NothingToRestore, restore
 from leads.models import Lead, LeadEvent
-from leads.record import lead_record, quote_record
-from leads.restore import Change, NothingToRestore, restore
-from leads.sealed import seal
 from quoter import token
-from tests.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +160,7 @@ def test_a_database_that_fails_keeps_the_pasted_text(admin_client, monkeypatch):
     def fails(*args, **kwargs):
         raise DatabaseError
 
-    monkeypatch.setattr("leads.restore.upsert", fails)
+    monkeypatch.setattr("leads.inbox.restore.upsert", fails)
     text = a_message(an_issued_quote(), a_contact())
     page = admin_client.post("/admin/leads/lead/restore/", {"text": text}).content.decode()
     assert 'role="alert"' in page

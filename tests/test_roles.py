@@ -7,10 +7,10 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 
+from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.record import lead_record
-from leads.roles import ROLES
-from tests.factories import a_contact, an_issued_quote, store
+from leads.ops.roles import ROLES
+from tests.support.factories import a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from leads.outbox import Outbox, waiting
-from leads.scribe import Entry, Scribe
-from tests.live import eventually
+from leads.delivery.journal.census import waiting
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.scribe import Entry, Scribe
+from tests.support.live import eventually
 
 LEAD = b'{"folio": "A"}'
 
@@ -58,7 +59,7 @@ def test_leads_that_wait_together_are_written_together_in_their_order(outbox, tm
 
 
 def test_while_nobody_waits_for_the_disk_leads_share_a_sync(scribe, outbox, tmp_path, monkeypatch):
-    monkeypatch.setattr("leads.scribe.LINGER_S", 0.5)
+    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 0.5)
     written, append_lines = [], outbox.append_lines
     monkeypatch.setattr(outbox, "append_lines", lambda lines: written.append(lines) or append_lines(lines))
     entries = [write(scribe, f"A{number}") for number in range(5)]
@@ -68,7 +69,7 @@ def test_while_nobody_waits_for_the_disk_leads_share_a_sync(scribe, outbox, tmp_
 
 
 def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(scribe, monkeypatch):
-    monkeypatch.setattr("leads.scribe.LINGER_S", 3600)
+    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 3600)
     written = write(scribe, "A")
     assert scribe.wait_for(write(scribe, "B"), timeout_s=5)
     assert written.is_on_disk

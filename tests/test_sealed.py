@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from leads.record import Contact
-from leads.sealed import SealBroken, seal, unseal
-from tests.quotes import A_FOLIO
+from leads.delivery.record import Contact
+from leads.delivery.sealed import SealBroken, seal, unseal
+from tests.support.quotes import A_FOLIO
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ANOTHER_FOLIO = "261122-7F3K-Q2M9-R"
@@ -32,7 +32,7 @@ def test_a_seal_gives_back_the_contact_it_was_made_of(contact):
 
 
 def test_a_seal_of_before_there_was_consent_to_news_opens_as_it_did(monkeypatch):
-    monkeypatch.setattr("leads.sealed._IN_ORDER", lambda contact: astuple(contact)[:9])
+    monkeypatch.setattr("leads.delivery.sealed._IN_ORDER", lambda contact: astuple(contact)[:9])
     assert unseal(seal(A_CONTACT, folio=A_FOLIO), folio=A_FOLIO) == replace(A_CONTACT, marketing_accepted_at=None)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from settings.scrubbing import LineFormatter, redaction
-from tests.factories import NAME, PHONE
-from tests.ingest import Ingest, ingest
-from tests.live import ROOT
+from tests.support.factories import NAME, PHONE
+from tests.support.ingest import Ingest, ingest
+from tests.support.live import ROOT
 
 PERSONAL = (NAME, json.dumps(NAME)[1:-1], ascii(NAME)[1:-1], PHONE, "6561234567", "hunter2hunter2")
 

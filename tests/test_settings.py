@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from tests import live
-from tests.factories import a_line, as_form
-from tests.live import ROOT, Answer, Site
+from tests.support import live
+from tests.support.factories import a_line, as_form
+from tests.support.live import ROOT, Answer, Site
 
 KEY = "this key signs for the tests of the settings, and it is long enough"
 PASSWORD = "S3cret-W0rd"

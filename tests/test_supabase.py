@@ -12,14 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.db.models.signals import post_migrate, pre_migrate
 
-from leads import supabase
 from leads.apps import after_migrations, before_migrations
 from leads.checks import database_is_closed_to_others_and_open_to_us
+from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.record import lead_record
-from tests.factories import a_contact, an_issued_quote, store
-from tests.live import NOBODY_LISTENS, Postgres
-from tests.supabase import OWNER, PUBLIC_ROLES, as_role, database, django_on, server
+from leads.ops import supabase
+from tests.support.factories import a_contact, an_issued_quote, store
+from tests.support.live import NOBODY_LISTENS, Postgres
+from tests.support.supabase import OWNER, PUBLIC_ROLES, as_role, database, django_on, server
 
 A_TABLE_OF_OTHERS = "CREATE TABLE prices (id serial PRIMARY KEY, price numeric)"
 SQUATTER = "INSERT INTO auth_user VALUES (99, 'x', now(), true, 'squatter', '', '', '', true, true, now())"

@@ -7,11 +7,11 @@ from django.conf import settings as django_settings
 from playwright.sync_api import Route, expect
 
 from quoter import token
-from tests import live
-from tests.browser import chromium, silent_context
-from tests.customers import a_quote
-from tests.factories import an_issued_quote
-from tests.looks import axe_finds_nothing
+from tests.support import live
+from tests.support.browser import chromium, silent_context
+from tests.support.customers import a_quote
+from tests.support.factories import an_issued_quote
+from tests.support.looks import axe_finds_nothing
 
 GA4, PIXEL = "G-TEST123456", "123456789012345"
 GOOGLE, META = "https://www.googletagmanager.com", "https://www.facebook.com"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from quoter import token
-from quoter.pricebook import parse
-from quoter.quote import LineRequest
+from quoter.engine.pricebook import parse
+from quoter.engine.quote import LineRequest
 from quoter.token import BadToken
-from tests.quotes import A_MOMENT, BOOKS, CONCRETE, TURF, ZONE, concrete, edging, priced, turf
+from tests.support.quotes import A_MOMENT, BOOKS, CONCRETE, TURF, ZONE, concrete, edging, priced, turf
 
 # Tokens that customers hold. A failure here means that a promise already made would be broken: mend the code, never
 # this file. New versions of the format add to it.

@@ -16,12 +16,12 @@ from django.utils.translation.template import templatize
 from pydantic import BaseModel
 
 from checkout import fallbacks, notice
+from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.record import lead_record
 from quoter import token
-from quoter.text import Text
-from tests.factories import a_contact, a_line, an_issued_quote, as_form, store
-from tests.quotes import CONCRETE, TURF
+from quoter.engine.text import Text
+from tests.support.factories import a_contact, a_line, an_issued_quote, as_form, store
+from tests.support.quotes import CONCRETE, TURF
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = [path for app in ("quoter", "leads", "checkout", "settings") for path in sorted((ROOT / app).rglob("*.py"))]

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from leads.waiting import Urgency, business_time, due_at, urgency
+from leads.business_hours import Urgency, business_time, due_at, urgency
 
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 NINE_TO_FIVE = ((timedelta(hours=9), timedelta(hours=17)),)

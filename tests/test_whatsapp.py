@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.whatsapp import chat_url, message, quote_chat_url
-from leads.record import Contact
-from leads.sealed import seal
+from leads.delivery.record import Contact
+from leads.delivery.sealed import seal
 from quoter import token
-from quoter.quote import LineRequest, Quote
-from tests.quotes import A_FOLIO, A_MOMENT, CONCRETE, TURF, concrete, edging, priced, turf
+from quoter.engine.quote import LineRequest, Quote
+from tests.support.quotes import A_FOLIO, A_MOMENT, CONCRETE, TURF, concrete, edging, priced, turf
 
 ROOT = Path(__file__).parent.parent
 
@@ -288,7 +288,7 @@ def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whol
 
 
 def test_the_checkout_s_own_modules_work_without_django():
-    program = "import sys, checkout.whatsapp, checkout.phone, checkout.submission; sys.exit('django' in sys.modules)"
+    program = "import sys, checkout.whatsapp, leads.phones, checkout.submission; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from quoter import token
-from tests.factories import a_line, an_issued_quote, as_form
+from tests.support.factories import a_line, an_issued_quote, as_form
 
 COMPRESSED = {"accept-encoding": "gzip, deflate, br"}
 

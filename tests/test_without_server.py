@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from quoter import folio
-from tests import live
-from tests.browser import worker_of
-from tests.live import Postgres, Site, eventually
-from tests.looks import axe_finds_nothing
-from tests.walk import (
+from quoter.engine import folio
+from tests.support import live
+from tests.support.browser import worker_of
+from tests.support.live import Postgres, Site, eventually
+from tests.support.looks import axe_finds_nothing
+from tests.support.walk import (
     CHAT,
     NAME,
     TOTAL,
@@ -32,7 +32,7 @@ GONE = ["net::ERR_"]
 
 @pytest.fixture(scope="module")
 def site(postgres: Postgres) -> Iterator[Site]:
-    with live.site(postgres.url, application="tests.behind_proxy") as running:
+    with live.site(postgres.url, application="tests.support.behind_proxy") as running:
         yield running
 
 
@@ -221,7 +221,7 @@ def test_staff_s_pages_are_none_of_the_worker_s_business(browser, site):
 
 def test_a_new_release_takes_the_place_of_the_one_before_whole(browser, postgres):
     with (
-        live.site(postgres.url, application="tests.behind_proxy") as site,
+        live.site(postgres.url, application="tests.support.behind_proxy") as site,
         visiting(browser, site, expected=GONE, service_workers="allow") as page,
     ):
         a_visit(page)

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
-from leads import courier
 from leads.alerts.telling import send_alerts
-from leads.disk import make_directory
-from leads.notices import named
+from leads.delivery import courier
+from leads.delivery.journal.disk import make_directory
+from leads.errors import named
 
 EVERY_S = 5.0
 LOCK = "alerts.lock"

@@ -12,9 +12,8 @@ from django.db.models import Exists, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from leads.alerts.models import Alert
-from leads.models import Lead, LeadQuerySet
-from leads.waiting import due_at
+from leads.business_hours import due_at
+from leads.models import Alert, Lead, LeadQuerySet
 from quoter import site
 
 # A quote is asked for within days; an alert about an older one would be about a neglected inbox.

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from leads.alerts import push
-from leads.alerts.models import Alert, Recipient
+from leads.models import Alert, Recipient
 
 
 @require_POST

@@ -17,8 +17,7 @@ from django.db.models import Exists, Max, Min, OuterRef
 from django.utils import translation
 
 from leads.alerts import message, news, push
-from leads.alerts.models import MAILTO, Alert, Recipient
-from leads.models import Lead
+from leads.models import MAILTO, Alert, Lead, Recipient
 
 INBOX = "/admin/leads/lead/"
 MANAGERS = ["Sales manager", "Owner"]

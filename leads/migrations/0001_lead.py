@@ -9,9 +9,8 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-import leads.adoption
-import leads.fields
 import leads.models
+import leads.ops.adoption
 
 
 class Migration(migrations.Migration):
@@ -22,10 +21,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        leads.adoption.CreateOrAdopt(
+        leads.ops.adoption.CreateOrAdopt(
             name="Lead",
             fields=[
-                ("id", leads.fields.LeadKey(primary_key=True, serialize=False, verbose_name="ID")),
+                ("id", leads.models.LeadKey(primary_key=True, serialize=False, verbose_name="ID")),
                 ("folio", models.TextField(editable=False, unique=True, verbose_name="folio")),
                 ("name", models.TextField(blank=True, db_default="", default="", verbose_name="name")),
                 ("phone", models.TextField(blank=True, db_default="", default="", verbose_name="phone")),
@@ -131,7 +130,7 @@ class Migration(migrations.Migration):
                 "db_table": "lead_events",
             },
         ),
-        migrations.RunPython(leads.adoption.match_key, migrations.RunPython.noop),
+        migrations.RunPython(leads.ops.adoption.match_key, migrations.RunPython.noop),
         migrations.AddIndex(
             model_name="leadevent",
             index=models.Index(fields=["lead", "-at"], name="lead_event_timeline"),

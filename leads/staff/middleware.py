@@ -5,9 +5,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from leads import courier
-from leads.outage import outage_page
+from leads.delivery import courier
 from leads.staff import second_factor
+from leads.staff.outage import outage_page
 
 
 class SecondFactorMiddleware:

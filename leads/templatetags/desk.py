@@ -4,10 +4,8 @@ from django import template
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads import desk_chart
-from leads.days import OTHERS
-from leads.desk import PERIODS
-from leads.desk import desk as figures
+from leads.desk import figures
+from leads.desk.days import OTHERS
 from quoter import site
 
 register = template.Library()
@@ -17,13 +15,13 @@ register = template.Library()
 def desk(context: template.Context) -> dict[str, Any]:
     """The desk, for the period that the address names."""
     asked = context["request"].GET.get("days", "")
-    period = next((days for days in PERIODS if str(days) == asked), PERIODS[0])
-    found = figures(period, now=timezone.now(), zone=site.zone())
+    period = next((days for days in figures.PERIODS if str(days) == asked), figures.PERIODS[0])
+    found = figures.desk(period, now=timezone.now(), zone=site.zone())
     names = {product.code: product.label.in_(site.language()) for product in site.price_book().products}
     return {
         "desk": found,
-        "periods": PERIODS,
-        "bars": desk_chart.bars(found.days),
+        "periods": figures.PERIODS,
+        "bars": figures.bars(found.days),
         "products": [(names.get(str(row.name), row.name), row) for row in found.products],
         "sources": [(row.name, row) for row in found.sources],
         "others": OTHERS,

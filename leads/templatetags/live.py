@@ -2,8 +2,8 @@ from typing import Any
 
 from django import template
 
-from leads import live
 from leads.alerts import push
+from leads.inbox import live
 
 register = template.Library()
 

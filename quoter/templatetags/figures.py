@@ -6,9 +6,9 @@ from decimal import Decimal
 from django import template
 from django.utils import dateformat, timezone
 
-from quoter import numbers
-from quoter.explain import decimal_places, readable
-from quoter.measure import unit_text
+from quoter.engine import numbers
+from quoter.engine.explain import decimal_places, readable
+from quoter.engine.measure import unit_text
 from quoter.site import language
 
 register = template.Library()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from quoter import token
-from tests import live
-from tests.live import NOBODY_LISTENS, Site
-from tests.quotes import A_MOMENT, CONCRETE, concrete, priced
+from tests.support import live
+from tests.support.live import NOBODY_LISTENS, Site
+from tests.support.quotes import A_MOMENT, CONCRETE, concrete, priced
 
 LONG_AGO = A_MOMENT - timedelta(days=300)
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.customers import a_token
-from tests.live import Site
-from tests.looks import axe_finds_nothing
-from tests.walk import choose, fill_in_two_lines, fits_the_screen, press, visiting
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.customers import a_token
+from tests.support.live import Site
+from tests.support.looks import axe_finds_nothing
+from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, press, visiting
 
 pytestmark = pytest.mark.needs("chromium")
 

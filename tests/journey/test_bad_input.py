@@ -10,9 +10,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.customers import a_token
-from tests.live import Site
-from tests.walk import NAME, PHONE, STRAY_ERRORS, choose, fits_the_screen, focused, press, start_afresh, typed, visiting
+from tests.support.customers import a_token
+from tests.support.live import Site
+from tests.support.walk import (
+    NAME,
+    PHONE,
+    STRAY_ERRORS,
+    choose,
+    fits_the_screen,
+    focused,
+    press,
+    start_afresh,
+    typed,
+    visiting,
+)
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.customers import a_token
-from tests.journey.throttle import throttled
-from tests.live import Site
-from tests.walk import choose, press, visiting
+from tests.support.customers import a_token
+from tests.support.live import Site
+from tests.support.throttle import throttled
+from tests.support.walk import choose, press, visiting
 
 pytestmark = pytest.mark.needs("chromium")
 

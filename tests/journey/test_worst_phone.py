@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.journey.throttle import throttled
-from tests.live import message
-from tests.walk import (
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.live import message
+from tests.support.throttle import throttled
+from tests.support.walk import (
     TOTAL,
     fill_in_two_lines,
     fits_the_screen,

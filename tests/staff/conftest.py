@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests import live
-from tests.browser import HEIGHT, PHONE_WIDTH, silent_context
-from tests.live import Postgres, Site
+from tests.support import live
+from tests.support.browser import HEIGHT, PHONE_WIDTH, silent_context
+from tests.support.live import Postgres, Site
 
 LEADS = 3000
 A_SESSION = """

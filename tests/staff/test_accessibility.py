@@ -6,11 +6,11 @@ Only how staff get in is looked at elsewhere, on the way through it.
 import pytest
 from playwright.sync_api import expect
 
-from tests import faults
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.customers import a_quote, check_out_with
-from tests.live import Postgres, Site, eventually
-from tests.looks import assert_accessible
+from tests.support import faults
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.customers import a_quote, check_out_with
+from tests.support.live import Postgres, Site, eventually
+from tests.support.looks import assert_accessible
 
 LIST = "/admin/leads/lead/"
 EVERY_WIDTH = (PHONE_WIDTH, DESKTOP_WIDTH)

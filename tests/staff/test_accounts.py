@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests import live
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.codes import app_code
-from tests.live import Postgres, Site
-from tests.looks import assert_accessible, assert_fits_the_screen, picture
-from tests.release import follow
+from tests.support import live
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.codes import app_code
+from tests.support.live import Postgres, Site
+from tests.support.looks import assert_accessible, assert_fits_the_screen, picture
+from tests.support.release import follow
 
 pytestmark = pytest.mark.needs("chromium")
 

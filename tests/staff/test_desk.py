@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.looks import assert_fits_the_screen, picture
 from tests.staff.conftest import LEADS
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = pytest.mark.needs("chromium")
 

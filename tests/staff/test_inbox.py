@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.live import Postgres, Site, eventually, message
-from tests.looks import assert_fits_the_screen, picture
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.live import Postgres, Site, eventually, message
+from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import CHROMIUM, launched, worker_of
-from tests.live import eventually
+from tests.support.browser import CHROMIUM, launched, worker_of
+from tests.support.live import eventually
 
 pytestmark = pytest.mark.needs("whole chromium")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, Route, expect
 
-from tests.customers import a_quote, check_out_with
-from tests.live import Postgres, Site, eventually
+from tests.support.customers import a_quote, check_out_with
+from tests.support.live import Postgres, Site, eventually
 
 pytestmark = pytest.mark.needs("chromium")
 

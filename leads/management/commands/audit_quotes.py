@@ -3,10 +3,10 @@ from datetime import date, datetime, time
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from leads.audit import audit
+from leads.errors import named
 from leads.models import Lead
-from leads.notices import named
-from leads.progress import Progress
+from leads.ops.audit import audit
+from leads.ops.progress import Progress
 from quoter import site
 
 

@@ -2,8 +2,8 @@ import os
 
 from django.core.management.base import BaseCommand, CommandError
 
-from leads.doctor.examination import examine
-from leads.doctor.finding import Level, as_json, status, summary
+from leads.ops.doctor.examination import examine
+from leads.ops.doctor.finding import Level, as_json, status, summary
 
 
 class Command(BaseCommand):

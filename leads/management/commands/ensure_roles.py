@@ -1,8 +1,8 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from leads.notices import named
-from leads.roles import ROLES, PermissionsMissing, ensure_roles
+from leads.errors import named
+from leads.ops.roles import ROLES, PermissionsMissing, ensure_roles
 
 
 class Command(BaseCommand):

@@ -10,10 +10,10 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from leads.export import BYTE_ORDER_MARK, Form, export
+from leads.errors import named
 from leads.models import Lead
-from leads.notices import named
-from leads.progress import Progress
+from leads.ops.progress import Progress
+from leads.privacy.export import BYTE_ORDER_MARK, Form, export
 from quoter import site
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from leads import disk, outbox
-from leads.flush import flush
+from leads.delivery.flush import flush
+from leads.delivery.journal import census, disk, outbox, quarantine
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         getattr(self, does)(**options)
 
     def status(self, **options):
-        found = outbox.census(self.directories)
+        found = census.census(self.directories)
         age = time.time() - found.oldest_at if found.oldest_at else 0
         self.stdout.write(
             f"{found.pending} pending, oldest {age:.0f} s, {found.quarantined} quarantined, "
@@ -53,11 +53,11 @@ class Command(BaseCommand):
 
     def list(self, **options):
         now, count = time.time(), 0
-        for path in outbox.segment_paths(self.directories):
-            for item in outbox.waiting(path):
+        for path in census.segment_paths(self.directories):
+            for item in census.waiting(path):
                 row, count = item.data, count + 1
                 self.stdout.write(f"{item.folio}\t{now - item.at:.0f} s\t{self._person(row)}")
-        for path, refused in outbox.quarantined(self.directories):
+        for path, refused in quarantine.quarantined(self.directories):
             row, count = refused["record"], count + 1
             self.stdout.write(f"{row['folio']}\trefused: {refused['reason']}\t{self._person(row)}\t{path.name}")
         self.stdout.write(f"{count} leads wait")
@@ -65,19 +65,19 @@ class Command(BaseCommand):
     def export(self, *, file, **options):
         count = 0
         with open(file, "w", encoding="utf-8", opener=_private) if file else nullcontext(self.stdout) as out:
-            for path in outbox.segment_paths(self.directories):
-                for item in outbox.waiting(path):
+            for path in census.segment_paths(self.directories):
+                for item in census.waiting(path):
                     out.write(item.text.decode() + "\n")
                     count += 1
-            for _, refused in outbox.quarantined(self.directories):
+            for _, refused in quarantine.quarantined(self.directories):
                 out.write(json.dumps(refused["record"]) + "\n")
                 count += 1
         self.stderr.write(f"{count} leads exported")
 
     def verify(self, **options):
         sound = damaged = torn = 0
-        for path in outbox.segment_paths(self.directories):
-            good, bad, is_torn = outbox.verify(path)
+        for path in census.segment_paths(self.directories):
+            good, bad, is_torn = census.verify(path)
             sound, damaged, torn = sound + good, damaged + bad, torn + is_torn
             self._progress(f"{sound} sound")
         self.stdout.write(f"{sound} sound, {damaged} damaged, {torn} torn tails (never acknowledged)")

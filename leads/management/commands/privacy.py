@@ -5,11 +5,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads import privacy
-from leads.flush import flush
+from leads.delivery.flush import flush
+from leads.errors import named
 from leads.models import LeadEvent
-from leads.notices import named
-from leads.progress import Progress
+from leads.ops.progress import Progress
+from leads.privacy import person
 
 
 class Command(BaseCommand):
@@ -27,16 +27,16 @@ class Command(BaseCommand):
     def handle(self, *, does, phone, **options):
         self.directories = settings.OUTBOX_DIRECTORIES
         try:
-            self.phone = privacy.Phone(phone)
-        except privacy.NotAPhone as error:
+            self.phone = person.Phone(phone)
+        except person.NotAPhone as error:
             raise CommandError(f"Nothing was looked for: {error}.") from error
         getattr(self, does)(**options)
 
     def export(self, **options):
-        on_disk, leads, fault = privacy.on_disk(self.phone, self.directories), [], ""
+        on_disk, leads, fault = person.on_disk(self.phone, self.directories), [], ""
         try:
             ids = self.lead_ids()
-            leads = privacy.held(ids)
+            leads = person.held(ids)
             LeadEvent.objects.note(LeadEvent.Kind.EXPORTED, ids, by=None, now=timezone.now(), detail="request")
         except DatabaseError as error:
             fault = named(error)
@@ -52,12 +52,12 @@ class Command(BaseCommand):
         try:
             self.deliver(timeout)
             ids = self.lead_ids()
-            leads, on_disk = privacy.held(ids), privacy.on_disk(self.phone, self.directories)
+            leads, on_disk = person.held(ids), person.on_disk(self.phone, self.directories)
             self.confirm(leads, on_disk.refused, yes)
-            erased = privacy.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
+            erased = person.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({named(error)}): run this again.") from error
-        left = privacy.journaled(self.phone, self.directories)
+        left = person.journaled(self.phone, self.directories)
         if any(erased) or left:
             self.stdout.write(f"{erased.leads} leads without their person, {erased.records} records off this disk")
         if left:
@@ -69,10 +69,10 @@ class Command(BaseCommand):
 
     def deliver(self, timeout):
         """Bring to Postgres what waits: a journal is never rewritten."""
-        if not privacy.journaled(self.phone, self.directories):
+        if not person.journaled(self.phone, self.directories):
             return
         flushed = flush(self.directories, timeout_s=timeout)
-        if waiting := len(privacy.on_disk(self.phone, self.directories).waiting):
+        if waiting := len(person.on_disk(self.phone, self.directories).waiting):
             why = flushed.fault or "a running process has them"
             raise CommandError(f"{waiting} of this person's records wait in the outbox ({why}); nothing was erased.")
 

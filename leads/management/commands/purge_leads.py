@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads import purge
-from leads.flush import flush
-from leads.notices import named
-from leads.progress import Progress
+from leads.delivery.flush import flush
+from leads.errors import named
+from leads.ops.progress import Progress
+from leads.privacy import purge
 
 
 def age(text):

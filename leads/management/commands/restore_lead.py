@@ -1,7 +1,7 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from leads.restore import NothingToRestore, restore
+from leads.inbox.restore import NothingToRestore, restore
 
 
 class Command(BaseCommand):

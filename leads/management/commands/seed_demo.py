@@ -5,8 +5,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from leads import demo
-from leads.progress import Progress
+from leads.ops import demo
+from leads.ops.progress import Progress
 from quoter import site
 
 USERNAME = "demo"

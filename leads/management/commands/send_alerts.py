@@ -3,7 +3,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.alerts.telling import queue, send_alerts
-from leads.notices import named
+from leads.errors import named
 
 
 class Command(BaseCommand):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from quoter import lint
-from quoter.pricebook import PriceBookInvalid
+from quoter.engine import lint
+from quoter.engine.pricebook import PriceBookInvalid
 
 
 class Command(BaseCommand):

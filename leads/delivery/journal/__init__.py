@@ -1,0 +1,1 @@
+"""The part of a lead's way that lies on this machine's disk."""

@@ -1,0 +1,65 @@
+"""Take records out of what delivery leaves on this machine's disk: refused records and damaged journals."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from leads.delivery.journal import quarantine
+from leads.delivery.journal.disk import private
+from leads.delivery.journal.segment import DAMAGED, SUFFIX, Item, records
+
+Record = dict[str, Any]
+
+
+def clear_quarantine(
+    directories: Sequence[Path], is_meant: Callable[[Record], bool], *, replace: Callable[[Record], Record] | None
+) -> int:
+    """Remove the refused records that are meant, or put others in their place; return how many that changed."""
+    changed = 0
+    for path, refused in list(quarantine.quarantined(directories)):
+        record = refused["record"]
+        if not is_meant(record):
+            continue
+        kept = replace(record) if replace else None
+        if kept == record:
+            continue
+        if kept:
+            item = Item(record["folio"], refused["journaled_at"], json.dumps(kept, separators=(",", ":")).encode())
+            quarantine.put_aside(path.parent.parent, item, reason=refused["reason"], at=refused["at"])
+        path.unlink(missing_ok=True)
+        changed += 1
+    return changed
+
+
+def clear_damaged(directories: Sequence[Path], is_meant: Callable[[Item], bool]) -> int:
+    """Rewrite damaged journals without the records that are meant; return how many went.
+
+    What cannot be read is asked about as well: an item without a folio, its bytes, and the time of its file.
+    """
+    changed = 0
+    for path in [path for directory in directories for path in (directory / DAMAGED).glob(f"*{SUFFIX}")]:
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not any(map(is_meant, _items_in(line, path)))]
+        if len(kept) < len(lines):
+            _rewrite(path, kept)
+        changed += len(lines) - len(kept)
+    return changed
+
+
+def _items_in(line: bytes, path: Path) -> list[Item]:
+    unreadable = Item("", path.stat().st_mtime, line)
+    return [item or unreadable for item, _ in records(line)]
+
+
+def _rewrite(path: Path, lines: list[bytes]) -> None:
+    if not lines:
+        path.unlink()
+        return
+    unfinished = path.with_suffix(".tmp")
+    with open(unfinished, "wb", opener=private) as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)

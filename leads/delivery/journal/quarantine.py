@@ -1,0 +1,39 @@
+"""The folder of leads that Postgres refuses for ever, a file each, beside the journal. Plain Python."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from leads.delivery.journal.disk import make_directory, private, sync_directory
+from leads.delivery.journal.segment import Item
+
+QUARANTINE = "quarantine"
+
+
+def quarantined(directories: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield each file of what Postgres refused, with its reason, its time and its record."""
+    for directory in directories:
+        for path in sorted((directory / QUARANTINE).glob("*.json")):
+            with suppress(OSError, ValueError):
+                yield path, json.loads(path.read_bytes())
+
+
+def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
+    """Write one refused record to the quarantine, synced, its JSON as it was; OSError: it is not there."""
+    folder = directory / QUARANTINE
+    make_directory(folder)
+    # Its own name each time: whoever retries it removes the file, while it may already be refused again.
+    path = folder / f"{item.folio}-{secrets.token_hex(4)}.json"
+    about = json.dumps({"reason": reason, "at": at, "journaled_at": item.at})
+    unfinished = path.with_suffix(".tmp")
+    with open(unfinished, "wb", opener=private) as file:
+        file.write(about[:-1].encode() + b', "record": ' + item.text + b"}")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+    sync_directory(folder)
+    return path

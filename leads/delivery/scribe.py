@@ -1,0 +1,119 @@
+"""The scribe: one daemon thread a process that brings leads to the disk, all that wait together with one sync.
+
+While nobody waits for the disk, leads linger for others to share a write and a sync: who is answered sooner is answered
+because Postgres has the lead.
+
+Requests wait for it within a bound, so a disk that hangs holds no customer: the chat message carries the lead then, and
+the journal has it too when the disk comes back.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
+from leads.delivery.journal.segment import Item, encode
+from leads.delivery.latches import Bell, Latches
+
+# A sync takes a millisecond, and on a disk that is busy with something else a few dozen.
+DISK_WAIT_S = 0.3
+BATCH = 200
+# Postgres answers in a few milliseconds, when it does.
+LINGER_S = 0.02
+
+
+@dataclass(eq=False)
+class Entry:
+    """A lead on its way to the disk and to Postgres, each of which may be first.
+
+    line: as the journal has it; has_failed: no disk took it; is_settled: Postgres has answered for it, one way or the
+    other.
+    """
+
+    item: Item
+    line: bytes
+    is_on_disk: bool = False
+    has_failed: bool = False
+    is_settled: bool = False
+    is_delivered: bool = False
+
+
+class Scribe:
+    """Writes one process's leads. Start it after the fork; stop it before the outbox is closed.
+
+    on_written: called on its thread whenever leads are on the disk.
+    """
+
+    def __init__(self, outbox: Outbox, *, on_written: Callable[[], None]) -> None:
+        self._outbox, self._on_written = outbox, on_written
+        self._queue: deque[Entry] = deque()
+        self._has_work, self._is_waited_for = Bell(), Bell()
+        self._waiting = Latches[Entry](lambda entry: entry.is_on_disk or entry.has_failed or self.is_stuck)
+        self._busy_since: float | None = None
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread, after it has written what waits."""
+        self._is_stopping = True
+        self._hurry()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def entry(self, folio: str, text: bytes) -> Entry:
+        """Return a lead that is to be written; ValueError where it is no record. text: JSON in one line."""
+        item = Item(folio, self._outbox.clock(), text)
+        return Entry(item, encode(item))
+
+    def write(self, entry: Entry) -> None:
+        """Take a lead, to be written within LINGER_S, or as soon as somebody waits for it."""
+        self._queue.append(entry)
+        self._has_work.ring()
+
+    def wait_for(self, entry: Entry, timeout_s: float = DISK_WAIT_S) -> bool:
+        """Return whether a lead is on the disk, as soon as that is known; nobody waits for a disk that hangs."""
+        if not entry.is_on_disk:
+            self._hurry()
+            self._waiting.wait_for(entry, timeout_s)
+        return entry.is_on_disk
+
+    @property
+    def is_stuck(self) -> bool:
+        busy_since = self._busy_since
+        return busy_since is not None and time.monotonic() - busy_since > DISK_WAIT_S
+
+    def _hurry(self) -> None:
+        self._is_waited_for.ring()
+        self._has_work.ring()
+
+    # --- The thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._queue or not self._is_stopping:
+            if not self._queue:
+                self._has_work.wait()
+                continue
+            self._is_waited_for.wait(LINGER_S)
+            self._bring_to_disk([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
+
+    def _bring_to_disk(self, entries: list[Entry]) -> None:
+        self._busy_since = time.monotonic()
+        try:
+            self._outbox.append_lines([entry.line for entry in entries])
+            are_on_disk = True
+        except Exception as error:  # a scribe that dies journals nothing more; one that goes on may
+            are_on_disk = False
+            if not isinstance(error, OutboxUnavailable):
+                self._outbox.notice("scribe failed", error=type(error).__name__)
+        finally:
+            self._busy_since = None
+        for entry in entries:
+            entry.is_on_disk, entry.has_failed = are_on_disk, not are_on_disk
+        self._waiting.wake()
+        if are_on_disk:
+            self._on_written()

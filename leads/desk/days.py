@@ -1,0 +1,184 @@
+"""What each day brought, counted once and kept: reading ninety days of two million leads anew would take seconds.
+
+A day is counted from its leads when somebody looks at the desk. Today is counted each time. A day that is over is
+counted again once staff have done something with one of its leads, and otherwise ever more rarely: what comes late,
+out of an outbox or from a customer who slept on it, comes soon. The customers' way is asked for nothing, no trigger
+and no index.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Count, Max, Q
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, TruncDate
+
+from leads.business_hours import business_time
+from leads.models import Lead, LeadDay, LeadEvent, LeadQuerySet
+
+# How long somebody who looks is kept waiting: for days that are in doubt, and for days that were never counted.
+RECOUNT_S, COUNT_S = 0.1, 2.0
+# A day that ended 24 hours ago is good for two hours, one of a month ago for two and a half days.
+GOOD_FOR = 1 / 12
+# What a stranger puts in a link must not grow a day without end.
+MOST_NAMES = 30
+OTHERS = "…"
+
+_MINUTE = timedelta(minutes=1)
+# Events get their number before others see them; so many may be on their way at a time.
+_EVENTS_UNDER_WAY = 20
+_CHANGES_NOTHING = [LeadEvent.Kind.EXPORTED, LeadEvent.Kind.NOTED]
+_VERSION = 1
+
+
+class Tally(NamedTuple):
+    """quotes: given out; leads: those of them with a phone; contacted: those of the leads that staff answered."""
+
+    quotes: int = 0
+    leads: int = 0
+    contacted: int = 0
+
+    def plus(self, other: Iterable[int]) -> Self:
+        return type(self)(*map(sum, zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What the leads quoted on one day came to.
+
+    sources, products: by utm_source and by the first line's product, "" where there is none; each lead counts once.
+    minutes: how many leads were contacted after so many whole minutes of business hours.
+    """
+
+    sources: dict[str, Tally] = field(default_factory=dict)
+    products: dict[str, Tally] = field(default_factory=dict)
+    minutes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tally:
+        return add(self.sources.values())
+
+    def as_json(self) -> dict[str, dict[str, object]]:
+        return {
+            "sources": dict(self.sources),
+            "products": dict(self.products),
+            "minutes": {str(minutes): leads for minutes, leads in self.minutes.items()},
+        }
+
+    @classmethod
+    def of_json(cls, figures: dict[str, dict[str, list[int]]]) -> Self:
+        sources, products = (
+            {name: Tally(*tally) for name, tally in figures[part].items()} for part in ("sources", "products")
+        )
+        return cls(sources, products, {int(minutes): leads for minutes, leads in figures["minutes"].items()})  # type: ignore[misc]
+
+
+def add(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total = total.plus(tally)
+    return total
+
+
+def counted(
+    days: Sequence[date], *, now: datetime, zone: ZoneInfo, clock: Callable[[], float] = time.monotonic
+) -> dict[date, Day]:
+    """Return what is known of days, as fresh as there is time for; those never counted and out of time are missing.
+
+    days: of the business's zone, newest first, today the first of them.
+    """
+    rules = _rules(zone)
+    newest = LeadEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    _mark_outdated(newest, zone)
+    kept = {row.day: row for row in LeadDay.objects.filter(day__in=days, rules=rules)}
+    known = {day: Day.of_json(row.figures) for day, row in kept.items()}
+
+    missing = [day for day in days[1:] if day not in kept]
+    in_doubt = [day for day, row in sorted(kept.items(), reverse=True) if not _is_good(row, now, zone)]
+    deadline = clock() + (COUNT_S if missing else RECOUNT_S)
+    for day in dict.fromkeys([days[0], *missing, *in_doubt]):
+        if day != days[0] and clock() > deadline:
+            break
+        known[day] = count(day, zone=zone)
+        row = LeadDay(day=day, counted_at=now, last_event=newest, rules=rules, figures=known[day].as_json())
+        _keep(row)
+    return known
+
+
+def count(day: date, *, zone: ZoneInfo) -> Day:
+    """Return what the leads quoted on a day of a zone came to, by what is in the database now."""
+    leads = quoted_on(day, zone)
+    source, product = KT("quote_data__attribution__utm_source"), KT("quote_data__lines__0__product")
+    has_phone, is_contacted = Q(phone__gt=""), Q(phone__gt="", status=Lead.Status.CONTACTED)
+    groups = (
+        leads.order_by()
+        .annotate(source=source, product=product)
+        .values_list("source", "product")
+        .annotate(quotes=Count("pk"), leads=Count("pk", filter=has_phone), contacted=Count("pk", filter=is_contacted))
+    )
+    sources: dict[str, Tally] = {}
+    products: dict[str, Tally] = {}
+    for source_name, product_name, *counts in groups:
+        for names, name in ((sources, source_name or ""), (products, product_name or "")):
+            names[name] = names.get(name, Tally()).plus(counts)
+    answered = leads.filter(is_contacted).order_by().values_list(Coalesce("submitted_at", "created_at"), "contacted_at")
+    minutes = Counter(
+        business_time(asked, contacted, hours=settings.BUSINESS_HOURS, zone=zone) // _MINUTE
+        for asked, contacted in answered
+    )
+    return Day(_with_others(sources), _with_others(products), dict(minutes))
+
+
+def quoted_on(day: date, zone: ZoneInfo) -> LeadQuerySet:
+    return Lead.objects.filter(created_at__gte=begins(day, zone), created_at__lt=begins(day + timedelta(days=1), zone))
+
+
+def begins(day: date, zone: ZoneInfo) -> datetime:
+    """Return the moment when a day begins in a zone."""
+    return datetime.combine(day, time_of_day(), zone)
+
+
+def _rules(zone: ZoneInfo) -> str:
+    return f"{_VERSION} {zone.key} {settings.BUSINESS_HOURS}"
+
+
+def _is_good(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:
+    over_for = now - begins(row.day + timedelta(days=1), zone)
+    return not row.is_outdated and now - row.counted_at < over_for * GOOD_FOR
+
+
+def _mark_outdated(newest_event: int, zone: ZoneInfo) -> None:
+    """Mark the days of the leads that something happened to since anybody looked."""
+    seen = LeadDay.objects.aggregate(seen=Max("last_event"))["seen"]
+    if seen is None or seen == newest_event:
+        return
+    events = LeadEvent.objects.filter(pk__gt=seen - _EVENTS_UNDER_WAY).exclude(kind__in=_CHANGES_NOTHING)
+    touched = events.values_list(TruncDate("lead__created_at", tzinfo=zone), flat=True).distinct()
+    with suppress(DatabaseError), transaction.atomic():
+        LeadDay.objects.filter(day__in=list(touched), is_outdated=False).update(is_outdated=True)
+
+
+def _keep(row: LeadDay) -> None:
+    # A database that takes nothing can still be looked at.
+    with suppress(DatabaseError), transaction.atomic():
+        LeadDay.objects.bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=["day"],
+            update_fields=["counted_at", "last_event", "is_outdated", "rules", "figures"],
+        )
+
+
+def _with_others(tallies: dict[str, Tally]) -> dict[str, Tally]:
+    ordered = sorted(tallies.items(), key=lambda named: named[1], reverse=True)
+    rest = add(tally for _name, tally in ordered[MOST_NAMES:])
+    return dict(ordered[:MOST_NAMES]) | ({OTHERS: rest} if rest.quotes else {})

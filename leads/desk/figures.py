@@ -1,0 +1,212 @@
+"""The desk for managers: what came in, how fast it was answered, and whether anything was lost."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import ceil
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from leads.delivery.health import outbox_state
+from leads.desk.days import OTHERS, Day, Tally, add, begins, counted
+from leads.inbox import changelist
+from leads.inbox.restore import Change
+from leads.models import Lead, LeadEvent
+
+PERIODS = (7, 30, 90)  # days
+MOST_ROWS = 8
+# A link that names them stays short enough for every server.
+MOST_RESTORED = 100
+# No index knows sources and products: a list of few among hundreds of thousands would outlast the page's patience.
+MOST_READ = 50_000
+# Between two bars, of a day's width.
+GAP = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses of the list with exactly the leads that a tally counts; "" where no list has them."""
+
+    quotes: str = ""
+    leads: str = ""
+    contacted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One day, source or product. name: "" for none, OTHERS for all that are not named."""
+
+    name: str | date
+    tally: Tally
+    links: Links
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What the database did not get by itself.
+
+    restored: how many leads of the period staff brought back from the chat; refused, unreadable: what lies on this
+    machine's disk now, records that Postgres refuses and journal files with damaged lines.
+    """
+
+    restored: int
+    refused: int
+    unreadable: int
+    restored_url: str
+
+    @property
+    def total(self) -> int:
+        return self.restored + self.refused + self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The figures of a period that ends today. median, p90: minutes of business hours until contact, None for none."""
+
+    period: int
+    total: Row
+    median: int | None
+    p90: int | None
+    waiting: str
+    lost: Lost
+    days: tuple[Row, ...]  # oldest first
+    sources: tuple[Row, ...]
+    products: tuple[Row, ...]
+    uncounted: int  # days that were never counted, for want of time
+
+    @property
+    def waiting_url(self) -> str:
+        return list_url(status="waiting")
+
+
+def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
+    """Return the figures of the last so many days, today included, for whoever looks now."""
+    today = now.astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(period)]
+    known = counted(days, now=now, zone=zone)
+    since, until = begins(days[-1], zone), begins(today + timedelta(days=1), zone)
+    by_day = {day: known.get(day, Day()) for day in reversed(days)}
+    minutes: Counter[int] = Counter()
+    for day in by_day.values():
+        minutes.update(day.minutes)
+    return Desk(
+        period=period,
+        total=Row("", add(day.total for day in by_day.values()), links(since, until)),
+        median=percentile(minutes, 0.5),
+        p90=percentile(minutes, 0.9),
+        # In order, which only the index of those who wait gives: Postgres takes them for a quarter of all leads.
+        waiting=changelist.shown(
+            Lead.objects.waiting().order_by("created_at", "id")[: changelist.MOST_COUNTED].count()
+        ),
+        lost=lost(since),
+        days=tuple(
+            Row(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))
+            for day, figures in by_day.items()
+        ),
+        sources=_rows((day.sources for day in by_day.values()), since, until, key="attribution__utm_source"),
+        products=_rows((day.products for day in by_day.values()), since, until, key="lines__0__product"),
+        uncounted=len(days) - len(known),
+    )
+
+
+def percentile(minutes: Mapping[int, int], fraction: float) -> int | None:
+    """Return the least number of minutes that so large a part of the leads did not exceed; None of no leads."""
+    rank, reached = ceil(fraction * sum(minutes.values())), 0
+    for value in sorted(minutes):
+        reached += minutes[value]
+        if reached >= rank:
+            return value
+    return None
+
+
+def lost(since: datetime) -> Lost:
+    """Return what the database did not get by itself, of what was restored since a moment and of what lies here now."""
+    here = outbox_state()
+    restored = LeadEvent.objects.filter(
+        kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[Change.CREATED, Change.COMPLETED]
+    )
+    leads = set(restored.values_list("lead", flat=True))
+    some = ",".join(map(str, sorted(leads)[:MOST_RESTORED]))
+    return Lost(
+        restored=len(leads),
+        refused=here.quarantined,
+        unreadable=here.damaged,
+        restored_url=list_url(status="all", id__in=some) if leads else "",
+    )
+
+
+def links(since: datetime, until: datetime, **more: str) -> Links:
+    """Return where the leads quoted between two moments are listed."""
+    between = {"created_at__gte": since.isoformat(), "created_at__lt": until.isoformat(), **more}
+    return Links(
+        quotes=list_url(status="all", **between),
+        leads=list_url(status="all", phone__gt="", **between),
+        contacted=list_url(status="contacted", phone__gt="", **between),
+    )
+
+
+def leads_to_read(tally: Tally, quotes: int) -> int:
+    """Return about how many of so many leads are read until the list has counted enough of those of a tally."""
+    fewest = min(tally)
+    return quotes if fewest < changelist.MOST_COUNTED else changelist.MOST_COUNTED * quotes // fewest
+
+
+def list_url(**filters: str) -> str:
+    return f"{reverse('admin:leads_lead_changelist')}?{urlencode(filters)}"
+
+
+def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime, *, key: str) -> tuple[Row, ...]:
+    tallies: dict[str, Tally] = {}
+    for day in days:
+        for name, tally in day.items():
+            tallies[name] = tallies.get(name, Tally()).plus(tally)
+    others = tallies.pop(OTHERS, Tally())
+    ordered = sorted(tallies.items(), key=lambda named: named[1], reverse=True)
+    quotes = add([others, *tallies.values()]).quotes
+    others = add([others, *(tally for _name, tally in ordered[MOST_ROWS:])])
+    rows = []
+    for name, tally in ordered[:MOST_ROWS]:
+        only = {f"quote_data__{key}": name} if name else {f"quote_data__{key}__isnull": "True"}
+        is_quick = leads_to_read(tally, quotes) <= MOST_READ
+        rows.append(Row(name, tally, links(since, until, **only) if is_quick else Links()))
+    return (*rows, *([Row(OTHERS, others, Links())] if others.quotes else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A day as the desk draws it. quotes, leads: heights from the bottom up. All in per cent, as SVG takes them."""
+
+    row: Row
+    x: str
+    width: str
+    quotes: str
+    quotes_top: str
+    leads: str
+    leads_top: str
+
+
+def bars(days: Sequence[Row]) -> list[Bar]:
+    """Return a bar a day, the tallest as high as the picture."""
+    tallest = max((day.tally.quotes for day in days), default=0) or 1
+    step = 100 / len(days) if days else 0.0
+
+    def bar(place: int, day: Row) -> Bar:
+        quotes, leads = 100 * day.tally.quotes / tallest, 100 * day.tally.leads / tallest
+        return Bar(
+            row=day,
+            x=_percent(step * (place + GAP / 2)),
+            width=_percent(step * (1 - GAP)),
+            quotes=_percent(quotes),
+            quotes_top=_percent(100 - quotes),
+            leads=_percent(leads),
+            leads_top=_percent(100 - leads),
+        )
+
+    return [bar(place, day) for place, day in enumerate(days)]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f}%"

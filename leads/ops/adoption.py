@@ -1,0 +1,405 @@
+"""Making a table `leads` that was there before Folio ours as well, and not a value in it another.
+
+What it has stays: its rows, its columns and their types, its own rules. What Folio needs is added beside that, in one
+transaction, and then tried with a lead; where that fails, nothing was changed. No rule is added that could refuse what
+the shop's other programs go on writing. docs/supabase.md lists each decision.
+"""
+
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from datetime import date, datetime
+from typing import Any, NamedTuple, cast
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.management.base import CommandError, OutputWrapper
+from django.db import DatabaseError, connections, migrations, models, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+from django.utils import timezone
+from psycopg.types.datetime import TimestampLoader
+from psycopg.types.string import TextLoader
+
+from leads.delivery.upsert import upsert
+from leads.ops.progress import Progress
+from quoter.engine import folio
+
+TABLE = "leads"
+BATCH = 2000
+LONGEST_FOLIO = 64
+
+TEXT = ("text", "character varying")
+MOMENT = ("timestamp with time zone", "timestamp without time zone")
+# What a table must have to be the playbook's, each with the types that Postgres reads and writes as Folio does.
+REQUIRED = {
+    "id": ("bigint", "integer", "uuid"),
+    "name": TEXT,
+    "phone": TEXT,
+    "quote_data": ("jsonb", "json"),
+    "status": (*TEXT, "an enum"),
+    "visitor_id": TEXT,
+    "created_at": MOMENT,
+}
+# What Folio adds; where the table has a column of that name, it must do as it is.
+OURS = {
+    "folio": TEXT,
+    "submitted_at": MOMENT,
+    "contacted_at": MOMENT,
+    "contacted_by": ("integer", "bigint"),
+    "notes": TEXT,
+}
+STATUSES = ("new", "contacted")
+
+_COLUMNS = """
+SELECT attname, format_type(atttypid, NULL), atttypmod <> -1, typtype = 'e', attnotnull,
+    atthasdef OR attidentity <> '', pg_get_expr(adbin, adrelid),
+    ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = atttypid),
+    EXISTS (
+        SELECT FROM pg_index WHERE indrelid = attrelid AND indisunique AND indisvalid AND indpred IS NULL
+        AND indnkeyatts = 1 AND indkey[0] = attnum
+    )
+FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
+
+_TABLE = """
+SELECT relkind::text, pg_has_role(relowner, 'USAGE'), quote_ident(relowner::regrole::text), quote_ident(current_user)
+FROM pg_class WHERE oid = to_regclass(%s)
+"""
+
+_TRIGGERS = """
+SELECT quote_ident(tgname), tgenabled::text FROM pg_trigger
+WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 16 > 0
+"""
+
+
+class CannotAdopt(CommandError):
+    """There is a table `leads` that Folio cannot use as it is; the message says why, and what to do."""
+
+
+class Column(NamedTuple):
+    name: str
+    type: str
+    is_bounded: bool  # varchar(50)
+    is_enum: bool
+    is_required: bool
+    has_default: bool
+    default: str | None
+    labels: list[str]  # of an enum
+    is_unique: bool
+
+    @property
+    def kind(self) -> str:
+        return "an enum" if self.is_enum else self.type
+
+
+class CreateOrAdopt(migrations.CreateModel):
+    """Creates the table of leads, or makes the one that is there ours; undone only while it is empty."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if is_there(schema_editor.connection.alias) and not schema_editor.collect_sql:
+            adopt(schema_editor, to_state.apps.get_model(app_label, self.name))
+        else:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(f"SELECT EXISTS (SELECT FROM {TABLE})")
+            if cursor.fetchone() == (True,):
+                raise CommandError("leads has rows, and undoing this migration would drop them. Empty it first.")
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+def refuse_what_cannot_be_adopted(using: str) -> None:
+    """Raise CannotAdopt when a table `leads` is there that Folio cannot use. For a first migrate, before it begins."""
+    if is_there(using) and (found := obstacles(using)):
+        raise CannotAdopt(
+            "There is a table leads already, and Folio cannot adopt it as it is. Nothing was changed.\n"
+            + "\n".join(f"  {obstacle}" for obstacle in found)
+        )
+
+
+def is_there(using: str) -> bool:
+    """Return whether there is something called `leads`, whoever made it."""
+    return bool(_rows(using, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", [TABLE]))
+
+
+def obstacles(using: str) -> list[str]:
+    """Return what in the catalog keeps `leads` from being adopted, each with what to do; [] when nothing does."""
+    ((relkind, is_owned, owner, role),) = _rows(using, _TABLE, [TABLE])
+    if relkind != "r":
+        return ["leads is no plain table. Give it another name, and Folio makes its own."]
+    columns = _columns(using)
+    if strange := [name for name in REQUIRED if name not in columns]:
+        return [f"It has no {', '.join(strange)}, so it holds something else: ALTER TABLE leads RENAME TO ...;"]
+    if not is_owned:
+        return [f"It belongs to {owner}, and Django connects as {role}: ALTER TABLE leads OWNER TO {role};"]
+    found = []
+    for name, kinds in (REQUIRED | OURS).items():
+        column = columns.get(name)
+        if column is None:
+            continue
+        if column.kind not in kinds:
+            found.append(_wrong_type(column, kinds))
+        elif column.is_enum and (lacking := [label for label in STATUSES if label not in column.labels]):
+            found += [f"{name} cannot be {label}: ALTER TYPE {column.type} ADD VALUE '{label}';" for label in lacking]
+    if not columns["id"].is_unique:
+        found.append("id is not its primary key: ALTER TABLE leads ADD PRIMARY KEY (id);")
+    if not columns["id"].has_default and columns["id"].type == "uuid":
+        found.append("id has no default: ALTER TABLE leads ALTER id SET DEFAULT gen_random_uuid();")
+    elif not columns["id"].has_default:
+        found.append(
+            "id has no default: ALTER TABLE leads ALTER id ADD GENERATED BY DEFAULT AS IDENTITY; "
+            "SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT max(id) FROM leads));"
+        )
+    for column in columns.values():
+        if column.is_required and not column.has_default and column.name not in REQUIRED | OURS:
+            cure = f"ALTER TABLE leads ALTER {connections[using].ops.quote_name(column.name)} DROP NOT NULL;"
+            found.append(f"{column.name} must be given, and Folio has nothing for it: {cure}")
+    if _rows(using, f"SELECT 1 FROM {TABLE} WHERE created_at IS NULL LIMIT 1", []):
+        found.append(
+            "Rows have no created_at, which orders them: UPDATE leads SET created_at = ... WHERE created_at IS NULL;"
+        )
+    return found
+
+
+def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
+    """Add to `leads` what Folio needs, in the transaction of the migration, and say what that was.
+
+    Folios are filled in afterwards, by `fill_folios`. CannotAdopt, and nothing changed, when a lead could not be
+    written to the result.
+    """
+    using = editor.connection.alias
+    refuse_what_cannot_be_adopted(using)
+    with _refusing():
+        editor.execute("SET LOCAL lock_timeout = '10s'")
+        editor.execute("SET LOCAL statement_timeout = 0")
+        editor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
+        said = [*_add_columns(editor, model), *_make_it_fit(editor, _columns(using))]
+        for index in model._meta.indexes:
+            editor.add_index(model, index)
+        _try_a_lead(model, using)
+    _say(f"leads was there before: its {_count(using):,} rows stay as they are.", *said, *_statuses(using))
+
+
+def match_key(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """Let the empty table of events point at leads by their own kind of key."""
+    key = _columns(editor.connection.alias)["id"]
+    if key.type == "uuid":
+        editor.execute("ALTER TABLE lead_events ALTER lead_id TYPE uuid USING NULL")
+
+
+def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
+    """Give every lead that has no folio one; return what was done in words, or None when there was nothing to do.
+
+    Its own, as quote_data has it, unless another lead has the same: then, as where there is none, a new one. Batch by
+    batch, so that nobody waits for long and a second run goes on where the first was ended.
+    """
+    if not is_there(using) or not (column := _columns(using).get("folio")) or column.is_required:
+        return None
+    total = _count(using, "folio IS NULL")
+    if not total:
+        return None
+    kept = minted = 0
+    with Progress("leads with a folio", out) as progress:
+        # Once more for what arrived behind the reader's back: those of another program, under smaller keys.
+        while True:
+            before = kept + minted
+            for more_kept, more_minted in _filled(using):
+                kept, minted = kept + more_kept, minted + more_minted
+                progress.show(kept + minted, min(1.0, (kept + minted) / total))
+            if kept + minted == before:
+                return f"Folios: {kept:,} taken from quote_data, {minted:,} new."
+
+
+def read_adopted_types(*, connection: Any, **kwargs: object) -> None:
+    """Read json and timestamps without a zone as Django reads the types that it makes. For `connection_created`."""
+    adapters = connection.connection.adapters
+    adapters.register_loader("json", TextLoader)
+    adapters.register_loader("timestamp", _ZonedLoader)
+
+
+class _ZonedLoader(TimestampLoader):
+    """Reads a timestamp without zone in the session's, in which Postgres also writes it."""
+
+    def load(self, data: Any) -> datetime:
+        zone = cast(Any, self.connection).info.timezone if self.connection else timezone.get_default_timezone()
+        return super().load(data).replace(tzinfo=zone)
+
+
+def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> Iterator[str]:
+    columns = _columns(editor.connection.alias)
+    added = [name for name in OURS if name not in columns]
+    for name in added:
+        field = copy(cast(Any, model._meta.get_field(name)))
+        # Others that write to the table know of no folio; `fill_folios` gives theirs one.
+        field.null = field.null or name == "folio"
+        editor.add_field(model, field)
+    if "folio" in columns and not columns["folio"].is_unique:
+        editor.execute(f"ALTER TABLE {TABLE} ADD CONSTRAINT leads_folio_key UNIQUE (folio)")
+    if {"contacted_at", "contacted_by"} <= set(added):
+        # Weaker than in a table of Folio's own: their contacted leads say neither when nor by whom.
+        editor.execute(
+            f"ALTER TABLE {TABLE} ADD CONSTRAINT lead_contacted_by_someone "
+            "CHECK ((contacted_at IS NULL) = (contacted_by IS NULL))"
+        )
+    yield f"Added: {', '.join([*added, 'indexes'])}."
+
+
+def _make_it_fit(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -> Iterator[str]:
+    for column in columns.values():
+        if column.type == "character varying" and column.is_bounded and column.name in REQUIRED | OURS:
+            editor.execute(f"ALTER TABLE {TABLE} ALTER {column.name} TYPE text")  # only the catalog changes
+            yield f"{column.name} may be of any length now."
+    default = columns["status"].default
+    if default is None or default.split("::")[0] != "'new'":
+        editor.execute(f"ALTER TABLE {TABLE} ALTER status SET DEFAULT 'new'")
+        yield f"status of a new row is 'new' unless given; it was {default or 'nothing'}."
+    if not columns["created_at"].has_default:
+        editor.execute(f"ALTER TABLE {TABLE} ALTER created_at SET DEFAULT now()")
+        yield "created_at of a new row is now() unless given."
+    if not columns["notes"].has_default:
+        editor.execute(f"ALTER TABLE {TABLE} ALTER notes SET DEFAULT ''")
+
+
+def _try_a_lead(model: type[models.Model], using: str) -> None:
+    """Write a quote and then its lead as the courier does, read it as the admin does, and undo it."""
+    quote = {
+        "folio": "trial",
+        "name": "",
+        "phone": "",
+        "quote_data": {"folio": "trial", "total": "1.00"},
+        "visitor_id": "",
+        "created_at": "2026-11-22T12:00:00-07:00",
+    }
+    person = {"name": "María Peña", "phone": "+526561234567", "submitted_at": "2026-11-22T12:05:00-07:00"}
+    with transaction.atomic(using=using):
+        for row in (quote, quote | person):
+            upsert([json.dumps(row).encode()])
+        lead: Any = model._default_manager.using(using).get(folio="trial", status="new")
+        if (lead.name, lead.quote_data["total"], lead.status) != ("María Peña", "1.00", "new"):
+            raise CannotAdopt("A lead that was written to leads is not what is read from it: has it a trigger?")
+        transaction.set_rollback(True, using=using)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        # The message alone: its details may repeat a row.
+        diagnosis = getattr(error.__cause__, "diag", None)
+        said = diagnosis.message_primary if diagnosis else type(error).__name__
+        raise CannotAdopt(f"leads cannot be adopted, and was not changed: {said}") from error
+
+
+def _statuses(using: str) -> Iterator[str]:
+    strange = _rows(
+        using,
+        f"SELECT coalesce(quote_literal(status::text), 'NULL'), count(*) FROM {TABLE} "
+        "WHERE status IS NULL OR status NOT IN ('new', 'contacted') GROUP BY 1 ORDER BY 2 DESC",
+        [],
+    )
+    if strange:
+        listed = ", ".join(f"{count:,} {status}" for status, count in strange)
+        yield f"Rows with a status of their own are not listed as waiting: {listed}. For those that are waiting, run:"
+        yield "UPDATE leads SET status = 'new' WHERE status = ...;"
+
+
+def _filled(using: str) -> Iterator[tuple[int, int]]:
+    """Yield, batch by batch in the order of their keys, how many leads kept their own folio and how many got one."""
+    key_type, last = _columns(using)["id"].type, None
+    while True:
+        with transaction.atomic(using=using), _triggers_asleep(using):
+            rows = _rows(
+                using,
+                f"SELECT id, btrim(quote_data->>'folio'), created_at FROM {TABLE} WHERE folio IS NULL "
+                f"AND (%s::{key_type} IS NULL OR id > %s::{key_type}) ORDER BY id LIMIT %s FOR UPDATE",
+                [last, last, BATCH],
+            )
+            if not rows:
+                return
+            folios, kept = _assigned(using, rows)
+            with connections[using].cursor() as cursor:
+                cursor.execute(
+                    f"UPDATE {TABLE} SET folio = given.folio "
+                    f"FROM unnest(%s::{key_type}[], %s::text[]) AS given (id, folio) WHERE {TABLE}.id = given.id",
+                    [[row[0] for row in rows], folios],
+                )
+        last = rows[-1][0]
+        yield kept, len(rows) - kept
+
+
+def _assigned(using: str, rows: list[tuple[Any, ...]]) -> tuple[list[str], int]:
+    """Return a folio for each row, and how many of them are the rows' own."""
+    zone = ZoneInfo(settings.TIME_ZONE)
+    minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in rows]
+    wanted = [own for _, own, _ in rows if own and len(own) <= LONGEST_FOLIO]
+    taken = {name for (name,) in _rows(using, f"SELECT folio FROM {TABLE} WHERE folio = ANY (%s)", [wanted + minted])}
+    folios, kept = [], 0
+    for (_, own, created_at), new in zip(rows, minted, strict=True):
+        is_free = own and len(own) <= LONGEST_FOLIO and own not in taken
+        while not is_free and new in taken:
+            new = _mint(created_at.astimezone(zone).date())
+        kept += bool(is_free)
+        folios.append(own if is_free else new)
+        taken.add(folios[-1])
+    return folios, kept
+
+
+def _mint(on: date) -> str:
+    return folio.mint(on, random_bits=secrets.randbits(folio.RANDOM_BITS))
+
+
+@contextmanager
+def _triggers_asleep(using: str) -> Iterator[None]:
+    """Keep the table's own triggers from running: they would set an updated_at, or tell others of every row.
+
+    Whoever writes meanwhile waits for the end of the transaction, so that no trigger misses them.
+    """
+    triggers = _rows(using, _TRIGGERS, [TABLE])
+    with connections[using].cursor() as cursor:
+        for name, _ in triggers:
+            cursor.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER {name}")
+        yield
+        for name, state in triggers:
+            always = "ALWAYS " if state == "A" else ""
+            cursor.execute(f"ALTER TABLE {TABLE} ENABLE {always}TRIGGER {name}")
+
+
+def _wrong_type(column: Column, kinds: tuple[str, ...]) -> str:
+    if column.name not in REQUIRED:
+        rename = f"ALTER TABLE leads RENAME {column.name} TO {column.name}_before;"
+        return f"{column.name} is {column.type}, and Folio's is {kinds[0]}: {rename}"
+    change = f"ALTER TABLE leads ALTER {column.name} TYPE {kinds[0]} USING {column.name}::{kinds[0]};"
+    return f"{column.name} is {column.type}; Folio reads and writes {' or '.join(kinds)}: {change}"
+
+
+def _columns(using: str) -> dict[str, Column]:
+    return {row[0]: Column(*row) for row in _rows(using, _COLUMNS, [TABLE])}
+
+
+def _count(using: str, condition: str = "true") -> int:
+    ((count,),) = _rows(using, f"SELECT count(*) FROM {TABLE} WHERE {condition}", [])
+    return int(count)
+
+
+def _rows(using: str, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _say(*lines: str) -> None:
+    # A migration is handed no stream; `migrate` has left the line open.
+    sys.stdout.write("\n" + "\n".join(f"    {line}" for line in lines) + "\n   ")

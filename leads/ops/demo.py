@@ -1,0 +1,223 @@
+"""Leads that nobody asked for, to try the site and measure it with: realistic, clearly marked, and removable.
+
+The mark is the flag "demo" in their `quote_data`, which no visitor can set. Their phones have Mexico's area code 000,
+which nobody has.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from itertools import islice
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import User
+from django.db import connection
+
+from leads.delivery.record import quote_record
+from leads.models import Lead
+from leads.paging import pages
+from quoter import token
+from quoter.engine import folio, pricing
+from quoter.engine.measure import Measure
+from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.quote import LineRequest
+from quoter.engine.text import Language
+
+MARK = "demo"
+SPAN = timedelta(days=365)
+
+_BATCH = 5000
+# Each is given out many times, on other days and to other people.
+_DIFFERENT_QUOTES = 500
+_COLUMNS = [
+    "folio",
+    "name",
+    "phone",
+    "quote_data",
+    "status",
+    "visitor_id",
+    "created_at",
+    "submitted_at",
+    "contacted_at",
+    "contacted_by",
+]
+_SOURCES = ["", "", "facebook", "facebook", "instagram", "google", "tiktok", "lona-av-tecnologico"]
+_OPENS, _OPEN_FOR = timedelta(hours=7), timedelta(hours=14)
+_CONTACTED_WITHIN = timedelta(days=2)
+
+
+def _weighted(names: dict[int, str]) -> tuple[list[str], list[int]]:
+    return " ".join(names.values()).split(), [weight for weight, alike in names.items() for _ in alike.split()]
+
+
+# Mexico's most common names and a few that are rare; each with its weight, near enough to how many have it.
+_WOMEN = _weighted(
+    {
+        120: "María",
+        60: "Guadalupe",
+        30: "Ana Fernanda Alejandra Elizabeth Verónica Leticia Patricia",
+        20: "Gabriela Sofía Carmen Daniela Rosa Margarita Claudia Diana Adriana Martha Juana Laura",
+        10: "Lucía Elena Silvia Norma Yolanda Karla Mónica Sandra Teresa Ximena Valeria Brenda",
+        1: "Inés Itzel Renata Nayeli",
+    }
+)
+_MEN = _weighted(
+    {
+        120: "José",
+        60: "Juan",
+        30: "Luis Carlos Jesús Antonio Miguel Francisco Alejandro",
+        20: "Jorge Eduardo Daniel Manuel Ricardo Fernando Roberto Javier Sergio Pedro Ángel Raúl",
+        10: "Óscar Arturo Rafael Héctor Mario Víctor Enrique Gerardo Diego Martín Iván Hugo",
+        1: "Germán Ulises Bruno Íñigo",
+    }
+)
+_FAMILY = _weighted(
+    {
+        28: "Hernández García",
+        24: "Martínez López González",
+        20: "Rodríguez Pérez Sánchez Ramírez",
+        17: "Cruz Flores Gómez Morales Vázquez Jiménez Reyes Díaz Torres Gutiérrez",
+        14: "Ruiz Mendoza Aguilar Ortiz Castillo Moreno Romero Álvarez Méndez Chávez Rivera Juárez Ramos",
+        11: "Domínguez Herrera Medina Castro Vargas Guzmán Velázquez Muñoz Rojas Contreras Salazar Luna Ortega",
+        8: "Bautista Soto Alvarado Espinoza Lara Ávila Ríos Cervantes Silva Delgado Vega Márquez León Peña",
+        1: "Núñez Ibáñez Ordóñez Quiñones Terrazas Zubía",
+    }
+)
+
+
+def add_leads(
+    count: int, *, book: PriceBook, zone: ZoneInfo, language: Language, by: User | None, now: datetime, chance: Random
+) -> Iterator[int]:
+    """Write so many leads, spread over the year before `now`, and yield how many are there after each batch.
+
+    by: who contacted those that are no longer new; None: all are.
+    """
+    quotes = _quotes(min(count, _DIFFERENT_QUOTES), book, zone=zone, language=language, now=now, chance=chance)
+    rows = _rows(count, quotes, zone, by, now, chance)
+    written = 0
+    while batch := list(islice(rows, _BATCH)):
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY leads ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
+                for row in batch:
+                    copy.write_row([row[column] for column in _COLUMNS])
+            cursor.execute(
+                "INSERT INTO lead_events (lead_id, at, actor_id, kind) "
+                "SELECT id, contacted_at, contacted_by, 'contacted' FROM leads WHERE folio = ANY(%s)",
+                [[row["folio"] for row in batch if row["contacted_at"]]],
+            )
+        written += len(batch)
+        yield written
+
+
+def remove_leads() -> Iterator[tuple[int, float]]:
+    """Delete the marked leads with their events; yield how many went so far, and how far that is, from 0 to 1."""
+    gone = 0
+    for page in pages(Lead.objects.all()):
+        marked = page.leads.filter(quote_data__flags__contains=[MARK]).values_list("pk", flat=True)
+        gone += Lead.objects.filter(pk__in=list(marked)).delete()[1].get("leads.Lead", 0)
+        yield gone, page.fraction
+
+
+def _rows(
+    count: int, quotes: list[dict[str, Any]], zone: ZoneInfo, by: User | None, now: datetime, chance: Random
+) -> Iterator[dict[str, Any]]:
+    start = chance.randrange(1 << folio.RANDOM_BITS)
+    for number in range(count):
+        # An odd step visits every number once, so no two folios are alike.
+        bits = (start + number * 0x9E3779B97F) % (1 << folio.RANDOM_BITS)
+        quoted_at = _in_working_hours(now - SPAN * ((count - number) / count), zone)
+        yield _row(quotes[chance.randrange(len(quotes))], bits, quoted_at, by, now, chance)
+
+
+def _row(
+    quote: dict[str, Any], bits: int, quoted_at: datetime, by: User | None, now: datetime, chance: Random
+) -> dict[str, Any]:
+    asks = chance.random() < 0.6
+    name = _name(chance) if asks else ""
+    digits = f"000{chance.randrange(10**7):07}" if asks else ""
+    source = chance.choice(_SOURCES) if asks else ""
+    visitor_id = f"{MARK}-{bits:013}"
+    submitted_at = quoted_at + timedelta(seconds=chance.randrange(20, 900)) if asks else None
+    is_contacted = by is not None and submitted_at is not None and now - submitted_at > _CONTACTED_WITHIN
+    number = folio.mint(quoted_at.date(), random_bits=bits)
+    last_day = quoted_at.date() + timedelta(days=quote["prices"]["validity_days"])
+    data = {
+        **quote,
+        "folio": number,
+        "issued_at": quoted_at.isoformat(timespec="seconds"),
+        "valid_until": datetime.combine(last_day, time(23, 59, 59), quoted_at.tzinfo).isoformat(),
+        "customer": {
+            "name": name,
+            "phone": f"+52{digits}" if asks else "",
+            "phone_raw": f"{digits[:3]} {digits[3:6]} {digits[6:]}" if asks else "",
+        },
+        "visitor_id": visitor_id,
+        "attribution": {"utm_source": source} if source else {},
+        "flags": [MARK],
+    }
+    return {
+        "folio": number,
+        "name": name,
+        "phone": data["customer"]["phone"],
+        "quote_data": json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        "status": Lead.Status.CONTACTED if is_contacted else Lead.Status.NEW,
+        "visitor_id": visitor_id,
+        "created_at": quoted_at,
+        "submitted_at": submitted_at,
+        "contacted_at": submitted_at + timedelta(minutes=3 + int(597 * chance.random() ** 3))  # most of them soon
+        if is_contacted and submitted_at
+        else None,
+        "contacted_by": by.pk if by and is_contacted else None,
+    }
+
+
+def _name(chance: Random) -> str:
+    given = chance.choices(*chance.choice((_WOMEN, _MEN)), k=chance.choice((1, 1, 2)))
+    return " ".join([*dict.fromkeys(given), *chance.choices(*_FAMILY, k=2)])
+
+
+def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:
+    local = at.astimezone(zone)
+    midnight = datetime.combine(local.date(), time(), zone)
+    return (midnight + _OPENS + _OPEN_FOR * ((local - midnight) / timedelta(days=1))).replace(microsecond=0)
+
+
+def _quotes(
+    count: int, book: PriceBook, *, zone: ZoneInfo, language: Language, now: datetime, chance: Random
+) -> list[dict[str, Any]]:
+    """Return the `quote_data` of so many quotes for whatever the book sells, without folio and person."""
+    quotes: list[dict[str, Any]] = []
+    while len(quotes) < count:
+        lines = [_line(chance.choice(book.products), chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
+        try:
+            quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
+        except pricing.QuoteRefused:  # a quantity out of a book's bounds: the next one may fit
+            continue
+        quotes.append(quote_record(token.issue(book, quote), visitor_id="").quote_data)
+    return quotes
+
+
+def _line(product: Product, chance: Random) -> LineRequest:
+    measure = chance.choice(product.measures)
+    extras = tuple(extra.code for extra in product.extras if chance.random() < 0.3)
+    options = chance.choice(product.prices).options
+    return LineRequest(product=product.code, options=options, measure=_typed(measure, product, chance), extras=extras)
+
+
+def _typed(measure: Measure, product: Product, chance: Random) -> dict[str, str]:
+    """Return what a customer might type into a helper."""
+    typed = {"kind": measure.kind}
+    for name in measure.inputs(product.unit):
+        low, high = Decimal(1), Decimal(12)
+        if bounds := measure.bounds.get(name):
+            low, high = bounds.min, bounds.max
+        elif measure.formula == "known":
+            low, high = product.minimum, min(product.maximum, 10 * product.minimum)
+        # Small jobs are the most.
+        typed[name] = f"{low + (high - low) * Decimal(round(chance.random() ** 3, 2)):.1f}"
+    if table := measure.coefficients:
+        typed[table.name] = chance.choice(table.choices).code
+    return typed

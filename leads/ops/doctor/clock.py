@@ -1,0 +1,27 @@
+"""This machine's clock: quotes, folios and the order of contact details follow it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from leads.ops.doctor.finding import Finding, error, ok, warning
+
+MOST_APART_S = 5
+FIRST_YEAR, LAST_YEAR = 2025, 2100
+SET_IT = "Let the machine set its clock (NTP): timedatectl set-ntp true."
+
+
+def examine(now: float) -> Iterator[Finding]:
+    """now: unix time."""
+    moment = datetime.fromtimestamp(now, UTC)
+    if FIRST_YEAR <= moment.year < LAST_YEAR:
+        yield ok("clock", f"{moment:%Y-%m-%d %H:%M} UTC")
+    else:
+        yield error("clock", f"this machine believes that it is {moment.year}: quotes are dated so", SET_IT)
+
+
+def beside_postgres(apart_s: float) -> Finding:
+    """apart_s: how far this machine is ahead of Postgres; behind, where it is negative."""
+    if abs(apart_s) <= MOST_APART_S:
+        return ok("clock", f"within {MOST_APART_S} s of Postgres's")
+    side = "ahead of" if apart_s > 0 else "behind"
+    return warning("clock", f"this machine is {abs(apart_s):,.0f} s {side} Postgres", SET_IT)

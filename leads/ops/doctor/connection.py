@@ -1,0 +1,200 @@
+"""Whether Postgres lets us in, how, and when it does not: why, and what to do.
+
+libpq gives no code for a connection that failed, so the cause is read from its words; they are never passed on, but for
+those that no cause is known for, with the password taken out.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from leads.delivery.breaker import Fault, classify
+from leads.delivery.turns import AUTH_BLOCK_S, Door
+from leads.errors import named
+from leads.ops.doctor.finding import Finding, error, ok, warning
+
+COPY_URL = (
+    "Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:PORT/DATABASE (Supabase: Connect, Session pooler), the "
+    "password percent-encoded."
+)
+COPY_CERTIFICATE = (
+    "Download the certificate (Supabase: Database, SSL configuration) to that path, readable for the site."
+)
+# What each way to connect means, beside its name.
+KINDS = {
+    "direct": "IPv6 only, unless the project has the IPv4 add-on",
+    "session pooler": "IPv4; each connection of ours is one of Postgres",
+    "transaction pooler": "connections are shared, a statement at a time",
+}
+
+
+class Refusal(NamedTuple):
+    """words: a pattern of libpq's message, in lower case; found: the cause; cure: what to do."""
+
+    words: str
+    found: str
+    cure: str
+
+
+REFUSALS = (
+    Refusal(
+        "password authentication failed",
+        "the password is wrong (or the user is)",
+        "Copy the URL anew with the right password, percent-encoded, then `python manage.py outbox flush`. Do not try "
+        "again and again: Supabase bans the address after three or four.",
+    ),
+    Refusal(
+        "no password supplied",
+        "DATABASE_URL has no password",
+        "Put it in after the user: postgresql://USER:PASSWORD@HOST...",
+    ),
+    Refusal(
+        "tenant or user not found",
+        "the pooler knows no such project: it is paused, or the user or the region in the host is another's",
+        "Restore the project in Supabase's dashboard if it is paused; else copy the URL anew (user: postgres.PROJECT).",
+    ),
+    Refusal(
+        "circuit breaker open",
+        "the pooler refuses this address for a while, after wrong passwords",
+        "Stop the site, put the right password into DATABASE_URL, wait three minutes, start.",
+    ),
+    Refusal(
+        r"no pg_hba\.conf entry",
+        "the server does not take this address, user or a connection without TLS",
+        "Supabase: Database, Network restrictions. Elsewhere: pg_hba.conf; or add ?sslmode=require.",
+    ),
+    Refusal(
+        "is not permitted to log in",
+        "the role may not log in",
+        "ALTER ROLE ... LOGIN, or connect as another role.",
+    ),
+    Refusal(
+        'role ".*" does not exist', "there is no such role", "Correct the user in DATABASE_URL, or CREATE ROLE it."
+    ),
+    Refusal(
+        'database ".*" does not exist',
+        "there is no such database",
+        "Correct the last part of DATABASE_URL; Supabase's is postgres.",
+    ),
+    Refusal(
+        "too many connections",
+        "every connection of the role or the database is taken",
+        "Lower WEB_CONCURRENCY or WEB_THREADS, end what else is connected, or use the transaction pooler (port 6543).",
+    ),
+    Refusal(
+        "too many clients",
+        "every connection of the server is taken",
+        "Lower WEB_CONCURRENCY or WEB_THREADS, end what else is connected, or use a pooler.",
+    ),
+    Refusal(
+        "connection slots are reserved",
+        "every connection of the server is taken",
+        "Lower WEB_CONCURRENCY or WEB_THREADS, end what else is connected, or use a pooler.",
+    ),
+    Refusal(
+        "max client connections reached",
+        "every connection of the pooler is taken",
+        "Lower WEB_CONCURRENCY or WEB_THREADS, or use the transaction pooler (port 6543).",
+    ),
+    Refusal(
+        "certificate verify failed",
+        "the server's certificate is not one of DATABASE_CA",
+        "Download the project's certificate anew (Supabase: Database, SSL configuration). If it is the right one, "
+        "somebody may be in between: do not go around it.",
+    ),
+    Refusal(
+        "root certificate file",
+        "the file of DATABASE_CA cannot be read",
+        COPY_CERTIFICATE,
+    ),
+    Refusal(
+        "does not support ssl",
+        "the server has no TLS, which DATABASE_URL or DATABASE_CA asks for",
+        "Turn TLS on at the server; on a network nobody else is on, take sslmode and DATABASE_CA away.",
+    ),
+    Refusal(
+        "network is unreachable",
+        "this machine has no way to that address, which may be IPv6",
+        "Use the session pooler, which has IPv4: Supabase: Connect, Session pooler.",
+    ),
+    Refusal(
+        "failed to resolve host",
+        "the host's name leads nowhere",
+        "Correct the host in DATABASE_URL. Supabase's direct host has IPv6 only: use the session pooler; a paused or "
+        "deleted project has none.",
+    ),
+    Refusal(
+        "connection refused",
+        "nobody listens there: Postgres is stopped, or the host or the port is wrong",
+        "Start Postgres, or correct the host and the port (Supabase: 5432, or 6543 for the transaction pooler).",
+    ),
+    Refusal(
+        "no such file or directory",
+        "nobody listens there: Postgres is stopped, or the socket's directory is wrong",
+        "Start Postgres, or correct the host in DATABASE_URL.",
+    ),
+    Refusal("starting up", "Postgres is starting up", "Wait a minute; leads queue meanwhile."),
+    Refusal("shutting down", "Postgres is shutting down", "Start it; leads queue meanwhile."),
+)
+NO_ANSWER = Refusal(
+    "",
+    "no answer in time: the server hangs, or a firewall drops what is sent",
+    "Look at the server (Supabase: status.supabase.com, or restart the project); allow this address in its firewall.",
+)
+
+
+def open_connection() -> Iterator[Finding]:
+    """Yield how the database was reached, or why it was not; then this thread's connection is open, or is not.
+
+    A password that was refused lately is not tried again, by any process of this machine.
+    """
+    if settings.DATABASE_FAULT:
+        is_of_the_certificate = settings.DATABASE_FAULT.startswith("DATABASE_CA")
+        yield error("database", settings.DATABASE_FAULT, COPY_CERTIFICATE if is_of_the_certificate else COPY_URL)
+        return
+    for text in settings.DATABASE_WARNINGS:
+        yield warning("database", text, "Correct that variable; .env.example shows its shape.")
+    door = Door(settings.OUTBOX_DIRECTORIES)
+    if seconds := door.seconds_barred():
+        found = (
+            f"the password was refused by {_address()} less than {AUTH_BLOCK_S:.0f} s ago; "
+            f"not tried again for {seconds:.0f} s"
+        )
+        cure = "Put the right password into DATABASE_URL, percent-encoded, then `python manage.py outbox flush`."
+        yield error("database", found, cure)
+        return
+    try:
+        connection.ensure_connection()
+    except DatabaseError as fault:
+        if classify(fault) is Fault.AUTH:
+            door.bar()  # for the next who would try
+        found, cure = explained(fault)
+        yield error("database", f"{_address()}: {found}", cure)
+        return
+    kind = settings.DATABASE_KIND
+    yield ok("database", f"{_address()}, {kind}{f' ({KINDS[kind]})' if kind in KINDS else ''}")
+
+
+def explained(fault: Exception) -> tuple[str, str]:
+    """Return the cause of a connection that failed, and its cure."""
+    words = str(fault).lower()
+    if classify(fault) is Fault.TIMEOUT or "timeout expired" in words:
+        return NO_ANSWER[1:]
+    for refusal in REFUSALS:
+        if re.search(refusal.words, words):
+            return refusal[1:]
+    said = next(iter(str(fault).splitlines()), "")
+    if password := settings.DATABASES["default"].get("PASSWORD"):
+        said = said.replace(password, "****")
+    return f"{named(fault)}: {said}", "See what the server's own log says of it."
+
+
+def _address() -> str:
+    """Return whom we are at which server, without the password."""
+    given = settings.DATABASES["default"]
+    host = given.get("HOST") or given["OPTIONS"].get("host", "")
+    port = f":{given['PORT']}" if given.get("PORT") else ""
+    return f"{given.get('USER') or 'the default user'}@{host}{port}/{given['NAME']}"

@@ -1,0 +1,33 @@
+"""The database: whether it lets us in and, from the inside, all that the site needs of it."""
+
+from collections.abc import Iterator
+
+from django.db import DatabaseError, connection
+
+from leads.errors import named
+from leads.ops.doctor import exposure, migrations, reporting, session, staff, writing
+from leads.ops.doctor.connection import open_connection
+from leads.ops.doctor.finding import Finding, error
+
+DEADLINE_S = 3.0
+PARTS = {
+    "database": session.examine,
+    "migrations": migrations.examine,
+    "staff": staff.examine,
+    "alerts": reporting.alerts,
+    "exposure": exposure.examine,
+    "writable": writing.examine,  # last, because a locked table ends the connection
+}
+
+
+def examine() -> Iterator[Finding]:
+    connection.deadline_s = DEADLINE_S  # type: ignore[attr-defined]
+    yield from open_connection()
+    for subject, part in PARTS.items():
+        if connection.connection is None or connection.connection.closed:
+            return  # what was found says why, and each further question would wait as long again
+        try:
+            yield from part()
+        except DatabaseError as fault:
+            cure = "See what Postgres's log says of it, and run this again."
+            yield error(subject, f"Postgres does not say: {named(fault)}", cure)

@@ -1,0 +1,152 @@
+"""The variables: which are set, what is wrong with one that loads, and a name that was meant to be another."""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+
+from leads.ops.doctor.finding import Finding, error, ok, warning
+
+# Those of .env.example, in its order; a test holds the two together.
+VARIABLES = (
+    "SECRET_KEY",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "DATABASE_MIGRATION_URL",
+    "DATABASE_CA",
+    "OUTBOX_DIR",
+    "OUTBOX_SPARE_DIR",
+    "LEAD_WAIT_MS",
+    "WHATSAPP_NUMBER",
+    "BUSINESS_NAME",
+    "BRAND_LOGO",
+    "BRAND_COLOR",
+    "BRAND_ACCENT",
+    "BUSINESS_TIME_ZONE",
+    "LANGUAGE_CODE",
+    "PRICE_BOOK",
+    "PRIVACY_NOTICE",
+    "GA4_MEASUREMENT_ID",
+    "META_PIXEL_ID",
+    "ANSWER_PROMISE",
+    "BUSINESS_HOURS",
+    "GREETING_ES",
+    "GREETING_EN",
+    "REQUIRE_SECOND_FACTOR",
+    "ALERT_EMAILS",
+    "ALERT_MANAGER_EMAILS",
+    "ESCALATE_AFTER",
+    "ALERT_NAMES",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_HOST_USER",
+    "EMAIL_HOST_PASSWORD",
+    "DEFAULT_FROM_EMAIL",
+    "SUPABASE_URL",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SENTRY_DSN",
+    "SENTRY_ENVIRONMENT",
+    "LOG_LEVEL",
+)
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# A redirect within a second is promised.
+LONGEST_LEAD_WAIT_MS = 1000
+# Django's own measures, of security.W009.
+SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 5
+# How alike two names are, from 0 to 1, when one is taken for the other misspelt.
+ALIKE = 0.85
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    given = [name for name in VARIABLES if environment.get(name, "").strip()]
+    yield ok("environment", f"{', '.join(given) or 'nothing'} set; the others have their defaults")
+    yield from _misspelt(environment, given)
+    yield from _values()
+    yield from _keys()
+    yield from _projects()
+    yield from _djangos_own()
+
+
+def _misspelt(environment: Mapping[str, str], given: list[str]) -> Iterator[Finding]:
+    missing = [name for name in VARIABLES if name not in given]
+    for name in environment:
+        if name not in VARIABLES and (meant := get_close_matches(name, missing, n=1, cutoff=ALIKE)):
+            yield warning("environment", f"{name} is read by nobody; {meant[0]} is not set", f"Call it {meant[0]}.")
+
+
+def _values() -> Iterator[Finding]:
+    hosts = [host for host in settings.ALLOWED_HOSTS if host not in LOCAL_HOSTS]
+    if settings.DEBUG:
+        if hosts:
+            yield error("environment", f"DEBUG is on for {hosts[0]}: faults show code", "Set DEBUG=false.")
+        else:
+            yield ok("environment", "DEBUG is on: development, on this machine")
+    elif not hosts:
+        found = "ALLOWED_HOSTS has no public name: every customer gets a 400"
+        yield error("environment", found, "Set ALLOWED_HOSTS to the names of the site, such as quotes.example.com.")
+    if "*" in hosts:
+        found = "ALLOWED_HOSTS is *: any name is answered to, and links can be made to lead elsewhere"
+        yield warning("environment", found, "Set ALLOWED_HOSTS to the names of the site.")
+    if settings.BUSINESS_NAME == "Folio" and not settings.DEBUG:
+        found = "BUSINESS_NAME is not set: customers read Folio"
+        yield warning("environment", found, "Set BUSINESS_NAME to the name of the business.")
+    if not settings.REQUIRE_SECOND_FACTOR and not settings.DEBUG:
+        found = "REQUIRE_SECOND_FACTOR is off: a guessed password opens every lead"
+        yield warning("environment", found, "Leave REQUIRE_SECOND_FACTOR out; its default is true.")
+    if settings.LEAD_WAIT_MS > LONGEST_LEAD_WAIT_MS:
+        found = f"LEAD_WAIT_MS is {settings.LEAD_WAIT_MS}: during an outage a customer waits longer than a second"
+        yield warning("environment", found, "Leave LEAD_WAIT_MS out; its default is 400.")
+
+
+def _keys() -> Iterator[Finding]:
+    secret = settings.SECRET_KEY
+    if len(secret) < SECRET_KEY_LENGTH or len(set(secret)) < SECRET_KEY_VARIETY:
+        cure = "python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one; changing it ends open quotes."
+        yield warning("keys", f"SECRET_KEY: {len(secret)} characters, which somebody could guess", cure)
+    else:
+        yield ok("keys", f"SECRET_KEY: {len(secret)} characters")
+    key = settings.SUPABASE_SERVICE_ROLE_KEY
+    if key.startswith("sb_secret_"):
+        yield ok("keys", f"SUPABASE_SERVICE_ROLE_KEY: a secret key, {len(key)} characters")
+    elif key:
+        found = f"SUPABASE_SERVICE_ROLE_KEY: a JWT with role service_role, {len(key)} characters; Supabase retires them"
+        yield warning("keys", found, "Make a secret key (Supabase: Project settings, API keys): sb_secret_...")
+
+
+def _projects() -> Iterator[Finding]:
+    if settings.SUPABASE_URL and not re.fullmatch(r"https://[\w.-]+(:\d+)?/?", settings.SUPABASE_URL):
+        cure = "Set it to https://PROJECT.supabase.co (Supabase: Project settings, API)."
+        yield error("environment", "SUPABASE_URL is no address of a project", cure)
+        return
+    of_the_api = re.fullmatch(r"([a-z0-9]+)\.supabase\.co", urlsplit(settings.SUPABASE_URL).hostname or "")
+    connection = settings.DATABASES["default"]
+    login = f"{connection.get('USER', '')}@{connection.get('HOST', '')}"
+    of_the_database = re.search(r"^\w+\.([a-z0-9]+)@|@db\.([a-z0-9]+)\.supabase\.co$", login)
+    if of_the_api and of_the_database:
+        name = of_the_database[1] or of_the_database[2]
+        if name != of_the_api[1]:
+            found = f"SUPABASE_URL is of the project {of_the_api[1]}, DATABASE_URL of {name}"
+            yield error("environment", found, "Copy both from the same project.")
+
+
+def _djangos_own() -> Iterator[Finding]:
+    """Run Django's own checks, but for those that ask the database. Ours have no tag: they are examined elsewhere."""
+    is_deployed = not settings.DEBUG
+    tags = set(checks.registry.registry.tags_available(is_deployed)) - {checks.Tags.database}
+    messages = checks.run_checks(tags=sorted(tags), include_deployment_checks=is_deployed)
+    telling = [
+        message
+        for message in messages
+        if message.level >= checks.WARNING and message.id != "security.W009" and not message.is_silenced()
+    ]
+    for message in telling:
+        make = error if message.level >= checks.ERROR else warning
+        cure = message.hint or f"Django's documentation of system checks has {message.id}."
+        yield make("settings", f"{' '.join(message.msg.split())} ({message.id})", " ".join(str(cure).split()))
+    if not telling:
+        yield ok("settings", "Django's own checks find nothing")

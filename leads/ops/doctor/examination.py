@@ -1,0 +1,33 @@
+"""The whole examination: every subject in the order in which it is read, the database last, because it may be slow."""
+
+import os
+import time
+from collections.abc import Iterator
+
+from django.db import DatabaseError
+
+from leads.errors import named
+from leads.ops.doctor import assets, clock, database, environment, outbox, reporting, shop
+from leads.ops.doctor.finding import Finding, error
+
+
+def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Finding]:
+    """Yield what is so, one finding at a time, as it is found.
+
+    send_test_event: send one to Sentry, and a mail where mail is set up. mail_to: whom, instead of ADMINS.
+    """
+    subjects = {
+        "environment": environment.examine(os.environ),
+        "shop": shop.examine(),
+        "pages": assets.examine(),
+        "delivery": reporting.examine(send=send_test_event, mail_to=mail_to),
+        "outbox": outbox.examine(),
+        "clock": clock.examine(time.time()),
+        "database": database.examine(),
+    }
+    for subject, findings in subjects.items():
+        try:
+            yield from findings
+        except (DatabaseError, OSError) as fault:
+            # One subject that cannot be examined says nothing about the others.
+            yield error(subject, f"the examination ended early: {named(fault)}", "Run it again; it may be passing.")

@@ -1,0 +1,85 @@
+"""How people hear of a fault, and of a lead: Sentry, mail, alerts. Something is sent only on request."""
+
+import smtplib
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import sentry_sdk
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import ProgrammingError
+from django.utils import timezone
+
+from leads.alerts.telling import mail_is_set_up, queue
+from leads.ops.doctor.finding import Finding, error, ok, warning
+
+PATIENCE_S = 5
+TEST = "Test event from manage.py doctor"
+# Alerts pause for minutes after a message, and for up to an hour after a failure.
+LATE = timedelta(hours=2)
+
+
+def examine(*, send: bool, mail_to: str) -> Iterator[Finding]:
+    yield _sentry(send=send)
+    yield from _mail(send=send, to=[mail_to] if mail_to else [admin[1] for admin in settings.ADMINS])
+
+
+def alerts() -> Iterator[Finding]:
+    """Say how the telling of new leads goes. It asks the database."""
+    try:
+        found = queue()
+    except ProgrammingError:
+        return  # no such tables yet, as the migrations say
+    if not found.recipients:
+        how = "ALERT_EMAILS, or `Notices on this device` in the inbox, changes that"
+        yield ok("alerts", f"nobody is told of a new lead who does not look: {how}")
+        return
+    last = f"{timezone.localtime(found.told_at):%Y-%m-%d %H:%M}" if found.told_at else "never"
+    state = f"recipients: {found.recipients}, behind: {found.behind}; last delivery: {last}"
+    if found.failing:
+        cure = "Check EMAIL_HOST and its login, and that the host may reach https://; docs/alerts.md has the answers."
+        yield warning("alerts", f"{state}; in vain to {found.failing}: {found.fault}", cure)
+    elif found.oldest_at and timezone.now() - found.oldest_at > LATE:
+        cure = "Restart the site, whose processes send them; `python manage.py send_alerts` sends them now."
+        yield warning("alerts", f"{state}; the oldest has waited for hours", cure)
+    else:
+        yield ok("alerts", state)
+
+
+def _sentry(*, send: bool) -> Finding:
+    client = sentry_sdk.get_client()
+    if not client.is_active() or client.transport is None:
+        if settings.DEBUG:
+            return ok("sentry", "SENTRY_DSN is not set: faults are in the log only")
+        return warning("sentry", "SENTRY_DSN is not set: faults are in the log only", "Set SENTRY_DSN.")
+    if not send:
+        return ok("sentry", "set up; --send-test-event tries it")
+    lost: list[str] = []
+    client.transport.on_dropped_event = lost.append  # type: ignore[attr-defined]  # the SDK keeps refusals to itself
+    event = sentry_sdk.capture_message(TEST)
+    started = time.monotonic()
+    sentry_sdk.flush(timeout=PATIENCE_S)
+    if time.monotonic() - started >= PATIENCE_S:
+        lost.append(f"no answer within {PATIENCE_S} s")
+    if event is None or lost:
+        why = ", ".join(lost) or "withheld on the way out"
+        cure = "Copy SENTRY_DSN from Sentry (Project settings, Client keys), and let the host reach it."
+        return error("sentry", f"the test event did not arrive: {why}", cure)
+    return ok("sentry", f"took the test event {event}")
+
+
+def _mail(*, send: bool, to: list[str]) -> Iterator[Finding]:
+    is_set_up = mail_is_set_up()
+    if not is_set_up or not to:
+        yield ok("mail", "the site sends none" if not is_set_up else "set up; nobody to send it to: --email ADDRESS")
+    elif not send:
+        yield ok("mail", "set up; --send-test-event tries it")
+    else:
+        try:
+            EmailMessage(TEST, TEST, to=to, connection=get_connection(timeout=PATIENCE_S)).send()
+        except (OSError, smtplib.SMTPException) as fault:
+            found = f"the test mail was not sent: {type(fault).__name__}"
+            yield error("mail", found, f"Check EMAIL_HOST, EMAIL_PORT and its login: {settings.EMAIL_HOST}.")
+        else:
+            yield ok("mail", f"the test mail was taken for {len(to)} addresses")

@@ -1,0 +1,116 @@
+"""What holds on a connection of ours: TLS, role, time zone, limits of time and number, and the server's clock."""
+
+import runpy
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from leads.ops.doctor import clock
+from leads.ops.doctor.finding import Finding, error, ok, warning
+
+# They give a connection back whose client is gone. The site's own waits end after 5 s; a migration may take longer.
+TIMEOUTS = {"statement_timeout": "30s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s"}
+# What Supabase's smallest plans give a session pooler; its true size is not to be seen from here.
+SESSION_POOL = 15
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+FACTS = """
+WITH others AS (
+    SELECT usename, datid FROM pg_stat_activity WHERE datid IS NOT NULL AND application_name <> %s
+)
+SELECT
+    current_user,
+    me.rolsuper,
+    (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('leads')),
+    current_setting('TimeZone'),
+    array(SELECT current_setting(name) FROM unnest(%s::text[]) AS name),
+    least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+            - (SELECT count(*) FROM others),
+        nullif(me.rolconnlimit, -1) - (SELECT count(*) FROM others WHERE usename = current_user),
+        nullif(here.datconnlimit, -1) - (SELECT count(*) FROM others WHERE datid = here.oid)
+    ),
+    extract(epoch FROM clock_timestamp())::float8
+FROM pg_roles AS me, pg_database AS here
+WHERE me.rolname = current_user AND here.datname = current_database()
+"""
+
+
+class Facts(NamedTuple):
+    """timeouts: as in TIMEOUTS; room: how many connections of ours there can be; now: the server's unix time."""
+
+    role: str
+    is_superuser: bool
+    owns_leads: bool | None  # None: there is no such table
+    time_zone: str
+    timeouts: list[str]
+    room: int
+    now: float
+
+
+def examine() -> Iterator[Finding]:
+    asked_at = time.time()
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS, [settings.DATABASES["default"]["OPTIONS"]["application_name"], list(TIMEOUTS)])
+        facts = Facts(*cursor.fetchone())
+    answered_at = time.time()
+    psycopg = connection.connection
+    is_local = psycopg.info.host in LOCAL_HOSTS or psycopg.info.host.startswith("/")
+    sslmode = settings.DATABASES["default"]["OPTIONS"].get("sslmode")
+    is_encrypted = psycopg.pgconn.ssl_in_use
+    yield transport(is_encrypted=is_encrypted, is_verified=sslmode == "verify-full", is_local=is_local)
+    yield _role(facts, is_local=is_local)
+    yield ok("time zone", f"{facts.time_zone}; any will do, since moments travel with their offset")
+    yield _timeouts(facts)
+    yield _head_room(facts.room)
+    yield clock.beside_postgres((asked_at + answered_at) / 2 - facts.now)
+
+
+def transport(*, is_encrypted: bool, is_verified: bool, is_local: bool) -> Finding:
+    """is_verified: whether the server has to prove that it is the one."""
+    if is_encrypted and is_verified:
+        return ok("tls", "encrypted, and the server's certificate is checked (verify-full)")
+    if is_local:
+        return ok("tls", "not needed: Postgres is on this machine")
+    cure = "Download the certificate (Supabase: Database, SSL configuration) and set DATABASE_CA to its path."
+    if is_encrypted:
+        return warning("tls", "encrypted, but anybody could pose as the server", cure)
+    return error("tls", "names, phones and the password cross the network in the clear", cure)
+
+
+def _role(facts: Facts, *, is_local: bool) -> Finding:
+    if facts.is_superuser and not is_local:
+        cure = "Connect as a role that owns the tables and no more: CREATE ROLE ... LOGIN; ALTER TABLE ... OWNER TO ..."
+        return warning("role", f"{facts.role} is a superuser: who gets in through the site has the whole server", cure)
+    kind = "a superuser of this machine's own Postgres" if facts.is_superuser else "no superuser"
+    return ok("role", f"{facts.role}, {kind}{', and not the owner of the tables' if facts.owns_leads is False else ''}")
+
+
+def _timeouts(facts: Facts) -> Finding:
+    in_force = dict(zip(TIMEOUTS, facts.timeouts, strict=True))
+    missing = [name for name, value in in_force.items() if value == "0"]
+    if not missing:
+        return ok("timeouts", ", ".join(f"{name} {value}" for name, value in in_force.items()))
+    role = connection.ops.quote_name(facts.role)
+    cure = " ".join(f"ALTER ROLE {role} SET {name} = '{TIMEOUTS[name]}';" for name in missing)
+    return warning("timeouts", f"no {', no '.join(missing)}: a hung client holds its connection for ever", cure)
+
+
+def _head_room(room: int) -> Finding:
+    try:
+        gunicorn: dict[str, Any] = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
+        workers, threads = gunicorn["workers"], gunicorn["threads"]
+    except ValueError:
+        return error("connections", "gunicorn cannot read its settings", "WEB_CONCURRENCY and WEB_THREADS are numbers.")
+    most = workers * (threads + 1) + 1
+    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 courier) + 1 clerk"
+    if most > room:
+        cure = "Lower WEB_CONCURRENCY or WEB_THREADS, raise the limit, or use the transaction pooler (port 6543)."
+        return warning("connections", f"{found}; Postgres has room for {max(0, room)}", cure)
+    if settings.DATABASE_KIND == "session pooler" and most > SESSION_POOL:
+        cure = "Raise the pool size (Supabase: Database settings), or use the transaction pooler (port 6543)."
+        return warning("connections", f"{found}; the session pooler of a small plan has {SESSION_POOL}", cure)
+    return ok("connections", f"{found}; Postgres has room for {room}")

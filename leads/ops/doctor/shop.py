@@ -1,0 +1,61 @@
+"""What customers are sold and where they land: the price book, its tax, the WhatsApp number."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from leads import phones
+from leads.ops.doctor.finding import Finding, error, ok, warning
+from quoter import site
+from quoter.engine.pricebook import PriceBook, Tax
+
+TAX_NOTICE = timedelta(days=30)
+
+
+def examine() -> Iterator[Finding]:
+    book = site.price_book()
+    yield _price_book(book)
+    yield _tax(book, today=timezone.localdate())
+    yield _whatsapp_number(settings.WHATSAPP_NUMBER)
+
+
+def _price_book(book: PriceBook) -> Finding:
+    # A book that the lint finds fault with stops the start, so this one has none.
+    found = f"{book.name} {book.version}, quotes hold {book.validity_days} days"
+    if settings.PRICE_BOOK.parent == settings.BASE_DIR / "quoter" / "books" and not settings.DEBUG:
+        cure = "Write your own (docs/price-book.md) and set PRICE_BOOK to its path."
+        return warning("prices", f"{found}; this is the bundled example", cure)
+    return ok("prices", found)
+
+
+def _tax(book: PriceBook, *, today: date) -> Finding:
+    tax = book.tax_on(today)
+    found = f"{tax.name} {tax.rate}"
+    add = "Add the tax that follows to the price book: [[taxes]] with its name, rate and from."
+    if tax.start > today:
+        return error(
+            "tax", f"{found} begins only on {tax.start}, and is charged already", "Correct the date or add one."
+        )
+    if tax.end is None or _follows(book, tax):
+        return ok("tax", found)
+    if tax.end < today:
+        return error("tax", f"{found} ended on {tax.end}, is still charged, and nothing follows", add)
+    if tax.end - today <= TAX_NOTICE:
+        return warning("tax", f"{found} ends on {tax.end}, and nothing follows", add)
+    return ok("tax", f"{found} until {tax.end}")
+
+
+def _follows(book: PriceBook, tax: Tax) -> bool:
+    return any(other.start > tax.start for other in book.taxes)
+
+
+def _whatsapp_number(number: str) -> Finding:
+    if phones.is_valid(number):
+        return ok("whatsapp", f"{phones.readable(number)} ({phones.region_of(number)})")
+    found = f"WHATSAPP_NUMBER, {number}, is nobody's: no customer reaches a chat"
+    cure = (
+        "Set WHATSAPP_NUMBER to the business's, country code first; Mexico's is 52 and ten digits, without the old 1."
+    )
+    return warning("whatsapp", found, cure) if settings.DEBUG else error("whatsapp", found, cure)

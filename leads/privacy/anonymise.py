@@ -1,0 +1,70 @@
+"""What of a lead is the person, and how it goes: the folio, the amounts and what was done with the lead stay.
+
+What stays is listed; whatever else a row holds of the customer goes, so that a new field is not kept by oversight.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection
+
+from leads.models import LeadEvent
+from quoter.engine.quote import Quote
+
+STAYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
+NOBODY = {"customer": {"name": "", "phone": "", "phone_raw": ""}, "visitor_id": "", "attribution": {}}
+
+# One statement, so that no row is changed without its event. A row without a person is not touched.
+#
+# Newer contact details win over older ones, and these are the newest: nobody's. So no journal that is delivered late
+# and no link from a chat brings the person back, unless they ask again.
+_ANONYMISE = """
+WITH kept AS (
+    SELECT id, %(nobody)s::jsonb || CASE jsonb_typeof(quote_data::jsonb) WHEN 'object' THEN coalesce(
+        (SELECT jsonb_object_agg(key, value) FROM jsonb_each(quote_data::jsonb) WHERE key = ANY(%(stays)s)), '{}'
+    ) ELSE '{}' END AS quote_data
+    FROM leads WHERE id = ANY(%(ids)s)
+), gone AS (
+    UPDATE leads SET
+        name = '',
+        phone = '',
+        visitor_id = '',
+        notes = '',
+        quote_data = kept.quote_data,
+        submitted_at = CASE WHEN submitted_at IS NOT NULL THEN greatest(submitted_at, %(now)s) END
+    FROM kept
+    WHERE leads.id = kept.id
+    AND (leads.name, leads.phone, leads.visitor_id, leads.notes, leads.quote_data::jsonb)
+        IS DISTINCT FROM ('', '', '', '', kept.quote_data)
+    RETURNING leads.id
+)
+INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)
+SELECT id, %(now)s, %(by)s, %(kind)s, %(detail)s FROM gone
+"""
+
+
+def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail: str) -> int:
+    """Take the person out of leads, and note it; return how many had one. detail: why; never a person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ANONYMISE,
+            {
+                "nobody": json.dumps(NOBODY),
+                "stays": sorted(STAYS),
+                "ids": list(lead_ids),
+                "now": now,
+                "by": by.pk if by else None,
+                "kind": LeadEvent.Kind.ANONYMISED,
+                "detail": detail,
+            },
+        )
+        return int(cursor.rowcount)
+
+
+def without_person(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of the outbox with nobody in it, as `anonymise` leaves a row."""
+    stays = {key: value for key, value in record["quote_data"].items() if key in STAYS}
+    return {**record, "name": "", "phone": "", "visitor_id": "", "quote_data": {**stays, **NOBODY}}

@@ -1,0 +1,115 @@
+"""Staff pages while Postgres is down: a short page at once, with the people who wait, straight from the outbox.
+
+Who may see them is proved by a signed cookie, given with every staff page while the database could still say who is
+who: nothing here may ask it.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from leads.delivery import courier
+from leads.delivery.health import outbox_state
+from leads.delivery.journal import census
+from leads.inbox import pasted, search
+from leads.staff.seats import a_seat
+from leads.staff.second_factor import is_missing
+
+STAFF_PATH = "/admin/"
+COOKIE = "staff-outage"
+COOKIE_LIFE = timedelta(hours=12)
+MOST_SHOWN = 200
+# A table that is not there, a database that only reads: faults, too, though Django has other names for them.
+GONE = ("42P01", "25006")
+
+
+class StaffOutageMiddleware:
+    """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        ours = courier.of_this_process()
+        if ours.is_down:
+            if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
+                ours.door.call_all()
+            return outage_page(request)
+        with a_seat() as has_seat:
+            return self._answer(request) if has_seat else outage_page(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code >= 500:
+            return response  # who this is could not be asked, and would be asked anew
+        user = getattr(request, "user", None)
+        is_page = response.status_code == 200 and request.method == "GET"
+        if is_page and user and user.has_perm("leads.view_lead") and not is_missing(request):
+            response.set_cookie(
+                COOKIE,
+                signing.dumps(user.get_username(), salt=COOKIE),
+                max_age=COOKIE_LIFE,
+                path=STAFF_PATH,
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Strict",
+            )
+        elif COOKIE in request.COOKIES and user and not user.is_authenticated:
+            response.delete_cookie(COOKIE, path=STAFF_PATH, samesite="Strict")
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_fault = isinstance(exception, OperationalError | InterfaceError)
+        is_gone = getattr(exception.__cause__, "sqlstate", None) in GONE
+        if not (is_fault or is_gone):
+            return None
+        courier.of_this_process().failed(exception)
+        return outage_page(request)
+
+
+def outage_page(request: HttpRequest) -> HttpResponse:
+    """Return the 503 page; for staff with the cookie, with who waits, oldest first."""
+    context: dict[str, Any] = {"waiting": outbox_state()}
+    if _is_staff(request):
+        text = request.POST.get("text", "").strip()
+        # A search looks at quotes without a person, too.
+        found = (row for row in _rows() if search.is_found(row, text)) if text else _people()
+        context |= {"term": text, "leads": list(islice(found, MOST_SHOWN))}
+        if text and (said := pasted.message(text)) and said.issued:
+            quote = said.issued.quote
+            context |= {"said": said, "quote": quote, "is_altered": said.is_altered(quote)}
+    response = render(request, "leads/admin/outage.html", context, status=503)
+    response["Retry-After"] = "5"
+    response["Cache-Control"] = "no-store"
+    response._has_been_logged = True  # type: ignore[attr-defined]  # the breaker has told of it, once
+    return response
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    try:
+        signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE)
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def _people() -> Iterator[dict[str, Any]]:
+    return (row for row in _rows() if row["phone"])
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    for path in census.segment_paths(settings.OUTBOX_DIRECTORIES):
+        for item in census.waiting(path):
+            row = item.data
+            yield row | {
+                "since": datetime.fromtimestamp(item.at, tz=UTC),
+                "total": Decimal(row["quote_data"]["total"]),
+            }

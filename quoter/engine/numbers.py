@@ -1,0 +1,95 @@
+"""Numbers as people type them, and as we write them back. Spanish (Mexico) and English write 1,234.56 alike."""
+
+import re
+import unicodedata
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
+
+from pydantic import Field
+
+from quoter.engine.text import Text
+
+CENT = Decimal("0.01")
+MAX_LENGTH = 20
+
+# A number in a price book. Decimal keeps 28 digits: the product of any two of these is exact.
+Figure = Annotated[Decimal, Field(max_digits=12)]
+
+# "4,5" is four and a half, never forty-five; a dot is always a decimal point, and "0,085" groups no thousands.
+_DECIMAL = re.compile(r"-?(\d+|\d*[.,]\d{1,2}|\d*\.\d{3,}|0+,\d{3,})", re.ASCII)
+_GROUPED = re.compile(r"-?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", re.ASCII)
+_COMMA_OF_THREE = re.compile(r"-?\d+,\d{3,}", re.ASCII)
+_DOTS_THEN_COMMA = re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?", re.ASCII)
+
+EMPTY = Text(es="Escribe un número.", en="Enter a number.")
+UNREADABLE = Text(
+    es="«{typed}» no es un número. Escribe solo cifras, por ejemplo 5.6.",
+    en="“{typed}” is not a number. Use digits only, for example 5.6.",
+)
+AMBIGUOUS = Text(
+    es="¿«{typed}» es {first} o {second}? Escríbelo sin comas: {first} o {second}.",
+    en="Is “{typed}” {first} or {second}? Write it without commas: {first} or {second}.",
+)
+DOT_PLEASE = Text(
+    es="Escribe «{typed}» con punto decimal y sin separar los miles: {first}.",
+    en="Write “{typed}” with a decimal point and no thousands separator: {first}.",
+)
+
+
+class NumberUnclear(ValueError):
+    """What was typed is no number, or could be two different ones; `message` asks the person."""
+
+    def __init__(self, message: Text) -> None:
+        super().__init__(message.en)
+        self.message = message
+
+
+def parse_decimal(typed: str) -> Decimal:
+    """Return the number a person meant; NumberUnclear where it is none or could be two.
+
+    Exponents, digits of other scripts and anything longer than MAX_LENGTH are refused.
+    """
+    text = typed.strip()
+    if not text:
+        raise NumberUnclear(EMPTY)
+    shown = text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
+    # ".5" is written back as 0.5, which has to be short enough to be read again.
+    if text.startswith((".", ",")):
+        text = f"0{text}"
+    if len(text) > MAX_LENGTH:
+        raise NumberUnclear(UNREADABLE.fill(typed=shown))
+    if _DECIMAL.fullmatch(text):
+        return Decimal(text.replace(",", "."))
+    if _GROUPED.fullmatch(text):
+        return Decimal(text.replace(",", ""))
+    if _COMMA_OF_THREE.fullmatch(text):
+        as_decimal = canonical(Decimal(text.replace(",", ".")))
+        raise NumberUnclear(AMBIGUOUS.fill(typed=shown, first=text.replace(",", ""), second=as_decimal))
+    if _DOTS_THEN_COMMA.fullmatch(text):
+        raise NumberUnclear(DOT_PLEASE.fill(typed=shown, first=text.replace(".", "").replace(",", ".")))
+    raise NumberUnclear(UNREADABLE.fill(typed=shown))
+
+
+def digits(text: str) -> str:
+    """Return the digits of a text, of any script, as 0 to 9: a phone without what people write between."""
+    return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
+
+
+def to_cents(amount: Decimal) -> Decimal:
+    """Round to the cent, half up: the one rounding rule for money (price book, "Totals")."""
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def canonical(number: Decimal) -> str:
+    """Write a number plainly, without trailing zeros or an exponent: 88, 43.5, 0.08."""
+    return f"{number.normalize():f}" if number else "0"
+
+
+def grouped(number: Decimal, *, places: int) -> str:
+    """Write a number for people: 1,234.56."""
+    return f"{number:,.{places}f}"
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount for people: $1,234.56."""
+    return f"-${grouped(-amount, places=2)}" if amount < 0 else f"${grouped(amount, places=2)}"

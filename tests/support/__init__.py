@@ -1,0 +1,1 @@
+"""What many tests use: servers, browsers, faults, and leads to work with."""

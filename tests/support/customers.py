@@ -1,0 +1,44 @@
+"""What customers do on the running site, and what must be true for each of them."""
+
+import re
+from typing import Any
+
+from tests.support import live
+from tests.support.live import Answer, Site, message
+
+PERSON = {"name": "Zoila Vaca", "phone": "(656) 765-4321"}
+TRACES_OF_THE_PERSON = ["Zoila", "Vaca", "765-4321", "7654321"]
+A_LINE = {
+    "product": "concrete",
+    "options": {"strength": "200", "service": "direct"},
+    "measure": {"kind": "volume", "m3": "5.6"},
+    "extras": ["fiber"],
+}
+CHAT = f"https://wa.me/{live.WHATSAPP_NUMBER}?text="
+
+
+def a_quote(site: Site) -> dict[str, Any]:
+    return site.post_json("/quote/", {"lines": [A_LINE]}).json
+
+
+def a_token(site: Site) -> str:
+    token: str = a_quote(site)["token"]
+    return token
+
+
+def check_out(site: Site, token: str = "", **changes: str) -> Answer:
+    return site.post_json("/checkout/", {"token": token or a_token(site), **PERSON, **changes})
+
+
+def check_out_with(site: Site, quote: dict[str, Any], **changes: str) -> Answer:
+    """Check out a quote; the answer leads to the chat with the right message, stored or not."""
+    answer = check_out(site, quote["token"], **changes)
+    assert (answer.status, answer.json["success"], answer.json["folio"]) == (200, True, quote["folio"])
+    assert answer.json["whatsapp_url"].startswith(CHAT)
+    carries_the_lead = re.search(r"/q/[\w.-]{200,}/#[\w-]{80,}$", message(answer.json["whatsapp_url"])) is not None
+    assert carries_the_lead == ("warning" in answer.json)
+    return answer
+
+
+def traces_in(log: str) -> list[str]:
+    return [trace for trace in TRACES_OF_THE_PERSON if trace in log]

@@ -1,0 +1,95 @@
+"""Requests and leads as a client would make them; each takes only what its test is about."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from leads.delivery.record import Contact, LeadRecord
+from leads.delivery.upsert import upsert
+from leads.models import Lead
+from quoter import site, token
+from quoter.engine.quote import LineRequest
+
+JSON = {"content_type": "application/json"}
+NAME = "María Peña"
+PHONE = "656 123 4567"
+PHONE_E164 = "+526561234567"
+
+
+def a_line(**changes: Any) -> dict[str, Any]:
+    """5.6 m³ of strength 200, direct pour, with fibre: 6 m³ at 2,569.46 and 900.00 of fibre."""
+    return {
+        "product": "concrete",
+        "options": {"strength": "200", "service": "direct"},
+        "measure": {"kind": "volume", "m3": "5.6"},
+        "extras": ["fiber"],
+        **changes,
+    }
+
+
+def as_form(*lines: dict[str, Any]) -> dict[str, Any]:
+    """The same lines as the page's form sends them."""
+    fields: dict[str, Any] = {}
+    for number, line in enumerate(lines):
+        path, measure = f"lines.{number}", line["measure"]
+        fields[f"{path}.product"] = line["product"]
+        fields[f"{path}.measure.kind"] = measure["kind"]
+        fields |= {f"{path}.options.{code}": choice for code, choice in line["options"].items()}
+        fields |= {f"{path}.measure.{measure['kind']}.{name}": text for name, text in measure.items() if name != "kind"}
+        fields[f"{path}.extras"] = line["extras"]
+    return fields
+
+
+def post_json(client: Any, path: str, body: Any) -> Any:
+    return client.post(path, body if isinstance(body, str) else json.dumps(body), **JSON)
+
+
+def quoted(client: Any, *lines: dict[str, Any]) -> dict[str, Any]:
+    """Price lines over HTTP; the contract's 201 body."""
+    response = post_json(client, "/quote/", {"lines": list(lines) or [a_line()]})
+    assert response.status_code == 201, response.content
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def a_submission(client: Any, **changes: str) -> dict[str, str]:
+    return {"token": quoted(client)["token"], "name": NAME, "phone": PHONE, **changes}
+
+
+def an_issued_quote(*lines: dict[str, Any]) -> token.IssuedQuote:
+    return site.issue([LineRequest.model_validate(line) for line in lines or [a_line()]])
+
+
+def a_contact(**changes: Any) -> Contact:
+    given = {
+        "name": NAME,
+        "phone": PHONE_E164,
+        "phone_raw": PHONE,
+        "submitted_at": datetime(2026, 11, 22, 19, 30, tzinfo=UTC),
+        "visitor_id": "a-visitor",
+        "privacy_accepted_at": datetime(2026, 11, 22, 19, 30, tzinfo=UTC),
+        "privacy_notice_version": "2026-11",
+    }
+    return Contact(**{**given, **changes})
+
+
+def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
+    """Return what a condition gives as soon as it is true; the test fails when it is not true in time."""
+    deadline = time.monotonic() + within_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+    return result
+
+
+def the_lead() -> Lead:
+    """The only lead, once the courier has delivered it."""
+    eventually(Lead.objects.exists)
+    return Lead.objects.get()
+
+
+def store(row: LeadRecord) -> None:
+    """Write a row as the courier does, at once and on this thread."""
+    upsert([row.as_json()])

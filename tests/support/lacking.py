@@ -1,0 +1,73 @@
+"""What a test needs of the machine beside Python: `@pytest.mark.needs("strace")`, and nothing else, asks for it.
+
+Where it is missing the test is skipped, and the run ends with one line for each program that was missing. In CI, which
+installs them all, the test fails; CI runs all tests once more with every program hidden, to show that each test asks.
+"""
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.browser import CHROMIUM, CHROMIUM_SHELL
+
+
+class Need(NamedTuple):
+    """is_met: whether this machine has it. how: how to get it."""
+
+    is_met: Callable[[], bool]
+    how: str
+
+
+def _installed(*programs: str) -> Callable[[], bool]:
+    return lambda: any(map(shutil.which, programs))
+
+
+def _works(*command: str) -> Callable[[], bool]:
+    return lambda: bool(shutil.which(command[0])) and not subprocess.run(command, capture_output=True).returncode
+
+
+def postgres_with_tls() -> Path | None:
+    """Return the programs of Debian's Postgres: the embedded one is built without TLS."""
+    return next((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
+
+
+NEEDS = {
+    "chromium": Need(_installed(*CHROMIUM_SHELL), "Debian: apt install chromium chromium-headless-shell"),
+    "whole chromium": Need(_installed(*CHROMIUM), "Debian: apt install chromium"),
+    "pgbouncer": Need(_installed("pgbouncer"), "Debian: apt install pgbouncer"),
+    "postgres with TLS": Need(lambda: bool(postgres_with_tls()), "Debian: apt install postgresql"),
+    "strace": Need(_installed("strace"), "Debian: apt install strace"),
+    "iptables": Need(_works("iptables", "-w", "-S"), "Debian: apt install iptables; run as root"),
+    "mkfs.ext4": Need(_installed("mkfs.ext4"), "Debian: apt install e2fsprogs"),
+    "mounting": Need(_works("unshare", "--mount", "true"), "run as root"),
+}
+
+
+@cache
+def _is_met(need: str) -> bool:
+    return NEEDS[need].is_met()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"needs(what): runs only where the machine has it: {', '.join(NEEDS)}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for need in (need for mark in item.iter_markers("needs") for need in mark.args):
+        if not _is_met(need):
+            reason = f"{need} is missing ({NEEDS[need].how})"
+            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}", yellow=True)

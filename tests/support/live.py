@@ -1,0 +1,321 @@
+"""The running site, for tests that break it as the world does: real gunicorn, and a Postgres of the tests' own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
+from functools import cache
+from http.client import HTTPConnection, HTTPMessage
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import psycopg
+from psycopg.rows import dict_row
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VAR = ROOT / "var"
+WHATSAPP_NUMBER = "526561234567"
+# Behind a host's proxy, which says so: in production the site sends plain http to https.
+THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}
+# What DATABASE_URL leads to where a test wants no database: nobody listens on port 1.
+NOBODY_LISTENS = "postgres://nobody:x@127.0.0.1:1/none"
+PATIENCE_S = 20
+
+
+def eventually(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
+    """Return what the condition gives as soon as that is true, or the last it gave."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return value
+
+
+class Postgres:
+    """A server of the tests' own, migrated. url: for DATABASE_URL; data: its directory."""
+
+    def __init__(self, url: str, data: Path, programs: Path) -> None:
+        self.url, self.data, self._programs = url, data, programs
+        owner = data.stat()
+        # Root lends Postgres the account that owns the data, for it refuses to run as root.
+        self.account: dict[str, Any] = (
+            {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        )
+
+    @property
+    def log(self) -> str:
+        return (self.data / "server.log").read_text()
+
+    def stop(self) -> None:
+        command = [self._programs / "pg_ctl", "stop", "--mode=fast", "--wait", "--silent", f"--pgdata={self.data}"]
+        subprocess.run(command, check=True, cwd="/", **self.account)
+
+    def start(self) -> None:
+        command = [self._programs / "postgres", "-D", self.data]
+        with open(self.data / "server.log", "ab") as log:
+            process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.account)
+        # A zombie would hold its process id and stop Postgres from starting again.
+        Thread(target=process.wait, daemon=True).start()
+        assert eventually(self._answers), self.log
+
+    def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Run one statement on a connection of its own; return its rows. It may write in a read-only database, too."""
+        may_write = "-c default_transaction_read_only=off"
+        with psycopg.connect(self.url, autocommit=True, options=may_write, row_factory=dict_row) as connection:
+            cursor = connection.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def end_connections(self) -> None:
+        self.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'folio'")
+
+    def _answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            return bool(self.query("SELECT true"))
+        return False
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Yield a new Postgres with empty tables; it ends with this process, however that ends, and its data with it."""
+    migrated = migrated_postgres()
+    command = ["sh", "-c", 'echo "$DATABASE_URL"; echo "$PGDATA"; echo "$PGBIN"; exec cat']
+    with subprocess.Popen(
+        [sys.executable, ROOT / "bin" / "with-postgres", "--temporary", f"--copy-of={migrated}", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as beside:
+        url, data, programs = (beside.stdout.readline().strip() for _ in range(3))
+        server = Postgres(url, Path(data), Path(programs))
+        yield server
+
+
+class Answer(NamedTuple):
+    """What the site answered. seconds: from the request to the last byte."""
+
+    status: int
+    headers: HTTPMessage
+    text: str
+    seconds: float
+
+    @property
+    def location(self) -> str:
+        return self.headers["Location"] or ""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.text)
+
+
+class Site:
+    """A running site. environment: what it was started with; process: gunicorn's master."""
+
+    def __init__(self, port: int, environment: Mapping[str, str], process: subprocess.Popen, log: Path) -> None:
+        self.url, self.environment, self.process = f"http://127.0.0.1:{port}", environment, process
+        self._port, self._log = port, log
+
+    def stop(self) -> None:
+        """End gunicorn as a power cut does, so that nobody answers at the port any more."""
+        workers = self.workers()
+        for pid in (self.process.pid, *workers):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+        assert eventually(lambda: not any(_is_running(pid) for pid in workers))
+
+    def start(self) -> None:
+        """Start gunicorn again where it was stopped."""
+        command = [f"--bind=127.0.0.1:{self._port}", *self.process.args[-1:]]
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
+        assert eventually(self._answers), self.log
+
+    def freeze(self) -> None:
+        """Leave gunicorn there, and have it answer nobody."""
+        for pid in (self.process.pid, *self.workers()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in (self.process.pid, *self.workers()):
+            os.kill(pid, signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        with suppress(OSError):
+            return self.get("/healthz").status == 200
+        return False
+
+    @property
+    def log(self) -> str:
+        """Return what gunicorn and the site have logged so far."""
+        return self._log.read_text()
+
+    @property
+    def outbox(self) -> Path:
+        return Path(self.environment["OUTBOX_DIR"])
+
+    def workers(self) -> list[int]:
+        """Return the process ids of gunicorn's workers."""
+        master = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._request("GET", path, headers)
+
+    def post(self, path: str, form: Any = (), **headers: str) -> Answer:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._request("POST", path, kind | headers, urlencode(form, doseq=True))
+
+    def post_json(self, path: str, data: Any, **headers: str) -> Answer:
+        return self._request("POST", path, {"Content-Type": "application/json"} | headers, json.dumps(data))
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command in the site's environment; return what it printed."""
+        return manage(*arguments, environment=self.environment)
+
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
+        started = time.monotonic()
+        try:
+            connection.request(method, path, body, {**THROUGH_THE_PROXY, "Connection": "close", **headers})
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        return Answer(response.status, response.headers, text, time.monotonic() - started)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def is_up(site: Site) -> bool:
+    """Whether every worker says so: whichever answers, the next one may be another."""
+    answers = [site.get("/healthz").json for _ in range(8)]
+    return all(answer["database"] == "up" and answer["outbox"]["pending"] == 0 for answer in answers)
+
+
+@contextmanager
+def site(
+    database_url: str, *, under: Sequence[str] = (), application: str = "settings.wsgi", **changes: str
+) -> Iterator[Site]:
+    """Yield a site that answers, as in production, with an outbox of its own.
+
+    under: a command that runs gunicorn's, such as unshare. application: what gunicorn runs. changes: environment
+    variables, such as DEBUG="true".
+    """
+    collect_static()
+    with TemporaryDirectory(prefix="folio-site-") as directory, socket.create_server(("127.0.0.1", 0)) as listener:
+        outbox = {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
+        variables = environment(database_url, **{**outbox, **changes})
+        log = Path(directory) / "log"
+        with log.open("wb") as output:
+            # Gunicorn takes over a socket that listens already: nobody else can get hold of the port meanwhile.
+            process = subprocess.Popen(
+                [*under, sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", application],
+                cwd=ROOT,
+                env=variables,
+                pass_fds=[listener.fileno()],
+                stdout=output,
+                stderr=output,
+            )
+        port = listener.getsockname()[1]
+        listener.close()
+        running = Site(port, variables, process, log)
+        try:
+            try:
+                running.get("/healthz")
+            except OSError as error:
+                raise AssertionError(f"The site does not start:\n{running.log}") from error
+            yield running
+        finally:
+            running.process.terminate()
+            try:
+                running.process.wait(PATIENCE_S)
+            finally:
+                running.process.kill()
+
+
+def environment(database_url: str, **changes: str) -> dict[str, str]:
+    """Return the variables of a site in production; those not named are set to nothing, whatever .env says."""
+    names = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    return {
+        **os.environ,
+        **dict.fromkeys(names, ""),
+        "SECRET_KEY": "the tests sign with this, and nobody else does",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": database_url,
+        "WHATSAPP_NUMBER": WHATSAPP_NUMBER,
+        **changes,
+    }
+
+
+def manage(*arguments: str, environment: Mapping[str, str]) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"manage.py {arguments[0]}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+@cache
+def collect_static() -> None:
+    with _the_first_of_this_run("collected-static") as is_first:
+        if is_first:
+            manage("collectstatic", "--noinput", environment=environment(NOBODY_LISTENS))
+
+
+@cache
+def migrated_postgres() -> Path:
+    """Return a data directory with empty tables, to be copied: a copy takes a tenth of what initdb and migrate do."""
+    data = VAR / "migrated-postgres"
+    with _the_first_of_this_run(data.name) as is_first:
+        if is_first:
+            shutil.rmtree(data, ignore_errors=True)
+            migrate = f"{sys.executable} manage.py migrate --verbosity=0"
+            command = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "sh", "-c", migrate]
+            subprocess.run(command, cwd=ROOT, env=environment(""), check=True)
+    return data
+
+
+@contextmanager
+def _the_first_of_this_run(name: str) -> Iterator[bool]:
+    """Yield whether no other process of this test run has been here; the others wait until the first is done."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    VAR.mkdir(exist_ok=True)
+    with (VAR / f"{name}-by").open("a+") as note:
+        flock(note, LOCK_EX)
+        note.seek(0)
+        is_first = not run or note.read() != run
+        yield is_first
+        if is_first:
+            note.truncate(0)
+            note.write(run)
+
+
+def at_once(count: int, action: Callable[[], Any]) -> list[Any]:
+    """Return what an action gave, done by so many threads at the same time."""
+    with ThreadPoolExecutor(count) as threads:
+        return [result.result() for result in [threads.submit(action) for _ in range(count)]]
+
+
+def message(chat_url: str) -> str:
+    """Return the text that a wa.me link brings into the chat."""
+    return parse_qs(urlsplit(chat_url).query, strict_parsing=True)["text"][0]

@@ -1,0 +1,131 @@
+"""The project as a host gets it, and as its documents say to run it: a clone, the Procfile, the commands in fences."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import psycopg
+
+from tests.support import live
+from tests.support.live import ROOT, Site, eventually
+
+NOT_CLONED = shutil.ignore_patterns(".*", "var", "__pycache__", "*.mo", "images", "tests", "bench")
+
+
+def clone(directory: Path) -> Path:
+    """Copy the project without anything that a build or a run leaves behind."""
+    shutil.copytree(ROOT, directory, ignore=NOT_CLONED)
+    return directory
+
+
+def processes() -> dict[str, str]:
+    """Return the commands of the Procfile by their names."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {name: command for name, command in (line.split(": ", 1) for line in lines)}
+
+
+def shell(command: str, *, cwd: Path, environment: Mapping[str, str], typed: str = "") -> subprocess.CompletedProcess:
+    """Run a command as the host's shell does, up to the first that fails."""
+    return subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", command],
+        cwd=cwd,
+        env=with_our_python(environment),
+        input=typed,
+        capture_output=True,
+        text=True,
+    )
+
+
+def with_our_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {**environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"}
+
+
+@contextmanager
+def serving(project: Path, environment: Mapping[str, str], log: Path) -> Iterator[Site]:
+    """Yield the site that the Procfile's `web` starts, once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables = with_our_python({**environment, "PORT": str(port)})
+    with log.open("wb") as output:
+        command = ["bash", "-c", processes()["web"]]
+        process = subprocess.Popen(command, cwd=project, env=variables, stdout=output, stderr=output)
+    site = Site(port, variables, process, log)
+    try:
+        assert eventually(lambda: answers(site)), site.log
+        yield site
+    finally:
+        process.terminate()
+        try:
+            process.wait(live.PATIENCE_S)
+        finally:
+            process.kill()
+
+
+def answers(site: Site) -> bool:
+    try:
+        return site.get("/healthz").status == 200
+    except OSError:
+        return False
+
+
+class Block(NamedTuple):
+    """A fenced block of a document, under a heading of the second level."""
+
+    heading: str
+    language: str
+    text: str
+
+
+def blocks(document: str) -> list[Block]:
+    found = []
+    for section in re.split(r"^## ", (ROOT / "docs" / document).read_text(), flags=re.MULTILINE)[1:]:
+        heading = section.partition("\n")[0]
+        found += [Block(heading, *block) for block in re.findall(r"^```(\w+)\n(.*?)^```$", section, re.M | re.S)]
+    return found
+
+
+def follow(
+    document: str,
+    heading: str,
+    *,
+    environment: Mapping[str, str],
+    cwd: Path = ROOT,
+    instead: Mapping[str, object] = MappingProxyType({}),
+) -> list[str]:
+    """Run every command and every statement under a heading; return what each block said.
+
+    instead: what stands here for the examples in the text.
+    """
+    said = []
+    for block in blocks(document):
+        if block.heading == heading:
+            text = block.text
+            for example, ours in instead.items():
+                assert any(example in other.text for other in blocks(document)), f"{example} is no example"
+                text = text.replace(example, str(ours))
+            said.append(_run_sql(text, environment) if block.language == "sql" else _run(text, cwd, environment))
+    assert said, f"{document} has no commands under {heading}"
+    return said
+
+
+def _run(text: str, cwd: Path, environment: Mapping[str, str]) -> str:
+    done = shell(text, cwd=cwd, environment=environment)
+    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def _run_sql(text: str, environment: Mapping[str, str]) -> str:
+    said = []
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
+        for statement in filter(str.strip, text.split(";\n")):
+            cursor = connection.execute(statement)
+            said += cursor.fetchall() if cursor.description else []
+    return str(said)
