@@ -30,6 +30,7 @@ from bench import load
 from bench.load import Load
 from bench.wire import Wire
 from tests.support import live
+from tests.support.eventually import PATIENCE_S, eventually
 
 CLIENTS = 16
 # gunicorn.conf.py's own figures; the baseline gets the same.
@@ -102,13 +103,13 @@ class Target:
             listener.close()
             try:
                 # An answer of any kind will do; the baseline takes only a POST.
-                with socket.create_connection(("127.0.0.1", self.port), timeout=live.PATIENCE_S) as client:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
                     client.sendall(b"GET /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                     assert client.recv(100), (Path(directory) / "log").read_text()
                 yield time.monotonic() - started
             finally:
                 process.terminate()
-                process.wait(live.PATIENCE_S)
+                process.wait(PATIENCE_S)
 
     def load(self, *, seconds: float, clients: int = CLIENTS, first: int = 0) -> Load:
         return load.run(self.port, self.requests, clients=clients, seconds=seconds, first=first)
@@ -170,7 +171,8 @@ def outage(target: Target, postgres: "Postgres", *, kind: str) -> list[Phase]:
     thread.join()
 
     acknowledged = {target.folios[answer.number] for answer in given.answers if answer.is_served}
-    live.eventually(lambda: postgres.count(target.table) >= len(acknowledged))
+    with suppress(AssertionError):  # what is missing is shown below
+        eventually(lambda: postgres.count(target.table) >= len(acknowledged))
     there = {row["folio"] for row in postgres.query(f"SELECT folio FROM {target.table}")}
     show(f"{kind} {target.name}: {len(acknowledged)} acknowledged, {len(acknowledged - there)} missing")
     drained = next(at for at, count in counts if count == counts[-1][1])
@@ -238,8 +240,10 @@ class Postgres(live.Postgres):
 
 
 def settled(target: Target, postgres: Postgres, count: int) -> None:
-    found = live.eventually(lambda: (n := postgres.count(target.table)) >= count and n) or postgres.count(target.table)
-    assert found >= count, f"{target.name}: {count} answered, {found} rows"
+    eventually(
+        lambda: postgres.count(target.table) >= count,
+        or_show=lambda: f"{target.name}: {count} answered, {postgres.count(target.table)} rows",
+    )
 
 
 def tree(pid: int) -> list[int]:

@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 import django
 
 from tests.support import live
+from tests.support.eventually import PATIENCE_S
 
 LIST = "/admin/leads/lead/"
 STAFF = "bench"
@@ -172,7 +173,7 @@ def count_days(site: live.Site, cookie: str) -> tuple[int, float]:
 
 def measure(site: live.Site, cookie: str, page: Page, rounds: int) -> Figures:
     """Ask for a page, one time after the other, on one connection."""
-    connection = HTTPConnection(urlsplit(site.url).netloc, timeout=live.PATIENCE_S)
+    connection = HTTPConnection(urlsplit(site.url).netloc, timeout=PATIENCE_S)
     milliseconds, size = [], 0
     for _ in range(WARM_UPS + rounds):
         started = time.perf_counter()

@@ -1,8 +1,6 @@
 """Requests and leads as a client would make them; each takes only what its test is about."""
 
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +9,10 @@ from leads.delivery.upsert import upsert
 from leads.models import Lead
 from quoter import site, token
 from quoter.engine.quote import LineRequest
+from tests.support.eventually import eventually
 
 JSON = {"content_type": "application/json"}
+
 NAME = "María Peña"
 PHONE = "656 123 4567"
 PHONE_E164 = "+526561234567"
@@ -73,15 +73,6 @@ def a_contact(**changes: Any) -> Contact:
         "privacy_notice_version": "2026-11",
     }
     return Contact(**{**given, **changes})
-
-
-def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
-    """Return what a condition gives as soon as it is true; the test fails when it is not true in time."""
-    deadline = time.monotonic() + within_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
-    return result
 
 
 def the_lead() -> Lead:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.support.live import Postgres, eventually
+from tests.support.eventually import eventually
+from tests.support.live import Postgres
 from tests.support.proxy import Mode, Proxy
 
 Fault = Callable[[Postgres, Proxy], AbstractContextManager[None]]

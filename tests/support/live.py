@@ -24,22 +24,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import psycopg
 from psycopg.rows import dict_row
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.eventually import PATIENCE_S, eventually
+
+ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 WHATSAPP_NUMBER = "526561234567"
 # Behind a host's proxy, which says so: in production the site sends plain http to https.
 THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}
 # What DATABASE_URL leads to where a test wants no database: nobody listens on port 1.
 NOBODY_LISTENS = "postgres://nobody:x@127.0.0.1:1/none"
-PATIENCE_S = 20
-
-
-def eventually(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
-    """Return what the condition gives as soon as that is true, or the last it gave."""
-    deadline = time.monotonic() + within_s
-    while not (value := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return value
 
 
 class Postgres:
@@ -67,7 +60,7 @@ class Postgres:
             process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.account)
         # A zombie would hold its process id and stop Postgres from starting again.
         Thread(target=process.wait, daemon=True).start()
-        assert eventually(self._answers), self.log
+        eventually(self._answers, or_show=lambda: self.log)
 
     def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Run one statement on a connection of its own; return its rows. It may write in a read-only database, too."""
@@ -144,7 +137,7 @@ class Site:
                 stdout=output,
                 stderr=output,
             )
-        assert eventually(self._answers), self.log
+        eventually(self._answers, or_show=lambda: self.log)
 
     def freeze(self) -> None:
         """Leave gunicorn there, and have it answer nobody."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from tests.support import live
-from tests.support.live import ROOT, Site, eventually
+from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.live import ROOT, Site
 
 NOT_CLONED = shutil.ignore_patterns(".*", "var", "__pycache__", "*.mo", "images", "tests", "bench")
 
@@ -59,12 +59,12 @@ def serving(project: Path, environment: Mapping[str, str], log: Path) -> Iterato
         process = subprocess.Popen(command, cwd=project, env=variables, stdout=output, stderr=output)
     site = Site(port, variables, process, log)
     try:
-        assert eventually(lambda: answers(site)), site.log
+        eventually(lambda: answers(site), or_show=lambda: site.log)
         yield site
     finally:
         process.terminate()
         try:
-            process.wait(live.PATIENCE_S)
+            process.wait(PATIENCE_S)
         finally:
             process.kill()
 

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import live
 from tests.support.browser import HEIGHT, PHONE_WIDTH, silent_context
-from tests.support.live import Site, eventually, message
+from tests.support.eventually import eventually
+from tests.support.live import Site, message
 
 NAME, PHONE = "María Peña", "656 123 4567"
 CHAT = "https://wa.me/"
@@ -188,7 +189,7 @@ class Spoken(NamedTuple):
 
 def focused(page: Page) -> Spoken:
     """Return what is said of where the focus is; a browser knows that a moment after the page is there."""
-    return eventually(lambda: spoken if (spoken := _spoken(page)).label else None) or _spoken(page)
+    return eventually(lambda: spoken if (spoken := _spoken(page)).label else None, or_show=lambda: _spoken(page))
 
 
 def _spoken(page: Page) -> Spoken:

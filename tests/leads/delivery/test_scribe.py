@@ -1,0 +1,110 @@
+"""The scribe within one process, on a real disk; a disk that hangs is in test_faults.py."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leads.delivery.journal.census import waiting
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.scribe import Entry, Scribe
+from tests.support.eventually import eventually
+
+LEAD = b'{"folio": "A"}'
+
+
+@pytest.fixture
+def notices() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, notices: list[str]) -> Iterator[Outbox]:
+    journal = Outbox([tmp_path / "outbox"], notice=lambda what, **details: notices.append(what))
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def scribe(outbox: Outbox) -> Iterator[Scribe]:
+    started = Scribe(outbox, on_written=lambda: None)
+    started.start()
+    yield started
+    started.stop(timeout_s=5)
+
+
+def write(scribe: Scribe, folio: str) -> Entry:
+    entry = scribe.entry(folio, LEAD)
+    scribe.write(entry)
+    return entry
+
+
+def folios(directory: Path) -> list[str]:
+    return [item.folio for path in sorted(directory.glob("*.journal")) for item in waiting(path)]
+
+
+def test_a_lead_is_on_the_disk_when_its_thread_goes_on(scribe, tmp_path):
+    assert scribe.wait_for(write(scribe, "A"))
+    assert folios(tmp_path / "outbox") == ["A"]
+
+
+def test_leads_that_wait_together_are_written_together_in_their_order(outbox, tmp_path):
+    scribe = Scribe(outbox, on_written=lambda: None)
+    entries = [write(scribe, f"A{number}") for number in range(5)]
+    scribe.start()
+    assert all(scribe.wait_for(entry) for entry in entries)
+    assert folios(tmp_path / "outbox") == ["A0", "A1", "A2", "A3", "A4"]
+    scribe.stop(timeout_s=5)
+
+
+def test_while_nobody_waits_for_the_disk_leads_share_a_sync(scribe, outbox, tmp_path, monkeypatch):
+    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 0.5)
+    written, append_lines = [], outbox.append_lines
+    monkeypatch.setattr(outbox, "append_lines", lambda lines: written.append(lines) or append_lines(lines))
+    entries = [write(scribe, f"A{number}") for number in range(5)]
+    assert eventually(lambda: all(entry.is_on_disk for entry in entries))
+    assert folios(tmp_path / "outbox") == ["A0", "A1", "A2", "A3", "A4"]
+    assert written == [[entry.line for entry in entries]]
+
+
+def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(scribe, monkeypatch):
+    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 3600)
+    written = write(scribe, "A")
+    assert scribe.wait_for(write(scribe, "B"), timeout_s=5)
+    assert written.is_on_disk
+
+
+def test_what_waits_is_written_before_it_stops(outbox, tmp_path):
+    scribe = Scribe(outbox, on_written=lambda: None)
+    write(scribe, "A")
+    scribe.start()
+    scribe.stop(timeout_s=5)
+    assert folios(tmp_path / "outbox") == ["A"]
+
+
+def test_without_any_disk_whoever_waits_is_told_at_once(tmp_path):
+    (tmp_path / "file").touch()
+    scribe = Scribe(Outbox([tmp_path / "file" / "outbox"]), on_written=lambda: None)
+    scribe.start()
+    entry = write(scribe, "A")
+    assert not scribe.wait_for(entry, timeout_s=5)
+    assert entry.has_failed
+    scribe.stop(timeout_s=5)
+
+
+def test_a_surprise_costs_one_write_and_not_the_scribe(scribe, outbox, notices, monkeypatch):
+    def surprise(lines: Any) -> Any:
+        raise RuntimeError("nobody thought of this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "append_lines", surprise)
+        assert not scribe.wait_for(write(scribe, "A"))
+    assert scribe.wait_for(write(scribe, "B"))
+    assert notices.count("scribe failed") == 1
+
+
+@pytest.mark.parametrize("folio", ["", "A B", "A\nB"])
+def test_what_is_no_record_is_refused_before_it_is_queued(scribe, folio):
+    with pytest.raises(ValueError, match="a folio is letters"):
+        scribe.entry(folio, LEAD)

@@ -1,0 +1,106 @@
+"""Nothing that axe finds wrong on the staff's pages: its rules are those of WCAG 2.2 AA and of good practice.
+
+Only how staff get in is looked at elsewhere, on the way through it.
+"""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import faults
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.customers import a_quote, check_out_with
+from tests.support.eventually import eventually
+from tests.support.live import Postgres, Site
+from tests.support.looks import assert_accessible
+
+LIST = "/admin/leads/lead/"
+EVERY_WIDTH = (PHONE_WIDTH, DESKTOP_WIDTH)
+
+pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
+
+
+def a_contacted_lead(postgres: Postgres) -> int:
+    """Return the id of a lead that a colleague has answered."""
+    [lead] = postgres.query(
+        "UPDATE leads SET status = 'contacted', contacted_at = now(),"
+        " contacted_by = (SELECT id FROM auth_user WHERE username = 'luis')"
+        " WHERE id = (SELECT max(id) FROM leads WHERE phone <> '') RETURNING id"
+    )
+    number: int = lead["id"]
+    return number
+
+
+def is_delivered(folio: str, site: Site, postgres: Postgres) -> bool:
+    """Whether a lead has come, and nothing waits that might come into another test."""
+    is_there = postgres.query("SELECT 1 FROM leads WHERE folio = %s", folio)
+    outbox = site.get("/healthz").json["outbox"]
+    return bool(is_there) and outbox["pending"] == outbox["quarantined"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("list", LIST), ("contacted", f"{LIST}?status=contacted"), ("desk", "/admin/?days=30")],
+)
+def test_the_pages_of_every_day(visit, name, path):
+    assert_accessible(visit(path), name, *EVERY_WIDTH)
+
+
+def test_a_lead(visit, postgres):
+    assert_accessible(visit(f"{LIST}{a_contacted_lead(postgres)}/change/"), "lead", *EVERY_WIDTH)
+
+
+def test_the_login(new_context):
+    page = new_context().new_page()
+    page.goto("/admin/login/")
+    assert_accessible(page, "login", *EVERY_WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("nothing-found", f"{LIST}?q=nobody-is-called-this"),
+        ("restore", f"{LIST}restore/"),
+        ("logout", "/admin/logout/"),
+        ("password", "/admin/password/"),
+    ],
+)
+def test_the_pages_of_now_and_then(visit, name, path):
+    assert_accessible(visit(path), name)
+
+
+def test_who_was_first(visit, postgres):
+    page = visit(f"{LIST}{a_contacted_lead(postgres)}/change/", expected=["status of 409"])
+    with page.expect_popup() as opened:
+        page.locator("button.whatsapp").click()
+    expect(opened.value.get_by_role("alert")).to_contain_text("luis")
+    assert_accessible(opened.value, "second")
+
+
+def test_an_altered_message(visit, postgres):
+    [lead] = postgres.query("SELECT folio FROM leads WHERE phone <> '' LIMIT 1")
+    page = visit()
+    page.fill("#searchbar", f"Hola. Me interesa la cotización *{lead['folio']}*: *Total: $1.50 MXN*")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("1.50")
+    assert_accessible(page, "altered")
+
+
+def test_what_the_database_refused(visit, site, postgres):
+    with faults.rule(postgres, "name <> 'Zoila Vaca'"):
+        folio = check_out_with(site, a_quote(site)).json["folio"]
+        assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"])
+    page = visit(f"{LIST}quarantine/")
+    expect(page.get_by_text(folio)).to_be_visible()
+    assert_accessible(page, "quarantine")
+    page.locator("main form :is(button, [type=submit])").click()
+    assert eventually(lambda: is_delivered(folio, site, postgres))
+
+
+def test_an_outage(visit, site, postgres):
+    page = visit(expected=["status of 503"])
+    with faults.without_table(postgres, None):
+        folio = check_out_with(site, a_quote(site)).json["folio"]
+        page.reload()
+        expect(page.get_by_text(folio)).to_be_visible()
+        assert_accessible(page, "outage")
+    assert eventually(lambda: is_delivered(folio, site, postgres) and site.get("/admin/login/").status == 200)

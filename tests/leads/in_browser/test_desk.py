@@ -1,0 +1,41 @@
+"""The desk in a real Chromium: whole on a phone and a desktop, light and dark, under the site's own content policy."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.leads.in_browser.conftest import LEADS
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.looks import assert_fits_the_screen, picture
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+@pytest.fixture(params=[(PHONE_WIDTH, "light"), (PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")], ids=str)
+def page(request: pytest.FixtureRequest, demo_leads: None, visit: Callable[..., Page]) -> Page:
+    width, scheme = request.param
+    return visit("/admin/", width=width, scheme=scheme)
+
+
+def test_the_desk_is_whole_and_every_link_is_large_enough_for_a_finger(page):
+    page.goto("/admin/?days=90")
+    expect(page.locator(".desk-days svg rect.quotes")).to_have_count(90)
+    page.click(".desk-days summary")
+    assert_fits_the_screen(page)
+    picture(page, "desk")
+    # Days of the same height in the picture as in figures: a policy that stopped it would leave it empty.
+    tallest = max(
+        page.eval_on_selector_all("rect.quotes", "bars => bars.map(bar => bar.getBoundingClientRect().height)")
+    )
+    assert tallest == pytest.approx(140, abs=1)
+
+
+def test_a_manager_goes_from_a_figure_to_its_leads(page):
+    page.goto("/admin/")
+    page.click(".desk-head nav a:nth-child(2)")
+    expect(page.locator(".desk-head nav [aria-current]")).to_contain_text("30")
+    quotes = page.locator(".desk-figures dd").nth(1)
+    assert int(quotes.inner_text().replace(",", "")) > LEADS / 15
+    quotes.locator("a").click()
+    page.wait_for_url("**/admin/leads/lead/?status=all&created_at__gte=*")

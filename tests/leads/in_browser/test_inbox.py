@@ -1,0 +1,149 @@
+"""The inbox in a real Chromium, on a phone and a desktop, light and dark, under the site's own content policy."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.eventually import eventually
+from tests.support.live import Postgres, Site, message
+from tests.support.looks import assert_fits_the_screen, picture
+
+pytestmark = pytest.mark.needs("chromium")
+
+LIST = "/admin/leads/lead/"
+CHAT = "https://wa.me/"
+LONG_NAME = "Constructora e Inmobiliaria Hernández-Villaseñor del Río Bravo"
+PEOPLE = [("María Peña", "656 123 4567"), (LONG_NAME, "656 555 0133"), ("María Peña", "656 123 4567")]
+
+WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+@pytest.fixture(autouse=True)
+def leads(site: Site, postgres: Postgres) -> None:
+    """Three people who wait, oldest first, and a quote of nobody."""
+    postgres.query("TRUNCATE leads, lead_events")
+    lines = [{"product": "concrete", "options": {"strength": "200", "service": "direct"}, "extras": ["fiber"]}] * 3
+    body = {"lines": [{**line, "measure": {"kind": "volume", "m3": "5.6"}} for line in lines]}
+    for name, phone in PEOPLE:
+        token = site.post_json("/quote/", body).json["token"]
+        site.post_json("/checkout/", {"token": token, "name": name, "phone": phone})
+    site.post_json("/quote/", body)
+    assert eventually(lambda: postgres.query("SELECT count(*) FROM leads")[0]["count"] == 4)
+    postgres.query("UPDATE leads SET submitted_at = now() - interval '9 days' WHERE name = %s", LONG_NAME)
+
+
+@pytest.fixture
+def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
+    """As always, with a WhatsApp that answers."""
+
+    def open_page(path: str = LIST, **circumstances) -> Page:
+        page = visit(path, expected=["status of 409"], **circumstances)
+        chat = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
+        page.context.route(f"{CHAT}**", lambda route: route.fulfill(body=chat, content_type="text/html"))
+        return page
+
+    return open_page
+
+
+@SCHEMES
+@WIDTHS
+def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
+    page = visit(width=width, scheme=scheme)
+    expect(page).to_have_title(re.compile(r"^\(3\) "))
+    rows = page.locator("[data-inbox] [role=row][data-lead]")
+    expect(rows).to_have_count(3)
+    expect(rows.filter(has_text=LONG_NAME).locator("time.late")).to_be_visible()
+    assert_fits_the_screen(page)
+    picture(page, f"list-{scheme}")
+
+    rows.nth(0).locator(".who a").click()
+    expect(page.locator(".bill .total")).to_be_visible()
+    expect(page.locator("[data-print]")).to_be_visible()
+    assert_fits_the_screen(page)
+    picture(page, f"lead-{scheme}")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+def test_one_tap_leads_into_the_chat_and_the_next_person_is_stopped(visit, postgres, scripts):
+    page = visit(scripts=scripts)
+    row = page.locator("[data-lead]").nth(0)
+    folio = row.locator(".who a").inner_text()
+    with page.expect_popup() as opened:
+        row.locator("button.whatsapp").click()
+    opened.value.wait_for_url(f"{CHAT}526561234567**")
+    text = message(opened.value.url)
+    assert folio in text
+    assert "María Peña" in text
+    [lead] = postgres.query("SELECT status FROM leads WHERE folio = %s", folio)
+    assert lead["status"] == "contacted"
+
+    postgres.query(
+        "UPDATE leads SET contacted_by = auth_user.id FROM auth_user WHERE username = 'luis' AND status = 'contacted'"
+    )
+    with page.expect_popup() as opened:
+        row.locator("button.whatsapp").click()
+    expect(opened.value.get_by_role("alert")).to_contain_text("luis")
+    assert_fits_the_screen(opened.value)
+    picture(opened.value, "second")
+    opened.value.locator("[name=anyway]").click()
+    opened.value.wait_for_url(f"{CHAT}**")
+
+
+def test_contacted_and_its_undo_are_a_tap_each(visit):
+    page = visit()
+    page.locator("[data-lead]").nth(0).locator("button:not(.whatsapp)").click()
+    expect(page.locator("[data-lead]")).to_have_count(2)
+    picture(page, "undo")
+    page.locator(".messagelist button").click()
+    expect(page.locator("[data-lead]")).to_have_count(3)
+
+
+def test_the_list_as_it_is_filtered_is_one_click_from_a_spreadsheet(visit):
+    page = visit(f"{LIST}?status=anonymous")
+    with page.expect_download() as downloaded:
+        page.get_by_role("button", name="CSV").click()
+    assert len(downloaded.value.path().read_text().splitlines()) == 2
+
+
+@WIDTHS
+def test_a_lead_is_answered_with_the_keyboard_alone(visit, width):
+    page = visit(width=width)
+    page.locator("#searchbar").focus()
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent")
+        seen.append(name)
+        if name.startswith("whatsapp"):
+            break
+    assert "whatsapp|WhatsApp · María Peña" in seen[-1]
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    opened.value.wait_for_url(f"{CHAT}**")
+
+
+def test_the_cards_are_still_a_table_to_a_screen_reader(visit):
+    page = visit()
+    expect(page.get_by_role("table")).to_have_count(1)
+    expect(page.get_by_role("row")).to_have_count(4)  # with the headings
+    expect(page.get_by_role("columnheader")).to_have_count(6)
+    expect(page.get_by_role("navigation").filter(has=page.locator("[aria-current=page]"))).to_have_count(1)
+
+
+def test_a_pasted_message_finds_its_lead_and_an_altered_one_is_told(visit, postgres):
+    [lead] = postgres.query("SELECT folio FROM leads WHERE name = %s", LONG_NAME)
+    page = visit()
+    page.fill("#searchbar", f"Hola. Me interesa la cotización *{lead['folio']}*: *Total: $52,866.30 MXN*")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/change/")
+    page.goto(LIST)
+    page.fill("#searchbar", f"Hola. Me interesa la cotización *{lead['folio']}*: *Total: $2,866.30 MXN*")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("2,866.30")
+    assert_fits_the_screen(page)
+    picture(page, "altered")

@@ -1,0 +1,104 @@
+"""The inbox is installed on a phone's home screen, where an iPhone alone lets it show notices, and shows them."""
+
+import json
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.browser import CHROMIUM, launched, worker_of
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.needs("whole chromium")
+
+LIST = "/admin/leads/lead/"
+
+
+@pytest.fixture(scope="module")
+def browser(browser: Browser) -> Iterator[Browser]:
+    with launched(browser.browser_type, CHROMIUM) as whole:
+        yield whole
+
+
+def test_a_browser_finds_nothing_wrong_with_the_manifest(visit):
+    page = visit()
+    found = page.context.new_cdp_session(page).send("Page.getAppManifest")
+    assert (found["url"], found["errors"]) == (f"{page.url}app.webmanifest", [])
+    app = json.loads(found["data"])
+    assert (app["name"], app["start_url"], app["scope"], app["display"]) == ("Folio", LIST, "/admin/", "standalone")
+    assert {(icon["sizes"], icon.get("purpose", "any")) for icon in app["icons"]} == {
+        ("any", "any"),
+        ("192x192", "any"),
+        ("512x512", "any"),
+        ("512x512", "maskable"),
+    }
+    installable = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")
+    # As every context of the tests is.
+    assert [error["errorId"] for error in installable["installabilityErrors"]] == ["in-incognito"]
+
+
+def test_whoever_logs_in_can_install_it_and_each_icon_is_of_the_size_it_says(new_context):
+    page = new_context().new_page()
+    page.goto("/admin/login/")
+    app = page.request.get(page.locator("link[rel=manifest]").get_attribute("href")).json()
+    assert page.request.get(page.locator("link[rel=apple-touch-icon]").get_attribute("href")).ok
+    for icon in app["icons"]:
+        answer = page.request.get(icon["src"])
+        assert (answer.status, answer.headers["content-type"]) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            width, height = struct.unpack(">II", answer.body()[16:24])
+            assert f"{width}x{height}" == icon["sizes"]
+
+
+# No push service can be reached from here: a subscription as one would give it, with the keys of RFC 8291's example.
+SUBSCRIBED = """
+let subscription = null;
+const made = {
+  options: { applicationServerKey: new ArrayBuffer(0) },
+  toJSON: () => ({ endpoint: "https://fcm.googleapis.com/fcm/send/a-phone", keys: {
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+  } }),
+  unsubscribe: async () => { subscription = null; return true; },
+};
+PushManager.prototype.getSubscription = async () => subscription;
+PushManager.prototype.subscribe = async (options) => {
+  made.options = { applicationServerKey: options.applicationServerKey.buffer };
+  return (subscription = made);
+};
+"""
+
+
+def test_notices_are_switched_on_and_off_by_a_click_and_shown_by_the_worker(staff_context, postgres):
+    context = staff_context()
+    context.grant_permissions(["notifications"])
+    context.add_init_script(SUBSCRIBED)
+    page = context.new_page()
+    page.goto(LIST)
+    button = page.locator("[data-notify]")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    subscribed = "SELECT address FROM alert_recipients WHERE user_id IS NOT NULL"
+    assert eventually(lambda: postgres.query(subscribed))
+
+    assert page.evaluate("navigator.serviceWorker.ready.then(r => new URL(r.scope).pathname)") == LIST
+    chrome, worker = worker_of(page)
+    text = '{"title": "1 new lead", "body": "261123-7F3K-Q2M9-X", "url": "/admin/leads/lead/"}'
+    shown = "navigator.serviceWorker.ready.then(r => r.getNotifications()).then(all => all.map(n => [n.title, n.body]))"
+    # A browser may drop a push while its worker starts. One that comes twice is shown once.
+    push = partial(chrome.send, "ServiceWorker.deliverPushMessage", {**worker, "data": text})
+
+    def pushed_and_shown():
+        push()
+        with suppress(AssertionError):
+            return eventually(lambda: page.evaluate(shown), within_s=2)
+
+    seen = eventually(pushed_and_shown)
+    assert seen == [["1 new lead", "261123-7F3K-Q2M9-X"]]
+
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert eventually(lambda: not postgres.query(subscribed))

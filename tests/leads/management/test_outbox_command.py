@@ -1,0 +1,247 @@
+"""`manage.py outbox`: what it prints and how it ends, beside a real Postgres."""
+
+import json
+import os
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from leads.delivery.journal import census, outbox, quarantine
+from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.segment import Item
+from leads.delivery.record import LeadRecord, Outcome, lead_record, record
+from leads.delivery.turns import RETRY_NOW
+from leads.models import Lead
+from tests.support.eventually import eventually
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def patience(request, django_db_setup):
+    """The command lends its thread, and so the tests' connection, the courier's short deadline."""
+    yield
+    connections["default"].close()
+    del connections["default"]
+
+
+@pytest.fixture
+def stopped_postgres(settings):
+    """Nobody listens where the connection goes next."""
+    before = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict.update(HOST="127.0.0.1", PORT="1", USER="nobody")
+    yield
+    connection.close()
+    connection.settings_dict.update(before)
+
+
+def a_row(**changes: Any) -> LeadRecord:
+    return lead_record(an_issued_quote(), a_contact(**changes))
+
+
+def left_by_a_dead_process(directories: list[Path], *rows: LeadRecord, at: float | None = None) -> None:
+    journal = Outbox(directories) if at is None else Outbox(directories, clock=lambda: at)
+    for row in rows:
+        journal.append(row.folio, row.as_json())
+    journal.close()
+
+
+def refused_before(directories: list[Path], row: LeadRecord) -> None:
+    quarantine.put_aside(directories[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("outbox", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def run_and_fail(*arguments: str) -> tuple[str, str]:
+    """Return what a command printed, and why it ended with a status that is not 0."""
+    out = StringIO()
+    with pytest.raises(CommandError) as ended:
+        call_command("outbox", *arguments, stdout=out, stderr=StringIO())
+    assert ended.value.returncode == 1
+    return out.getvalue(), str(ended.value)
+
+
+# --- status ---------------------------------------------------------------------------------------------------------
+
+
+def test_status_of_an_empty_outbox(outbox_directories):
+    printed = run("status")
+    assert printed.startswith("0 pending, oldest 0 s, 0 quarantined, 0 damaged segments; ")
+    kind = outbox.file_system(outbox_directories[0])
+    assert f"{outbox_directories[0]}: " in printed
+    assert f" ({kind}), " in printed
+
+
+def test_status_counts_what_waits(outbox_directories):
+    left_by_a_dead_process(outbox_directories, a_row(), a_row())
+    assert run("status").startswith("2 pending, oldest 0 s, ")
+
+
+def test_status_asks_for_a_person_when_a_lead_waits_too_long(outbox_directories):
+    left_by_a_dead_process(outbox_directories, a_row(), at=1000.0)
+    assert "A person is needed" in run_and_fail("status")[1]
+
+
+def test_status_asks_for_a_person_when_a_lead_is_quarantined(outbox_directories):
+    refused_before(outbox_directories, a_row())
+    printed, why = run_and_fail("status")
+    assert "1 quarantined" in printed
+    assert "docs/operations.md" in why
+
+
+def test_status_asks_for_a_person_when_the_disk_is_nearly_full(monkeypatch):
+    monkeypatch.setattr(outbox, "LOW_DISK_BYTES", 2**60)
+    assert "A person is needed" in run_and_fail("status")[1]
+
+
+# --- flush ----------------------------------------------------------------------------------------------------------
+
+
+def test_flush_delivers_what_dead_processes_left(outbox_directories):
+    rows = [a_row() for _ in range(120)]
+    left_by_a_dead_process(outbox_directories, *rows[:70])
+    left_by_a_dead_process(outbox_directories, *rows[70:])
+
+    assert run("flush") == "120 delivered, 0 pending, 0 quarantined\n"
+
+    assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in rows}
+    assert census.segment_paths(outbox_directories) == []
+
+
+def test_flush_twice_is_harmless(outbox_directories):
+    row = a_row()
+    for _ in range(2):
+        left_by_a_dead_process(outbox_directories, row)
+        assert run("flush") == "1 delivered, 0 pending, 0 quarantined\n"
+    assert run("flush") == "0 delivered, 0 pending, 0 quarantined\n"
+    assert Lead.objects.get().phone == PHONE_E164
+
+
+def test_flush_beside_a_living_courier(outbox_directories):
+    dead, living = a_row(), [a_row() for _ in range(5)]
+    for row in living:
+        assert record(row) in (Outcome.STORED, Outcome.QUEUED)
+    left_by_a_dead_process(outbox_directories, dead)
+
+    assert "0 pending, 0 quarantined" in run("flush")
+
+    assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in [dead, *living]}
+    # What Postgres had first may come to the disk only now; its own courier then passes over it.
+    eventually(lambda: census.census(outbox_directories).pending == 0)
+
+
+def test_flush_waits_for_the_living_no_longer_than_it_is_told(outbox_directories):
+    living = Outbox(outbox_directories)  # and nobody carries it
+    row = a_row()
+    living.append(row.folio, row.as_json())
+    printed, why = run_and_fail("flush", "--timeout=0.3")
+    assert printed == "0 delivered, 1 pending, 0 quarantined\n"
+    assert "Not everything went" in why
+    assert (outbox_directories[0] / RETRY_NOW).exists()
+    living.close()
+    assert run("flush") == "1 delivered, 0 pending, 0 quarantined\n"
+
+
+def test_flush_says_at_once_that_postgres_is_down(outbox_directories, stopped_postgres):
+    left_by_a_dead_process(outbox_directories, a_row())
+    printed, why = run_and_fail("flush")
+    assert printed == "0 delivered, 1 pending, 0 quarantined\n"
+    assert why == "Postgres does not take them (infrastructure); they stay on this disk."
+    assert census.census(outbox_directories).pending == 1
+
+
+def test_flush_puts_aside_what_postgres_refuses_and_says_so(outbox_directories):
+    good, bad = a_row(), a_row(name="nul \0 byte")
+    left_by_a_dead_process(outbox_directories, good, bad)
+    printed, why = run_and_fail("flush")
+    assert printed == "1 delivered, 0 pending, 1 quarantined\n"
+    assert "outbox list" in why
+    assert Lead.objects.get().folio == good.folio
+
+
+def test_flush_tries_the_quarantined_again_on_request(outbox_directories):
+    mended, bad = a_row(), a_row(name="nul \0 byte")
+    refused_before(outbox_directories, mended)
+    refused_before(outbox_directories, bad)
+
+    assert run_and_fail("flush")[0] == "0 delivered, 0 pending, 2 quarantined\n"
+    assert run_and_fail("flush", "--quarantined")[0].endswith(" 0 pending, 1 quarantined\n")
+
+    assert Lead.objects.get().folio == mended.folio
+    ((_, kept),) = quarantine.quarantined(outbox_directories)
+    assert kept["record"]["name"] == "nul \0 byte"
+
+
+# --- list, export, verify: without Postgres -------------------------------------------------------------------------
+
+
+def test_list_names_who_waits_oldest_first(outbox_directories, stopped_postgres):
+    older, newer, refused = a_row(), a_row(name="Ana"), a_row(name="\x1b[2Jtab\tnewline\n")
+    left_by_a_dead_process(outbox_directories, older)
+    left_by_a_dead_process(outbox_directories, newer)
+    refused_before(outbox_directories, refused)
+
+    lines = [line.split("\t") for line in run("list").splitlines()]
+
+    assert lines[0][:1] + lines[0][2:] == [older.folio, NAME, PHONE_E164]
+    assert lines[1][:1] + lines[1][2:] == [newer.folio, "Ana", PHONE_E164]
+    assert lines[2][:4] == [refused.folio, "refused: DataError 22021", "\ufffd[2Jtab\ufffdnewline\ufffd", PHONE_E164]
+    assert lines[3] == ["3 leads wait"]
+
+
+def test_export_gives_every_lead_as_it_was(outbox_directories, stopped_postgres, tmp_path):
+    waiting, refused = a_row(), a_row(name="nul \0 byte")
+    left_by_a_dead_process(outbox_directories, waiting)
+    refused_before(outbox_directories, refused)
+    expected = [json.loads(row.as_json()) for row in (waiting, refused)]
+
+    run("export", str(tmp_path / "leads.jsonl"))
+
+    assert [json.loads(line) for line in (tmp_path / "leads.jsonl").read_text().splitlines()] == expected
+    assert os.stat(tmp_path / "leads.jsonl").st_mode & 0o777 == 0o600
+    assert [json.loads(line) for line in run("export").splitlines()] == expected
+
+
+def test_verify_reads_every_record(outbox_directories, stopped_postgres):
+    left_by_a_dead_process(outbox_directories, a_row(), a_row(), a_row())
+    assert run("verify") == "3 sound, 0 damaged, 0 torn tails (never acknowledged)\n"
+
+    (path,) = census.segment_paths(outbox_directories)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\n") + 40] ^= 1
+    path.write_bytes(content[:-10])
+    printed, why = run_and_fail("verify")
+    assert printed == "1 sound, 1 damaged, 1 torn tails (never acknowledged)\n"
+    assert "set aside" in why
+
+
+def test_what_flush_sets_aside_is_delivered_around(outbox_directories):
+    rows = [a_row() for _ in range(3)]
+    left_by_a_dead_process(outbox_directories, *rows)
+    (path,) = census.segment_paths(outbox_directories)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\n") + 40] ^= 1
+    path.write_bytes(content)
+
+    assert run("flush") == "2 delivered, 0 pending, 0 quarantined\n"
+
+    assert set(Lead.objects.values_list("folio", flat=True)) == {rows[0].folio, rows[2].folio}
+    assert "1 damaged segments" in run_and_fail("status")[0]
+
+
+def test_nothing_here_needs_the_living_courier_to_stop(outbox_directories):
+    row = a_row()
+    record(row)
+    for does in ("status", "list", "export", "verify"):
+        run(does)
+    assert eventually(lambda: Lead.objects.filter(folio=row.folio).exists())

@@ -1,0 +1,154 @@
+"""The shop's logo and two colours: read, refused or served, and readable whatever they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quoter import palette
+from quoter.palette import DAY, NIGHT, contrast
+from settings import env
+
+SITE_CSS = (Path(__file__).resolve().parents[2] / "static" / "site.css").read_text(encoding="utf-8")
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 1"><path d="M0 0h4v1z"/></svg>'
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+COLORS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+SCHEMES = pytest.mark.parametrize("scheme", [DAY, NIGHT], ids=["day", "night"])
+
+
+# --- Colours ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    # By WCAG's own formula; the greys are the two best known of those that just pass and just fail.
+    [
+        ("#ffffff", "#000000", 21),
+        ("#777777", "#ffffff", 4.48),
+        ("#767676", "#ffffff", 4.54),
+        ("#ff0000", "#ffffff", 4.0),
+    ],
+)
+def test_contrast_is_measured_as_wcag_does(one, other, expected):
+    assert contrast(one, other) == contrast(other, one) == pytest.approx(expected, abs=0.005)
+
+
+@SCHEMES
+@given(color=COLORS, accent=COLORS)
+def test_every_text_is_readable_whatever_the_shop_s_colours_are(scheme, color, accent):
+    ours = palette.palette(scheme, color, accent)
+    surfaces = (scheme.paper, scheme.card, ours["tint"])
+    for text in (scheme.ink, scheme.quiet, ours["link"]):
+        assert min(contrast(text, surface) for surface in surfaces) >= 4.5
+    assert contrast(ours["brand-ink"], ours["brand"]) >= 4.5
+    assert contrast(ours["mark-ink"], ours["mark"]) >= 4.5
+
+
+@given(color=COLORS, accent=COLORS)
+def test_the_shop_s_own_colours_are_used_as_they_are_by_day(color, accent):
+    ours = palette.palette(DAY, color, accent)
+    assert (ours["brand"], ours["mark"]) == (color, accent)
+
+
+@given(color=COLORS)
+def test_a_button_is_seen_by_night(color):
+    assert contrast(palette.palette(NIGHT, color, color)["brand"], NIGHT.card) >= 3
+
+
+def test_the_stylesheet_has_the_colours_that_follow_from_the_usual_ones():
+    day, night = [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule))
+        for rule in re.findall(r":root \{(.*?)\n *\}", SITE_CSS, re.S)[:2]
+    ]
+    for scheme, said in ((DAY, day), (NIGHT, night)):
+        neutral = {name: getattr(scheme, name) for name in ("paper", "card", "ink", "quiet")}
+        follows = palette.palette(scheme, palette.COLOR, palette.ACCENT)
+        assert {name: said[name] for name in (neutral | follows)} == neutral | follows
+
+
+# --- What the environment says ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "color"),
+    [("#0B5D4A", "#0b5d4a"), ("0b5d4a", "#0b5d4a"), ("#fc0", "#ffcc00"), (" #fff ", "#ffffff"), ("", "")],
+)
+def test_a_colour_is_read_as_people_write_it(monkeypatch, typed, color):
+    monkeypatch.setenv("BRAND_COLOR", typed)
+    assert env.color("BRAND_COLOR") == color
+
+
+@pytest.mark.parametrize(
+    "typed", ["green", "#12345", "#1234567", "#gggggg", "rgb(1, 2, 3)", "#fff; } body { display: none"]
+)
+def test_what_is_no_colour_is_refused_by_name(monkeypatch, typed):
+    monkeypatch.setenv("BRAND_ACCENT", typed)
+    with pytest.raises(ImproperlyConfigured, match="BRAND_ACCENT is no colour such as #0b5d4a"):
+        env.color("BRAND_ACCENT")
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.svg", LOGO), ("a.PNG", PNG), ("a.webp", b"RIFF0000WEBP")])
+def test_a_logo_is_a_file_that_pages_can_show(monkeypatch, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("BRAND_LOGO", str(tmp_path / name))
+    assert env.picture("BRAND_LOGO") == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("logo.gif", b"GIF89a", "is no SVG, PNG or WebP file"),
+        ("logo.png", LOGO, "is no SVG, PNG or WebP file"),
+        ("logo.svg", b"<html>", "is no SVG, PNG or WebP file"),
+        ("logo.svg", LOGO + b" " * 20_000, "has over 20 kB"),
+        ("logo.svg", None, "cannot be read"),
+    ],
+)
+def test_another_file_is_refused_by_name(monkeypatch, tmp_path, name, content, fault):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("BRAND_LOGO", str(tmp_path / name))
+    with pytest.raises(ImproperlyConfigured, match=f"BRAND_LOGO {fault}"):
+        env.picture("BRAND_LOGO")
+
+
+# --- What pages show --------------------------------------------------------------------------------------------------
+
+
+def brand_addresses(page: str) -> list[str]:
+    return re.findall(r'(?:href|src)="(/brand/[^"]+)"', page)
+
+
+def test_a_shop_without_a_brand_asks_for_nothing_more(client, settings):
+    settings.BRAND_COLOR = settings.BRAND_ACCENT = ""
+    settings.BRAND_LOGO = None
+    assert brand_addresses(client.get("/").content.decode()) == []
+
+
+def test_the_shop_s_colours_are_a_stylesheet_of_our_own_that_is_kept_for_ever(client, settings):
+    settings.BRAND_COLOR, settings.BRAND_ACCENT = "#7a1fa2", ""
+    [address] = brand_addresses(client.get("/").content.decode())
+    answer = client.get(address)
+    assert answer["Content-Type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer["Cache-Control"]
+    assert "--brand: #7a1fa2;" in answer.content.decode()
+    assert f"--mark: {palette.ACCENT};" in answer.content.decode()
+
+    settings.BRAND_COLOR = "#7a1fa3"
+    assert brand_addresses(client.get("/").content.decode()) != [address]
+    assert client.get(address).status_code == 404
+
+
+def test_the_logo_is_served_from_our_own_origin_and_says_the_business_name(client, settings, tmp_path):
+    settings.BRAND_LOGO, settings.BUSINESS_NAME = tmp_path / "logo.svg", "Concretos <Río>"
+    settings.BRAND_LOGO.write_bytes(LOGO)
+    page = client.get("/").content.decode()
+    [address] = brand_addresses(page)
+    assert f'<img src="{address}" alt="Concretos &lt;Río&gt;">' in page
+    answer = client.get(address)
+    assert (answer["Content-Type"], answer.content) == ("image/svg+xml", LOGO)
+    assert "script-src 'self'" in answer["Content-Security-Policy"]

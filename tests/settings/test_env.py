@@ -1,0 +1,658 @@
+"""Text from the environment: read into typed values one by one, and by a whole process as it starts."""
+
+import base64
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from settings import env
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Every variable that .env.example describes, set to nothing: a .env of the developer's own then fills in none.
+NOTHING_SET = dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
+SECRET_KEY = "k" * 50
+PRODUCTION = {"SECRET_KEY": SECRET_KEY, "WHATSAPP_NUMBER": "526561234567"}
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+
+
+def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program after Django's setup, with nothing in its environment but what is given."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import django; django.setup(); {program}"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings", **NOTHING_SET, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def refused(**environment: str) -> str:
+    """Start a process that must not start; return all that it said."""
+    process = python("print('started')", **PRODUCTION | environment)
+    assert process.returncode != 0
+    assert "started" not in process.stdout
+    assert "ImproperlyConfigured" in process.stderr
+    return process.stdout + process.stderr
+
+
+def setting(name: str, **environment: str):
+    """Start a process; return one of its settings."""
+    program = f"import json; from django.conf import settings; print(json.dumps(settings.{name}))"
+    process = python(program, **PRODUCTION | environment)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+# --- Texts, switches, numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("blue", "blue"), ("  blue\n", "blue"), ("", "red"), ("   ", "red"), ("$HOME", "$HOME")]
+)
+def test_a_text_is_read_as_it_stands_and_nothing_counts_as_not_set(monkeypatch, value, read):
+    monkeypatch.setenv("COLOUR", value)
+    assert env.text("COLOUR", default="red") == read
+
+
+def test_a_variable_that_is_not_there_has_its_default(monkeypatch):
+    monkeypatch.delenv("COLOUR", raising=False)
+    assert env.text("COLOUR") == ""
+    assert env.text("COLOUR", default="red") == "red"
+    assert env.boolean("COLOUR", default=True) is True
+    assert env.integer("COLOUR", 400) == 400
+    assert env.names("COLOUR", default=["red"]) == ["red"]
+    assert env.path("COLOUR", default=Path("red.toml")) == Path("red.toml")
+    assert env.choice("COLOUR", "red", allowed=("red", "blue")) == "red"
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_a_required_variable_set_to_nothing_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("COLOUR", value)
+    with pytest.raises(ImproperlyConfigured, match="COLOUR is not set"):
+        env.required("COLOUR")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("true", True), ("True", True), ("1", True), ("yes", True), ("ON", True), ("false", False), ("0", False)]
+    + [("no", False), ("Off", False), (" true ", True)],
+)
+def test_a_switch_is_read_in_its_usual_spellings(monkeypatch, value, read):
+    monkeypatch.setenv("SWITCH", value)
+    assert env.boolean("SWITCH", default=not read) is read
+
+
+@pytest.mark.parametrize("value", ["treu", "2", "-1", "enabled", "true # for now", "none"])
+def test_a_switch_in_any_other_spelling_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("SWITCH", value)
+    with pytest.raises(ImproperlyConfigured, match="SWITCH"):
+        env.boolean("SWITCH", default=False)
+
+
+def test_a_whole_number_is_read(monkeypatch):
+    monkeypatch.setenv("LEAD_WAIT_MS", " 250 ")
+    assert env.integer("LEAD_WAIT_MS", 400) == 250
+    monkeypatch.setenv("LEAD_WAIT_MS", "0")
+    assert env.integer("LEAD_WAIT_MS", 400) == 0
+
+
+@pytest.mark.parametrize("value", ["-1", "4.5", "4,5", "1e3", "soon", "400 ms", "１２", "9999999999", "9"])
+def test_anything_but_a_whole_number_from_the_least_up_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("LEAD_WAIT_MS", value)
+    with pytest.raises(ImproperlyConfigured, match="LEAD_WAIT_MS takes a whole number from 10 up"):
+        env.integer("LEAD_WAIT_MS", 400, at_least=10)
+
+
+def test_a_list_is_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("ALLOWED_HOSTS", "a.example.com, b.example.com,,")
+    assert env.names("ALLOWED_HOSTS", default=["localhost"]) == ["a.example.com", "b.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("526561234567", "526561234567"), ("+52 (656) 123-4567", "526561234567"), ("", "520000000000")],
+)
+def test_a_whatsapp_number_is_read_as_people_write_it(monkeypatch, value, number):
+    monkeypatch.setenv("WHATSAPP_NUMBER", value)
+    assert env.phone_number("WHATSAPP_NUMBER", demo="520000000000") == number
+
+
+@pytest.mark.parametrize(
+    "value", ["656", "0526561234567", "52656123456x", "5265612345678901", "٥٢٦٥٦١٢٣٤٥٦٧", "5٢٦٥٦١٢٣٤٥٦٧"]
+)
+def test_a_whatsapp_number_that_no_chat_opens_for_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("WHATSAPP_NUMBER", value)
+    with pytest.raises(ImproperlyConfigured, match="WHATSAPP_NUMBER"):
+        env.phone_number("WHATSAPP_NUMBER", demo="520000000000")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("WHATSAPP_NUMBER", ""),
+        ("WHATSAPP_NUMBER", "656 123"),
+        ("BUSINESS_TIME_ZONE", "Mars/Olympus_Mons"),
+        ("BUSINESS_TIME_ZONE", "America"),
+        ("BUSINESS_TIME_ZONE", "/etc/passwd"),
+        ("LANGUAGE_CODE", "es"),
+        ("LANGUAGE_CODE", "de"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_LEVEL", "info"),
+    ],
+)
+def test_a_value_that_cannot_be_used_stops_the_start_and_names_the_variable(name, value):
+    assert f"ImproperlyConfigured: {name} " in refused(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("TIME_ZONE", {"BUSINESS_TIME_ZONE": "America/Mexico_City"}, "America/Mexico_City"),
+        ("TIME_ZONE", {}, "America/Ciudad_Juarez"),
+        ("LANGUAGE_CODE", {"LANGUAGE_CODE": "en"}, "en"),
+        ("LANGUAGE_CODE", {}, "es-mx"),
+        ("LOG_LEVEL", {"LOG_LEVEL": "ERROR"}, "ERROR"),
+        ("BUSINESS_NAME", {"BUSINESS_NAME": "Concretos $ Ñ"}, "Concretos $ Ñ"),
+        ("BUSINESS_NAME", {}, "Folio"),
+        ("WHATSAPP_NUMBER", {"DEBUG": "true", "WHATSAPP_NUMBER": ""}, "520000000000"),
+        ("ALLOWED_HOSTS", {}, ["localhost", "127.0.0.1", "[::1]"]),
+    ],
+)
+def test_a_setting_is_what_the_environment_says_or_its_default(name, value, read):
+    assert setting(name, **value) == read
+
+
+# --- .env -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    """Forget the variables that a test loads from a file."""
+
+    def forget(*names: str) -> None:
+        for name in names:
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
+
+    return forget
+
+
+def test_a_file_gives_what_the_environment_does_not(monkeypatch, unset, tmp_path):
+    unset("COLOUR", "SIZE", "SHAPE")
+    monkeypatch.setenv("COLOUR", "red")
+    file = tmp_path / ".env"
+    file.write_text("# a comment\n\nCOLOUR=blue\nSIZE='10 m'\nexport SHAPE=r#und\n")
+
+    env.load_file(file)
+
+    assert [env.text(name) for name in ("COLOUR", "SIZE", "SHAPE")] == ["red", "10 m", "r#und"]
+
+
+def test_there_may_be_no_file(tmp_path):
+    env.load_file(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    "line", ["SECRET_KEY = S3cretW0rd", "SECRET_KEY: S3cretW0rd", " SECRET_KEY=S3cretW0rd", "S3cretW0rd"]
+)
+def test_a_line_that_cannot_be_read_stops_the_start_and_is_not_repeated(caplog, unset, tmp_path, line):
+    unset("COLOUR")
+    file = tmp_path / ".env"
+    file.write_text(f"COLOUR=blue\n{line}\n")
+
+    with pytest.raises(ImproperlyConfigured) as error:
+        env.load_file(file)
+
+    assert str(error.value) == "Line 2 of .env is not NAME=value."
+    assert "S3cretW0rd" not in caplog.text
+
+
+# --- The signing key ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "   "])
+def test_a_missing_secret_key_stops_the_start_in_production(value):
+    assert "ImproperlyConfigured: SECRET_KEY is not set" in refused(SECRET_KEY=value)
+
+
+def test_development_makes_a_secret_key_once_and_keeps_it_to_itself(monkeypatch, tmp_path):
+    monkeypatch.setenv("SECRET_KEY", "")
+    kept = tmp_path / "var" / "secret-key"
+
+    first = env.secret_key("SECRET_KEY", kept_in=kept)
+
+    assert len(first) >= 50
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert list(kept.parent.iterdir()) == [kept]
+    assert env.secret_key("SECRET_KEY", kept_in=kept) == first
+
+
+def test_two_developments_have_different_secret_keys(monkeypatch, tmp_path):
+    monkeypatch.setenv("SECRET_KEY", "")
+    keys = {env.secret_key("SECRET_KEY", kept_in=tmp_path / name) for name in ("one", "two")}
+    assert len(keys) == 2
+
+
+def test_a_secret_key_of_one_s_own_is_taken_even_in_development(monkeypatch, tmp_path):
+    monkeypatch.setenv("SECRET_KEY", "$mine")
+    assert env.secret_key("SECRET_KEY", kept_in=tmp_path / "secret-key") == "$mine"
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- A database that cannot be used: the site starts ------------------------------------------------------------------
+
+TRY_THE_DATABASE = """
+import json, time
+from django.conf import settings
+from django.db import OperationalError, connection
+started = time.monotonic()
+try:
+    connection.ensure_connection()
+    error = ""
+except OperationalError as refused:
+    error = str(refused)
+seconds = time.monotonic() - started
+print(json.dumps({
+    "fault": settings.DATABASE_FAULT, "warnings": settings.DATABASE_WARNINGS, "error": error, "seconds": seconds
+}))
+"""
+
+
+def tried(database_url: str, **environment: str) -> tuple[dict, str]:
+    """Start a process and connect; return what came of it, and all that the process said."""
+    process = python(f"exec({TRY_THE_DATABASE!r})", **PRODUCTION | environment, DATABASE_URL=database_url)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout), process.stdout + process.stderr
+
+
+# The password, wherever there is one, is S3cret and W0rd with something in between.
+BAD_URLS = {
+    "empty": "",
+    "garbage": "garbage",
+    "another kind": "mysql://shop:S3cretW0rd@db.example.com/shop",
+    "no scheme": "shop:S3cretW0rd@db.example.com/shop",
+    "placeholder": "postgresql://postgres.project:[YOUR-PASSWORD]@pooler.example.com:5432/postgres",
+    "placeholder, kept around": "postgresql://postgres.project:[S3cretW0rd]@pooler.example.com:5432/postgres",
+    "bare #": "postgresql://shop:S3cret#W0rd@db.example.com:5432/shop",
+    "bare # after digits": "postgresql://shop:12#S3cretW0rd@db.example.com:5432/shop",
+    "bare # at the end": "postgresql://shop:S3cretW0rd@db.example.com:5432/shop#",
+    "bare [": "postgresql://shop:S3cret[W0rd@db.example.com:5432/shop",
+    "bare ]": "postgresql://shop:S3cret]W0rd@db.example.com:5432/shop",
+    "bare /": "postgresql://shop:S3cret/W0rd@db.example.com:5432/shop",
+    "bare / after digits": "postgresql://shop:12/S3cretW0rd@db.example.com:5432/shop",
+    "bare / and @": "postgresql://shop:S3cret@1/W0rd@db.example.com:5432/shop",
+    "bare ?": "postgresql://shop:S3cret?W0rd@db.example.com:5432/shop",
+    "bare ? after digits": "postgresql://shop:12?S3cretW0rd@db.example.com:5432/shop",
+    "no database": "postgresql://shop:S3cretW0rd@db.example.com:5432",
+    "no database, slash": "postgresql://shop:S3cretW0rd@db.example.com:5432/",
+    "no host": "postgresql://shop:S3cretW0rd@/shop",
+    "no host at all": "postgresql:///shop",
+    "empty host": "postgresql://shop:S3cretW0rd@/shop?host=",
+    "host placeholder": "postgresql://shop:S3cretW0rd@[HOST]:5432/shop",
+    "port of letters": "postgresql://shop:S3cretW0rd@db.example.com:port/shop",
+    "port too high": "postgresql://shop:S3cretW0rd@db.example.com:65536/shop",
+    "port 0": "postgresql://shop:S3cretW0rd@db.example.com:0/shop",
+}
+
+
+@pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
+def test_a_database_url_that_cannot_be_used_is_named_and_not_repeated(monkeypatch, url):
+    monkeypatch.setenv("DATABASE_URL", url)
+    database = env.database("DATABASE_URL", ca="DATABASE_CA")
+    assert database.fault.startswith("DATABASE_URL ")
+    assert database.kind == "none"
+    assert "S3cret" not in str(database)
+    assert "W0rd" not in str(database)
+
+
+@pytest.mark.parametrize("kind", ["empty", "garbage", "another kind", "bare #", "bare / after digits", "no host"])
+def test_a_site_with_such_a_url_starts_says_so_and_is_refused_at_once(kind):
+    result, said = tried(BAD_URLS[kind])
+
+    assert result["fault"].startswith("DATABASE_URL ")
+    assert f"{result['fault']} Customers pass" in said
+    assert "DATABASE_URL cannot be used" in result["error"]
+    assert result["seconds"] < 1
+    assert not [trace for trace in ("S3cret", "W0rd") if trace in said]
+
+
+def test_a_database_url_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert env.database("DATABASE_URL", ca="DATABASE_CA").fault == "DATABASE_URL is not set."
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("mysql://shop@db.example.com/shop", "postgresql://"),
+        ("postgresql://shop:[YOUR-PASSWORD]@db.example.com/shop", "placeholder"),
+        ("postgresql://shop:a#b@db.example.com/shop", "%23"),
+        ("postgresql://shop:1#b@db.example.com/shop", "%23"),
+        ("postgresql://shop:a[b@db.example.com/shop", "%5B"),
+        ("postgresql://shop:1/b@db.example.com/shop", "%2F"),
+        ("postgresql://shop:a@db.example.com:0/shop", "port"),
+        ("postgresql://shop:a@/shop", "host"),
+        ("postgresql://shop:a@db.example.com", "database"),
+    ],
+)
+def test_a_fault_says_what_to_do(monkeypatch, url, advice):
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert advice in env.database("DATABASE_URL", ca="DATABASE_CA").fault.replace("DATABASE_URL", "")
+
+
+# --- A database that can be used --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Read a database URL that can be used, and has nothing to be put right."""
+    monkeypatch.setenv("DATABASE_CA", "")
+
+    def database(url: str) -> env.Database:
+        monkeypatch.setenv("DATABASE_URL", url)
+        database = env.database("DATABASE_URL", ca="DATABASE_CA")
+        assert (database.fault, database.warnings) == ("", ())
+        return database
+
+    return database
+
+
+def test_every_part_of_a_database_url_is_read(read):
+    url = "postgres://postgres.project:S3cret@db.example.com:5433/postgres?sslmode=require&connect_timeout=5"
+    assert read(url).config | {"ENGINE": ""} == {
+        "ENGINE": "",
+        "NAME": "postgres",
+        "USER": "postgres.project",
+        "PASSWORD": "S3cret",
+        "HOST": "db.example.com",
+        "PORT": 5433,
+        "OPTIONS": {"sslmode": "require", "connect_timeout": 5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("a%23b", "a#b"),
+        ("a%5Bb%5D", "a[b]"),
+        ("a%2Fb%3Fc", "a/b?c"),
+        ("a%40b%3Ac", "a@b:c"),
+        ("a%25b", "a%b"),
+        ("a%C3%B1", "añ"),
+        ("a+b", "a+b"),
+        # These do no harm as they are.
+        ("a@b", "a@b"),
+        ("a:b", "a:b"),
+        ("$a", "$a"),
+        ("100%", "100%"),
+    ],
+)
+def test_a_password_is_decoded(read, written, password):
+    config = read(f"postgresql://shop:{written}@db.example.com:5432/shop").config
+    assert (config["USER"], config["PASSWORD"]) == ("shop", password)
+    assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.com", 5432, "shop")
+
+
+def test_a_socket_s_directory_may_stand_for_the_host(read):
+    config = read("postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres").config
+    assert (config["HOST"], config["OPTIONS"]) == ("", {"host": "/tmp/postgres"})
+
+
+REF = "abcdefghijklmnopqrst"
+POOLER = f"postgresql://postgres.{REF}:S3cret@aws-0-us-east-1.pooler.supabase.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        (f"postgresql://postgres:S3cret@db.{REF}.supabase.co:5432/postgres", "direct"),
+        (f"postgresql://postgres:S3cret@DB.{REF}.SUPABASE.CO/postgres", "direct"),
+        (f"{POOLER}:5432/postgres", "session pooler"),
+        (f"{POOLER}/postgres", "session pooler"),
+        (f"{POOLER}:6543/postgres", "transaction pooler"),
+        (f"{POOLER}:6543/postgres?pgbouncer=true", "transaction pooler"),
+        (f"postgresql://postgres:S3cret@db.{REF}.supabase.co:6543/postgres", "transaction pooler"),
+        ("postgresql://postgres.shop:S3cret@supabase.example.com:6543/postgres", "transaction pooler"),
+        ("postgresql://shop@db.example.com/shop?pgbouncer=true", "transaction pooler"),
+        ("postgresql://shop@db.example.com/shop?pgbouncer=false", "other"),
+        ("postgresql://shop@db.example.com/shop", "other"),
+        ("postgresql://shop@db.example.com/shop?port=5432", "other"),
+        ("postgresql://shop@db.example.com/shop?port=garbage", "other"),
+        ("postgresql://shop@supabase.co.example.com/shop", "other"),
+        ("postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres", "other"),
+    ],
+)
+def test_the_kind_of_connection_is_known_by_its_url(read, url, kind):
+    assert read(url).kind == kind
+
+
+@pytest.mark.parametrize("url", [f"{POOLER}:6543/postgres", "postgresql://shop@db.example.com/shop?pgbouncer=true"])
+def test_no_statement_is_prepared_where_it_would_be_lost(read, url):
+    assert read(url).config["OPTIONS"]["prepare_threshold"] is None
+
+
+def test_a_user_that_the_shared_pooler_does_not_know_is_a_warning(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:S3cret@aws-0-us-east-1.pooler.supabase.com:6543/postgres")
+    (warning,) = env.database("DATABASE_URL", ca="DATABASE_CA").warnings
+    assert warning == "DATABASE_URL: the pooler's user is role.project, such as postgres.abcdefghijklmnopqrst."
+
+
+def test_the_real_database_answers():
+    result, _ = tried(DATABASE_URL)
+    assert (result["fault"], result["warnings"], result["error"]) == ("", [], "")
+
+
+def test_parameters_that_postgres_does_not_know_are_left_out_with_a_warning():
+    more = "&" if "?" in DATABASE_URL else "?"
+    result, said = tried(f"{DATABASE_URL}{more}schema=shop&connection_limit=1&application_name=quotes")
+    assert (result["fault"], result["error"]) == ("", "")
+    assert result["warnings"] == [
+        "DATABASE_URL: the parameter 'schema' is not one of Postgres's and was left out.",
+        "DATABASE_URL: the parameter 'connection_limit' is not one of Postgres's and was left out.",
+    ]
+    assert all(warning in said for warning in result["warnings"])
+
+
+def test_the_url_s_own_parameters_win_over_ours():
+    url = f"{POOLER}/postgres?application_name=quotes&sslmode=disable"
+    options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url)
+    assert (options["application_name"], options["sslmode"]) == ("quotes", "disable")
+    assert options["keepalives_idle"] == 15
+
+
+# --- TLS; test_connections.py has a server with it --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", [f"db.{REF}.supabase.co", "aws-0-us-east-1.pooler.supabase.com"])
+def test_a_connection_to_supabase_is_encrypted_without_being_told(read, host):
+    assert read(f"postgresql://postgres.{REF}@{host}/postgres").config["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_of_tls_with_others_nothing_is_said(read):
+    assert read("postgresql://shop@db.example.com/shop").config["OPTIONS"] == {}
+
+
+@pytest.mark.parametrize("content", [None, "", "garbage"], ids=["missing", "empty", "garbage"])
+def test_a_site_with_a_certificate_that_cannot_be_read_starts_says_so_and_is_refused_at_once(tmp_path, content):
+    certificate = tmp_path / "ca.crt"
+    if content is not None:
+        certificate.write_text(content)
+
+    result, said = tried(DATABASE_URL, DATABASE_CA=str(certificate))
+
+    assert result["fault"] == f"DATABASE_CA is no file with a certificate that can be read: {certificate}"
+    assert f"{result['fault']} Customers pass" in said
+    assert "DATABASE_CA cannot be used" in result["error"]
+    assert result["seconds"] < 1
+
+
+# --- Supabase's service key -------------------------------------------------------------------------------------------
+
+
+NOT_A_SERVICE_KEY = "is not a service key: it begins with sb_secret_, or is a JWT whose role is service_role."
+
+
+def a_jwt(**claims: str) -> str:
+    """Return a token of Supabase's shape: header, claims, signature."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)] + [b"a signature" * 3]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+SERVICE_JWT = a_jwt(iss="supabase", ref="project", role="service_role")
+ANON_JWT = a_jwt(iss="supabase", ref="project", role="anon")
+SERVICE_KEY = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"
+
+
+@pytest.mark.parametrize("value", [SERVICE_JWT, SERVICE_KEY, f" {SERVICE_KEY}\n"])
+def test_a_service_key_is_taken(monkeypatch, value):
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", value)
+    assert env.service_role_key("SUPABASE_SERVICE_ROLE_KEY") == value.strip()
+
+
+def test_there_may_be_no_service_key(monkeypatch):
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "")
+    assert env.service_role_key("SUPABASE_SERVICE_ROLE_KEY") == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ANON_JWT,
+        a_jwt(role="authenticated"),
+        a_jwt(iss="service_role"),
+        "sb_publishable_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz",
+        "sb_secret_",
+        "sb_secret_short",
+        f"{SERVICE_KEY} and more",
+        SERVICE_JWT.rpartition(".")[0],
+        "a.b.c",
+        "a.ñ.c",
+        f"a.{base64.urlsafe_b64encode(b'[1, 2]').decode()}.c",
+        "S3cretW0rd",
+    ],
+)
+def test_any_other_key_is_refused_and_not_repeated(monkeypatch, value):
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", value)
+    with pytest.raises(ImproperlyConfigured) as error:
+        env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
+    assert str(error.value) == f"SUPABASE_SERVICE_ROLE_KEY {NOT_A_SERVICE_KEY}"
+
+
+def test_a_key_of_the_wrong_kind_stops_the_start():
+    said = refused(SUPABASE_SERVICE_ROLE_KEY=ANON_JWT)
+    assert "ImproperlyConfigured: SUPABASE_SERVICE_ROLE_KEY " in said
+    assert ANON_JWT not in said
+
+
+# --- Secrets in public places -----------------------------------------------------------------------------------------
+
+SECRETS = {
+    "SECRET_KEY": SECRET_KEY,
+    "DATABASE_URL": "postgresql://shop:S3cret%2FW0rd@db.example.com:5432/shop",
+    "SUPABASE_SERVICE_ROLE_KEY": SERVICE_JWT,
+}
+# By name the value does not matter.
+PUBLIC_NAMES = [
+    "NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY",
+    "NEXT_PUBLIC_SERVICE_KEY",
+    "NEXT_PUBLIC_CLIENT_SECRET",
+    "NUXT_PUBLIC_SECRET_KEY",
+    "EXPO_PUBLIC_DATABASE_URL",
+    "VITE_DATABASE_MIGRATION_URL",
+    "PUBLIC_DATABASE_URL",
+    "VITE_SECRET_KEY",
+    "REACT_APP_SUPABASE_SERVICE_ROLE_KEY",
+    "VUE_APP_SECRET_KEY",
+    "GATSBY_DATABASE_URL",
+]
+PUBLIC_VALUES = {
+    "the service key": SERVICE_JWT,
+    "the service key, around it a line": f" {SERVICE_JWT}\n",
+    "another service key": SERVICE_KEY,
+    "the signing key": SECRET_KEY,
+    "the signing key, within": f"key={SECRET_KEY};",
+    "the database": SECRETS["DATABASE_URL"],
+    "the database's password": "S3cret/W0rd",
+    "the database's password, encoded": "postgresql://shop:S3cret%2FW0rd@pooler.example.com:6543/shop",
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC_NAMES)
+def test_the_name_of_a_secret_under_a_public_prefix_is_refused(name):
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} is the name of a secret") as error:
+        env.refuse_public_secrets({name: "x1y2z3"})
+    assert "x1y2z3" not in str(error.value)
+
+
+@pytest.mark.parametrize("prefix", ["NEXT_PUBLIC_", "PUBLIC_", "VITE_", "REACT_APP_"])
+@pytest.mark.parametrize("value", PUBLIC_VALUES.values(), ids=PUBLIC_VALUES)
+def test_the_value_of_a_secret_under_a_public_prefix_is_refused(prefix, value):
+    name = f"{prefix}COLOUR"
+    with pytest.raises(ImproperlyConfigured) as error:
+        env.refuse_public_secrets(SECRETS | {name: value})
+    assert str(error.value) == f"{name} holds a secret, and {prefix} makes it public."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NEXT_PUBLIC_SUPABASE_ANON_KEY", ANON_JWT),
+        ("NEXT_PUBLIC_SUPABASE_URL", "https://project.supabase.co"),
+        ("NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY", "sb_publishable_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"),
+        ("NEXT_PUBLIC_SENTRY_DSN", "https://0123456789abcdef@o1.ingest.sentry.io/1"),
+        ("PUBLIC_URL", ""),
+        ("OTHER_SECRET_KEY", SECRET_KEY),
+        ("SECRETARY", "S3cret/W0rd"),
+    ],
+)
+def test_what_is_public_by_nature_or_under_no_public_prefix_is_fine(name, value):
+    # Browsers report to the same Sentry project as the server: its DSN is no secret.
+    env.refuse_public_secrets(SECRETS | {"SENTRY_DSN": "https://0123456789abcdef@o1.ingest.sentry.io/1", name: value})
+
+
+def test_a_short_password_does_not_turn_every_public_value_into_a_secret():
+    env.refuse_public_secrets({"DATABASE_URL": "postgresql://shop:shop@db/shop", "VITE_TITLE": "The shop"})
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        {"NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY": "S3cretW0rd"},
+        {"NEXT_PUBLIC_COLOUR": SERVICE_JWT},
+        {"VITE_COLOUR": SECRET_KEY},
+        {"PUBLIC_COLOUR": "S3cret/W0rd"},
+    ],
+)
+def test_a_secret_in_a_public_place_stops_the_start_and_is_not_repeated(public):
+    (name,) = public
+    said = refused(**SECRETS, **public)
+    assert f"ImproperlyConfigured: {name} " in said
+    assert not [secret for secret in (*SECRETS.values(), *public.values()) if secret in said]
+
+
+def test_a_start_with_every_secret_in_its_place_says_none_of_them():
+    process = python("print('started')", **PRODUCTION | SECRETS)
+    assert process.stdout == "started\n"
+    assert not [secret for secret in (*SECRETS.values(), "S3cret") if secret in process.stderr]
+
+
+@pytest.mark.parametrize("value", ["G-AB12CD34EF", ""])
+def test_an_id_of_one_spelling_is_taken_as_it_is(monkeypatch, value):
+    monkeypatch.setenv("GA4_MEASUREMENT_ID", value)
+    assert env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF") == value
+
+
+@pytest.mark.parametrize("value", ["UA-12345-1", "g-ab12", "G-AB12 ", 'G-1"><script>'])
+def test_an_id_of_another_spelling_is_refused(monkeypatch, value):
+    monkeypatch.setenv("GA4_MEASUREMENT_ID", f"{value}x")
+    with pytest.raises(ImproperlyConfigured, match=r"^GA4_MEASUREMENT_ID is not like G-AB12CD34EF\.$"):
+        env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")

@@ -1,0 +1,278 @@
+"""Every way to connect, on the real thing: TLS that knows its server, a transaction pooler, another way to migrate."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.support import live
+from tests.support.customers import PERSON, a_token
+from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.lacking import postgres_with_tls
+from tests.support.live import NOBODY_LISTENS, ROOT
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+
+
+def manage(*arguments: str, database_url: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    environment = live.environment(database_url, **changes)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def asked(sql: str, database_url: str, **changes: str) -> str:
+    """Connect as the site does and ask for one value; return it, or the error."""
+    program = f"from django.db import connection as c; cursor = c.cursor(); cursor.execute({sql!r}); "
+    program += "print(cursor.fetchone()[0])"
+    done = manage("shell", "-v0", "-c", program, database_url=database_url, **changes)
+    return (done.stdout or done.stderr.splitlines()[-1]).strip()
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A certificate authority. certificate: the file that whoever trusts it needs."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self._name, self._key = named(name), ec.generate_private_key(ec.SECP256R1())
+        own = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+        self.certificate = directory / f"{name}.crt"
+        self.certificate.write_bytes(own.public_bytes(serialization.Encoding.PEM))
+
+    def certify(self, host: str, directory: Path) -> None:
+        """Write server.crt and server.key for a host."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._signed(named(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (directory / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (directory / "server.key").touch(mode=0o600)
+        (directory / "server.key").write_bytes(key.private_bytes(*form))
+
+    def _signed(self, name: x509.Name, key: Any, extension: x509.ExtensionType) -> x509.Certificate:
+        now = datetime.now(UTC)
+        certificate = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
+        certificate = certificate.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        return certificate.add_extension(extension, critical=True).sign(self._key, hashes.SHA256())
+
+
+def named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+@dataclass(frozen=True)
+class TlsServer:
+    """A Postgres that takes encrypted connections only; its certificate is for the host `localhost`."""
+
+    port: int
+    ca: str
+    another_ca: str
+
+    def url(self, host: str = "localhost", query: str = "") -> str:
+        return f"postgresql://postgres@{host}:{self.port}/postgres?{query}"
+
+    def answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url()).close()
+            return True
+        return False
+
+
+@pytest.fixture(scope="module")
+def tls() -> Iterator[TlsServer]:
+    programs = postgres_with_tls()
+    assert programs
+    with TemporaryDirectory(prefix="folio-tls-") as name, socket.create_server(("127.0.0.1", 0)) as free:
+        directory, data, log = Path(name), Path(name, "data"), Path(name, "log")
+        directory.chmod(0o711)
+        data.mkdir(mode=0o700)
+        account: dict[str, Any] = {}
+        if os.geteuid() == 0:  # Postgres refuses to run as root
+            account = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            shutil.chown(data, "nobody", "nogroup")
+        initdb = [programs / "initdb", "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", data]
+        subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **account)
+        ours, another = Authority("ours", directory), Authority("another", directory)
+        ours.certify("localhost", data)
+        (data / "pg_hba.conf").write_text("hostssl all all all trust\n")
+        for file in ("server.crt", "server.key") if account else ():
+            shutil.chown(data / file, "nobody", "nogroup")
+        port = free.getsockname()[1]
+        free.close()
+        server = TlsServer(port, str(ours.certificate), str(another.certificate))
+        postgres = [programs / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "ssl=on", "-c", "fsync=off"]
+        with log.open("wb") as output, subprocess.Popen(postgres, cwd="/", stderr=output, **account) as process:
+            try:
+                eventually(server.answers, or_show=log.read_text)
+                yield server
+            finally:
+                process.send_signal(signal.SIGINT)  # at once, whoever is connected
+
+
+IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_a_server_with_a_certificate_by_the_right_authority_is_connected_to(tls):
+    assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca) == "True"
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_what_the_url_says_of_tls_does_not_weaken_that(tls):
+    refusal = asked(IS_ENCRYPTED, tls.url(query="sslmode=prefer"), DATABASE_CA=tls.another_ca)
+    assert "certificate verify failed" in refusal
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_a_server_with_a_certificate_by_another_authority_is_refused(tls):
+    assert "certificate verify failed" in asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.another_ca)
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_a_server_with_a_certificate_for_another_host_is_refused(tls):
+    refusal = asked(IS_ENCRYPTED, tls.url("127.0.0.1"), DATABASE_CA=tls.ca)
+    assert 'does not match host name "127.0.0.1"' in refusal
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
+    with live.site(tls.url(), DATABASE_CA=tls.another_ca) as site:
+        answer = site.post("/checkout/", {"token": a_token(site), **PERSON})
+        assert (answer.status, answer.location.partition("?")[0]) == (303, f"https://wa.me/{live.WHATSAPP_NUMBER}")
+        assert eventually(lambda: site.get("/healthz").json["database"] == "down")
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
+    with live.site(tls.url(), DATABASE_CA=f"{tls.ca}.gone") as site:
+        assert site.post("/checkout/", {"token": a_token(site), **PERSON}).status == 303
+        assert f"ERROR leads.apps DATABASE_CA is no file with a certificate that can be read: {tls.ca}.gone" in site.log
+
+
+# --- A transaction pooler, which the other tests run through, too -----------------------------------------------------
+
+
+@contextmanager
+def pooler(database_url: str = DATABASE_URL) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a PgBouncer in front of the server until the end; yield the process and the URL that its command finds."""
+    command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", 'echo "$DATABASE_URL"; exec cat']
+    environment = os.environ | {"DATABASE_URL": database_url}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process, process.stdout.readline().strip()
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """Yield the name of a database without tables."""
+    with psycopg.connect(DATABASE_URL, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty")
+        yield "empty"
+        connection.execute("DROP DATABASE empty WITH (FORCE)")
+
+
+def leading_to(database: str, url: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+@pytest.mark.needs("pgbouncer")
+def test_what_the_pooler_run_finds_is_a_transaction_pooler():
+    with pooler() as (_, url):
+        kind = "from django.conf import settings; print(settings.DATABASE_KIND)"
+        assert manage("shell", "-v0", "-c", kind, database_url=url).stdout == "transaction pooler\n"
+        with psycopg.connect(url.removesuffix("&pgbouncer=true"), autocommit=True, prepare_threshold=None) as client:
+            sessions = set()
+            assert eventually(
+                lambda: sessions.add(client.execute("SELECT pg_backend_pid()").fetchone()) or len(sessions) > 1
+            )
+
+
+@pytest.mark.needs("pgbouncer")
+def test_an_empty_database_is_migrated_through_the_pooler(empty_database):
+    with pooler() as (_, url):
+        through_the_pooler = leading_to(empty_database, url)
+        migrated = manage("migrate", database_url=through_the_pooler)
+        assert migrated.returncode == 0, migrated.stderr
+        assert asked("SELECT count(*) FROM leads", through_the_pooler) == "0"
+        assert manage("migrate", "--check", database_url=through_the_pooler).returncode == 0
+
+
+def processes_with(trace: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [process.parent.name] if trace in process.read_text(errors="replace") else []
+    return found
+
+
+@pytest.mark.needs("pgbouncer")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_pooler_is_left_however_its_command_ends(number):
+    with pooler() as (process, url):
+        (directory,) = parse_qs(urlsplit(url).query)["host"]
+        assert processes_with(directory)
+        process.send_signal(number)
+        assert eventually(lambda: not processes_with(directory))
+        assert process.wait(PATIENCE_S) in (128 + number, -number)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.mark.needs("pgbouncer")
+def test_the_command_s_exit_status_is_the_pooler_s():
+    command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", "exit 3"]
+    assert subprocess.run(command).returncode == 3
+
+
+# --- Another way to migrate -----------------------------------------------------------------------------------------
+
+
+def test_migrate_goes_the_other_way_with_all_that_follows_it(empty_database):
+    # Whatever asked DATABASE_URL for a connection would find nobody there.
+    usual, other = leading_to(empty_database, NOBODY_LISTENS), leading_to(empty_database, DATABASE_URL)
+    migrated = manage("migrate", database_url=usual, DATABASE_MIGRATION_URL=other)
+    assert migrated.returncode == 0, migrated.stderr
+    assert asked("SELECT count(*) FROM leads", other) == "0"
+    assert int(asked("SELECT count(*) FROM auth_permission", other)) > 0
+
+
+@pytest.mark.needs("postgres with TLS")
+def test_the_site_goes_on_by_its_usual_way(tls):
+    refused = tls.url("127.0.0.1")
+    assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca, DATABASE_MIGRATION_URL=refused) == "True"
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"DATABASE_MIGRATION_URL": "garbage"}, "DATABASE_MIGRATION_URL cannot be used"),
+        ({"DATABASE_MIGRATION_URL": DATABASE_URL, "DATABASE_CA": "/nowhere"}, "DATABASE_CA cannot be used"),
+    ],
+)
+def test_migrate_refuses_another_way_that_cannot_be_used(changes, cause):
+    migrated = manage("migrate", database_url=DATABASE_URL, **changes)
+    assert migrated.returncode == 1
+    assert cause in migrated.stderr
+
+
+def test_another_way_that_cannot_be_used_is_a_warning_of_every_day():
+    checked = manage("check", database_url=DATABASE_URL, DATABASE_MIGRATION_URL="garbage")
+    assert checked.returncode == 0
+    assert "?: (leads.W002) DATABASE_MIGRATION_URL does not begin with postgresql://." in checked.stderr

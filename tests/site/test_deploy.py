@@ -1,0 +1,293 @@
+"""A release as a host makes it: the Procfile in a clean clone, docs/deploy.md to the letter, the host's proxy."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection, migrations, models
+from django.db.migrations.loader import MigrationLoader
+
+from tests.support import live
+from tests.support.customers import a_quote, check_out_with
+from tests.support.eventually import eventually
+from tests.support.live import ROOT, Postgres, Site
+from tests.support.release import blocks, clone, follow, processes, serving, shell
+
+HOST = "quotes.example.com"
+KEY = "as long as what the document's command prints, and known to these tests alone"
+PASSWORD = "a password of ana's own"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with live.postgres() as server:
+        yield server
+
+
+def empty_database(server: Postgres, name: str) -> Postgres:
+    server.query(f"CREATE DATABASE {name}")
+    return Postgres(server.url.replace("/postgres?", f"/{name}?"), server.data, server.data)
+
+
+def production(database_url: str, directory: Path, **changes: str) -> dict[str, str]:
+    outbox = {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
+    hosts = f"{HOST},127.0.0.1"
+    return live.environment(database_url, **{"SECRET_KEY": KEY, "ALLOWED_HOSTS": hosts, **outbox, **changes})
+
+
+@pytest.fixture(scope="module")
+def postgres(server: Postgres) -> Postgres:
+    return empty_database(server, "released")
+
+
+# --- From a clean clone to customers ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def released(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
+    """The site after both processes of the Procfile ran, and what `release` said. No proxy of this machine is known."""
+    directory = tmp_path_factory.mktemp("host")
+    project = clone(directory / "folio")
+    environment = production(postgres.url, directory, FORWARDED_ALLOW_IPS="192.0.2.1")
+    release = shell(processes()["release"], cwd=project, environment=environment)
+    assert release.returncode == 0, release.stderr
+    with serving(project, environment, directory / "log") as site:
+        yield site, release.stdout
+
+
+def test_the_release_step_does_all_that_a_site_needs(released, postgres):
+    _, said = released
+    assert "catalogues compiled" in said
+    assert "static files copied" in said
+    assert "System check identified no issues" in said
+    assert "Applying leads.0001_lead... OK" in said
+    groups = {row["name"] for row in postgres.query("SELECT name FROM auth_group")}
+    assert {"Sales", "Sales manager", "Owner"} <= groups
+
+
+def test_a_released_site_serves_customers_in_their_language_with_its_styles(released, postgres):
+    site, _ = released
+    page = site.get("/")
+    [style] = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
+    assert site.get(style).status == 200
+    assert '<html lang="es-mx">' in page.text
+    assert "Servicio" in page.text or "Cotiza" in page.text
+    folio = check_out_with(site, a_quote(site)).json["folio"]
+    assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE folio = %s", folio))
+
+
+def test_a_second_release_of_the_same_changes_nothing(released, postgres):
+    site, _ = released
+    project = Path(f"/proc/{site.process.pid}/cwd").resolve()
+    again = shell(processes()["release"], cwd=project, environment=site.environment)
+    assert again.returncode == 0, again.stderr
+    assert "0 catalogues compiled" in again.stdout
+    assert "No migrations to apply" in again.stdout
+    assert "0 created, 0 permissions granted, 0 revoked" in again.stdout
+
+
+def test_a_release_without_a_database_stops_and_says_why(tmp_path):
+    project = clone(tmp_path / "folio")
+    environment = production(live.NOBODY_LISTENS, tmp_path)
+    release = shell(processes()["release"], cwd=project, environment=environment)
+    assert release.returncode != 0
+    assert "port 1 failed: Connection refused" in release.stderr.splitlines()[-2:][0] + release.stderr.splitlines()[-1]
+    assert "created" not in release.stdout
+
+
+def test_the_site_starts_without_a_build_a_release_or_a_database(tmp_path):
+    project = clone(tmp_path / "folio")
+    with serving(project, production(live.NOBODY_LISTENS, tmp_path), tmp_path / "log") as site:
+        assert "warning" in check_out_with(site, a_quote(site)).json
+        [style] = re.findall(r'href="(/static/[^"]+\.css)"', site.get("/").text)
+        assert site.get(style).status == 200
+
+
+# --- Behind the host's proxy ------------------------------------------------------------------------------------------
+
+HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Port": "443"}
+
+
+def test_plain_http_is_redirected_once(released):
+    site, _ = released
+    answer = site.get("/", **{**HTTPS, "X-Forwarded-Proto": "http"})
+    assert (answer.status, answer.location) == (301, f"https://{HOST}/")
+    assert site.get("/", **HTTPS).status == 200
+
+
+def test_links_are_https_and_have_the_public_name(released):
+    site, _ = released
+    body = {"lines": [{"product": "concrete", "options": {"strength": "200", "service": "direct"}}]}
+    body["lines"][0] |= {"measure": {"kind": "volume", "m3": "5"}, "extras": []}
+    assert site.post_json("/quote/", body, **HTTPS).json["url"].startswith(f"https://{HOST}/q/")
+
+
+def test_staff_log_in_without_naming_the_origin(released):
+    site, _ = released
+    environment = {**site.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    live.manage("createsuperuser", "--noinput", "--username=eva", "--email=eva@example.com", environment=environment)
+    form = site.get("/admin/login/", **HTTPS)
+    [cookie] = (header.split(";")[0] for header in form.headers.get_all("Set-Cookie"))
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
+    fields = {"csrfmiddlewaretoken": csrf, "login": "eva", "password": PASSWORD}
+    answer = site.post("/admin/login/", fields, Cookie=cookie, Origin=f"https://{HOST}", **HTTPS)
+    assert (answer.status, answer.location) == (302, "/admin/")
+
+
+# --- Gunicorn's settings from the environment -------------------------------------------------------------------------
+
+
+def gunicorn_settings(**changes: str) -> dict[str, str]:
+    ours = live.environment(live.NOBODY_LISTENS)
+    environment = {name: value for name, value in ours.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS")}
+    command = [sys.executable, "-m", "gunicorn", "--print-config", "settings.wsgi"]
+    done = subprocess.run(command, cwd=ROOT, env=environment | changes, capture_output=True, text=True, check=True)
+    return dict(re.findall(r"^(\w+)\s+= (.*)$", done.stdout, re.MULTILINE))
+
+
+def test_the_defaults_are_the_measured_ones():
+    found = gunicorn_settings()
+    assert (found["worker_class"], found["workers"], found["threads"]) == ("gthread", "2", "4")
+    # Heroku's router keeps an idle connection for 90 s: whoever lets go first must be the router.
+    assert int(found["keepalive"]) > 90
+    assert found["accesslog"] == "None"
+
+
+def test_a_host_sets_the_port_and_how_many_processes_and_threads():
+    found = gunicorn_settings(WEB_CONCURRENCY="3", WEB_THREADS="6", PORT="5000")
+    assert (found["workers"], found["threads"], found["bind"]) == ("3", "6", "['0.0.0.0:5000']")
+
+
+# --- The document -----------------------------------------------------------------------------------------------------
+
+
+def test_the_document_s_own_steps_lead_to_a_healthy_site(server, tmp_path):
+    postgres = empty_database(server, "documented")
+    project = clone(tmp_path / "folio")
+    [variables] = [block.text for block in blocks("deploy.md") if block.language == "dotenv"]
+    [example] = re.findall(r"^DATABASE_URL=(.*)$", variables, re.MULTILINE)
+    key = a_key(project, environment=production("", tmp_path))
+    variables = variables.replace(example, postgres.url).replace("paste-what-the-command-printed", key)
+    (project / ".env").write_text(variables)
+    # What .env says counts only where the environment says nothing at all.
+    named = re.findall(r"^(\w+)=", variables, re.MULTILINE)
+    environment = {name: value for name, value in production("", tmp_path).items() if name not in named}
+
+    follow("deploy.md", "3. The release", environment=environment, cwd=project)
+    [login] = [block.text for block in blocks("deploy.md") if block.heading == "4. The first login"]
+    made = shell(login, cwd=project, environment=environment, typed=f"{PASSWORD}\n")
+    assert made.returncode == 0, made.stderr
+    [staff] = postgres.query("SELECT username, is_superuser FROM auth_user WHERE username = 'ana'")
+    assert staff["is_superuser"]
+    [examined] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
+    assert not [line for line in examined.splitlines() if line.startswith("error")]
+
+
+def a_key(project: Path, *, environment: dict[str, str]) -> str:
+    [command] = [b.text for b in blocks("deploy.md") if b.heading == "2. The variables" and b.language == "bash"]
+    key = shell(command, cwd=project, environment=environment).stdout.strip()
+    assert len(key) > 50
+    return key
+
+
+def test_every_variable_is_in_the_document():
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`([A-Z_]+)`", table)) == known | {"PORT", "WEB_CONCURRENCY", "WEB_THREADS"}
+
+
+# --- The old release on the new tables --------------------------------------------------------------------------------
+
+# As the first release writes and reads: what runs while its successor migrates, and once more when that is taken back.
+FIRST_UPSERT = """
+INSERT INTO leads (folio, name, phone, quote_data, visitor_id, created_at, submitted_at)
+SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at
+FROM jsonb_to_recordset(%s::jsonb) AS arrived (
+    folio text, name text, phone text, quote_data jsonb, visitor_id text,
+    created_at timestamptz, submitted_at timestamptz
+)
+ON CONFLICT (folio) DO UPDATE SET
+    name = excluded.name,
+    phone = excluded.phone,
+    quote_data = excluded.quote_data,
+    visitor_id = excluded.visitor_id,
+    submitted_at = excluded.submitted_at
+WHERE excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')
+"""
+FIRST_LEAD = '[{"folio": "261122-7F3K-Q2M9-X", "name": "", "phone": "", "quote_data": {}, "visitor_id": "",'
+FIRST_LEAD += ' "created_at": "2026-11-22T12:00:00Z", "submitted_at": null}]'
+FIRST_READS = [
+    "SELECT id, folio, name, phone, quote_data, status, visitor_id, created_at, submitted_at, contacted_at,"
+    " contacted_by, notes FROM leads",
+    "SELECT id, lead_id, at, actor_id, kind, detail FROM lead_events",
+]
+
+
+@pytest.mark.django_db
+def test_the_first_release_still_writes_and_reads():
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(FIRST_UPSERT, [FIRST_LEAD])
+        cursor.execute(
+            "INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)"
+            " SELECT id, now(), null, 'contacted', '' FROM leads"
+        )
+        for statement in FIRST_READS:
+            cursor.execute(statement)
+            assert len(cursor.fetchall()) == 1
+
+
+TAKES_AWAY = (
+    migrations.RemoveField,
+    migrations.RenameField,
+    migrations.DeleteModel,
+    migrations.RenameModel,
+    migrations.AlterModelTable,
+)
+
+
+def breaks_the_old_release(migration: migrations.Migration) -> list[str]:
+    """Return what the release before could not live with: what is taken away, and a column that it does not fill in."""
+    if "_contract" in migration.name:
+        return []
+    new = {operation.name_lower for operation in migration.operations if isinstance(operation, migrations.CreateModel)}
+    found = []
+    for operation in migration.operations:
+        must_be_given = isinstance(operation, migrations.AddField) and not (
+            operation.field.null
+            or operation.field.has_db_default()
+            or isinstance(operation.field, models.ManyToManyField)
+        )
+        is_new = getattr(operation, "model_name_lower", None) in new
+        if isinstance(operation, TAKES_AWAY) or (must_be_given and not is_new):
+            found.append(f"{migration.app_label}.{migration.name}: {operation.describe()}")
+    return found
+
+
+def test_no_migration_breaks_the_release_that_is_still_running():
+    ours = [
+        m for (app, _), m in MigrationLoader(None).disk_migrations.items() if app in ("quoter", "leads", "checkout")
+    ]
+    assert len(ours) >= 2
+    assert [fault for migration in ours for fault in breaks_the_old_release(migration)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "is_fault"),
+    [
+        ("0009_source", migrations.AddField("lead", "source", models.TextField(default="")), True),
+        ("0009_source", migrations.AddField("lead", "source", models.TextField(db_default="")), False),
+        ("0009_source", migrations.AddField("lead", "source", models.TextField(null=True)), False),
+        ("0009_source", migrations.RemoveField("lead", "source"), True),
+        ("0009_source", migrations.RenameField("lead", "source", "origin"), True),
+        ("0010_contract_source", migrations.RemoveField("lead", "source"), False),
+    ],
+)
+def test_a_migration_that_would_break_it_is_found(name, operation, is_fault):
+    migration = migrations.Migration(name, "leads")
+    migration.operations = [operation]
+    assert bool(breaks_the_old_release(migration)) == is_fault

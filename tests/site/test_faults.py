@@ -1,0 +1,701 @@
+"""Every fault of the database and of the outbox's disk, on the running site: customers pass, leads arrive once.
+
+Real gunicorn, a real Postgres, and a network between the two that breaks; see tests/faults.py and tests/proxy.py.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from leads.delivery.journal.segment import SUFFIX, Item, encode
+from leads.delivery.record import lead_record
+from tests.support import faults, live
+from tests.support.customers import PERSON, a_quote, check_out_with, traces_in
+from tests.support.eventually import eventually
+from tests.support.factories import a_contact, an_issued_quote
+from tests.support.live import Answer, Postgres, Site, at_once, is_up, message
+from tests.support.proxy import Mode, Proxy, proxy
+
+pytestmark = pytest.mark.quiet
+
+# What one checkout may take: it waits for Postgres for 0.4 s at most; the rest is for a busy machine.
+BUDGET_S = 1.0
+# From a database that is well again to every waiting lead in it.
+RECOVERY_S = 3.0
+# From the signal to stop until the host kills: Docker's ten seconds, of hosts' the least.
+HOST_KILLS_AFTER_S = 10
+# More customers at a time than the site has threads.
+CUSTOMERS = 10
+# Two workers with gunicorn's own thread, four for requests, the scribe, the courier and the clerk.
+THREADS = 2 * (1 + 4 + 3)
+# Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
+LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 20))
+
+
+@contextmanager
+def a_database() -> Iterator[tuple[Postgres, Proxy]]:
+    with live.postgres() as server:
+        faults.give_the_tables_to_the_site(server)
+        # A password that is only asked for when that is the fault.
+        with proxy(server.data, user=f"{faults.ROLE}:wrong") as running:
+            yield server, running
+
+
+@pytest.fixture(scope="module")
+def a_server() -> Iterator[tuple[Postgres, Proxy]]:
+    with a_database() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def postgres(a_server: tuple[Postgres, Proxy]) -> Postgres:
+    return a_server[0]
+
+
+@pytest.fixture(scope="module")
+def network(a_server: tuple[Postgres, Proxy]) -> Proxy:
+    return a_server[1]
+
+
+@pytest.fixture(scope="module")
+def site(network: Proxy) -> Iterator[Site]:
+    with live.site(network.url) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(postgres: Postgres) -> None:
+    postgres.query("TRUNCATE leads, lead_events")
+
+
+def folios(postgres: Postgres) -> Counter[str]:
+    """Count the rows of each folio that has its person."""
+    return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
+
+
+def arrived(postgres: Postgres, expected: set[str]) -> bool:
+    """Whether each of these is there once; one of an earlier test may come meanwhile."""
+    found = folios(postgres)
+    return all(found[folio] == 1 for folio in expected)
+
+
+def threads(site: Site) -> int:
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in site.workers()]
+    return sum(int(re.search(r"^Threads:\s+(\d+)", status, re.MULTILINE)[1]) for status in statuses)
+
+
+def warm_up(site: Site) -> None:
+    """Leave every worker with an open connection."""
+    eventually(lambda: is_up(site), or_show=lambda: site.log)
+
+
+def quotes_for(site: Site, rounds: int, customers: int = CUSTOMERS) -> list[dict[str, Any]]:
+    return [a_quote(site) for _ in range(rounds * (customers + 1))]
+
+
+def customers_pass(
+    site: Site, *, rounds: int = 6, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
+) -> list[Answer]:
+    """Check out one after another and many at a time, each within the budget."""
+    quotes = list(quotes or quotes_for(site, rounds, customers))
+    answers = []
+    for _ in range(rounds):
+        answers.append(check_out_with(site, quotes.pop()))
+        answers += at_once(customers, lambda: check_out_with(site, quotes.pop()))
+        time.sleep(0.3)
+    assert max(answer.seconds for answer in answers) < BUDGET_S
+    return answers
+
+
+def folios_of(answers: list[Answer]) -> set[str]:
+    return {answer.json["folio"] for answer in answers}
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < seconds, f"it took {took:.2f} s"
+
+
+# --- Faults of the database -----------------------------------------------------------------------------------------
+
+DROPPED = pytest.param(faults.dropped, marks=pytest.mark.needs("iptables"))
+
+# Each under connections that are open, and, where that is another path, under connections that must first be made.
+WARM = [
+    faults.refused,
+    faults.stopped,
+    faults.hung,
+    faults.hung_and_cut,
+    faults.reply_lost,
+    faults.frozen,
+    DROPPED,
+    faults.locked,
+    faults.slow_insert,
+    faults.connections_ended,
+    faults.too_many_connections,
+    faults.read_only,
+    faults.without_table,
+    faults.without_column,
+    faults.without_policy,
+]
+COLD = [faults.hung_and_cut, faults.frozen, faults.dropped, faults.reply_lost]
+HEALED_AT_ONCE = [faults.connections_ended]
+
+
+def cold(fault: faults.Fault) -> Any:
+    """Return the fault as a parameter, with no connection open when it comes."""
+
+    @contextmanager
+    def and_cold(postgres: Postgres, network: Proxy) -> Iterator[None]:
+        network.cut()
+        with fault(postgres, network):
+            yield
+
+    marks = DROPPED.marks if fault is faults.dropped else ()
+    return pytest.param(and_cold, id=f"{fault.__name__}-cold", marks=marks)
+
+
+@pytest.mark.parametrize("fault", [*WARM, *map(cold, COLD)], ids=lambda fault: fault.__name__)
+def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, network, record_property):
+    warm_up(site)
+    log_before = len(site.log)
+
+    with fault(postgres, network):
+        answers = customers_pass(site)
+        said = site.log[log_before:]
+    with_warning = sum("warning" in answer.json for answer in answers)
+    started = time.monotonic()
+
+    eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log[log_before:])
+    assert eventually(lambda: is_up(site))
+    recovery = time.monotonic() - started
+    record_property("slowest_s", round(max(answer.seconds for answer in answers), 3))
+    record_property("queued", f"{with_warning} of {len(answers)}")
+    record_property("recovery_s", round(recovery, 2))
+
+    # With a margin: other tests run beside this one, and it asks every worker several times.
+    assert recovery < RECOVERY_S + 1, site.log[log_before:]
+    if fault not in HEALED_AT_ONCE:
+        assert with_warning
+        assert "breaker closed" not in said  # it stays open for as long as the fault lasts
+    assert not traces_in(site.log)
+    assert threads(site) <= THREADS
+    assert not [line for line in site.log.splitlines() if "Traceback" in line]
+
+
+def test_a_connection_that_is_ended_in_the_middle_of_a_write_costs_nothing(site, postgres, network):
+    warm_up(site)
+    with faults.slow_insert(postgres, network):
+        quotes = [a_quote(site) for _ in range(CUSTOMERS)]
+        ending = Thread(target=lambda: [postgres.end_connections() or time.sleep(0.1) for _ in range(10)])
+        ending.start()
+        answers = at_once(CUSTOMERS, lambda: check_out_with(site, quotes.pop()))
+        ending.join()
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert max(answer.seconds for answer in answers) < BUDGET_S
+
+
+@pytest.mark.parametrize("mode", [Mode.DELAY, Mode.TRICKLE], ids=["200-ms-round-trips", "40-kB-a-second"])
+def test_a_slow_network_delays_leads_and_never_customers(mode, site, postgres, network):
+    warm_up(site)
+    with network.mode(mode):
+        # Each waits for its 0.4 s, with the breaker closed: no more of them than the site has threads.
+        answers = customers_pass(site, customers=3)
+        eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_backlog_goes_over_a_slow_network(site, postgres, network):
+    warm_up(site)
+    with network.mode(Mode.TRICKLE):
+        with faults.locked(postgres, network):
+            answers = customers_pass(site)
+        eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log[-3000:])
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_trial_that_keeps_failing_leaves_no_statement_behind_in_postgres(site, postgres, network):
+    warm_up(site)
+    with faults.locked(postgres, network):
+        customers_pass(site)
+        waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert postgres.query(waiting)[0]["n"] <= len(site.workers())
+
+
+# --- Who connects, and how often ------------------------------------------------------------------------------------
+
+
+def test_a_checkout_is_one_statement_in_one_round_trip(site, postgres, network):
+    quotes = [a_quote(site) for _ in range(5)]
+    warm_up(site)
+    network.messages.clear()
+    assert not any("warning" in check_out_with(site, quote).json for quote in quotes)
+    assert network.messages == {"Bind": 5, "other": 5, "Execute": 5, "Sync": 5}  # other: Describe
+
+
+def test_many_checkouts_at_once_share_statements(site, postgres, network):
+    quotes = [a_quote(site) for _ in range(256)]
+    warm_up(site)
+    network.messages.clear()
+    answers = [
+        answer
+        for batch in at_once(64, lambda: [check_out_with(site, quotes.pop()) for _ in range(4)])
+        for answer in batch
+    ]
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert network.messages["Execute"] < len(answers)
+    assert network.messages["Sync"] == network.messages["Execute"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.wrong_password, faults.tenant_not_found, faults.pooler_s_own_breaker],
+    ids=lambda fault: fault.__name__,
+)
+def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
+    # A server of its own: no other site may knock there, nor be blocked there for minutes.
+    with a_database() as (postgres, network), live.site(network.url) as site:
+        # Both workers: one that is still starting would knock while nobody counts.
+        eventually(lambda: network.connections >= 2, or_show=lambda: site.log)
+        warm_up(site)
+        log_before = len(postgres.log)
+        network.connections = 0
+        with fault(postgres, network):
+            answers = customers_pass(site)
+            for path in ("/admin/", "/admin/login/", f"/q/{answers[0].json['folio']}/"):
+                assert {answer.status for answer in at_once(8, lambda path=path: site.get(path))} == {503}
+            with live.site(network.url, OUTBOX_DIR=str(site.outbox)) as newcomer:
+                answers += customers_pass(newcomer, rounds=1)
+            assert network.connections == 1
+            if fault is faults.wrong_password:
+                assert postgres.log[log_before:].count("password authentication failed") == 1
+            with pytest.raises(AssertionError, match="outbox"):
+                site.manage("outbox", "flush", "--timeout=3")
+            assert network.connections == 2  # a person asked, once
+        assert not arrived(postgres, folios_of(answers))
+        assert "0 pending" in site.manage("outbox", "flush")
+        assert eventually(lambda: is_up(site))
+        assert arrived(postgres, folios_of(answers))
+
+
+# --- Rows that Postgres refuses -------------------------------------------------------------------------------------
+
+
+def test_one_refused_lead_is_put_aside_and_those_with_it_arrive(site, postgres, network):
+    warm_up(site)
+    postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (name <> 'Bruno')")
+    try:
+        with faults.locked(postgres, network):
+            quotes = [a_quote(site) for _ in range(5)]
+            answers = [check_out_with(site, quote) for quote in quotes[:-1]]
+            refused = check_out_with(site, quotes[-1], name="Bruno")
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"]) == 1
+        assert not traces_in(site.log)
+        assert "Bruno" not in site.log
+    finally:
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+    assert "0 pending, 0 quarantined" in site.manage("outbox", "flush", "--quarantined")
+    assert arrived(postgres, folios_of([*answers, refused]))
+
+
+def test_a_database_that_refuses_every_row_is_not_asked_all_the_time(postgres, network):
+    postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (false)")
+    try:
+        with live.site(network.url, WEB_CONCURRENCY="1") as site:
+            network.messages.clear()
+            time.sleep(1)
+            assert network.messages["Execute"] < 20  # without a rest, hundreds
+            check_out_with(site, a_quote(site))
+            assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == 2)
+    finally:
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+
+
+def test_a_stale_sequence_of_ids_loses_no_lead(site, postgres):
+    first = [check_out_with(site, a_quote(site)) for _ in range(3)]
+    postgres.query("SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT min(id) FROM leads), false)")
+    more = [check_out_with(site, a_quote(site)) for _ in range(2)]
+    eventually(lambda: arrived(postgres, folios_of(first + more)), or_show=lambda: site.log[-2000:])
+    assert eventually(lambda: is_up(site))
+
+
+def test_a_lead_sent_twice_during_an_outage_is_one_row_with_the_newer_details(site, postgres, network):
+    warm_up(site)
+    with faults.refused(postgres, network):
+        quote = a_quote(site)
+        check_out_with(site, quote, name="Zoila")
+        check_out_with(site, quote)
+        check_out_with(site, quote, phone="656 111 2233")
+    rows = "SELECT name, phone FROM leads WHERE folio = %s"
+    newest = [{"name": PERSON["name"], "phone": "+526561112233"}]
+    assert eventually(lambda: postgres.query(rows, quote["folio"]) == newest)
+    assert eventually(lambda: is_up(site))
+    assert postgres.query(rows, quote["folio"]) == newest
+
+
+# --- Staff and customers share the threads --------------------------------------------------------------------------
+
+LOGIN = """
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from importlib import import_module
+from django.conf import settings
+from leads.staff.second_factor import PROVED_BY
+user, _ = get_user_model().objects.get_or_create(username="ana", is_staff=True, is_superuser=True)
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[PROVED_BY] = user.pk
+session.save()
+print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
+"""
+
+
+STAFF_PAGE = "/admin/leads/lead/"
+
+
+def staff_are_served(site: Site, session: str) -> None:
+    """Leave the threads with connections of staff's: few at a time, for not many threads may wait for Postgres."""
+    for _ in range(6):
+        assert eventually(lambda: at_once(4, lambda: site.get(STAFF_PAGE, Cookie=session).status) == [200] * 4)
+
+
+@pytest.mark.parametrize("fault", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
+def test_staff_who_were_there_before_a_fault_get_its_page_from_the_first_request_on(fault, site, postgres, network):
+    warm_up(site)
+    session = site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]
+    staff_are_served(site, session)
+    given = site.get(STAFF_PAGE, Cookie=session).headers.get_all("Set-Cookie")
+    [proof] = [cookie.partition(";")[0] for cookie in given if cookie.startswith("staff-outage=")]
+    with fault(postgres, network):
+        pages = at_once(8, lambda: site.get(STAFF_PAGE, Cookie=f"{session}; {proof}"))
+    assert {page.status for page in pages} == {503}
+    assert eventually(lambda: is_up(site))
+
+
+def test_staff_pages_that_hang_leave_customers_their_threads(site, postgres, network):
+    warm_up(site)
+    cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+    staff_are_served(site, cookie["Cookie"])
+    quotes = quotes_for(site, 3)
+    with faults.hung(postgres, network):
+        hanging = [Thread(target=site.get, args=[STAFF_PAGE], kwargs=cookie) for _ in range(16)]
+        for thread in hanging:
+            thread.start()
+        answers = customers_pass(site, rounds=3, quotes=quotes)
+    for thread in hanging:
+        thread.join()
+    assert eventually(lambda: arrived(postgres, folios_of(answers)))
+    assert eventually(lambda: is_up(site))
+
+
+# --- Starting, stopping, dying --------------------------------------------------------------------------------------
+
+
+def kept(tmp_path: Path) -> dict[str, str]:
+    """An outbox that outlives its site."""
+    return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.refused, faults.hung, faults.frozen, faults.locked], ids=lambda fault: fault.__name__
+)
+def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
+    with fault(postgres, network), live.site(network.url, **kept(tmp_path)) as site:
+        with within(10):
+            assert "no issues" in site.manage("check")
+        health = site.get("/healthz")
+        assert (health.status, health.json["database"]) in {(200, "down"), (200, "unknown")}
+        answers = customers_pass(site)
+        assert not traces_in(site.log)
+        with within(HOST_KILLS_AFTER_S):
+            site.process.terminate()
+            site.process.wait(live.PATIENCE_S)
+    with live.site(network.url, **kept(tmp_path)):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+
+
+def test_a_site_stopped_in_the_middle_of_a_write_loses_nothing(postgres, network, tmp_path):
+    with live.site(network.url, **kept(tmp_path)) as site:
+        warm_up(site)
+        with faults.frozen(postgres, network):
+            answers = customers_pass(site, rounds=1)
+            with within(HOST_KILLS_AFTER_S):
+                site.process.terminate()
+                site.process.wait(live.PATIENCE_S)
+    with live.site(network.url, **kept(tmp_path)):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+
+
+def test_two_sites_share_an_outbox_and_one_inherits_from_the_other(postgres, network, tmp_path):
+    with live.site(network.url, **kept(tmp_path)) as heir, live.site(network.url, **kept(tmp_path)) as dying:
+        warm_up(heir)
+        with faults.hung_and_cut(postgres, network):
+            answers = customers_pass(heir) + customers_pass(dying)
+            for pid in [dying.process.pid, *dying.workers()]:
+                os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(heir))
+
+
+def test_a_restart_with_ten_thousand_waiting_leads_delivers_each_once(postgres, network, tmp_path):
+    directory = Path(kept(tmp_path)["OUTBOX_DIR"])
+    directory.mkdir()
+    lead = lead_record(an_issued_quote(), a_contact())
+    waiting = {f"260101-AAAA-{number:04X}-0" for number in range(10_000)}
+    lines = (encode(Item(folio, 0.0, replace(lead, folio=folio).as_json())) for folio in sorted(waiting))
+    (directory / f"1-1-aaaaaaaa{SUFFIX}").write_bytes(b"".join(lines))
+    with live.site(network.url, **kept(tmp_path)) as site:
+        answers = customers_pass(site)
+        eventually(lambda: arrived(postgres, waiting | folios_of(answers)), within_s=60)
+        assert eventually(lambda: is_up(site))
+
+
+def test_postgres_is_used_again_within_seconds_of_a_long_outage(site, postgres, network):
+    warm_up(site)
+    ends_at = time.monotonic() + LONG_OUTAGE_S
+    with faults.refused(postgres, network):
+        answers = []
+        while time.monotonic() < ends_at:
+            answers += customers_pass(site, rounds=1)
+            time.sleep(1)
+    with within(RECOVERY_S):
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(site))
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1/none?host=192.0.2.1"], ids=["unknown", "unreachable"])
+def test_customers_pass_when_the_host_of_the_database_cannot_be_reached(host):
+    with live.site(f"postgresql://shop:wrong@{host}") as site:
+        customers_pass(site)
+
+
+@pytest.mark.needs("mounting")
+def test_customers_pass_when_dns_never_answers(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.53", 53))
+        resolver = tmp_path / "resolv.conf"
+        resolver.write_text("nameserver 127.0.0.53\n")
+        under = ["unshare", "-m", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
+        with live.site("postgresql://shop:wrong@database.example.com/shop", under=under) as site:
+            customers_pass(site)
+            with within(HOST_KILLS_AFTER_S):
+                site.process.terminate()
+                site.process.wait(live.PATIENCE_S)
+
+
+def test_customers_pass_when_the_server_s_queue_of_connections_is_full():
+    with socket.socket() as full, ExitStack() as held:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with live.site(f"postgresql://shop:wrong@127.0.0.1:{full.getsockname()[1]}/shop") as site:
+            customers_pass(site)
+
+
+# --- A transaction pooler, as Supabase's on port 6543 ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres: Postgres) -> Iterator[str]:
+    """Yield the URL of a PgBouncer with two connections to Postgres."""
+    with TemporaryDirectory(prefix="folio-pooler-") as directory, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        (Path(directory) / "users").write_text(f'"{faults.ROLE}" ""\n')
+        (Path(directory) / "ini").write_text(
+            f"[databases]\npostgres = host={postgres.data}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {directory}/users\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        Path(directory).chmod(0o755)
+        command = ["pgbouncer", "--quiet", f"{directory}/ini"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, **postgres.account) as process:
+            yield f"postgresql://{faults.ROLE}@127.0.0.1:{port}/postgres?pgbouncer=true"
+            process.terminate()
+
+
+@pytest.mark.needs("pgbouncer")
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgres):
+    with live.site(pooler if is_declared else pooler.partition("?")[0]) as site:
+        warm_up(site)
+        answers = customers_pass(site)
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+        for page in ("/admin/leads/lead/", f"/q/{answers[0].json['folio']}/"):
+            assert {site.get(page, **cookie).status for _ in range(8)} == {200}
+        assert "breaker opened" not in site.log.split("breaker closed")[-1]
+
+
+@pytest.mark.needs("pgbouncer")
+def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postgres):
+    with live.site(pooler) as site, ExitStack() as held:
+        warm_up(site)
+        for _ in range(2):
+            held.enter_context(psycopg.connect(pooler.partition("?")[0])).execute("SELECT 1")
+        answers = customers_pass(site)
+        assert any("warning" in answer.json for answer in answers)
+        held.close()
+        assert eventually(lambda: arrived(postgres, folios_of(answers)))
+        assert eventually(lambda: is_up(site))
+
+
+# --- Faults of the outbox's disk ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[Path]:
+    """Mount 8 MiB that become read-only when something is wrong with them, as the disks of most machines do."""
+    image = directory.with_suffix(".image")
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    directory.mkdir()
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+def fill(disk: Path) -> None:
+    with suppress(OSError), (disk / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 100)
+
+
+def make_read_only(disk: Path) -> None:
+    found = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True)
+    device = Path(found.stdout.strip()).name
+    Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("by hand")
+
+
+def is_queued(site: Site, answer: Answer) -> bool:
+    return f"queued: folio={answer.json['folio']}" in site.log
+
+
+@pytest.mark.needs("mkfs.ext4", "mounting")
+@pytest.mark.parametrize("spoil", [fill, make_read_only])
+@pytest.mark.parametrize("database", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
+def test_the_spare_directory_takes_over_from_a_disk_that_takes_nothing(spoil, database, postgres, network, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        outbox = {"OUTBOX_DIR": f"{disk}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/spare"}
+        with live.site(network.url, **outbox) as site:
+            warm_up(site)
+            with database(postgres, network):
+                answers = customers_pass(site, rounds=1)
+                spoil(disk)
+                answers += customers_pass(site, rounds=2)
+                # A new file on a disk that is busy may take too long for a lead; soon they are journaled again.
+                assert eventually(lambda: is_queued(site, check_out_with(site, a_quote(site))))
+            eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
+            assert "spare: " in site.log
+            assert not traces_in(site.log)
+
+
+def test_leads_are_stored_without_any_disk_and_carried_without_a_database(postgres, network, tmp_path):
+    (tmp_path / "file").touch()
+    nowhere = {"OUTBOX_DIR": f"{tmp_path}/file/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/file/spare"}
+    with live.site(network.url, **nowhere) as site:
+        assert eventually(lambda: is_up(site))
+        stored = customers_pass(site, rounds=1)
+        assert arrived(postgres, folios_of(stored))
+        assert "carried" not in site.log
+        with faults.refused(postgres, network):
+            carried = customers_pass(site)
+        assert all(f"carried: folio={folio}" in site.log for folio in folios_of(carried))
+        assert not traces_in(site.log)
+        assert eventually(lambda: is_up(site))
+        # From memory, since the process lives. The message has them in any case.
+        eventually(lambda: arrived(postgres, folios_of(stored + carried)), or_show=lambda: site.log)
+        for answer in carried[:3]:
+            said = site.manage("restore_lead", message(answer.json["whatsapp_url"]))
+            assert said == f"{answer.json['folio']}: unchanged"
+
+
+@contextmanager
+def a_hanging_disk(site: Site, seconds: float) -> Iterator[None]:
+    """Let every sync take so long; a sync that has begun ends when it would have."""
+    delay = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter={seconds * 1e6:.0f}"]
+    workers = [argument for pid in site.workers() for argument in ("-p", str(pid))]
+    tracer = subprocess.Popen(["strace", "-f", *delay, *workers], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in site.workers():
+            assert "attached" in tracer.stderr.readline()
+        yield
+    finally:
+        tracer.terminate()
+        tracer.communicate()
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("database", ["up", "down"])
+def test_a_disk_that_hangs_holds_no_customer(database, postgres, network):
+    with live.site(network.url) as site, ExitStack() as fault:
+        warm_up(site)
+        quotes = [a_quote(site) for _ in range(30)]
+        if database == "down":
+            fault.enter_context(faults.refused(postgres, network))
+        with a_hanging_disk(site, 2.0):
+            answers = [check_out_with(site, quotes.pop()) for _ in range(10)]
+            answers += at_once(CUSTOMERS, lambda: check_out_with(site, quotes.pop()))
+            assert max(answer.seconds for answer in answers) < BUDGET_S
+            assert any("warning" in answer.json for answer in answers) == (database == "down")
+        assert ("carried: " in site.log) == (database == "down")
+        fault.close()
+        eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
+        assert eventually(lambda: is_up(site))
+
+
+def test_a_journal_deleted_while_it_is_in_use_loses_nothing(postgres, network):
+    with live.site(network.url) as site:
+        warm_up(site)
+        with faults.refused(postgres, network):
+            answers = customers_pass(site, rounds=1)
+            for segment in site.outbox.glob(f"*{SUFFIX}"):
+                segment.unlink()
+            answers += customers_pass(site, rounds=2)
+        eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
+        assert "deleted: " in site.log
+
+
+def test_damage_in_a_journal_costs_only_the_damaged_record(postgres, network, tmp_path):
+    with faults.refused(postgres, network):
+        with live.site(network.url, **kept(tmp_path), WEB_CONCURRENCY="1") as site:
+            answers = [check_out_with(site, a_quote(site)) for _ in range(5)]
+        [segment] = site.outbox.glob(f"*{SUFFIX}")
+        damaged = segment.read_bytes().replace(b"Zoila", b"ZoiXX")
+        intact = segment.read_bytes()
+        victim = answers[2].json["folio"].encode()
+        lines = [
+            bad if victim in good and bad != good else good
+            for good, bad in zip(intact.splitlines(True), damaged.splitlines(True), strict=True)
+        ]
+        segment.write_bytes(b"".join(lines) + b"0a1b2c3d 17")  # and torn at its end
+    with live.site(network.url, **kept(tmp_path)) as site:
+        survivors = folios_of(answers) - {answers[2].json["folio"]}
+        eventually(lambda: arrived(postgres, survivors), or_show=lambda: site.log)
+        assert eventually(lambda: site.get("/healthz").json["status"] == "degraded")
+        assert "damaged: " in site.log
+        assert len(list((site.outbox / "damaged").iterdir())) == 1

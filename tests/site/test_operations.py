@@ -1,0 +1,167 @@
+"""docs/operations.md: each of its situations is brought about, its own commands are run, and no lead is missing."""
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import faults, live
+from tests.support.customers import PERSON, a_quote, check_out_with
+from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.live import Answer, Postgres, Site, message
+from tests.support.release import blocks, follow
+
+DOCUMENT = "operations.md"
+CUSTOMERS = 3
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(postgres: Postgres) -> None:
+    postgres.query("TRUNCATE leads, lead_events RESTART IDENTITY")
+
+
+def outbox_in(directory: Path) -> dict[str, str]:
+    return {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
+
+
+def customers(site: Site) -> list[Answer]:
+    return [check_out_with(site, a_quote(site)) for _ in range(CUSTOMERS)]
+
+
+def folios(answers: list[Answer]) -> Counter[str]:
+    return Counter(answer.json["folio"] for answer in answers)
+
+
+def arrived(postgres: Postgres, answers: list[Answer]) -> bool:
+    """Whether each of these is there once, with its person."""
+    rows = postgres.query("SELECT folio FROM leads WHERE name = %s", PERSON["name"])
+    return Counter(row["folio"] for row in rows) == folios(answers)
+
+
+def test_it_is_told_how_it_stands(postgres, tmp_path):
+    with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
+        customers(site)
+        assert eventually(lambda: site.get("/healthz").json["outbox"]["pending"] == 0)
+        [said] = follow(DOCUMENT, "How does it stand?", environment=site.environment)
+    assert "0 pending" in said
+    assert "0 leads wait" in said
+
+
+def test_after_an_outage_a_flush_delivers_at_once(postgres, tmp_path):
+    with live.site(postgres.url, **outbox_in(tmp_path)) as site:
+        with faults.stopped(postgres, None):
+            answers = customers(site)
+        follow(DOCUMENT, "The database is down", environment=site.environment)
+        assert arrived(postgres, answers)
+
+
+def test_a_read_only_database_lets_a_session_make_room(postgres, tmp_path):
+    postgres.query("INSERT INTO django_session VALUES ('old', '', now() - interval '1 day')")
+    with live.site(postgres.url, **outbox_in(tmp_path)) as site:
+        with faults.read_only(postgres, None):
+            assert eventually(lambda: "warning" in check_out_with(site, a_quote(site)).json)
+            postgres_said = follow(DOCUMENT, "The database is read-only", environment=site.environment)
+        assert postgres_said == ["[('on',)]"]
+        assert not postgres.query("SELECT true FROM django_session")
+        assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE name <> ''"))
+
+
+def test_after_a_changed_password_leads_go_without_the_wait(postgres, tmp_path):
+    faults.give_the_tables_to_the_site(postgres)
+    old, new = (postgres.url.replace("postgres@", f"{faults.ROLE}:{word}@") for word in ("old", "right"))
+    with faults.wrong_password(postgres, None):
+        with live.site(old, **outbox_in(tmp_path)) as site:
+            answers = customers(site)
+            assert eventually(lambda: "fault=auth" in site.log)
+        with live.site(new, **outbox_in(tmp_path)) as site:
+            answers += customers(site)
+            assert not postgres.query("SELECT true FROM leads")  # nobody may try again yet
+            follow(DOCUMENT, "The password was changed", environment=site.environment)
+            assert arrived(postgres, answers)
+
+
+def test_refused_leads_arrive_when_the_table_is_mended(postgres, tmp_path):
+    with live.site(postgres.url, **outbox_in(tmp_path)) as site:
+        with faults.rule(postgres, "name = ''"):
+            answers = customers(site)
+            assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == CUSTOMERS)
+        follow(DOCUMENT, "A lead was refused", environment=site.environment)
+        assert arrived(postgres, answers)
+
+
+# A thousand rows that brought their numbers along and left the counter where it was.
+ROWS_WITH_THEIR_NUMBERS = """
+INSERT INTO leads (id, folio, name, phone, visitor_id, quote_data)
+SELECT id + n, folio || n, '', '', '', jsonb_set(quote_data, '{folio}', to_jsonb(folio || n))
+FROM leads, generate_series(1, 1000) AS n
+"""
+
+
+def test_a_restored_backup_takes_leads_again(postgres, tmp_path):
+    with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
+        a_quote(site)
+        assert eventually(lambda: postgres.query("SELECT true FROM leads"))
+        postgres.query(ROWS_WITH_THEIR_NUMBERS)
+        answers = customers(site)
+        assert eventually(lambda: "breaker opened: fault=schema" in site.log)
+        assert not arrived(postgres, answers)
+        follow(DOCUMENT, "Restored from a backup", environment=site.environment)
+        assert arrived(postgres, answers)
+
+
+def test_an_outbox_moves_to_another_disk_with_its_leads(postgres, tmp_path):
+    (tmp_path / "durable").mkdir()
+    for name in ("outbox", "outbox-spare"):
+        (tmp_path / name).mkdir()
+    with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
+        answers = customers(site)
+    where = {"var/outbox": tmp_path / "outbox", "/mnt/durable": tmp_path / "durable"}
+    [said] = follow(DOCUMENT, "The outbox moves to another disk", environment=site.environment, instead=where)
+    # A quote is journaled when it is priced, and again with its person.
+    assert said.startswith(f"{2 * CUSTOMERS} sound, 0 damaged")
+    with live.site(postgres.url, **outbox_in(tmp_path / "durable")):
+        assert eventually(lambda: arrived(postgres, answers))
+
+
+def test_a_machine_s_leads_go_with_another_machine(postgres, tmp_path):
+    here, gone = tmp_path / "here", tmp_path / "gone"
+    (here / "outbox-arriving").mkdir(parents=True)
+    (here / "outbox-arriving").rmdir()
+    with live.site(postgres.url, **outbox_in(here)) as staying, live.site(postgres.url, **outbox_in(gone)) as leaving:
+        with faults.stopped(postgres, None):
+            answers = customers(staying) + customers(leaving)
+            leaving.process.terminate()
+            leaving.process.wait(PATIENCE_S)
+        where = {"/mnt/old-machine/outbox": gone / "outbox", "var/outbox": here / "outbox"}
+        follow(DOCUMENT, "A machine goes away", environment=staying.environment, instead=where)
+        eventually(lambda: arrived(postgres, answers), or_show=lambda: staying.log)
+
+
+def test_what_a_lost_disk_held_is_in_the_customer_s_message(postgres, tmp_path):
+    with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
+        [answer] = customers(site)[:1]
+    shutil.rmtree(tmp_path / "outbox")
+    link = message(answer.json["whatsapp_url"]).split()[-1]
+    example = {"https://quotes.example.com/q/TOKEN/#SEAL": link}
+    environment = {**site.environment, "DATABASE_URL": postgres.url}
+    for change in ("created", "unchanged"):
+        [said] = follow(DOCUMENT, "A host without a durable disk", environment=environment, instead=example)
+        assert said == f"{answer.json['folio']}: {change}\n"
+    assert arrived(postgres, [answer])
+
+
+def test_what_is_sound_of_a_damaged_journal_can_be_taken_out(tmp_path):
+    with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
+        answers = customers(site)
+    file: dict[str, Any] = {"waiting.jsonl": tmp_path / "waiting.jsonl"}
+    follow(DOCUMENT, "A journal is damaged", environment=site.environment, instead=file)
+    text = file["waiting.jsonl"].read_text()
+    assert all(folio in text for folio in folios(answers))
+
+
+def test_every_command_of_the_document_is_run_here():
+    followed = set(re.findall(r'follow\(DOCUMENT, "([^"]+)", env', Path(__file__).read_text()))
+    assert {block.heading for block in blocks(DOCUMENT)} == followed

@@ -1,0 +1,264 @@
+"""Whatever is wrong with the database, the customer reaches the chat, and the lead arrives, by itself or from the chat.
+
+Everything here is real: gunicorn as in production, and a Postgres that is stopped and robbed of its table. What else
+can go wrong is in test_faults.py.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support import live
+from tests.support.customers import CHAT, PERSON, a_token, check_out, traces_in
+from tests.support.eventually import eventually
+from tests.support.factories import a_line, as_form
+from tests.support.live import Postgres, Site, at_once, is_up, message
+
+# What one checkout may take while the database is out of reach.
+BUDGET_S = 3
+# More than there are threads in the site, so that every one of them has had its turn.
+EVERY_THREAD = 24
+
+
+@pytest.fixture(scope="module")
+def site(postgres: Postgres) -> Iterator[Site]:
+    with live.site(postgres.url) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(postgres: Postgres) -> None:
+    postgres.query("TRUNCATE leads, lead_events")
+
+
+@contextmanager
+def stopped(postgres: Postgres) -> Iterator[None]:
+    postgres.stop()
+    try:
+        yield
+    finally:
+        postgres.start()
+
+
+@contextmanager
+def without_its_table(postgres: Postgres) -> Iterator[None]:
+    postgres.query("ALTER TABLE leads RENAME TO leads_away")
+    try:
+        yield
+    finally:
+        postgres.query("ALTER TABLE leads_away RENAME TO leads")
+
+
+@contextmanager
+def read_only(postgres: Postgres) -> Iterator[None]:
+    postgres.query("ALTER DATABASE postgres SET default_transaction_read_only = on")
+    postgres.end_connections()
+    try:
+        yield
+    finally:
+        postgres.query("ALTER DATABASE postgres RESET default_transaction_read_only")
+        postgres.end_connections()
+
+
+FAULTS = pytest.mark.parametrize("fault", [stopped, without_its_table, read_only])
+
+
+def warm_up(site: Site) -> None:
+    """Leave every worker of the site with an open connection."""
+    assert eventually(
+        lambda: not any("warning" in answer.json for answer in at_once(EVERY_THREAD, lambda: check_out(site)))
+    )
+
+
+def customer_passes(site: Site) -> None:
+    """Walk from the calculator into the chat, as a page and as JSON, while no lead can be stored."""
+    assert site.get("/").status == 200
+    quoted = site.post("/quote/", as_form(a_line()))
+    assert quoted.status == 303
+    token = quoted.location.split("/")[2]
+    assert site.get(quoted.location).status == 200
+
+    chat = site.post("/checkout/", {"token": token, **PERSON})
+    assert chat.status == 303
+    assert chat.location.startswith(CHAT)
+    assert chat.seconds < BUDGET_S
+    assert re.search(r"/q/[\w.-]{200,}/#[\w-]{80,}$", message(chat.location))
+
+    answer = check_out(site, token)
+    assert (answer.status, answer.json["success"], answer.json["warning"]) == (200, True, "db_down")
+    assert answer.json["whatsapp_url"].startswith(CHAT)
+    assert answer.seconds < BUDGET_S
+
+    assert answer.json["folio"] in site.log
+    assert not traces_in(site.log)
+
+
+def leads(postgres: Postgres) -> list[dict[str, Any]]:
+    return postgres.query("SELECT * FROM leads ORDER BY id")
+
+
+# --- The customer goes on -------------------------------------------------------------------------------------------
+
+
+@FAULTS
+def test_customers_pass_through_workers_with_warm_connections(site, postgres, fault):
+    warm_up(site)
+    with fault(postgres):
+        customer_passes(site)
+    assert eventually(lambda: "warning" not in check_out(site).json)
+
+
+@FAULTS
+def test_customers_pass_when_the_site_starts_during_the_outage(postgres, fault):
+    with fault(postgres), live.site(postgres.url) as site:
+        customer_passes(site)
+
+
+@pytest.mark.parametrize("database_url", [live.NOBODY_LISTENS, "garbage", ""], ids=["nobody", "garbage", "empty"])
+def test_customers_pass_when_the_database_url_leads_nowhere(database_url):
+    with live.site(database_url) as site:
+        customer_passes(site)
+
+
+@pytest.mark.parametrize("database_url", ["garbage", ""])
+def test_the_log_says_at_the_start_that_no_lead_will_be_stored(database_url):
+    with live.site(database_url) as site:
+        assert "ERROR leads.apps DATABASE_URL " in site.log
+
+
+def test_postgres_itself_logs_no_person_when_it_refuses_a_lead(site, postgres):
+    with without_its_table(postgres):
+        check_out(site)
+    assert not traces_in(postgres.log)
+
+
+# --- And the database comes back ------------------------------------------------------------------------------------
+
+
+def test_every_thread_stores_again_after_a_restart(site, postgres):
+    warm_up(site)
+    with stopped(postgres):
+        pass
+    eventually(lambda: is_up(site), or_show=lambda: site.log)
+    assert not any("warning" in answer.json for answer in at_once(EVERY_THREAD, lambda: check_out(site)))
+
+
+def test_every_thread_shows_stored_quotes_after_a_restart(site, postgres):
+    warm_up(site)
+    folio = check_out(site).json["folio"]
+    with stopped(postgres):
+        pass
+    eventually(lambda: is_up(site), or_show=lambda: site.log)
+    assert {answer.status for answer in at_once(EVERY_THREAD, lambda: site.get(f"/q/{folio}/"))} == {200}
+
+
+def test_a_quote_given_out_during_an_outage_becomes_a_lead_after_it(site, postgres):
+    with stopped(postgres):
+        quoted = site.post_json("/quote/", {"lines": [a_line()]}).json
+    check_out(site, quoted["token"])
+    [lead] = eventually(lambda: [lead for lead in leads(postgres) if lead["name"]])
+    assert (lead["folio"], lead["name"]) == (quoted["folio"], PERSON["name"])
+    assert lead["created_at"] == datetime.fromisoformat(quoted["quote"]["issued_at"])
+
+
+def test_a_lead_of_an_outage_arrives_by_itself_and_the_message_restores_the_same(site, postgres):
+    warm_up(site)
+    postgres.query("TRUNCATE leads, lead_events")
+    visitor = {"Cookie": "visitor=abcdefghijklmnopqrstuv"}
+    token = a_token(site)
+    with stopped(postgres):
+        chat = site.post("/checkout/", {"token": token, **PERSON, "privacy_accepted": "on"}, **visitor)
+    [arrived] = eventually(lambda: [lead for lead in leads(postgres) if lead["name"]])
+    postgres.query("DELETE FROM leads")
+
+    folio = arrived["folio"]
+    assert site.manage("restore_lead", message(chat.location)) == f"{folio}: created"
+    [restored] = leads(postgres)
+    assert without_the_moment(restored) == without_the_moment(arrived)
+    moment = restored["submitted_at"]
+    assert abs(moment - arrived["submitted_at"]) < timedelta(seconds=1)
+    assert datetime.fromisoformat(restored["quote_data"]["privacy"]["accepted_at"]) == moment
+
+    assert site.manage("restore_lead", message(chat.location)) == f"{folio}: unchanged"
+    assert leads(postgres) == [restored]
+    assert postgres.query("SELECT kind, detail FROM lead_events") == [{"kind": "restored", "detail": "created"}]
+
+
+def without_the_moment(lead: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the row number, and the fraction of a second that the message has no room for."""
+    data = {**lead["quote_data"], "flags": [], "privacy": {**lead["quote_data"]["privacy"], "accepted_at": ""}}
+    return {**lead, "id": 0, "submitted_at": None, "quote_data": data}
+
+
+# --- What others see ------------------------------------------------------------------------------------------------
+
+
+def test_a_stored_quote_cannot_be_shown_and_its_page_offers_the_chat(site, postgres):
+    folio = check_out(site).json["folio"]
+    with stopped(postgres):
+        page = site.get(f"/q/{folio}/")
+    assert page.status == 503
+    assert f'href="{CHAT}' in page.text
+    assert folio in page.text
+
+
+def test_a_monitor_sees_the_outage_and_its_end_although_nobody_checks_out(postgres):
+    # One worker: each tells what it has seen itself.
+    with live.site(postgres.url, WEB_CONCURRENCY="1") as site:
+        assert eventually(lambda: health(site) == ("ok", "up"))
+        with stopped(postgres):
+            assert health(site) == ("ok", "up")
+            check_out(site)
+            assert health(site) == ("degraded", "down")
+        assert eventually(lambda: health(site) == ("ok", "up"))
+
+
+def health(site: Site) -> tuple[str, str]:
+    answer = site.get("/healthz")
+    assert answer.status == 200
+    return answer.json["status"], answer.json["database"]
+
+
+# --- One row a folio ------------------------------------------------------------------------------------------------
+
+
+def test_a_double_tap_is_one_lead(site, postgres):
+    token = a_token(site)
+    assert [check_out(site, token).json["success"] for _ in range(2)] == [True, True]
+    assert len(leads(postgres)) == 1
+
+
+def test_eight_identical_checkouts_at_once_are_one_lead(site, postgres):
+    token = a_token(site)
+    answers = at_once(8, lambda: check_out(site, token))
+    assert not any("warning" in answer.json for answer in answers)
+    [lead] = leads(postgres)
+    assert lead["name"] == PERSON["name"]
+
+
+def test_the_newer_phone_wins(site, postgres):
+    token = a_token(site)
+    check_out(site, token)
+    check_out(site, token, phone="656 111 2233")
+    [lead] = leads(postgres)
+    assert lead["phone"] == "+526561112233"
+    assert lead["quote_data"]["customer"]["phone_raw"] == "656 111 2233"
+
+
+def test_two_tabs_with_two_quotes_are_two_leads_whichever_is_sent_first(site, postgres):
+    first, second = a_token(site), a_token(site)
+    for token in (second, first, second):
+        check_out(site, token)
+    assert [lead["name"] for lead in leads(postgres)] == [PERSON["name"]] * 2
+
+
+def test_one_quote_in_two_tabs_is_one_lead_with_what_was_sent_last(site, postgres):
+    page = site.post("/quote/", as_form(a_line())).location
+    token, same_token = (site.get(page).text.split('name="token" value="')[1].split('"')[0] for _ in range(2))
+    check_out(site, token, name="Zoila")
+    check_out(site, same_token, name="Zoila Vaca")
+    assert [lead["name"] for lead in leads(postgres)] == ["Zoila Vaca"]
