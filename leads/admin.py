@@ -43,11 +43,12 @@ class LeadAdmin(admin.ModelAdmin):
     list_max_show_all = 0
     search_fields = ["folio"]  # makes the box appear; get_search_results looks
     show_full_result_count = False
+    view_on_site = False  # the page links to the quote itself
     show_facets = admin.ShowFacets.NEVER
     actions = None
     fields = ["notes"]  # the rest of the page is shown, not typed
-    change_list_template = "leads/admin/change_list.html"
-    change_form_template = "leads/admin/change_form.html"
+    change_list_template = "leads/inbox/change_list.html"
+    change_form_template = "leads/inbox/change_form.html"
 
     def has_add_permission(self, request):
         return False
@@ -241,7 +242,7 @@ class LeadAdmin(admin.ModelAdmin):
 
     def _page(self, request, name, context, *, title, status=200):
         shared = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
-        return TemplateResponse(request, f"leads/admin/{name}.html", shared | context, status=status)
+        return TemplateResponse(request, f"leads/inbox/{name}.html", shared | context, status=status)
 
 
 _CHANGES = {

@@ -17,8 +17,10 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        from leads import checks  # noqa: F401  (registers checks; needs the app registry)
-        from leads.ops import adoption  # noqa: F401  (registers checks; needs the app registry)
+        from leads.ops import (
+            adoption,  # noqa: F401  (registers checks; needs the app registry)
+            checks,  # noqa: F401  (registers checks; needs the app registry)
+        )
         from leads.staff import seats  # noqa: F401  (registers checks; needs the app registry)
 
         seats.spare_the_others()

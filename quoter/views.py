@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -84,4 +85,4 @@ def page(
         **as_it_stands._asdict(),
         **({"hints": []} if errors else {}),
     }
-    return render(request, "quoter/calculator.html", context, status=status)
+    return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
+from django.urls import reverse
 
 from settings import env, scrubbing
 
@@ -82,6 +83,11 @@ TEMPLATES = [
     },
 ]
 
+# What one app shows of another that it knows nothing of: the calculator with what checkout adds to it, and the page
+# that a lead's link leads to.
+CALCULATOR_TEMPLATE = "checkout/calculator.html"
+ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_page", args=[lead.folio])}
+
 # --- The business ---------------------------------------------------------------------------------------------------
 
 BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
@@ -110,7 +116,7 @@ USE_TZ = True
 
 # --- Leads ----------------------------------------------------------------------------------------------------------
 
-# A DATABASE_URL that cannot be used never stops the site: customers go on to WhatsApp, and leads.checks says so.
+# A DATABASE_URL that cannot be used never stops the site: customers go on to WhatsApp, and leads.ops.checks says so.
 _database = env.database("DATABASE_URL", ca="DATABASE_CA")
 DATABASE_KIND, DATABASE_FAULT, DATABASE_WARNINGS = _database.kind, _database.fault, _database.warnings
 DATABASE_CA = env.text("DATABASE_CA")

@@ -86,7 +86,7 @@ def outage_page(request: HttpRequest) -> HttpResponse:
         if text and (said := pasted.message(text)) and said.issued:
             quote = said.issued.quote
             context |= {"said": said, "quote": quote, "is_altered": said.is_altered(quote)}
-    response = render(request, "leads/admin/outage.html", context, status=503)
+    response = render(request, "leads/staff/outage.html", context, status=503)
     response["Retry-After"] = "5"
     response["Cache-Control"] = "no-store"
     response._has_been_logged = True  # type: ignore[attr-defined]  # the breaker has told of it, once

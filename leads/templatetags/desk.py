@@ -11,7 +11,7 @@ from quoter import site
 register = template.Library()
 
 
-@register.inclusion_tag("leads/admin/_desk.html", takes_context=True)
+@register.inclusion_tag("leads/desk/_desk.html", takes_context=True)
 def desk(context: template.Context) -> dict[str, Any]:
     """The desk, for the period that the address names."""
     asked = context["request"].GET.get("days", "")

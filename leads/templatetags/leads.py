@@ -18,7 +18,7 @@ def dialled(phone: str) -> str:
     return phones.dialled(phone, shop=settings.WHATSAPP_NUMBER)
 
 
-@register.inclusion_tag("leads/admin/_banner.html")
+@register.inclusion_tag("leads/inbox/_banner.html")
 def outbox_banner() -> dict[str, object]:
     """What waits on this machine's disk, when it has waited for longer than a delivery takes."""
     found = outbox_state()

@@ -8,7 +8,7 @@ from leads.inbox import live
 register = template.Library()
 
 
-@register.inclusion_tag("leads/admin/_live.html", takes_context=True)
+@register.inclusion_tag("leads/inbox/_live.html", takes_context=True)
 def live_inbox(context: dict[str, Any]) -> dict[str, Any]:
     """The switches and the script that keep an open inbox current; for the list of leads."""
     # One that is older than the rows would announce people who stand there already.

@@ -1,13 +1,17 @@
-"""Imports run one way, and what is plain Python stays plain."""
+"""Imports run one way: between the apps, inside leads/, in templates, in scripts and in the names of addresses."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+APPS = ("quoter", "leads", "checkout")
 
 # What each layer must not know of.
 FORBIDDEN = {
@@ -16,42 +20,230 @@ FORBIDDEN = {
     "checkout": {"settings"},
     "settings": {"quoter", "leads", "checkout"},
 }
-PLAIN = [
-    "text",
-    "numbers",
-    "measure",
-    "pricebook",
-    "quote",
-    "explain",
-    "pricing",
-    "folio",
-    "lint",
-    "palette",
-    "conversation",
+
+# The folders and files of leads/, the lowest first. Each knows of those below it, and of those on its own floor.
+FLOORS = [
+    {"models", "business_hours", "errors", "paging", "phones"},
+    {"delivery"},
+    {"privacy"},
+    {"inbox"},
+    {"alerts", "desk", "staff"},
+    {"ops"},
+    {"admin", "apps", "urls", "management", "migrations", "templatetags"},
 ]
 
+# Plain Python, too, though it stands beside what is not.
+PLAIN = [
+    "quoter.conversation",
+    "quoter.palette",
+    "checkout.submission",
+    "checkout.whatsapp",
+    "leads.business_hours",
+    "leads.errors",
+    "leads.phones",
+]
+PLAIN_FOLDERS = ["quoter/engine", "leads/delivery/journal"]
+CLOCKS = {"now", "today", "localdate", "localtime", "monotonic", "utcnow"}
 
-def imported(file: Path) -> set[str]:
-    """Return the top packages that a file imports, wherever in the file it does."""
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file} imports relatively"
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
-
-
-@pytest.mark.parametrize(("layer", "forbidden"), FORBIDDEN.items())
-def test_a_layer_imports_nothing_from_above(layer, forbidden):
-    files = list((ROOT / layer).rglob("*.py"))
-    assert files
-    above = {str(file.relative_to(ROOT)): imported(file) & forbidden for file in files}
-    assert {file: names for file, names in above.items() if names} == {}
+# Pages that belong to no app's folder: whose they are.
+OWNERS = {"base.html": "quoter", "429.html": "leads", "account": "leads", "admin": "leads", "mfa": "leads"}
+# Whose the names of addresses are; those of leads/ are Django's admin, the login's and the second factor's.
+NAMESPACES = {"quoter": r"quoter:", "leads": r"(?:leads|admin):|account_|mfa_", "checkout": r"checkout:"}
 
 
-def test_the_engine_works_without_django():
-    names = ", ".join(f"quoter.{name}" for name in PLAIN)
-    program = f"import sys, {names}; sys.exit('django' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(file): file for app in (*APPS, "settings") for file in sorted((ROOT / app).rglob("*.py"))}
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return the modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        inner = {f"{node.module}.{alias.name}" for alias in node.names}
+        return {name if name in MODULES else str(node.module) for name in inner}
+    return set()
+
+
+def imported(module: str) -> set[str]:
+    """Return what a module imports, wherever in its file."""
+    return set().union(*map(names_in, ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))))
+
+
+def strings(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def above(app: str) -> list[str]:
+    return list(APPS[APPS.index(app) + 1 :])
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_a_layer_imports_nothing_from_above(layer):
+    ours = [module for module in MODULES if module.partition(".")[0] == layer]
+    assert ours
+    wrong = {
+        module: names
+        for module in ours
+        if (names := {name.partition(".")[0] for name in imported(module)} & FORBIDDEN[layer])
+    }
+    assert wrong == {}
+
+
+def test_every_folder_and_file_of_leads_has_its_floor_and_there_are_at_most_twenty():
+    rooms = [*(ROOT / "leads").glob("*.py"), *(file.parent for file in (ROOT / "leads").glob("*/__init__.py"))]
+    there = {room.stem for room in rooms}
+    assert there - {"__init__"} == set().union(*FLOORS)
+    assert len(there) <= 20
+
+
+def part(module: str) -> str:
+    """Return the part of an app that a module belongs to: leads.delivery.record -> leads.delivery."""
+    return ".".join(module.split(".")[:2])
+
+
+def test_inside_leads_nothing_imports_from_above():
+    floor = {f"leads.{name}": number for number, names in enumerate(FLOORS) for name in names}
+    wrong = [
+        f"{module} imports {name}"
+        for module in MODULES
+        if part(module) in floor
+        for name in sorted(imported(module))
+        if floor.get(part(name), 0) > floor[part(module)]
+    ]
+    assert wrong == []
+
+
+def whole(module: str) -> str:
+    return module
+
+
+@pytest.mark.parametrize("grain", [whole, part])
+def test_no_import_at_the_head_of_a_module_goes_in_a_circle(grain):
+    """Not from module to module, and not from one part of leads/ to another."""
+    graph: dict[str, set[str]] = {}
+    for module, file in MODULES.items():
+        if grain is part and not module.startswith("leads."):
+            continue
+        heads = set().union(*map(names_in, ast.parse(file.read_text(encoding="utf-8")).body)) & MODULES.keys()
+        graph.setdefault(grain(module), set()).update(set(map(grain, heads)) - {grain(module)})
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+
+
+def test_what_is_plain_python_works_without_django():
+    in_folders = [module_of(file) for folder in PLAIN_FOLDERS for file in sorted((ROOT / folder).glob("*.py"))]
+    assert "quoter.engine.pricing" in in_folders
+    program = "import importlib, sys\nfor name in sys.argv[1:]:\n importlib.import_module(name)\n"
+    program += " assert 'django' not in sys.modules, name"
+    command = [sys.executable, "-c", program, *in_folders, *PLAIN]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "quoter" / "engine").glob("*.py")), ids=lambda file: file.stem)
+def test_the_engine_has_no_clock(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCKS
+    assert asked == set()
+    assert "time" not in imported(module_of(file))
+
+
+# --- Names of addresses, templates, tag libraries ---------------------------------------------------------------------
+
+
+def templates() -> Iterator[tuple[str, str, str]]:
+    """Yield each template's app, path and text."""
+    for file in sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file()):
+        path = file.relative_to(ROOT / "templates")
+        yield OWNERS.get(path.parts[0], path.parts[0]), str(path), file.read_text(encoding="utf-8")
+
+
+def libraries() -> dict[str, str]:
+    """Return the app of each tag library."""
+    files = [(app, file) for app in APPS for file in (ROOT / app / "templatetags").glob("*.py")]
+    return {file.stem: app for app, file in files if file.stem != "__init__"}
+
+
+def test_every_template_has_its_app():
+    assert {app for app, _path, _text in templates()} == set(APPS)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_template_uses_nothing_from_above(app):
+    higher = above(app)
+    files = [rf"{each}/" for each in higher] + [rf"{name}\b" for name, owner in OWNERS.items() if owner in higher]
+    used = re.compile(rf"{{% (?:extends|include|static) ['\"](?:{'|'.join(files) or '(?!)'})")
+    library_of = libraries()
+    wrong = []
+    for owner, path, text in templates():
+        if owner != app:
+            continue
+        wrong += [f"{path}: {found}" for found in used.findall(text)]
+        loaded = {name for names in re.findall(r"{% load ([^%]+) %}", text) for name in names.split()}
+        wrong += [f"{path} loads {name}" for name in sorted(loaded) if library_of.get(name, app) in higher]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_nothing_names_an_address_from_above(app):
+    names = "|".join(NAMESPACES[each] for each in above(app)) or "(?!)"
+    in_python = {
+        f"{module}: {text}"
+        for module in MODULES
+        if module.partition(".")[0] == app
+        for text in strings(module)
+        if re.match(rf"(?:{names})\w*$", text)
+    }
+    in_templates = {
+        f"{path}: {found}"
+        for owner, path, text in templates()
+        if owner == app
+        for found in re.findall(rf"{{% \w+ ['\"]((?:{names})\w*)", text)
+    }
+    assert in_python | in_templates == OFFLINE_ADDRESSES.get(app, set())
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_python_renders_no_template_from_above(app):
+    files = [rf"{each}/" for each in above(app)]
+    wrong = {
+        f"{module}: {text}"
+        for module in MODULES
+        if module.partition(".")[0] == app
+        for text in strings(module)
+        if re.match(rf"(?:{'|'.join(files) or '(?!)'})[\w/]+\.(?:html|js|css)$", text)
+    }
+    assert wrong == set()
+
+
+# --- Scripts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_script_imports_nothing_from_above(app):
+    static = ROOT / "static"
+    higher = above(app)
+    found = {
+        f"{file.name}: {target.relative_to(static)}"
+        for file in sorted((static / app).rglob("*.js"))
+        for name in re.findall(r"(?:from|import)[ (]\"(\.[^\"]+)\"", file.read_text(encoding="utf-8"))
+        if (target := (file.parent / name).resolve()).relative_to(static).parts[0] in higher
+    }
+    assert found == OFFLINE_SCRIPTS.get(app, set())
+
+
+# The calculator prices without a server by what checkout has for that. Nothing else stands here.
+OFFLINE_ADDRESSES = {"quoter": {"quoter.views: checkout:offline"}}
+OFFLINE_SCRIPTS = {"quoter": {"calculator.js: checkout/offline.js"}}

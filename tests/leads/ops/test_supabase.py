@@ -13,10 +13,10 @@ from django.db import DatabaseError, connection
 from django.db.models.signals import post_migrate, pre_migrate
 
 from leads.apps import after_migrations, before_migrations
-from leads.checks import database_is_closed_to_others_and_open_to_us
 from leads.delivery.record import lead_record
 from leads.models import Lead
 from leads.ops import supabase
+from leads.ops.checks import database_is_closed_to_others_and_open_to_us
 from tests.support.factories import a_contact, an_issued_quote, store
 from tests.support.live import NOBODY_LISTENS, Postgres
 from tests.support.supabase import OWNER, PUBLIC_ROLES, as_role, database, django_on, server
