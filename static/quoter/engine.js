@@ -1,4 +1,4 @@
-// The engine of quoter/pricing.py once more, for when no server can be asked: the same lines and price book give the same
+// The engine of quoter/engine/pricing.py once more, for when no server can be asked: the same lines and price book give the same
 // amounts, to the cent. A test prices thousands of requests by both. Explanations are left to the server.
 
 // --- Numbers: exact decimals as [digits, places], with the 28 digits that Python's have -----------------------------
@@ -295,7 +295,7 @@ export class Engine {
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const DEVICE_DAYS = 40;
 
-// The folio of a quote that a device makes, as quoter/folio.py has it. day: 2026-11-22; letters: eight of the alphabet's
+// The folio of a quote that a device makes, as quoter/engine/folio.py has it. day: 2026-11-22; letters: eight of the alphabet's
 // numbers, at random.
 export function folio(day, letters) {
   const [year, month, date] = day.split("-");

@@ -1,6 +1,6 @@
 """Every fault of the database and of the outbox's disk, on the running site: customers pass, leads arrive once.
 
-Real gunicorn, a real Postgres, and a network between the two that breaks; see tests/faults.py and tests/proxy.py.
+Real gunicorn, a real Postgres, and a network between the two that breaks; see tests/support/faults.py and proxy.py.
 """
 
 import os
