@@ -20,7 +20,7 @@ test lint screenshots: export DEBUG := true
 
 # A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
 # two at a time; then what measures how long customers wait, with nothing heavier than itself beside it; then, once more
-# through a transaction pooler, what a pooler might break. `make test ARGS=tests/test_folio.py` runs one file;
+# through a transaction pooler, what a pooler might break. `make test ARGS=tests/quoter/test_token.py` runs one file;
 # `make test ONLY=needs` runs what needs a program beside Python.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )

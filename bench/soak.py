@@ -3,8 +3,8 @@
     make soak                           5 minutes, 20 to 60 customers a second
     make soak SOAK_SECONDS=60
 
-Real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails when a folio that was answered is not in
-`leads` exactly once. A request that got no answer, because its worker was killed, promised nothing.
+Real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails when a folio that was answered is not
+in `leads` exactly once. A request that got no answer, because its worker was killed, promised nothing.
 """
 
 import argparse

@@ -25,7 +25,7 @@ from leads.delivery.journal.segment import SUFFIX, Item, encode
 from leads.delivery.record import lead_record
 from tests.support import faults, live
 from tests.support.customers import PERSON, a_quote, check_out_with, traces_in
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.factories import a_contact, an_issued_quote
 from tests.support.live import Answer, Postgres, Site, at_once, is_up, message
 from tests.support.proxy import Mode, Proxy, proxy
@@ -427,7 +427,7 @@ def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, networ
         assert not traces_in(site.log)
         with within(HOST_KILLS_AFTER_S):
             site.process.terminate()
-            site.process.wait(live.PATIENCE_S)
+            site.process.wait(PATIENCE_S)
     with live.site(network.url, **kept(tmp_path)):
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
 
@@ -439,7 +439,7 @@ def test_a_site_stopped_in_the_middle_of_a_write_loses_nothing(postgres, network
             answers = customers_pass(site, rounds=1)
             with within(HOST_KILLS_AFTER_S):
                 site.process.terminate()
-                site.process.wait(live.PATIENCE_S)
+                site.process.wait(PATIENCE_S)
     with live.site(network.url, **kept(tmp_path)):
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
 
@@ -498,7 +498,7 @@ def test_customers_pass_when_dns_never_answers(tmp_path):
             customers_pass(site)
             with within(HOST_KILLS_AFTER_S):
                 site.process.terminate()
-                site.process.wait(live.PATIENCE_S)
+                site.process.wait(PATIENCE_S)
 
 
 def test_customers_pass_when_the_server_s_queue_of_connections_is_full():
