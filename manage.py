@@ -8,7 +8,13 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
 
     try:
-        execute_from_command_line(sys.argv)
+        # Django answers this one by itself, with its own version.
+        if sys.argv[1:] == ["version"]:
+            from django.conf import settings
+
+            sys.stdout.write(f"Folio {settings.VERSION}\n")
+        else:
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as refusal:
         # The message names the variable; below a traceback nobody would read it.
         if "--traceback" in sys.argv:

@@ -1,8 +1,11 @@
 """What gunicorn serves."""
 
+import logging
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 application = get_wsgi_application()
+logging.getLogger(__name__).info("Folio %s starts.", settings.VERSION)

@@ -1,10 +1,12 @@
 """The variables: which are set, what is wrong with one that loads, and a name that was meant to be another."""
 
+import platform
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
+import django
 from django.conf import settings
 from django.core import checks
 
@@ -64,6 +66,7 @@ ALIKE = 0.85
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     given = [name for name in VARIABLES if environment.get(name, "").strip()]
+    yield ok("version", f"Folio {settings.VERSION}, Django {django.__version__}, Python {platform.python_version()}")
     yield ok("environment", f"{', '.join(given) or 'nothing'} set; the others have their defaults")
     yield from _misspelt(environment, given)
     yield from _values()

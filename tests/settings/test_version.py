@@ -1,0 +1,27 @@
+"""Which release this is: said by a command, by the doctor and by the log, and the changelog knows it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+from tests.support import live
+from tests.support.live import NOBODY_LISTENS, ROOT
+
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_the_command_the_doctor_and_the_first_line_of_the_log_say_the_version():
+    with live.site(NOBODY_LISTENS) as site:
+        assert site.log.splitlines()[0].endswith(f"Folio {VERSION} starts.")
+        assert site.manage("version") == f"Folio {VERSION}"
+        environment = {**site.environment, "DATABASE_URL": ""}
+        examination = subprocess.run(
+            [sys.executable, "manage.py", "doctor"], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert f"version      Folio {VERSION}, Django 5.2" in examination.stdout
+
+
+def test_the_newest_release_in_the_changelog_is_this_one():
+    releases = re.findall(r"^## (\d\S+) - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0] == VERSION
