@@ -9,12 +9,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext
 
 from checkout.visitor import asks_for_privacy
+from quoter import site
+from quoter.engine.text import Text
 
 # Written by the script that asks, read here. Without scripts there is nothing to agree to.
 COOKIE = "tags"
+BOTH = Text(es="{one} y {other}", en="{one} and {other}")
 
 
 class Service(NamedTuple):
@@ -76,7 +78,7 @@ def on_page(request: HttpRequest) -> dict[str, Any]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return gettext("%(one)s and %(other)s") % {"one": names[0], "other": names[1]} if len(names) == 2 else names[0]
+    return BOTH.say(site.language(), one=names[0], other=names[1]) if len(names) == 2 else names[0]
 
 
 def _origins() -> dict[str, list[str]]:

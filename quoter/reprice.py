@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-from django.utils.translation import gettext_lazy as _
 
 from quoter import site
 from quoter.engine import pricing
@@ -14,7 +11,16 @@ from quoter.engine.measure import unit_text
 from quoter.engine.numbers import canonical, grouped, money
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.quote import Quote, QuoteLine
+from quoter.engine.text import Text
 from quoter.token import IssuedQuote
+
+TAX = Text(es="Impuesto", en="Tax")
+STEP = Text(es="Incremento", en="Step")
+MINIMUM = Text(es="Mínimo", en="Minimum")
+MEASURED = Text(es="Cantidad medida", en="Measured quantity")
+BILLED = Text(es="Cantidad cobrada", en="Billed quantity")
+UNIT_PRICE = Text(es="Precio unitario", en="Unit price")
+EXTRA = Text(es="Adicional", en="Extra")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,7 @@ class Change:
     """One rule that is another today. subject: the line or tax that it is about; before, after: as people read them."""
 
     subject: str
-    rule: Any  # translated when shown
+    rule: str
     before: str
     after: str
 
@@ -61,36 +67,44 @@ def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:
 
 
 def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[Change]:
-    told: set[str] = set()
+    compared_products: set[str] = set()
     for old, new in zip(before.lines, today.lines, strict=True):
         old_product, product = old_book.product(old.product), book.product(new.product)
-        if old_product and product and old.product not in told:
-            told.add(old.product)
+        if old_product and product and old.product not in compared_products:
+            compared_products.add(old.product)
             yield from _changes_of_product(old_product, product)
         yield from _changes_of_line(old, new)
     if before.tax.rate != today.tax.rate:
-        yield Change(today.tax.name, _("Tax"), _percent(before.tax.rate), _percent(today.tax.rate))
+        yield Change(today.tax.name, _in_words(TAX), _percent(before.tax.rate), _percent(today.tax.rate))
 
 
 def _changes_of_product(old: Product, new: Product) -> Iterator[Change]:
     name = new.label.in_(site.language())
-    for rule, before, after in [(_("Step"), old.step, new.step), (_("Minimum"), old.minimum, new.minimum)]:
+    for rule, before, after in [(STEP, old.step, new.step), (MINIMUM, old.minimum, new.minimum)]:
         if before != after:
-            yield Change(name, rule, _with_unit(canonical(before), old.unit), _with_unit(canonical(after), new.unit))
+            yield Change(
+                name, _in_words(rule), _with_unit(canonical(before), old.unit), _with_unit(canonical(after), new.unit)
+            )
 
 
 def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[Change]:
     name = new.description
     if old.requested != new.requested:
-        yield Change(name, _("Measured quantity"), _quantity(old.requested, old), _quantity(new.requested, new))
+        yield Change(name, _in_words(MEASURED), _quantity(old.requested, old), _quantity(new.requested, new))
     if old.billed != new.billed:
-        yield Change(name, _("Billed quantity"), _quantity(old.billed, old), _quantity(new.billed, new))
+        yield Change(name, _in_words(BILLED), _quantity(old.billed, old), _quantity(new.billed, new))
     if old.unit_price != new.unit_price:
-        yield Change(name, _("Unit price"), money(old.unit_price), money(new.unit_price))
+        yield Change(name, _in_words(UNIT_PRICE), money(old.unit_price), money(new.unit_price))
     amounts = {extra.code: extra.amount for extra in old.extras}
     for extra in new.extras:
         if amounts.get(extra.code) != extra.amount:
-            yield Change(extra.description, _("Extra"), money(amounts.get(extra.code, Decimal(0))), money(extra.amount))
+            yield Change(
+                extra.description, _in_words(EXTRA), money(amounts.get(extra.code, Decimal(0))), money(extra.amount)
+            )
+
+
+def _in_words(rule: Text) -> str:
+    return rule.in_(site.language())
 
 
 def _quantity(quantity: Decimal, line: QuoteLine) -> str:

@@ -99,6 +99,17 @@ def test_a_translation_has_the_places_to_fill_in_of_its_source(catalogue):
             assert sorted(PLACES.findall(source)) == sorted(PLACES.findall(ours)), source
 
 
+def names_imported(path: Path) -> set[str]:
+    statements = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {alias.name for statement in statements for alias in statement.names}
+
+
+def test_customers_read_text_and_templates_and_staff_use_gettext():
+    names = {path.relative_to(ROOT): names_imported(path) for path in CODE}
+    assert [path for path, used in names.items() if used & GETTEXT and path.parts[0] != "leads"] == []
+    assert [path for path, used in names.items() if "Text" in used and path.parts[0] == "leads"] == []
+
+
 # --- The engine's own phrases, and the shop's -------------------------------------------------------------------------
 
 
