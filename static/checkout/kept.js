@@ -2,7 +2,7 @@
 // twice does no harm: the site knows a lead by its folio. Pages and the worker use this alike.
 
 const STORE = "leads";
-const DISK_MS = 1000;
+const DISK_MS = 400;
 const LONGEST_MS = 30 * 24 * 3600 * 1000;
 const FIRST_PAUSE_MS = 5000;
 const LONGEST_PAUSE_MS = 5 * 60 * 1000;
