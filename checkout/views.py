@@ -107,17 +107,8 @@ def checkout(request: HttpRequest) -> HttpResponse:
     came_from = origin.read(sent.fields.get("attribution"))
     contact = contact_of(request, submission, quoted_at=issued.quote.issued_at, at=timezone.now(), came_from=came_from)
     outcome = recorded(lead_record(issued, contact))
-    chat_url = quote_chat_url(
-        settings.WHATSAPP_NUMBER,
-        issued.quote,
-        language=issued.language,
-        link=_link(request, issued, contact, outcome),
-        name=contact.name,
-    )
-    if not sent.is_json:
-        return SeeOther(chat_url)
-    answer = {"success": True, "folio": issued.quote.folio, "whatsapp_url": chat_url}
-    return JsonResponse(answer if outcome is Outcome.STORED else {**answer, "warning": "db_down"})
+    chat_url = chat_for(request, issued, contact, outcome)
+    return as_json(issued, chat_url, outcome) if sent.is_json else SeeOther(chat_url)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -150,6 +141,23 @@ def recorded(lead: LeadRecord) -> Outcome:
     except Exception as error:  # the one broad except of the project: here a narrow one would lose a sale
         logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, named(error))
         return Outcome.CARRIED
+
+
+def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: Outcome) -> str:
+    """Return the URL of the chat with the customer's message. outcome: where the lead is, which decides on its link."""
+    return quote_chat_url(
+        settings.WHATSAPP_NUMBER,
+        issued.quote,
+        language=issued.language,
+        link=_link(request, issued, contact, outcome),
+        name=contact.name,
+    )
+
+
+def as_json(issued: IssuedQuote, chat_url: str, outcome: Outcome) -> JsonResponse:
+    """Return the contract's answer to a checkout that was taken."""
+    answer = {"success": True, "folio": issued.quote.folio, "whatsapp_url": chat_url}
+    return JsonResponse(answer if outcome is Outcome.STORED else {**answer, "warning": "db_down"})
 
 
 def _quote_at_checkout(sent: object) -> tuple[IssuedQuote | None, list[FieldError]]:

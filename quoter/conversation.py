@@ -1,4 +1,7 @@
-"""What the chat says for a customer whose job is too large to be priced online. Plain Python: no Django."""
+"""What the chat says for a customer whose job is not priced online: it is too large, or we cannot be reached.
+
+Plain Python: no Django.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +17,11 @@ from quoter.engine.text import Language, Text
 # As many as a link of 2,000 characters holds, which is what opens everywhere.
 MOST_LINES = 8
 
+# The page writes what was typed below it (static/quoter/words.js).
+UNPRICED = Text(
+    es="Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.",
+    en="Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.",
+)
 HELLO = Text(es="Hola. Quiero cotizar un pedido grande:", en="Hello. I would like a quote for a large order:")
 LINE = Text(es="- {amount} de {description}", en="- {amount} of {description}")
 UNMEASURED = Text(es="- {description}", en="- {description}")

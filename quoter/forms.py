@@ -260,12 +260,9 @@ class LineViews:
         """Return what is wrong with the request as a whole."""
         return [*self._errors.get("", []), *self._errors.get("lines", [])]
 
-    def of(self, lines: Sequence[TypedLine], quoted: Iterable[QuoteLine | None], *, first: int = 0) -> list[LineView]:
-        """Return the lines to show. quoted: for each what it costs, or None while it cannot be priced.
-
-        first: the number of the first one.
-        """
-        numbered, is_alone = enumerate(lines, first), len(lines) == 1
+    def of(self, lines: Sequence[TypedLine], quoted: Iterable[QuoteLine | None]) -> list[LineView]:
+        """Return the lines to show. quoted: for each what it costs, or None while it cannot be priced."""
+        numbered, is_alone = enumerate(lines), len(lines) == 1
         return [self._line(number, line, cost, is_alone) for (number, line), cost in zip(numbered, quoted, strict=True)]
 
     def _line(self, number: int, line: TypedLine, quoted: QuoteLine | None, is_alone: bool) -> LineView:

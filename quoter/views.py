@@ -1,6 +1,7 @@
 """The calculator: a page that prices, and stores nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import found, incoming, language, origin, preview, share, site
+from quoter import conversation, found, incoming, language, origin, preview, share, site
 from quoter.engine.pricing import FieldError
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
 
@@ -53,8 +54,12 @@ def page(
     came_from: Mapping[str, str],
     errors: Iterable[FieldError] = (),
     status: int = 200,
+    is_offline: bool = False,
 ) -> HttpResponse:
-    """Return the calculator with these lines and errors. came_from: as `origin.read` returns it."""
+    """Return the calculator with these lines and errors. came_from: as `origin.read` returns it.
+
+    is_offline: as devices keep it, which say that there is no connection, and not where the site is found.
+    """
     book = site.price_book()
     errors = list(errors)
     views = LineViews(book, errors, site.language())
@@ -62,18 +67,11 @@ def page(
     as_it_stands = preview.of(lines)
     shown = views.of(lines, as_it_stands.quoted)
     wrong = [field.name for line in shown for field in line.wrong_fields()]
-    address = site.address(request)
     context = {
         "book": book,
-        "address": address,
         "here": reverse("quoter:calculator"),
-        "offline_kit": language.in_tongue(reverse("checkout:offline"), language.of_page()),
-        "structured_data": found.structured_data(
-            book,
-            language=site.language(),
-            address=address + reverse("quoter:calculator"),
-            image=address + share.address(site.language()),
-        ),
+        "is_offline": is_offline,
+        "unpriced_url": conversation.chat_url(settings.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
         "title": book.title.in_(site.language()),
         "lines": shown,
         "is_fresh": not any(line.is_begun for line in lines),
@@ -84,5 +82,18 @@ def page(
         "attribution": origin.as_query(came_from),
         **as_it_stands._asdict(),
         **({"hints": []} if errors else {}),
+        **({} if is_offline else _found(request)),
     }
     return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)
+
+
+def _found(request: HttpRequest) -> dict[str, Any]:
+    """Return what search engines and the previews in chats read of the page."""
+    address = site.address(request)
+    structured_data = found.structured_data(
+        site.price_book(),
+        language=site.language(),
+        address=address + reverse("quoter:calculator"),
+        image=address + share.address(site.language()),
+    )
+    return {"address": address, "structured_data": structured_data}

@@ -1,4 +1,7 @@
-"""What was noted about how a lead came, in `quote_data.flags`, as staff read it."""
+"""What was noted about how a lead came, in `quote_data.flags`, as staff read it.
+
+`made_offline`, `price_mismatch` and `unpriced` are in rows of an earlier release, in which devices priced quotes.
+"""
 
 from decimal import Decimal
 from typing import Any

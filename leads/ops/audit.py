@@ -53,7 +53,7 @@ def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
 def findings_in(folio: str, data: Any, *, zone: ZoneInfo) -> list[Finding]:
     """Return each amount of a stored quote that does not follow from its own prices, or why it cannot be read."""
     if isinstance(data, dict) and "unpriced" in (data.get("flags") or ()):
-        return []  # made on a device, of what the price book did not sell any more: no amount was promised
+        return []  # an earlier release kept what it could not price: no amount was promised
     try:
         found, expected = _amounts(data), _amounts(_priced_again(data, zone=zone))
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:

@@ -2,9 +2,6 @@
 
 Business-zone date, 40 random bits in Crockford's base 32 (no I, L, O, U), one check character:
 261122-7F3K-Q2M9-X. People read it aloud and paste it in any case, with or without dashes.
-
-A customer's device that cannot reach us mints its own, with 40 added to the day as in Norway's D-numbers: 261162-...
-So no device can write a folio of ours, by chance or on purpose, and people see which is which.
 """
 
 import re
@@ -12,7 +9,6 @@ from datetime import date
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_BITS = 40
-DEVICE_DAYS = 40
 
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _LETTER = "[0-9A-TV-Za-tv-z]"
@@ -26,16 +22,12 @@ class NotAFolio(ValueError):
     """The text has not the shape of a folio, or its check character does not fit."""
 
 
-def mint(on: date, *, random_bits: int, by_device: bool = False) -> str:
-    """Return the folio for a quote made on a day (business zone) from 40 random bits.
-
-    by_device: as a customer's device does (static/quoter/engine.js).
-    """
+def mint(on: date, *, random_bits: int) -> str:
+    """Return the folio for a quote made on a day (business zone) from 40 random bits."""
     if not 0 <= random_bits < 1 << RANDOM_BITS:
         raise ValueError("random_bits takes 40 bits.")
     middle = "".join(ALPHABET[random_bits >> shift & 31] for shift in range(RANDOM_BITS - 5, -1, -5))
-    day = on.day + DEVICE_DAYS if by_device else on.day
-    return _written(f"{on:%y%m}{day:02}{middle}")
+    return _written(f"{on:%y%m%d}{middle}")
 
 
 def parse(text: str) -> str:
@@ -48,11 +40,6 @@ def parse(text: str) -> str:
     if folio[-1] != letters[-1]:
         raise NotAFolio(text)
     return folio
-
-
-def is_of_a_device(folio: str) -> bool:
-    """Tell whether a folio, as printed, was minted by a customer's device."""
-    return int(folio[4:6]) > DEVICE_DAYS
 
 
 def find(text: str) -> str | None:

@@ -1,12 +1,14 @@
 // The customers' service worker: their pages where there is no network, or no server that answers. It asks the network
-// first, leaves staff's pages and everything that is sent alone, and holds one release, whole.
+// first, leaves staff's pages and everything that is sent alone, and holds one release, whole: the calculator as it is
+// without a connection, and the quotes that this device has seen.
 
 import { send } from "./kept.js";
 
 const SERVER_MS = 3000;
 const MOST_QUOTES = 30;
+const CALCULATOR = "/offline/";
 
-// files: what a release's pages are made of; pages: what stands ready before anybody asks for it.
+// files: what a release's pages are made of; pages: the calculator, for the browser's language and for each other.
 export function serve({ release, files, pages }) {
   addEventListener("install", (event) => event.waitUntil(install(release, files, pages)));
   addEventListener("activate", (event) => event.waitUntil(leaveBehind(release)));
@@ -16,8 +18,8 @@ export function serve({ release, files, pages }) {
     const url = new URL(request.url);
     if (request.method !== "GET" || url.origin !== location.origin || isStaff(url.pathname)) return;
     if (request.mode === "navigate") {
-      if (isOurs(url)) event.respondWith(page(event, url, release));
-    } else if (files.includes(url.pathname) || pages.includes(url.pathname + url.search)) {
+      if (isCalculator(url) || isQuote(url)) event.respondWith(page(event, url, release));
+    } else if (files.includes(url.pathname)) {
       event.respondWith(piece(request, url, release));
     }
   });
@@ -26,7 +28,6 @@ export function serve({ release, files, pages }) {
 const isStaff = (path) => path.startsWith("/admin/");
 const isCalculator = ({ pathname }) => pathname === "/";
 const isQuote = ({ pathname }) => pathname.startsWith("/q/");
-const isOurs = (url) => isCalculator(url) || isQuote(url);
 
 async function kept(request, release) {
   const cache = await caches.open(release);
@@ -61,11 +62,11 @@ async function leaveBehind(release) {
 // Whatever else an address says, of a campaign for instance, the page is the same.
 function keyOf(url) {
   const language = url.searchParams.get("lang");
-  return url.pathname + (language ? `?lang=${language}` : "");
+  return (isCalculator(url) ? CALCULATOR : url.pathname) + (language ? `?lang=${language}` : "");
 }
 
 async function page(event, url, release) {
-  const ours = await caches.open(release).then((cache) => cache.match(keyOf(url), { ignoreVary: true }));
+  const ours = await kept(keyOf(url), release);
   const asked = Promise.resolve(event.preloadResponse).then((early) => early ?? fetch(event.request));
   if (!ours) return asked.then((response) => remember(response, url, release));
   event.waitUntil(asked.catch(() => {}));
@@ -74,10 +75,8 @@ async function page(event, url, release) {
   return response && response.status < 500 ? remember(response, url, release) : ours;
 }
 
-// A calculator that came by a campaign's link names the campaign, so only the plain one is for other visits.
 async function remember(response, url, release) {
-  const isPlain = isQuote(url) || keyOf(url) === url.pathname + url.search;
-  if (response.status !== 200 || response.redirected || !isPlain) return response;
+  if (!isQuote(url) || response.status !== 200 || response.redirected) return response;
   const cache = await caches.open(release);
   await cache.put(keyOf(url), response.clone());
   const quotes = (await cache.keys()).filter((each) => isQuote(new URL(each.url)));

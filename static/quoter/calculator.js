@@ -1,11 +1,15 @@
-// The calculator works without this script; with it, the total follows the typing and edits need no reload.
-// Prices and fields come from the server; where it does not answer, from offline.js, which says that it is so.
-// refresh() is the one place that asks for the total, show() the one that asks for an edit.
+// The calculator works without this script; with it, the total follows the typing and edits need no reload. Prices and
+// lines come from the server alone. While it cannot be reached, the page has no price, and takes what was typed to the
+// chat in words.
+
+import { withWords } from "./words.js";
 
 const form = document.querySelector("[data-summary-url]");
+const chat = form?.querySelector("[data-unpriced]");
+const opening = chat?.href;
 const PAUSE_MS = 250;
 const SERVER_MS = 3000;
-const DRAFT = "folio.draft";
+const RETRY_MS = 5000;
 
 let latest;
 let timer;
@@ -13,6 +17,19 @@ let isAsking = false;
 
 const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 const typed = () => new URLSearchParams(new FormData(form)).toString();
+
+// --- What the server says --------------------------------------------------------------------------------------------
+
+function posted(url, body, headers = {}) {
+  return fetch(url, { method: "POST", body, headers, signal: AbortSignal.timeout?.(SERVER_MS) });
+}
+
+// Returns a page of the calculator, or pieces of it; rejects where nobody answers, or somebody else: a proxy, a hotel.
+async function asked(url, body) {
+  const page = parsed(await (await posted(url, body)).text());
+  if (!page.querySelector("[data-live]")) throw new Error("no answer of the calculator");
+  return page;
+}
 
 // Puts the bill, the total and the lines' titles of a page in the place of ours. What is the same stays untouched, so
 // that screen readers say a total only when it is another.
@@ -23,45 +40,39 @@ function put(page) {
   }
 }
 
-async function posted(url, body, headers = {}) {
-  const response = await fetch(url, { method: "POST", body, headers, signal: AbortSignal.timeout?.(SERVER_MS) });
-  if (response.status >= 500) throw new Error(response.status);
-  return response;
+// Has the page say whether the server can be reached; while it cannot, asks again now and then.
+function setOffline(isOffline) {
+  form.classList.toggle("offline", isOffline);
+  if (!isOffline) return;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, RETRY_MS);
 }
 
 async function refresh() {
   remember();
   const body = (latest = new FormData(form));
-  const answer = posted(form.dataset.summaryUrl, body).then((response) => response.text()).then(parsed);
-  try {
-    const page = await answer.catch(async () => (await import("./offline.js")).live(form));
-    // A slow early reply would otherwise overwrite a newer price.
-    if (body === latest) put(page);
-  } catch {
-    // Neither is at hand: the last total stands, and the button still sends the form.
-  }
+  const page = await asked(form.dataset.summaryUrl, body).catch(() => null);
+  // A slow early reply would otherwise overwrite a newer price.
+  if (body !== latest) return;
+  setOffline(!page);
+  if (page) put(page);
 }
 
-// Shows the lines that the server makes of a form, such as one with an edit button pressed.
+// Shows the lines that the server makes of a form, such as one with an edit button pressed. Returns false where a person
+// typed on meanwhile, and nothing was changed; rejects as asked() does.
 async function show(body) {
   const before = typed();
   latest = body;
-  const page = await posted(form.dataset.editUrl, body).then((response) => response.text()).then(parsed).catch(() => null);
-  const drawn = page?.querySelector(".lines");
+  const page = await asked(form.dataset.editUrl, body);
   if (typed() !== before) return false;
-  if (drawn) {
-    form.querySelector(".lines").replaceWith(drawn);
-    put(page);
-  } else {
-    const offline = await import("./offline.js");
-    await offline.draw(form, body);
-    put(await offline.live(form));
-  }
+  form.querySelector(".lines").replaceWith(page.querySelector(".lines"));
+  setOffline(false);
+  put(page);
   remember();
   return true;
 }
 
-// Goes to the page of the quote, or shows one here when the server does not answer.
+// Goes to the page of the quote.
 async function getQuote() {
   if (isAsking) return;
   isAsking = true;
@@ -70,14 +81,21 @@ async function getQuote() {
     .catch(() => null);
   if (answer?.url) return location.assign(answer.url);
   isAsking = false;
-  if (answer) form.submit(); // the server's page says what to mend
-  else await (await import("../checkout/offline.js")).quote(form);
+  if (answer) return form.submit(); // the server's page says what to mend
+  setOffline(true);
+  chat.focus();
 }
 
 async function edit(button) {
   const focus = focusAfter(button.value);
-  // On a slow line a person types on meanwhile, and nothing of that may be lost.
-  while (!(await show(new FormData(form, button))));
+  try {
+    // On a slow line a person types on meanwhile, and nothing of that may be lost.
+    while (!(await show(new FormData(form, button))));
+  } catch {
+    if (button.value.startsWith("preset:")) choose(button);
+    setOffline(true);
+    return;
+  }
   [...form.querySelectorAll(focus)].find((control) => control.offsetParent)?.focus();
 }
 
@@ -88,7 +106,22 @@ function focusAfter(value) {
   return `[data-line="${value.startsWith("remove:") ? 0 : lines}"] :is(button, summary, input:not([type=hidden]))`;
 }
 
+// Notes the kind of work, as the server would, and opens the fields; what it suggests for them, only the server knows.
+function choose(tile) {
+  const [, number, preset] = tile.value.split(":");
+  const name = `lines.${number}.preset`;
+  const field = form.elements[name] ?? Object.assign(document.createElement("input"), { type: "hidden", name });
+  field.value = preset;
+  tile.closest(".group").before(field);
+  for (const each of tile.parentElement.children) each.setAttribute("aria-pressed", each === tile);
+  for (const fold of tile.closest("[data-line]").querySelectorAll(".direct")) fold.open = true;
+  remember();
+}
+
 // --- What was typed is kept ------------------------------------------------------------------------------------------
+
+const DRAFT = "folio.draft"; // what stands in the fields
+const DRAWN = "folio.lines"; // the lines with these fields, as the server drew them
 
 // The lines alone, without where the visitor came from.
 function lines() {
@@ -107,31 +140,66 @@ function remember() {
   const { editUrl } = form.dataset;
   history.replaceState(typed(), "", location.pathname === editUrl ? location.href : editUrl);
   const isUntouched = lines() === untouched;
-  if (!isUntouched) draft(lines());
+  if (!isUntouched) {
+    kept(DRAFT, lines());
+    kept(DRAWN, drawn());
+  }
   for (const link of form.querySelectorAll(".lines [data-start-over]")) link.hidden = isUntouched;
 }
 
-// Reads the draft, or with null forgets it, or keeps another. Where a browser has no storage for us, there is none.
-function draft(text) {
+function drawn() {
+  const copy = form.querySelector(".lines").cloneNode(true);
+  copy.lang = document.documentElement.lang;
+  return copy.outerHTML;
+}
+
+// Reads what is kept, or with null forgets it, or keeps another. Where a browser has no storage for us, there is nothing.
+function kept(key, text) {
   try {
-    if (text === undefined) return localStorage.getItem(DRAFT);
-    if (text === null) localStorage.removeItem(DRAFT);
-    else localStorage.setItem(DRAFT, text);
+    if (text === undefined) return localStorage.getItem(key);
+    if (text === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, text);
   } catch {
     // Back and reload bring it back all the same.
   }
   return null;
 }
 
+function forget() {
+  kept(DRAFT, null);
+  kept(DRAWN, null);
+}
+
 // What was left here last time, unless it became a quote, which is where a link back to an empty page stands.
 async function bringBack() {
-  if (/\/q\/./.test(document.referrer)) draft(null);
-  const left = draft();
+  if (/\/q\/./.test(document.referrer)) forget();
+  const left = kept(DRAFT);
   if (!left) return;
   const fields = new URLSearchParams(left);
   if (form.elements.attribution) fields.set("attribution", form.elements.attribution.value);
-  await show(fields);
+  await restore(fields);
   document.querySelector("[data-brought-back]").hidden = false;
+}
+
+// Shows a form as it was left: drawn by the server, or, where it cannot be reached, as it drew these lines last.
+async function restore(fields) {
+  const before = typed();
+  try {
+    await show(fields);
+  } catch {
+    if (typed() === before) redraw(fields);
+    setOffline(true);
+  }
+}
+
+function redraw(fields) {
+  const last = parsed(kept(DRAWN) ?? "").querySelector(".lines");
+  if (last) form.querySelector(".lines").replaceWith(last);
+  for (const control of form.querySelectorAll(".lines :is(input, select)")) {
+    const texts = fields.getAll(control.name);
+    if (control.matches("[type=radio], [type=checkbox]")) control.checked = texts.includes(control.value);
+    else control.value = texts[0] ?? "";
+  }
 }
 
 // --- What a person does ----------------------------------------------------------------------------------------------
@@ -145,39 +213,29 @@ form?.addEventListener("click", ({ target }) => {
   if (!target.closest("[data-start-over]")) return;
   clearTimeout(timer);
   history.replaceState(null, "");
-  draft(null);
+  forget();
 });
 
-form?.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", (event) => {
   const button = event.submitter;
   remember();
   const isEdit = button?.name === "edit";
-  if (!isEdit && button?.hasAttribute("formaction")) {
-    // To this page in another language. Without a connection a link leads there, and the draft has what was typed.
-    if (navigator.onLine) return;
-    event.preventDefault();
-    return location.assign(button.formAction);
-  }
+  if (!isEdit && button?.hasAttribute("formaction")) return; // to this page in another language
   event.preventDefault();
-  if (!isEdit) return getQuote().catch(() => form.submit());
-  try {
-    await edit(button);
-  } catch {
-    // The plain form does the same with a page load.
-    button.type = "submit";
-    form.action = form.dataset.editUrl;
-    const field = Object.assign(document.createElement("input"), { type: "hidden", name: "edit", value: button.value });
-    form.append(field);
-    form.submit();
-  }
+  if (isEdit) edit(button);
+  else getQuote();
 });
+
+chat?.addEventListener("click", () => { chat.href = withWords(opening, form); });
+
+if (form) for (const change of ["online", "offline"]) addEventListener(change, refresh);
 
 // Back, and a reload, bring back what was typed after the page was made.
 window.addEventListener("pageshow", () => {
   if (!form) return;
   isAsking = false;
-  if (!navigator.serviceWorker) import("../checkout/offline.js").then(({ prepare }) => prepare(form)).catch(() => {});
-  if (history.state && history.state !== typed()) show(new URLSearchParams(history.state)).catch(() => {});
-  else if (!history.state && lines() === untouched) bringBack().catch(() => {});
+  if (history.state && history.state !== typed()) restore(new URLSearchParams(history.state));
+  else if (!history.state && lines() === untouched) bringBack();
   else refresh();
+  if (form.classList.contains("offline")) setOffline(true);
 });

@@ -1,9 +1,11 @@
 """Leads that a customer's device kept while the site could not be reached: POST /late/."""
 
-import json
-from datetime import date, datetime, timedelta
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,14 +29,13 @@ from tests.support.factories import (
     store,
     the_lead,
 )
+from tests.support.live import message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TOTAL = "17622.10"  # of a_line()
-
-
-def device_folio(random_bits: int = 5) -> str:
-    return folio.mint(date(2026, 11, 26), random_bits=random_bits, by_device=True)
+# A segment as an earlier release left it, in which devices priced quotes: one with the total that the customer saw, one
+# with another, and one of a product that the price book did not have any more.
+DEVICE_LEADS = Path(__file__).parent / "data" / "device_leads.journal"
 
 
 def minutes_ago(minutes: int) -> str:
@@ -52,30 +53,13 @@ def of_our_quote(**changes):
     }
 
 
-def of_a_device(**changes):
-    return {
-        "folio": device_folio(),
-        "issued_at": minutes_ago(12),
-        "submitted_at": minutes_ago(10),
-        "language": "es",
-        "lines": [a_line()],
-        "total": TOTAL,
-        "name": NAME,
-        "phone": PHONE,
-        "privacy_accepted": "on",
-        **changes,
-    }
-
-
-# --- A checkout that did not get through ----------------------------------------------------------------------------
-
-
 def test_a_checkout_that_did_not_get_through_arrives_as_the_lead_that_it_was(client):
     sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)), submitted_at=minutes_ago(30))
     answer = post_json(client, "/late/", sent)
 
     lead = the_lead()
-    assert (answer.status_code, answer.json()) == (200, {"success": True, "folio": lead.folio})
+    assert (answer.status_code, answer.json()["success"], answer.json()["folio"]) == (200, True, lead.folio)
+    assert f"/q/{lead.folio}/" in message(answer.json()["whatsapp_url"])
     assert (lead.name, lead.phone) == (NAME, PHONE_E164)
     assert lead.submitted_at.isoformat() == datetime.fromisoformat(sent["submitted_at"]).isoformat()
     assert lead.quote_data["flags"] == ["late"]
@@ -134,66 +118,37 @@ def test_newer_details_win_over_what_a_device_kept(client):
     assert the_lead().name == "María Luisa"
 
 
-# --- A quote that the device made itself ----------------------------------------------------------------------------
-
-
-def test_a_quote_made_on_the_device_is_priced_again_here(client):
-    answer = post_json(client, "/late/", of_a_device())
-
-    lead = the_lead()
-    assert answer.json() == {"success": True, "folio": device_folio()}
-    assert (lead.folio, lead.name, lead.phone) == (device_folio(), NAME, PHONE_E164)
-    assert lead.quote_data["total"] == TOTAL
-    assert lead.quote_data["flags"] == ["late", "made_offline"]
-    assert lead.quote_data["late"]["shown_total"] == TOTAL
-    assert timezone.now() - lead.asked_at > timedelta(minutes=11)
-    assert Lead.objects.waiting().get() == lead
-
-
-def test_another_total_than_the_one_that_was_shown_is_told_to_staff_and_not_refused(client, admin_client):
-    assert post_json(client, "/late/", of_a_device(total="1.00")).json()["success"]
-    data = the_lead().quote_data
-    assert data["flags"] == ["late", "made_offline", "price_mismatch"]
-    assert (data["total"], data["late"]["shown_total"]) == (TOTAL, "1.00")
-    listed = admin_client.get("/admin/leads/lead/").content.decode()
-    assert "vio otro total" in listed
-    page = admin_client.get(f"/admin/leads/lead/{Lead.objects.get().pk}/change/").content.decode()
-    assert "El cliente vio un total distinto" in page
-    assert "$1.00" in page
-
-
-def test_what_cannot_be_priced_any_more_is_kept_to_be_read(client, admin_client):
-    lines = [a_line(product="gravel")]
-    assert post_json(client, "/late/", of_a_device(lines=lines)).json()["success"]
-    lead = the_lead()
-    assert (lead.name, lead.phone) == (NAME, PHONE_E164)
-    assert "total" not in lead.quote_data
-    assert json.loads(lead.quote_data["late"]["asked"]) == lines
-    page = admin_client.get(f"/admin/leads/lead/{lead.pk}/change/").content.decode()
-    assert "gravel" in page
-    assert findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
-
-
-@pytest.mark.parametrize("lines", [[], None, "x", [{"product": 5}], [a_line()] * 21, [{"product": "\x00\ud800"}]])
-def test_lines_of_any_shape_lose_no_lead(client, lines):
-    assert post_json(client, "/late/", of_a_device(lines=lines)).json()["success"]
-    assert "unpriced" in the_lead().quote_data["flags"]
+def test_without_our_signature_nothing_is_taken(client):
+    made_by_a_device = {
+        "folio": "261166-7F3K-Q2M9-Y",
+        "issued_at": minutes_ago(12),
+        "lines": [a_line()],
+        "total": "17622.10",
+        "name": NAME,
+        "phone": PHONE,
+        "submitted_at": minutes_ago(10),
+    }
+    answer = post_json(client, "/late/", made_by_a_device)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error == {"field": "token", "message": "Falta la cotización. Vuelve a calcularla."}
+    assert answer.json()["success"] is False
+    assert answer.json()["error"] == error["message"]
+    assert not Lead.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"folio": folio.mint(date(2026, 11, 26), random_bits=5)}, "folio"),
-        ({"folio": device_folio()[:-1] + "!"}, "folio"),
-        ({"folio": 5}, "folio"),
         ({"name": " "}, "name"),
         ({"phone": "123"}, "phone"),
         ({"token": "forged"}, "token"),
+        ({"token": 5}, "token"),
+        ({"token": ""}, "token"),
     ],
-    ids=["a folio of ours", "no folio", "a number", "name", "phone", "token"],
 )
 def test_what_is_no_lead_is_refused_with_its_field(client, changes, field):
-    answer = post_json(client, "/late/", of_a_device(**changes))
+    answer = post_json(client, "/late/", of_our_quote(**changes))
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert not Lead.objects.exists()
@@ -205,9 +160,25 @@ def test_what_cannot_be_read_is_refused(client, body):
     assert not Lead.objects.exists()
 
 
+def test_a_form_is_refused(client):
+    assert client.post("/late/", of_our_quote()).status_code == 422
+    assert not Lead.objects.exists()
+
+
 def test_a_lead_that_is_safe_nowhere_stays_on_the_device(client, monkeypatch):
     monkeypatch.setattr("checkout.late.recorded", lambda lead: Outcome.CARRIED)
-    assert post_json(client, "/late/", of_a_device()).status_code == 503
+    assert post_json(client, "/late/", of_our_quote()).status_code == 503
+
+
+def test_an_anonymised_person_does_not_come_back(client):
+    sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)), submitted_at=minutes_ago(30))
+    post_json(client, "/late/", sent)
+    lead = the_lead()
+    anonymise.anonymise([lead.pk], by=None, now=timezone.now(), detail="test")
+    post_json(client, "/late/", sent)
+    post_json(client, "/late/", of_our_quote())  # delivered in turn: then the other one was, too
+    eventually(lambda: Lead.objects.count() == 2)
+    assert Lead.objects.get(pk=lead.pk).phone == ""
 
 
 # --- What nobody may do ---------------------------------------------------------------------------------------------
@@ -221,39 +192,60 @@ MOMENTS = ["2026-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", "9999-12-31
     st.fixed_dictionaries(
         {},
         optional={
-            "folio": st.sampled_from(["ours", "theirs", "anonymous"]),
-            "token": st.sampled_from(["", "x"]),
+            "token": st.sampled_from(["", "x", None, 5]),
             "submitted_at": st.sampled_from(MOMENTS),
             "issued_at": st.sampled_from(MOMENTS),
-            "name": st.just("Mallory"),
             "lines": st.sampled_from([[], [a_line(extras=[])]]),
             "total": st.sampled_from(["1.00", "x"]),
         },
     )
 )
-def test_whatever_a_stranger_sends_no_lead_that_is_there_changes(client, changes):
+def test_whatever_a_stranger_sends_no_lead_comes_or_changes(client, changes):
     Lead.objects.all().delete()
     ours, anonymous = an_issued_quote(), an_issued_quote()
     store(lead_record(ours, a_contact()))
     store(quote_record(anonymous, visitor_id="v"))
-    post_json(client, "/late/", of_a_device(name="Zoila"))
-    eventually(lambda: Lead.objects.count() == 3)
     before = list(Lead.objects.order_by("folio").values())
 
-    numbers = {"ours": ours.quote.folio, "theirs": device_folio(), "anonymous": anonymous.quote.folio}
-    sent = of_a_device(**{**changes, "folio": numbers[changes.get("folio", "theirs")]})
-    post_json(client, "/late/", sent)
-    post_json(client, "/late/", of_a_device(folio=device_folio(9)))  # delivered in turn: then the other one was too
-    eventually(lambda: Lead.objects.filter(folio=device_folio(9)).exists())
-    assert list(Lead.objects.exclude(folio=device_folio(9)).order_by("folio").values()) == before
+    for number in (ours.quote.folio, anonymous.quote.folio):
+        sent = {"token": "", "folio": number, "name": "Mallory", "phone": PHONE, **changes}
+        assert post_json(client, "/late/", sent).status_code == 422
+    delivered_after = an_issued_quote()  # in turn: what was sent before it would be there, too
+    post_json(client, "/late/", of_our_quote(token=token.dumps(delivered_after)))
+    eventually(lambda: Lead.objects.filter(folio=delivered_after.quote.folio).exists())
+    assert list(Lead.objects.exclude(folio=delivered_after.quote.folio).order_by("folio").values()) == before
 
 
-def test_an_anonymised_person_does_not_come_back(client):
-    sent = of_a_device()
-    post_json(client, "/late/", sent)
-    lead = the_lead()
-    anonymise.anonymise([lead.pk], by=None, now=timezone.now(), detail="test")
-    post_json(client, "/late/", sent)
-    post_json(client, "/late/", of_a_device(folio=device_folio(9)))
-    eventually(lambda: Lead.objects.count() == 2)
-    assert Lead.objects.get(pk=lead.pk).phone == ""
+# --- What an earlier release left -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def device_leads(outbox_directories) -> dict[str, Lead]:
+    """The leads of that segment, by the last of their flags."""
+    outbox_directories[0].mkdir()
+    shutil.copy(DEVICE_LEADS, outbox_directories[0])
+    call_command("outbox", "flush", verbosity=0)
+    return {lead.quote_data["flags"][-1]: lead for lead in Lead.objects.all()}
+
+
+def test_leads_that_devices_priced_still_arrive_and_wait(device_leads):
+    assert set(device_leads) == {"made_offline", "price_mismatch", "unpriced"}
+    assert Lead.objects.waiting().count() == 3
+    for lead in device_leads.values():
+        assert (lead.name, lead.phone) == (NAME, PHONE_E164)
+        assert findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
+
+
+def test_staff_still_read_what_devices_priced(device_leads, admin_client):
+    listed = admin_client.get("/admin/leads/lead/").content.decode()
+    for words in ("cotizada sin conexión", "vio otro total", "sin precio"):
+        assert words in listed
+    other_total, unpriced = (page_of(admin_client, device_leads[flag]) for flag in ("price_mismatch", "unpriced"))
+    assert "El cliente vio un total distinto" in other_total
+    assert "$1.00" in other_total
+    assert "$17,622.10" in other_total
+    assert "gravel" in unpriced
+
+
+def page_of(admin_client, lead: Lead) -> str:
+    return admin_client.get(f"/admin/leads/lead/{lead.pk}/change/").content.decode()

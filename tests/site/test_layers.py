@@ -212,7 +212,7 @@ def test_nothing_names_an_address_from_above(app):
         if owner == app
         for found in re.findall(rf"{{% \w+ ['\"]((?:{names})\w*)", text)
     }
-    assert in_python | in_templates == OFFLINE_ADDRESSES.get(app, set())
+    assert in_python | in_templates == set()
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -241,9 +241,4 @@ def test_a_script_imports_nothing_from_above(app):
         for name in re.findall(r"(?:from|import)[ (]\"(\.[^\"]+)\"", file.read_text(encoding="utf-8"))
         if (target := (file.parent / name).resolve()).relative_to(static).parts[0] in higher
     }
-    assert found == OFFLINE_SCRIPTS.get(app, set())
-
-
-# The calculator prices without a server by what checkout has for that. Nothing else stands here.
-OFFLINE_ADDRESSES = {"quoter": {"quoter.views: checkout:offline"}}
-OFFLINE_SCRIPTS = {"quoter": {"calculator.js: checkout/offline.js"}}
+    assert found == set()

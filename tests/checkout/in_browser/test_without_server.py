@@ -6,16 +6,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from quoter.engine import folio
 from tests.support import live
-from tests.support.browser import worker_of
+from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH, worker_of
 from tests.support.eventually import eventually
-from tests.support.live import Postgres, Site
+from tests.support.live import NOBODY_LISTENS, Postgres, Site, message
 from tests.support.looks import axe_finds_nothing
 from tests.support.walk import (
     CHAT,
     NAME,
     TOTAL,
+    choose,
     fill_in_two_lines,
     fits_the_screen,
     get_the_quote,
@@ -135,74 +135,167 @@ def a_visit(page: Page) -> None:
     page.evaluate("() => navigator.serviceWorker.ready")
 
 
-@pytest.mark.parametrize("locale", ["es-MX", "en-US"])
-def test_a_job_is_priced_and_taken_to_the_chat_without_a_connection(browser, site, postgres, locale):
+def says_that_there_is_no_connection(page: Page) -> None:
+    expect(page.locator(".tally [role=status]")).to_contain_text("chat")
+    expect(page.locator("[data-unpriced]")).to_be_in_viewport()
+    expect(page.locator(".summary button.primary")).to_be_hidden()
+    assert "$" not in page.locator("main").inner_text()
+
+
+def ask_in_the_chat(page: Page) -> str:
+    """Go to the chat with what was typed; return the message."""
+    page.click("[data-unpriced]")
+    page.wait_for_url(f"{CHAT}**")
+    assert len(page.url) <= 2000
+    return message(page.url)
+
+
+IN_WORDS = {
+    "es-MX": """\
+Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.
+*Concreto premezclado*
+- ¿Qué vas a hacer?: Losa
+- Resistencia: f'c 200 kg/cm²
+- Servicio: bombeado
+- ¿Cuánto necesitas?: Losa maciza: largo × ancho × espesor, Largo 10 m, Ancho 6,5 m, Espesor 12 cm
+- Adicionales: Fibra de refuerzo""",
+    "en-US": """\
+Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.
+*Ready-mix concrete*
+- What are you building?: Slab
+- Strength: f'c 200 kg/cm²
+- Service: pumped
+- How much?: Solid slab: length × width × thickness, Length 10 m, Width 6,5 m, Thickness 12 cm
+- Extras: Reinforcing fibre""",
+}
+
+
+@pytest.mark.parametrize(("locale", "width"), [("es-MX", PHONE_WIDTH), ("en-US", DESKTOP_WIDTH)])
+def test_a_job_is_taken_to_the_chat_without_a_connection(browser, site, locale, width):
     scheme = "light" if locale == "es-MX" else "dark"
-    with visiting(browser, site, expected=GONE, service_workers="allow", locale=locale, color_scheme=scheme) as page:
+    circumstances = {"locale": locale, "width": width, "color_scheme": scheme, "service_workers": "allow"}
+    with visiting(browser, site, expected=GONE, **circumstances) as page:
         a_visit(page)
         page.context.set_offline(True)
         page.reload()
-        fill_in_two_lines(page)
-        expect(page.locator("#summary .total")).to_contain_text(TOTAL)
-        expect(page.locator("#tally")).to_contain_text(TOTAL)
-        expect(page.locator("#summary .unconfirmed")).to_be_visible()
+        says_that_there_is_no_connection(page)
+        page.click('[value="preset:0:slab"]')
+        choose(page, "lines.0.options.strength", "200")
+        choose(page, "lines.0.options.service", "pumped")
+        choose(page, "lines.0.measure.kind", "solid_dimensions")
+        for name, text in {"length_m": "10", "width_m": "6,5", "thickness_cm": "12"}.items():
+            page.fill(f'[name="lines.0.measure.solid_dimensions.{name}"]', text)
+        page.check('[name="lines.0.extras"][value="fiber"]')
+        says_that_there_is_no_connection(page)
         fits_the_screen(page)
         axe_finds_nothing(page, f"offline-calculator-{locale}")
-
-        page.click(".summary button.primary")
-        expect(page.locator(".offline h1")).to_be_focused()
-        expect(page.locator(".offline .bill .total")).to_contain_text(TOTAL)
-        fits_the_screen(page)
-        axe_finds_nothing(page, f"offline-quote-{locale}")
-        shown = page.locator(".offline .paper").get_attribute("data-folio")
-        text = go_to_the_chat(page)
-        assert folio.is_of_a_device(folio.find(text))
-        for part in (shown, NAME, f"${TOTAL} MXN", "por confirmar" if locale == "es-MX" else "to be confirmed"):
-            assert part in text
-
-        page.context.set_offline(False)
-        page.goto("/")
-        lead = the_lead(postgres, shown)
-        assert lead["quote_data"]["flags"][-2:] == ["late", "made_offline"]
-        assert lead["quote_data"]["total"] == TOTAL.replace(",", "")
-        assert eventually(lambda: kept(page) == 0)
+        assert ask_in_the_chat(page) == IN_WORDS[locale]
 
 
-def test_a_browser_without_workers_goes_on_when_the_server_dies_under_an_open_page(browser, site):
-    with visiting(browser, site, expected=GONE) as page:
-        page.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined })")
-        with page.expect_response("**/offline/**"):
-            page.goto("/")
-        page.context.set_offline(True)
-        fill_in_two_lines(page)
-        page.click(".summary button.primary")
-        expect(page.locator(".offline .bill .total")).to_contain_text(TOTAL)
-        assert TOTAL in go_to_the_chat(page)
-
-
-def test_the_lines_are_edited_without_a_connection_as_with_one(browser, site):
-    def steps(page: Page) -> dict[str, list[str]]:
-        fill_in_two_lines(page)
-        for edit in ("copy:1", "preset:2:footings", "remove:0"):
-            unfold(page, f'button[value="{edit}"]')
-            press(page, edit)
-        page.fill('[name="lines.1.measure.block.length_m"]', "2.5")
-        return {name: texts for name, texts in typed(page).items() if any(texts)}
-
-    with visiting(browser, site) as page:
-        page.goto("/")
-        expected = steps(page)
+def test_what_was_typed_is_there_when_the_calculator_is_opened_without_a_connection(browser, site):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
         a_visit(page)
+        fill_in_two_lines(page)
+        expect(page.locator("#tally")).to_contain_text(TOTAL)
+        before = {name: texts for name, texts in typed(page).items() if any(texts)}
+        page.goto("about:blank")
         page.context.set_offline(True)
-        assert steps(page) == expected
-        page.click("button.language")
-        expect(page.locator("html")).to_have_attribute("lang", "en")
+        page.goto("/")
+        expect(page.locator("[data-brought-back]")).to_be_visible()
+        assert {name: texts for name, texts in typed(page).items() if any(texts)} == before
+        says_that_there_is_no_connection(page)
+        text = ask_in_the_chat(page)
+    for words in ("*Concreto premezclado 1*", "Volumen 5,6 m³", "*Concreto premezclado 2*", "Espesor 12 cm"):
+        assert words in text
+
+
+def test_nothing_is_lost_of_a_form_that_is_loaded_anew_without_a_connection(browser, site):
+    with visiting(browser, site, expected=GONE, service_workers="allow") as page:
+        a_visit(page)
+        fill_in_two_lines(page)
+        expect(page.locator("#tally")).to_contain_text(TOTAL)
+        page.context.set_offline(True)
+        page.fill('[name="lines.1.measure.solid_area.thickness_cm"]', "15")
+        says_that_there_is_no_connection(page)
+        assert eventually(lambda: page.evaluate("history.state.includes('thickness_cm=15')"))
+        before = typed(page)
+        page.reload()
         expect(page.locator("[data-line]")).to_have_count(2)
-        assert {name: texts for name, texts in typed(page).items() if any(texts)} == expected
-        page.click(".summary button.primary")
-        expect(page.locator("#summary .hints li").first).to_be_visible()
-        assert not page.locator(".offline").count()
+        assert typed(page) == before
+
+
+def test_as_much_as_fits_goes_to_the_chat(browser, site):
+    with visiting(browser, site, expected=GONE) as page:
+        page.goto("/")
+        fill_in_two_lines(page)
+        for _ in range(8):
+            unfold(page, 'button[value="copy:1"]')
+            press(page, "copy:1")
+        page.context.set_offline(True)
+        expect(page.locator("[data-unpriced]")).to_be_visible()
+        text = ask_in_the_chat(page)
+    assert "Volumen 5,6 m³" in text
+    assert text.endswith("\n…")
+    assert "Concreto premezclado 10" not in text
+
+
+def test_another_trade_goes_to_the_chat_in_its_own_words(browser):
+    with (
+        live.site(NOBODY_LISTENS, PRICE_BOOK="quoter/books/turf.toml") as site,
+        visiting(browser, site, expected=GONE) as page,
+    ):
+        page.goto("/")
+        page.context.set_offline(True)
+        choose(page, "lines.0.options.pile_mm", "30")
+        choose(page, "lines.0.measure.kind", "shape")
+        page.fill('[name="lines.0.measure.shape.area_m2"]', "40")
+        page.select_option('[name="lines.0.measure.shape.outline"]', "curves")
+        for extra in ("installation", "weed_barrier"):
+            page.check(f'[name="lines.0.extras"][value="{extra}"]')
+        assert ask_in_the_chat(page).splitlines()[1:] == [
+            "*Pasto sintético*",
+            "- Altura del pasto: 30 mm",
+            "- ¿Cuánto necesitas?: Otra forma: área, más merma, Área 40 m², Contorno con curvas (15 %)",
+            "- Adicionales: Instalación, Malla antimaleza",
+        ]
+
+
+@pytest.mark.parametrize(("leave", "come_back"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
+def test_a_browser_without_workers_goes_on_when_the_server_dies_under_an_open_page(browser, site, leave, come_back):
+    with visiting(browser, site, expected=GONE) as page:
+        page.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined })")
+        page.goto("/")
+        fill_in_two_lines(page)
+        expect(page.locator("#tally")).to_contain_text(TOTAL)
+        leave(site)
+        try:
+            page.click(".summary button.primary")
+            expect(page.locator("[data-unpriced]")).to_be_focused()
+            says_that_there_is_no_connection(page)
+        finally:
+            come_back(site)
+        # As soon as the server answers again, the price is back.
+        expect(page.locator("#tally")).to_contain_text(TOTAL)
+        expect(page.locator("[data-unpriced]")).to_be_hidden()
+        get_the_quote(page)
+
+
+def test_somebody_else_s_page_in_our_place_is_no_answer(browser, site):
+    with visiting(browser, site) as page:
+        page.goto("/")
+        page.route("**/summary/", lambda route: route.fulfill(content_type="text/html", body="<p>Hotel: log in</p>"))
+        unfold(page, '[name="lines.0.measure.volume.m3"]')
+        page.fill('[name="lines.0.measure.volume.m3"]', "5,6")
+        says_that_there_is_no_connection(page)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_whoever_has_a_connection_is_told_nothing_of_one(browser, site, scripts):
+    with visiting(browser, site, scripts=scripts) as page:
+        page.goto("/")
+        expect(page.locator(".summary button.primary")).to_be_visible()
+        for offline in page.locator(".offline-only").all():
+            expect(offline).to_be_hidden()
 
 
 def test_a_quote_that_was_seen_opens_without_a_connection(browser, site):
@@ -221,6 +314,47 @@ def test_staff_s_pages_are_none_of_the_worker_s_business(browser, site):
         response = page.goto("/admin/login/")
         assert not response.from_service_worker
         assert page.evaluate("async () => (await caches.keys()).length") == 1
+
+
+def test_what_an_earlier_release_kept_goes(browser, site):
+    with visiting(browser, site, service_workers="allow") as page:
+        page.goto("/robots.txt")
+        page.evaluate("""async () => {
+          const cache = await caches.open("0123456789abcdef");
+          await cache.put("/offline/?lang=es", new Response("the price book and the words"));
+        }""")
+        a_visit(page)
+        assert eventually(lambda: "0123456789abcdef" not in page.evaluate("caches.keys()"))
+
+
+def test_a_quote_that_an_earlier_release_s_device_made_is_not_sent_again_and_again(browser, site):
+    with visiting(browser, site, service_workers="allow") as page:
+        page.goto("/")
+        assert eventually(lambda: kept(page) == 0)
+        asked: list[str] = []
+        page.context.on("request", lambda request: asked.append(request.url))
+        page.evaluate(KEEP, {"folio": "261166-7F3K-Q2M9-Y", "url": "/late/", "sent": {**OF_A_DEVICE}})
+        page.goto("/")
+        assert eventually(lambda: kept(page) == 0)
+        page.goto("/privacy/")
+        assert [url for url in asked if url.endswith("/late/")] == [f"{site.url}/late/"]
+
+
+OF_A_DEVICE = {
+    "folio": "261166-7F3K-Q2M9-Y",
+    "lines": [{"product": "concrete"}],
+    "total": "17622.10",
+    "name": NAME,
+    "phone": "656 123 4567",
+    "submitted_at": "2999-01-01T00:00:00.000Z",
+}
+KEEP = """(lead) => new Promise((resolve) => {
+  indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
+    const transaction = result.transaction("leads", "readwrite");
+    transaction.objectStore("leads").put(lead);
+    transaction.oncomplete = () => { result.close(); resolve(); };
+  };
+})"""
 
 
 def test_a_new_release_takes_the_place_of_the_one_before_whole(browser, postgres):
