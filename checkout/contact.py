@@ -42,5 +42,6 @@ def contact_of(
         privacy_notice_version=(notice_version or notice_in_force().version) if has_agreed else "",
         marketing_accepted_at=at if submission.marketing_accepted else None,
         attribution=came_from,
+        answers=dict(submission.answers),
         flags=(*(flag for flag, raised in suspicions.items() if raised), *flags),
     )

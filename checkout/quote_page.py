@@ -1,7 +1,7 @@
 """The page of a quote: GET /q/<token or folio>/, and the same again with what is to be mended at checkout."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
-from leads import phones as phones
+from leads import customer, phones
 from leads.delivery import courier
 from leads.errors import named
 from leads.models import Lead
@@ -79,9 +79,12 @@ def show(
     messages: dict[str, list[str]] = {}
     for error in errors:
         messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
+    wrong_field = next((field.name for field in customer.fields() if field.name in messages), "")
     form = incoming.read(request).form
     context: dict[str, Any] = {
-        "typed": {name: form.get(name, "") for name in ("name", "phone", "marketing_accepted")},
+        "fields": list(_filled_in(form, messages, wrong_field)),
+        "wrong_field": wrong_field,
+        "wants_news": form.get("marketing_accepted", ""),
         "errors": messages,
         "attribution": origin.as_query(came_from),
     }
@@ -109,6 +112,26 @@ def show(
             "notice_version": notice_in_force().version,
         }
     return render(request, "checkout/quote.html", context, status=status)
+
+
+def _filled_in(
+    form: Mapping[str, str], messages: Mapping[str, list[str]], wrong_field: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the fields of the checkout's form, with what was typed in each and what is to be mended.
+
+    wrong_field: the first to be mended, which gets the focus.
+    """
+    for field in customer.fields():
+        label = field.label.in_(site.language())
+        attributes = {**field.attributes, **({"title": label} if field.attributes["type"] == "tel" else {})}
+        yield {
+            "name": field.name,
+            "label": label,
+            "attributes": attributes,
+            "value": form.get(field.name, ""),
+            "messages": messages.get(field.name, []),
+            "has_focus": field.name == wrong_field,
+        }
 
 
 def address(request: HttpRequest, reference: str) -> str:

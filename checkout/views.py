@@ -151,6 +151,7 @@ def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcom
         language=issued.language,
         link=_link(request, issued, contact, outcome),
         name=contact.name,
+        answers=contact.answers,
     )
 
 

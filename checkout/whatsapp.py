@@ -1,11 +1,17 @@
 """The chat link and the message that it brings along. Plain Python: no Django."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from leads.customer import answers_in_words
 from quoter.conversation import chat_url
 from quoter.engine.explain import decimal_places
 from quoter.engine.measure import unit_text
 from quoter.engine.numbers import grouped, money
 from quoter.engine.quote import Quote, QuoteLine
 from quoter.engine.text import Language, Text
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # WhatsApp documents no limit; links of this length were seen to open everywhere.
 MAX_URL = 2000
@@ -22,21 +28,27 @@ ALL_ONE = Text(es="- 1 partida", en="- 1 line")
 TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {total} {currency}*, {tax} included.")
 
 
-def quote_chat_url(number: str, quote: Quote, *, language: Language, link: str, name: str = "") -> str:
+def quote_chat_url(
+    number: str, quote: Quote, *, language: Language, link: str, name: str = "", answers: Mapping[str, str] = _NOTHING
+) -> str:
     """Return the link into the chat with the quote in the message, at most MAX_URL characters.
 
-    Lines are left out from the end, then the name, to keep within it. The folio, the total and the link always stand:
-    where a link is too long by itself, as one that carries a lead can be, a longer URL is better than a lost lead.
+    answers: of the optional fields. To keep within it, lines are left out from the end, then name and answers; folio,
+    total and link always stand: where a link is too long by itself, as one that carries a lead can be, a longer
+    URL is better than a lost lead.
     """
     counts = range(len(quote.lines), -1, -1)
-    for shown, said in [*((shown, name) for shown in counts), (0, "")]:
-        url = chat_url(number, message(quote, language=language, link=link, name=said, shown=shown))
+    for shown, by, with_answers in [*((shown, name, answers) for shown in counts), (0, "", _NOTHING)]:
+        text = message(quote, language=language, link=link, name=by, shown=shown, answers=with_answers)
+        url = chat_url(number, text)
         if len(url) <= MAX_URL:
             break
     return url
 
 
-def message(quote: Quote, *, language: Language, link: str, name: str, shown: int) -> str:
+def message(
+    quote: Quote, *, language: Language, link: str, name: str, shown: int, answers: Mapping[str, str] = _NOTHING
+) -> str:
     """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
     greeting = GREETING.say(language, name=name) if name else HELLO.in_(language)
     left = len(quote.lines) - shown
@@ -47,6 +59,7 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
         *(_line(line, language) for line in quote.lines[:shown]),
         *([more] if left else []),
         TOTAL.say(language, total=money(quote.total), currency=quote.currency, tax=quote.tax.name),
+        *(f"{label}: {value}" for label, value in answers_in_words(answers, language)),
         link,
     ]
     return "\n".join(parts)

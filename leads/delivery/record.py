@@ -37,6 +37,7 @@ class Contact:
     attribution: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     marketing_accepted_at: datetime | None = None
+    answers: dict[str, str] = field(default_factory=dict)  # of leads.customer.OPTIONAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ def _record(
                 "name": contact.name if contact else "",
                 "phone": contact.phone if contact else "",
                 "phone_raw": contact.phone_raw if contact else "",
+                **(contact.answers if contact else {}),
             },
             "visitor_id": visitor_id,
             "attribution": dict(attribution),

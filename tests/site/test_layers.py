@@ -23,7 +23,7 @@ FORBIDDEN = {
 
 # The folders and files of leads/, the lowest first. Each knows of those below it, and of those on its own floor.
 FLOORS = [
-    {"models", "business_hours", "errors", "paging", "phones"},
+    {"models", "business_hours", "customer", "errors", "paging", "phones"},
     {"delivery"},
     {"privacy"},
     {"inbox"},
@@ -39,6 +39,7 @@ PLAIN = [
     "checkout.submission",
     "checkout.whatsapp",
     "leads.business_hours",
+    "leads.customer",
     "leads.errors",
     "leads.phones",
 ]

@@ -1,0 +1,170 @@
+"""What a customer is asked at checkout: each field is defined here, and everything else follows these lists.
+
+The form draws a field, the submission checks it, record and seal keep it in `quote_data.customer`, the chat's message
+says it, staff read it on the lead's page, and the exports have it as a column. Plain Python: no Django.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+
+from quoter.engine.numbers import digits
+from quoter.engine.text import Language, Text
+
+MAX_NAME = 120
+MAX_PHONE = 30
+MIN_PHONE_DIGITS = 10
+# Invisible as well, but Indic names and composed emoji are written with them.
+JOINERS = "\u200c\u200d"
+
+NO_NAME = Text(es="Escribe tu nombre.", en="Enter your name.")
+LONG_NAME = Text(
+    es="El nombre es muy largo: hasta {most} caracteres.", en="The name is too long: up to {most} characters."
+).fill(most=str(MAX_NAME))
+ODD_NAME = Text(
+    es="El nombre tiene caracteres que no se pueden guardar. Escríbelo de nuevo.",
+    en="The name has characters that cannot be kept. Please type it again.",
+)
+SHORT_PHONE = Text(
+    es="El teléfono lleva al menos {least} dígitos, por ejemplo 656 123 4567.",
+    en="The phone takes at least {least} digits, for example 656 123 4567.",
+).fill(least=str(MIN_PHONE_DIGITS))
+LONG_PHONE = Text(
+    es="El teléfono es muy largo: hasta {most} caracteres.", en="The phone is too long: up to {most} characters."
+).fill(most=str(MAX_PHONE))
+ODD_PHONE = Text(
+    es="Escribe el teléfono solo con números, sin emojis ni símbolos.",
+    en="Write the phone with digits only, no emoji or symbols.",
+)
+LONG_ANSWER = Text(es="Es demasiado texto: hasta {most} caracteres.", en="That is too long: up to {most} characters.")
+ODD_ANSWER = Text(
+    es="Hay caracteres que no se pueden guardar. Escríbelo de nuevo.",
+    en="There are characters that cannot be kept. Please type it again.",
+)
+
+
+class Refused(ValueError):
+    """A value that the customer can mend; `text` says how."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerField:
+    """One field of the checkout's form.
+
+    name: of the input, of the JSON member and of the key in `quote_data.customer`.
+    check: returns what is kept of a typed text; Refused where the customer has to mend it.
+    attributes: of the input, beside its name and value.
+    """
+
+    name: str
+    label: Text
+    check: Callable[[str], str]
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"type": "text"}))
+
+
+# --- Checks -----------------------------------------------------------------------------------------------------------
+
+
+def name(typed: str) -> str:
+    """Return a name as it is kept: on one line, without invisible marks, at most MAX_NAME characters."""
+    kept = _one_line(typed, odd=ODD_NAME)
+    if not kept.strip(f" {JOINERS}"):
+        raise Refused(NO_NAME)
+    if len(kept) > MAX_NAME:
+        raise Refused(LONG_NAME)
+    return kept
+
+
+def phone(typed: str) -> str:
+    """Return a phone as it was typed, without invisible marks: at least MIN_PHONE_DIGITS digits."""
+    number = _visible(typed)
+    if len(number) > MAX_PHONE:
+        raise Refused(LONG_PHONE)
+    if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in number):
+        raise Refused(ODD_PHONE)
+    if len(digits(number)) < MIN_PHONE_DIGITS:
+        raise Refused(SHORT_PHONE)
+    return number
+
+
+def text_of_at_most(most: int) -> Callable[[str], str]:
+    """Return the check of an optional text on one line; what is left empty is kept as ""."""
+    return partial(_optional_text, most=most)
+
+
+def _optional_text(typed: str, *, most: int) -> str:
+    kept = _one_line(typed, odd=ODD_ANSWER)
+    if len(kept) > most:
+        raise Refused(LONG_ANSWER.fill(most=str(most)))
+    return kept
+
+
+def _one_line(typed: str, *, odd: Text) -> str:
+    visible = _visible(typed)
+    # Postgres takes no NUL and no lone surrogate; the other control characters would break the chat's lines.
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
+        raise Refused(odd)
+    return " ".join(visible.split())
+
+
+def _visible(typed: str) -> str:
+    """Return a text without the invisible marks that pasting brings along; some would turn the line around."""
+    if typed.isprintable():  # as nearly all are: none of its characters is invisible
+        return typed.strip()
+    return "".join(letter for letter in typed if letter in JOINERS or unicodedata.category(letter) != "Cf").strip()
+
+
+# --- The fields -------------------------------------------------------------------------------------------------------
+
+NAME = CustomerField(
+    "name",
+    Text(es="Nombre", en="Name"),
+    name,
+    MappingProxyType(
+        {
+            "type": "text",
+            "autocomplete": "name",
+            "autocapitalize": "words",
+            "required": "",
+            "pattern": r"(?=.*\S).{1,120}",
+        }
+    ),
+)
+PHONE = CustomerField(
+    "phone",
+    Text(es="Teléfono (10 dígitos)", en="Phone (10 digits)"),
+    phone,
+    MappingProxyType(
+        {
+            "type": "tel",
+            "inputmode": "tel",
+            "autocomplete": "tel",
+            "required": "",
+            "pattern": r"(?=(\P{Nd}*\p{Nd}){10}).{10,30}",
+        }
+    ),
+)
+# Name and phone have columns of their own. To ask for more, add a field here and say so in the privacy notice.
+OPTIONAL: tuple[CustomerField, ...] = ()
+
+
+def fields() -> tuple[CustomerField, ...]:
+    """Return every field, in the order of the form."""
+    return (NAME, PHONE, *OPTIONAL)
+
+
+def answers_in_words(answers: Mapping[str, str], language: Language) -> Iterator[tuple[str, str]]:
+    """Yield the label and the value of each optional field that was filled in, in the order of the form.
+
+    A value whose field is asked no more has its name for a label.
+    """
+    labels = {each.name: each.label.in_(language) for each in OPTIONAL}
+    for key in [*labels, *(key for key in answers if key not in labels)]:
+        if value := answers.get(key):
+            yield labels.get(key, key), value

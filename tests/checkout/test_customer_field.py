@@ -1,0 +1,59 @@
+"""A field that is added to the customer's form is defined in one place, and reaches everything that a name does."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from leads import customer
+from leads.customer import CustomerField, text_of_at_most
+from leads.delivery.sealed import seal, unseal
+from quoter.engine.text import Text
+from tests.support.factories import PHONE, a_contact, a_submission, quoted, the_lead
+
+ADDRESS = CustomerField("site_address", Text(es="Dirección de la obra", en="Site address"), text_of_at_most(60))
+TYPED = "  Av.  Juárez 12 "
+KEPT = "Av. Juárez 12"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def with_an_address(monkeypatch):
+    monkeypatch.setattr(customer, "OPTIONAL", (ADDRESS,))
+
+
+def message(chat_url: str) -> str:
+    return parse_qs(urlsplit(chat_url).query)["text"][0]
+
+
+def test_the_form_asks_for_it_in_the_language_of_the_page(client):
+    page = f"/q/{quoted(client)['token']}/"
+    assert '<label for="site_address">Dirección de la obra</label>' in client.get(page).content.decode()
+    assert '<label for="site_address">Site address</label>' in client.get(f"{page}?lang=en").content.decode()
+
+
+def test_record_and_message_have_it(client):
+    answer = client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
+    assert f"Dirección de la obra: {KEPT}" in message(answer.url).splitlines()
+    assert the_lead().quote_data["customer"]["site_address"] == KEPT
+
+
+def test_left_empty_nothing_is_said_of_it(client):
+    answer = client.post("/checkout/", {**a_submission(client), "site_address": "  "})
+    assert "Dirección" not in message(answer.url)
+    assert "site_address" not in the_lead().quote_data["customer"]
+
+
+def test_what_is_too_long_is_refused_beside_the_field_and_kept_in_it(client):
+    typed = "x" * 61
+    answer = client.post("/checkout/", {**a_submission(client), "site_address": typed})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert '<p class="error" id="site_address-error">Es demasiado texto: hasta 60 caracteres. </p>' in page
+    assert f'value="{typed}"' in page
+    assert f'value="{PHONE}"' in page
+
+
+def test_the_seal_in_the_chat_s_link_carries_it():
+    contact = a_contact(answers={"site_address": KEPT})
+    assert unseal(seal(contact, folio="F"), folio="F") == contact
