@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
+from psycopg.errors import ConnectionTimeout
+
 
 class Fault(StrEnum):
     """Why a delivery failed, as far as it decides when to try again."""
@@ -47,7 +49,6 @@ _AUTH_WORDS = (
     "no pg_hba.conf entry",
     "no password supplied",
 )
-_DEADLINES = ("DeadlineExceeded", "ConnectionTimeout", "_WaitTimeout")
 
 
 def classify(error: BaseException) -> Fault:
@@ -61,7 +62,7 @@ def classify(error: BaseException) -> Fault:
 
     if "KnockedAlready" in names:
         return Fault.AUTH
-    if names & set(_DEADLINES):
+    if any(isinstance(link, TimeoutError | ConnectionTimeout) for link in chain):
         return Fault.TIMEOUT
     if any(state.startswith("28") for state in states) or any(phrase in words for phrase in _AUTH_WORDS):
         return Fault.AUTH

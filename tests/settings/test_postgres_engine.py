@@ -1,6 +1,6 @@
 """The bound on every wait, and sessions that nothing relies on, against the pinned Django and psycopg.
 
-What the engine takes hold of is no documented extension point. Every test runs through a transaction pooler, too.
+Every test runs through a transaction pooler, too.
 """
 
 import time
@@ -12,12 +12,12 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django.db.models.signals import post_migrate
-from django.db.utils import OperationalError
+from django.db.utils import OperationalError, ProgrammingError
 
 from leads.models import Lead
-from settings.postgres.base import DEFAULT_DEADLINE_S, BoundedConnection, DeadlineExceeded
+from settings.postgres.driver import DEFAULT_DEADLINE_S, BoundedConnection, DeadlineExceeded
 from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pooler]
@@ -87,6 +87,20 @@ def test_a_bound_holds_at_once_on_an_open_connection(bounded):
     bounded.deadline_s = None
     with bounded.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.4)")
+
+
+def test_after_an_error_a_request_closes_its_connection_and_does_not_ask_whether_it_works(bounded):
+    with pytest.raises(ProgrammingError), bounded.cursor() as cursor:
+        cursor.execute("SELECT nothing")
+    close_old_connections()
+    assert bounded.connection is None
+
+
+def test_a_request_leaves_a_sound_connection_for_the_next_one(bounded):
+    bounded.ensure_connection()
+    kept = bounded.connection
+    close_old_connections()
+    assert bounded.connection is kept
 
 
 # --- Sessions -------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """When the courier may knock again. The clock and chance are the test's."""
 
+import psycopg
 import pytest
 from django.db.utils import DataError, IntegrityError, InternalError, OperationalError, ProgrammingError
 
 from leads.delivery.breaker import JITTER, POLICIES, Breaker, Fault, classify
+from settings.postgres.driver import DeadlineExceeded
 
 
 class Clock:
@@ -106,17 +108,17 @@ def test_a_person_may_say_retry_now(breaker):
     assert (breaker.is_open, breaker.seconds_to_next_attempt()) == (True, 0)
 
 
-def raised(error, *, sqlstate=None, cause="Error"):
+def raised(error, *, sqlstate=None, cause=psycopg.Error):
     """An error as Django raises it: psycopg's, with its SQLSTATE, beneath."""
-    beneath = type(cause, (Exception,), {"sqlstate": sqlstate})()
-    error.__cause__ = beneath
+    error.__cause__ = type(cause.__name__, (cause,), {"sqlstate": sqlstate})()
     return error
 
 
 @pytest.mark.parametrize(
     ("error", "fault"),
     [
-        (raised(OperationalError("no answer within 1 s"), cause="DeadlineExceeded"), Fault.TIMEOUT),
+        (raised(OperationalError("no answer within 1 s"), cause=DeadlineExceeded), Fault.TIMEOUT),
+        (raised(OperationalError("connection timeout expired"), cause=psycopg.errors.ConnectionTimeout), Fault.TIMEOUT),
         (raised(OperationalError("connection refused")), Fault.INFRASTRUCTURE),
         (raised(OperationalError("terminating"), sqlstate="57P01"), Fault.INFRASTRUCTURE),
         (raised(OperationalError("canceling statement"), sqlstate="57014"), Fault.INFRASTRUCTURE),
