@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from checkout.visitor import asks_for_privacy
 from quoter import site
+from quoter.content_policy import HEADER, policy
 from quoter.engine.text import Text
 
 # Written by the script that asks, read here. Without scripts there is nothing to agree to.
@@ -40,9 +42,11 @@ SERVICES = (
 
 
 class TagsMiddleware:
-    """Lets a page that loads tags reach them. In MIDDLEWARE only where there are some."""
+    """Lets a page that loads tags reach them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        if not services():
+            raise MiddlewareNotUsed
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -50,7 +54,7 @@ class TagsMiddleware:
         if (is_agreed := getattr(request, "has_tags", None)) is not None:
             patch_vary_headers(response, ["Cookie"])
             if is_agreed:
-                response._csp_update = _origins()  # type: ignore[attr-defined]
+                response.headers[HEADER] = policy(_origins())
         return response
 
 

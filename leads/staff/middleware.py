@@ -1,13 +1,12 @@
 from collections.abc import Callable
+from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from leads.delivery import courier
 from leads.staff import second_factor
-from leads.staff.outage import outage_page
+from leads.staff.pages import is_staff_page
 
 
 class SecondFactorMiddleware:
@@ -17,14 +16,13 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _is_about_the_login(request):
-            return self.get_response(request)
-        try:
-            is_refused = second_factor.is_missing(request)
-        except (OperationalError, InterfaceError) as error:  # raised before there is a view, so nobody else answers it
-            courier.of_this_process().failed(error)
-            return outage_page(request)
-        return redirect("mfa_index") if is_refused else self.get_response(request)
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        # In this phase, because OutageMiddleware has read session and user before, and answered where it could not.
+        if is_staff_page(request) and not _is_about_the_login(request) and second_factor.is_missing(request):
+            return redirect("mfa_index")
+        return None
 
 
 def _is_about_the_login(request: HttpRequest) -> bool:

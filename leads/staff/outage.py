@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -20,10 +20,10 @@ from leads.delivery import courier
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import pasted, search
+from leads.staff.pages import is_staff_page
 from leads.staff.seats import a_seat
 from leads.staff.second_factor import is_missing
 
-STAFF_PATH = "/admin/"
 COOKIE = "staff-outage"
 COOKIE_LIFE = timedelta(hours=12)
 MOST_SHOWN = 200
@@ -31,13 +31,18 @@ MOST_SHOWN = 200
 GONE = ("42P01", "25006")
 
 
-class StaffOutageMiddleware:
-    """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need."""
+class OutageMiddleware:
+    """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need.
+
+    An error of Postgres in any view makes the courier look, so that /healthz does not say "up" meanwhile.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_staff_page(request):
+            return self.get_response(request)
         ours = courier.of_this_process()
         if ours.is_down:
             if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
@@ -48,28 +53,43 @@ class StaffOutageMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code >= 500:
+        may_see_leads = getattr(request, "may_see_leads", None)
+        if response.status_code >= 500 or may_see_leads is None:
             return response  # who this is could not be asked, and would be asked anew
-        user = getattr(request, "user", None)
-        is_page = response.status_code == 200 and request.method == "GET"
-        if is_page and user and user.has_perm("leads.view_lead") and not is_missing(request):
+        if may_see_leads and response.status_code == 200 and request.method == "GET":
             response.set_cookie(
                 COOKIE,
-                signing.dumps(user.get_username(), salt=COOKIE),
+                signing.dumps(request.user.get_username(), salt=COOKIE),
                 max_age=COOKIE_LIFE,
-                path=STAFF_PATH,
+                path=settings.SESSION_COOKIE_PATH,
                 secure=settings.SESSION_COOKIE_SECURE,
                 httponly=True,
                 samesite="Strict",
             )
-        elif COOKIE in request.COOKIES and user and not user.is_authenticated:
-            response.delete_cookie(COOKIE, path=STAFF_PATH, samesite="Strict")
+        elif COOKIE in request.COOKIES and not request.user.is_authenticated:
+            response.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH, samesite="Strict")
         return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        """Ask who this is. Django remembers it for the request, and only errors of views reach `process_exception`."""
+        if not is_staff_page(request):
+            return None
+        try:
+            may_see_leads = request.user.has_perm("leads.view_lead") and not is_missing(request)
+        except (DatabaseError, InterfaceError) as error:
+            if page := self.process_exception(request, error):
+                return page
+            raise
+        request.may_see_leads = may_see_leads  # type: ignore[attr-defined]  # for the cookie
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         is_fault = isinstance(exception, OperationalError | InterfaceError)
         is_gone = getattr(exception.__cause__, "sqlstate", None) in GONE
         if not (is_fault or is_gone):
+            return None
+        if not is_staff_page(request):
+            courier.of_this_process().look_again()
             return None
         courier.of_this_process().failed(exception)
         return outage_page(request)
@@ -89,7 +109,6 @@ def outage_page(request: HttpRequest) -> HttpResponse:
     response = render(request, "leads/staff/outage.html", context, status=503)
     response["Retry-After"] = "5"
     response["Cache-Control"] = "no-store"
-    response._has_been_logged = True  # type: ignore[attr-defined]  # the breaker has told of it, once
     return response
 
 

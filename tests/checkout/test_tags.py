@@ -3,7 +3,6 @@
 from urllib.parse import unquote_plus
 
 import pytest
-from django.conf import settings as django_settings
 from playwright.sync_api import Route, expect
 
 from quoter import token
@@ -26,7 +25,6 @@ def policy_of(answer) -> dict[str, list[str]]:
 @pytest.fixture
 def tags(settings):
     settings.GA4_MEASUREMENT_ID, settings.META_PIXEL_ID = GA4, PIXEL
-    settings.MIDDLEWARE = [*django_settings.MIDDLEWARE, "checkout.tags.TagsMiddleware"]
     return settings
 
 
