@@ -17,13 +17,8 @@ class LeadsConfig(AppConfig):
     verbose_name = _("Leads")
 
     def ready(self) -> None:
-        from leads.ops import (
-            adoption,  # noqa: F401  (registers checks; needs the app registry)
-            checks,  # noqa: F401  (registers checks; needs the app registry)
-        )
-        from leads.staff import seats  # noqa: F401  (registers checks; needs the app registry)
+        from leads.ops import adoption, checks  # noqa: F401  (registers checks; needs the app registry)
 
-        seats.spare_the_others()
         connection_created.connect(adoption.read_adopted_types)
         pre_migrate.connect(before_migrations, sender=self)
         post_migrate.connect(after_migrations, sender=self)

@@ -13,7 +13,6 @@ from django.db import connection
 from playwright.sync_api import Browser
 
 from leads.delivery import courier, health
-from leads.staff import seats
 from tests.support import live
 from tests.support.browser import chromium
 from tests.support.live import Postgres
@@ -43,12 +42,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'")
         connection.close()
-
-
-@pytest.fixture(autouse=True)
-def connections_outlive_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with Django's own client: a request in a test must not end the transaction of the test."""
-    monkeypatch.setattr(seats, "close_old_connections", lambda: None)
 
 
 @pytest.fixture(autouse=True)
