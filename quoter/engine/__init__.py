@@ -1,1 +1,4 @@
-"""What things cost and how it is said: plain Python, without Django and without a clock."""
+"""The pricing engine: price books, measuring, pricing, and the texts that explain a price.
+
+Plain Python, without Django and without a clock.
+"""

@@ -1,4 +1,4 @@
-"""The sentences under a line of the bill: why the billed quantity, which price, what the next tier would give."""
+"""Explains a line of the bill: why its quantity was rounded, which price applies, what a cheaper tier would cost."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -38,7 +38,7 @@ NEXT_TIER_CHEAPER = Text(
     en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax, {less} less.",
 )
 
-# A cheaper tier is worth a word when no more than half as much again reaches it, or when it costs less outright.
+# A cheaper tier is mentioned when it begins at 1.5 times the billed quantity or less, or when it costs less in total.
 NEAR = Decimal("1.5")
 
 
@@ -54,9 +54,10 @@ def explain(
     amount: Decimal,
     language: Language,
 ) -> str:
-    """Return the explanation of one line.
+    """Return the explanation of one line, as one paragraph.
 
-    rounded: after the step; billed: after the minimum too; extras: the ones chosen; amount: the line's, with them.
+    rounded: the quantity rounded up to the step; billed: that raised to the minimum; extras: the chosen ones; amount:
+    of the line, extras included.
     """
     places = decimal_places(product.step)
     unit, requested = unit_text(product.unit).in_(language), _requested(measured.quantity, step=product.step)
@@ -88,13 +89,13 @@ def decimal_places(number: Decimal) -> int:
 
 
 def readable(quantity: Decimal, *, at_least: int) -> str:
-    """Write a quantity as exact as it is, to three decimals, or to as many as are asked for (17.64, 5.6, 87.620)."""
+    """Write a quantity with its own decimals, three at most, but with no fewer than `at_least` (17.64, 5.6, 87.620)."""
     places = max(at_least, min(3, decimal_places(quantity)))
     return grouped(quantity, places=places)
 
 
 def _requested(quantity: Decimal, *, step: Decimal) -> str:
-    """Write what was asked for so that one sees why it was rounded: 3.0004 in steps of 0.5, not 3.000."""
+    """Write a requested quantity with enough decimals to show why it is rounded: 3.0004 in steps of 0.5, not 3.000."""
     exact, least = decimal_places(quantity), decimal_places(step)
     if quantity % step:
         least = next((places for places in range(least, exact) if round(quantity, places) % step), exact)

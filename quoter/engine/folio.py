@@ -19,19 +19,19 @@ _SPELLING = re.compile(
 
 
 class NotAFolio(ValueError):
-    """The text has not the shape of a folio, or its check character does not fit."""
+    """The text does not have the shape of a folio, or its check character is wrong."""
 
 
 def mint(on: date, *, random_bits: int) -> str:
     """Return the folio for a quote made on a day (business zone) from 40 random bits."""
     if not 0 <= random_bits < 1 << RANDOM_BITS:
-        raise ValueError("random_bits takes 40 bits.")
+        raise ValueError("random_bits must fit in 40 bits.")
     middle = "".join(ALPHABET[random_bits >> shift & 31] for shift in range(RANDOM_BITS - 5, -1, -5))
     return _written(f"{on:%y%m%d}{middle}")
 
 
 def parse(text: str) -> str:
-    """Return the folio as printed, from any spelling of it; NotAFolio unless its check character fits."""
+    """Return the folio as printed, from any spelling of it; NotAFolio unless its check character is right."""
     spelling = _SPELLING.fullmatch(text.strip())
     if not spelling:
         raise NotAFolio(text)
@@ -61,7 +61,7 @@ def _written(body: str) -> str:
 
 
 def _check_character(body: str) -> str:
-    """Horner's rule over GF(32), x^5 + x^2 + 1: any one wrong character and any two swapped are noticed."""
+    """Horner's rule over GF(32), x^5 + x^2 + 1: detects any one wrong character and any two swapped ones."""
     check = 0
     for letter in body:
         check = _times_x(check) ^ ALPHABET.index(letter)

@@ -1,4 +1,4 @@
-"""The lint: whatever in a price book would price a job wrongly, twice or not at all, with its place in the file."""
+"""The lint: finds everything in a price book that would price a job wrongly, twice or not at all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from quoter.engine.explain import decimal_places
 from quoter.engine.measure import INPUTS, Measure, Unit
 from quoter.engine.numbers import canonical
 from quoter.engine.pricebook import (
-    Finding,
+    BookFinding,
     Preset,
     PriceBook,
     PriceBookInvalid,
@@ -24,22 +24,22 @@ from quoter.engine.pricebook import (
 )
 from quoter.engine.pricing import round_up
 
-Findings = Iterator[Finding]
+Findings = Iterator[BookFinding]
 
-# Powers of a metre: a helper's inputs multiply to the power that its product is sold by.
+# Powers of a metre. Those of a helper's inputs must add up to that of the product's unit.
 _POWERS = {"pza": 0, "m": 1, "cm": 1, "m²": 2, "m³": 3}
 
 
 def load(path: Path) -> PriceBook:
-    """Return the book in a file; PriceBookInvalid with every finding, unless there is none."""
+    """Return the book in a file; PriceBookInvalid with all findings when there are any."""
     book = read(path)
     if findings := check(book):
         raise PriceBookInvalid(findings)
     return book
 
 
-def check(book: PriceBook) -> tuple[Finding, ...]:
-    """Return what is wrong with a book; an empty tuple: every quote from it comes out as its owner wrote."""
+def check(book: PriceBook) -> tuple[BookFinding, ...]:
+    """Return everything that is wrong with a book; () when it prices every job as its owner wrote it."""
     return tuple(
         chain(
             _empty_texts(book),
@@ -58,7 +58,7 @@ def check(book: PriceBook) -> tuple[Finding, ...]:
 def _empty_texts(book: PriceBook) -> Findings:
     for path, node in _nodes(book):
         if isinstance(node, str) and not node.strip():
-            yield Finding(place_of(path), "is empty")
+            yield BookFinding(place_of(path), "is empty")
 
 
 def _repeated_codes(book: PriceBook) -> Findings:
@@ -68,11 +68,11 @@ def _repeated_codes(book: PriceBook) -> Findings:
             here = place_of((*path, number))
             code = getattr(row, "code", getattr(row, "kind", None))
             if code is not None and first.setdefault(code, here) != here:
-                yield Finding(here, f"the code {code} is taken, by {first[code]}")
+                yield BookFinding(here, f"the code {code} is already used by {first[code]}")
 
 
 def _nodes(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """Everything in a book, from the whole down to each text and number, with its place."""
+    """Yield every part of a book with its path, from the whole down to each text and number."""
     yield path, node
     inside: Iterable[tuple[str | int, object]] = ()
     if isinstance(node, BaseModel):
@@ -86,20 +86,23 @@ def _nodes(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tup
 def _taxes(taxes: Sequence[Tax]) -> Findings:
     for number, tax in enumerate(taxes):
         if not 0 <= tax.rate < 1:
-            yield Finding(f"taxes[{number}].rate", f"{tax.rate} is no fraction from 0 to 1; 8 % is written 0.08")
+            yield BookFinding(f"taxes[{number}].rate", f"{tax.rate} is not a fraction from 0 to 1; 8 % is written 0.08")
         if tax.end is not None and tax.end < tax.start:
-            yield Finding(f"taxes[{number}]", f"ends on {tax.end}, before it begins on {tax.start}")
+            yield BookFinding(f"taxes[{number}]", f"ends on {tax.end}, before it begins on {tax.start}")
 
     by_day = sorted(enumerate(taxes), key=lambda row: row[1].start)
     for (_, earlier), (number, tax) in pairwise(by_day):
         if tax.start == earlier.start or (earlier.end is not None and tax.start <= earlier.end):
-            yield Finding(f"taxes[{number}]", f"overlaps another, which still applies on {tax.start}")
+            yield BookFinding(f"taxes[{number}]", f"overlaps another, which still applies on {tax.start}")
         elif earlier.end is not None and tax.start - earlier.end > timedelta(days=1):
-            yield Finding(f"taxes[{number}]", f"a gap, no tax applies between {earlier.end} and {tax.start}")
+            yield BookFinding(f"taxes[{number}]", f"a gap, no tax applies between {earlier.end} and {tax.start}")
 
 
 def _order_extras(products: Sequence[Product]) -> Findings:
-    """A quote charges such an extra once, at the first line that has it: the order of lines must not set its price."""
+    """Check that an extra per order costs the same in every product.
+
+    A quote charges it once, on the first line that has it, and the order of the lines must not change the total.
+    """
     first: dict[str, tuple[str, Decimal]] = {}
     for number, sold in enumerate(products):
         for row, extra in enumerate(sold.extras):
@@ -109,7 +112,7 @@ def _order_extras(products: Sequence[Product]) -> Findings:
             there, price = first.setdefault(extra.code, (here, extra.price))
             if extra.price != price:
                 message = f"{extra.code} costs {extra.price} per order here and {price} at {there}"
-                yield Finding(here, f"{_hint(sold)}: {message}")
+                yield BookFinding(here, f"{_hint(sold)}: {message}")
 
 
 # --- A product --------------------------------------------------------------------------------------------------------
@@ -129,19 +132,19 @@ def _product(sold: Product, place: str) -> Findings:
 def _quantities(sold: Product, place: str) -> Findings:
     hint = _hint(sold)
     if sold.step <= 0:
-        yield Finding(f"{place}.step", f"{hint}: a step of {sold.step} is not above zero")
+        yield BookFinding(f"{place}.step", f"{hint}: a step of {sold.step} is not above zero")
     elif sold.minimum % sold.step:
-        yield Finding(f"{place}.minimum", f"{hint}: {sold.minimum} is not a multiple of the step, {sold.step}")
+        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is not a multiple of the step, {sold.step}")
     if sold.minimum < 0:
-        yield Finding(f"{place}.minimum", f"{hint}: {sold.minimum} is below zero")
+        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is below zero")
     if sold.maximum <= 0:
-        yield Finding(f"{place}.maximum", f"{hint}: {sold.maximum} is not above zero")
+        yield BookFinding(f"{place}.maximum", f"{hint}: {sold.maximum} is not above zero")
     if sold.minimum > sold.maximum:
-        yield Finding(f"{place}.minimum", f"{hint}: {sold.minimum} is above the maximum, {sold.maximum}")
+        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is above the maximum, {sold.maximum}")
 
 
 def _combinations(sold: Product, place: str) -> Findings:
-    """Each combination of choices stands exactly once, with a price or among those not offered."""
+    """Check that each combination of choices is listed exactly once: with a price, or in `not_offered`."""
     listed = [(f"{place}.prices[{number}].options", row.options) for number, row in enumerate(sold.prices)]
     listed += [(f"{place}.not_offered[{number}]", options) for number, options in enumerate(sold.not_offered)]
     first: dict[frozenset[tuple[str, str]], str] = {}
@@ -149,25 +152,25 @@ def _combinations(sold: Product, place: str) -> Findings:
         yield from _choices(sold, options, here)
         for option in sold.options:
             if option.code not in options:
-                yield Finding(here, f"{_hint(sold, options)}: the option {option.code} is missing")
+                yield BookFinding(here, f"{_hint(sold, options)}: the option {option.code} is missing")
         there = first.setdefault(frozenset(options.items()), here)
         if there != here:
-            yield Finding(here, f"{_hint(sold, options)}: stands twice, also at {there}")
+            yield BookFinding(here, f"{_hint(sold, options)}: is listed twice, also at {there}")
 
     codes = [option.code for option in sold.options]
     for chosen in product(*([choice.code for choice in option.choices] for option in sold.options)):
         options = dict(zip(codes, chosen, strict=True))
         if frozenset(options.items()) not in first:
-            yield Finding(f"{place}.prices", f"{_hint(sold, options)}: has no price and is not in not_offered")
+            yield BookFinding(f"{place}.prices", f"{_hint(sold, options)}: has no price and is not in not_offered")
 
 
 def _choices(sold: Product, options: Mapping[str, str], place: str) -> Findings:
     choices = {option.code: [choice.code for choice in option.choices] for option in sold.options}
     for code, choice in options.items():
         if code not in choices:
-            yield Finding(place, f"{_hint(sold, options)}: there is no option {code}")
+            yield BookFinding(place, f"{_hint(sold, options)}: there is no option {code}")
         elif choice not in choices[code]:
-            yield Finding(f"{place}.{code}", f"{_hint(sold, options)}: {code} has no choice {choice}")
+            yield BookFinding(f"{place}.{code}", f"{_hint(sold, options)}: {code} has no choice {choice}")
 
 
 def _hint(sold: Product, options: Mapping[str, str] | None = None) -> str:
@@ -176,9 +179,9 @@ def _hint(sold: Product, options: Mapping[str, str] | None = None) -> str:
 
 def _price(price: Decimal, place: str, hint: str) -> Findings:
     if price <= 0:
-        yield Finding(place, f"{hint}: a price of {price} is not above zero")
+        yield BookFinding(place, f"{hint}: a price of {price} is not above zero")
     elif decimal_places(price) > 2:
-        yield Finding(place, f"{hint}: {price} has more than two decimals")
+        yield BookFinding(place, f"{hint}: {price} has more than two decimals")
 
 
 # --- Tiers ------------------------------------------------------------------------------------------------------------
@@ -190,16 +193,16 @@ def _tiers(sold: Product, listed: PriceList, place: str) -> Findings:
         here = f"{place}.tiers[{number}]"
         yield from _price(tier.price, f"{here}.price", hint)
         if tier.end is not None and tier.end < tier.start:
-            yield Finding(here, f"{hint}: from {tier.start} is above to {tier.end}")
+            yield BookFinding(here, f"{hint}: its from, {tier.start}, is above its to, {tier.end}")
         for name, bound in (("from", tier.start), ("to", tier.end)):
             if sold.step > 0 and bound is not None and bound % sold.step:
-                yield Finding(f"{here}.{name}", f"{hint}: {bound} is not a multiple of the step, {sold.step}")
+                yield BookFinding(f"{here}.{name}", f"{hint}: {bound} is not a multiple of the step, {sold.step}")
     if sold.step > 0:
         yield from _coverage(sold, listed, place, hint)
 
 
 def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findings:
-    """Each quantity that can be billed, so each step from the minimum to the maximum, has exactly one tier."""
+    """Check that each quantity that can be billed, every step from the minimum to the maximum, has exactly one tier."""
     after = Decimal("-Infinity")  # the first step after the tiers so far
     unpriced = max(sold.minimum, sold.step)
     for number, tier in enumerate(listed.tiers):
@@ -207,17 +210,17 @@ def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findin
         low, high = sorted((tier.start, tier.start if tier.end is None else tier.end))
         starts = round_up(low, step=sold.step)
         if number and tier.start < listed.tiers[number - 1].start:
-            yield Finding(here, f"{hint}: out of order, {low} comes after a higher tier")
+            yield BookFinding(here, f"{hint}: out of order, {low} comes after a higher tier")
         elif starts < after:
-            yield Finding(here, f"{hint}: overlaps a tier before it, {low} has two prices")
+            yield BookFinding(here, f"{hint}: overlaps a tier before it, {low} has two prices")
         elif starts > unpriced:
-            yield Finding(here, f"{hint}: a gap, {canonical(unpriced)} {sold.unit} has no price")
+            yield BookFinding(here, f"{hint}: a gap, {canonical(unpriced)} {sold.unit} has no price")
         after = max(after, Decimal("Infinity") if tier.end is None else (high // sold.step + 1) * sold.step)
         unpriced = max(unpriced, after)
 
     if unpriced <= round_up(sold.maximum, step=sold.step):
         message = f"the last tier ends below the maximum, {canonical(unpriced)} {sold.unit} has no price"
-        yield Finding(f"{place}.tiers[{len(listed.tiers) - 1}]", f"{hint}: {message}")
+        yield BookFinding(f"{place}.tiers[{len(listed.tiers) - 1}]", f"{hint}: {message}")
 
 
 # --- Helpers and presets ----------------------------------------------------------------------------------------------
@@ -227,18 +230,21 @@ def _measure(measure: Measure, unit: Unit, place: str, hint: str) -> Findings:
     inputs = measure.inputs(unit)
     power = sum(_POWERS[INPUTS[name].unit] for name in inputs)
     if _POWERS[unit] not in _possible_powers(measure, power):
-        yield Finding(f"{place}.formula", f"{hint}: {measure.formula} does not give {unit}")
+        yield BookFinding(f"{place}.formula", f"{hint}: {measure.formula} does not give {unit}")
     for name, bounds in measure.bounds.items():
         if name not in inputs:
-            yield Finding(f"{place}.bounds.{name}", f"{hint}: {measure.formula} asks for {', '.join(inputs)} only")
+            yield BookFinding(f"{place}.bounds.{name}", f"{hint}: {measure.formula} asks for {', '.join(inputs)} only")
         if bounds.min > bounds.max:
-            yield Finding(f"{place}.bounds.{name}", f"{hint}: min {bounds.min} is above max {bounds.max}")
+            yield BookFinding(f"{place}.bounds.{name}", f"{hint}: min {bounds.min} is above max {bounds.max}")
     if (table := measure.coefficients) and table.name in ("kind", *INPUTS):
-        yield Finding(f"{place}.coefficients.name", f"{hint}: {table.name} is the name of an input")
+        yield BookFinding(f"{place}.coefficients.name", f"{hint}: {table.name} is the name of an input")
 
 
 def _possible_powers(measure: Measure, power: int) -> set[int]:
-    """A coefficient may be a plain number, a thickness (m³ per m²) or pieces per m²; a factor not a thickness."""
+    """Return the powers of a metre that a helper can give.
+
+    A coefficient may be a plain number, a thickness (m³ per m²) or pieces per m². A factor is never a thickness.
+    """
     if measure.coefficients:
         return {power, power + 1, 0}
     return {power} if measure.factor == 1 else {power, 0}
@@ -247,13 +253,13 @@ def _possible_powers(measure: Measure, power: int) -> set[int]:
 def _preset(book: PriceBook, preset: Preset, place: str) -> Findings:
     sold = book.product(preset.product)
     if sold is None:
-        yield Finding(f"{place}.product", f"{preset.code}: there is no product {preset.product}")
+        yield BookFinding(f"{place}.product", f"{preset.code}: there is no product {preset.product}")
         return
     wrong = list(_choices(sold, preset.options, f"{place}.options"))
     yield from wrong
     if not wrong and not any(preset.options.items() <= listed.options.items() for listed in sold.prices):
-        yield Finding(f"{place}.options", f"{preset.code}: no combination with these options has a price")
+        yield BookFinding(f"{place}.options", f"{preset.code}: no combination with these options has a price")
     if preset.reason and not preset.options:
-        yield Finding(f"{place}.reason", f"{preset.code}: fills no option in, so nobody would read the reason")
+        yield BookFinding(f"{place}.reason", f"{preset.code}: sets no option, so the reason is shown nowhere")
     if preset.measure is not None and sold.measure(preset.measure) is None:
-        yield Finding(f"{place}.measure", f"{preset.code}: {sold.code} has no measure {preset.measure}")
+        yield BookFinding(f"{place}.measure", f"{preset.code}: {sold.code} has no measure {preset.measure}")

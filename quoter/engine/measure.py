@@ -1,7 +1,7 @@
-"""Measuring helpers: from lengths, areas and thicknesses that a customer knows to the quantity that is sold.
+"""Measuring helpers: turn lengths, areas and thicknesses that a customer knows into the quantity that is sold.
 
-A helper is one formula of a small closed set, with the price book's factor, coefficients and bounds. Every formula
-multiplies its inputs, in metres, and then the factor and the chosen coefficient.
+A helper uses one of a fixed set of formulas, with a factor, coefficients and bounds from the price book. Every formula
+multiplies its inputs, in metres, by the factor and by the chosen coefficient.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ Formula = Literal[
 
 
 class Input(NamedTuple):
-    """One number that a helper asks for. in_metres: what one of its unit is in metres (or m², m³, pieces)."""
+    """One number that a helper asks for. in_metres: one of its unit in metres (or m², m³, pieces)."""
 
     unit: str
     in_metres: Decimal
@@ -52,11 +52,11 @@ _PIECES = Text(es="pza", en="pc")
 
 
 def unit_text(unit: str) -> Text:
-    """Return how people read a unit: pieces have a word of their own in English, the others are the same."""
+    """Return a unit as people read it. Only pieces differ by language: pza in Spanish, pc in English."""
     return _PIECES if unit == "pza" else Text(es=unit, en=unit)
 
 
-# What each unit measures, and the input that takes it as known.
+# What each unit measures, and the input for a customer who knows the quantity already.
 QUANTITIES: dict[Unit, str] = {"m³": "volume", "m²": "area", "m": "length", "pza": "count"}
 KNOWN: dict[Unit, str] = {"m³": "m3", "m²": "m2", "m": "m", "pza": "pieces"}
 
@@ -126,7 +126,7 @@ class Measure(BaseModel):
 
 
 class MeasureRefused(ValueError):
-    """Something typed into a helper cannot be used. errors: by the input's name, what to say beside it."""
+    """Something typed into a helper cannot be used. errors: by the input's name, the message to show beside it."""
 
     def __init__(self, errors: dict[str, Text]) -> None:
         super().__init__(", ".join(f"{name}: {message.en}" for name, message in errors.items()))
@@ -134,7 +134,10 @@ class MeasureRefused(ValueError):
 
 
 class Measured(NamedTuple):
-    """What a helper made of its inputs. quantity: in the product's unit; steps: the sum as a person would write it."""
+    """The result of a helper.
+
+    quantity: in the product's unit; values: the inputs that were used; steps: the calculation as a person writes it.
+    """
 
     quantity: Decimal
     values: dict[str, str]
@@ -142,10 +145,10 @@ class Measured(NamedTuple):
 
 
 def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured:
-    """Return the quantity a helper gives, in the product's unit, unrounded.
+    """Return the quantity that a helper gives, in the product's unit, unrounded.
 
-    typed: the text of each input and of the coefficient's choice; MeasureRefused where one is unreadable, out of its
-    bounds or missing. Formulas and factors: the price book's "Measuring helpers".
+    typed: the text of each input and of the coefficient's choice; MeasureRefused when one is unreadable, out of its
+    bounds or missing. docs/price-book.md, "Formulas", lists them.
     """
     errors: dict[str, Text] = {}
     result, values = measure.factor, {}
@@ -162,7 +165,7 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
                 label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=unit_text(spec.unit)
             )
             continue
-        if value <= 0 and measure.formula != "known":  # two negative ones would make a quantity above zero
+        if value <= 0 and measure.formula != "known":  # two negative inputs would give a quantity above zero
             errors[name] = NOT_POSITIVE
             continue
         values[name] = canonical(value)

@@ -1,4 +1,4 @@
-"""Numbers as people type them, and as we write them back. Spanish (Mexico) and English write 1,234.56 alike."""
+"""Reads numbers as people type them, and writes them for people. Spanish (Mexico) and English both write 1,234.56."""
 
 import re
 import unicodedata
@@ -12,10 +12,10 @@ from quoter.engine.text import Text
 CENT = Decimal("0.01")
 MAX_LENGTH = 20
 
-# A number in a price book. Decimal keeps 28 digits: the product of any two of these is exact.
+# A number in a price book. Decimal keeps 28 digits, so the product of any two of these is exact.
 Figure = Annotated[Decimal, Field(max_digits=12)]
 
-# "4,5" is four and a half, never forty-five; a dot is always a decimal point, and "0,085" groups no thousands.
+# "4,5" is four and a half, never forty-five. A dot is always a decimal point, and so is the comma of "0,085".
 _DECIMAL = re.compile(r"-?(\d+|\d*[.,]\d{1,2}|\d*\.\d{3,}|0+,\d{3,})", re.ASCII)
 _GROUPED = re.compile(r"-?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", re.ASCII)
 _COMMA_OF_THREE = re.compile(r"-?\d+,\d{3,}", re.ASCII)
@@ -37,7 +37,7 @@ DOT_PLEASE = Text(
 
 
 class NumberUnclear(ValueError):
-    """What was typed is no number, or could be two different ones; `message` asks the person."""
+    """The text is not a number, or could be two different ones. message: asks the person what is meant."""
 
     def __init__(self, message: Text) -> None:
         super().__init__(message.en)
@@ -45,7 +45,7 @@ class NumberUnclear(ValueError):
 
 
 def parse_decimal(typed: str) -> Decimal:
-    """Return the number a person meant; NumberUnclear where it is none or could be two.
+    """Return the number that a person typed; NumberUnclear when the text is not a number or could be two.
 
     Exponents, digits of other scripts and anything longer than MAX_LENGTH are refused.
     """
@@ -53,7 +53,7 @@ def parse_decimal(typed: str) -> Decimal:
     if not text:
         raise NumberUnclear(EMPTY)
     shown = text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
-    # ".5" is written back as 0.5, which has to be short enough to be read again.
+    # ".5" is written back as "0.5", which must be short enough to be read again.
     if text.startswith((".", ",")):
         text = f"0{text}"
     if len(text) > MAX_LENGTH:
@@ -71,12 +71,12 @@ def parse_decimal(typed: str) -> Decimal:
 
 
 def digits(text: str) -> str:
-    """Return the digits of a text, of any script, as 0 to 9: a phone without what people write between."""
+    """Return the digits of a text, of any script, as 0 to 9: a phone number without spaces, dashes and brackets."""
     return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
 
 
 def to_cents(amount: Decimal) -> Decimal:
-    """Round to the cent, half up: the one rounding rule for money (price book, "Totals")."""
+    """Round to the cent, half up: the one rounding rule for money (docs/price-book.md, "How a quote is priced")."""
     return amount.quantize(CENT, rounding=ROUND_HALF_UP)
 
 

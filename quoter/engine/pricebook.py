@@ -37,7 +37,7 @@ class Option(_Part):
 
 
 class Tier(_Part):
-    """A unit price before tax, for billed quantities from `start` to `end`, both included; no end: and more."""
+    """A unit price before tax, for billed quantities from `start` to `end`, both included; without end: and above."""
 
     start: Figure = Field(alias="from")
     end: Figure | None = Field(default=None, alias="to")
@@ -65,11 +65,11 @@ class Extra(_Part):
 
 
 class Product(_Part):
-    """What is sold, in which unit and steps, and for how much.
+    """A product with its unit, options, prices and extras.
 
-    step, minimum, maximum: quantities in `unit`; a request is rounded up to the next step, then raised to the minimum;
-    the maximum is the most that is quoted online. A combination of options that stands in `not_offered` has no price
-    on purpose; one that stands nowhere is a fault of the book.
+    step, minimum, maximum: quantities in `unit`. A request is rounded up to the next step, then raised to the minimum;
+    the maximum is the most that is quoted online. not_offered: combinations of options that have no price on purpose;
+    a combination that is neither there nor in `prices` is a fault of the book.
     """
 
     code: str
@@ -85,7 +85,7 @@ class Product(_Part):
     measures: tuple[Measure, ...] = Field(min_length=1)
 
     def tiers(self, options: Mapping[str, str]) -> tuple[Tier, ...]:
-        """Return the tiers of a combination, or an empty tuple where it is not offered."""
+        """Return the tiers of a combination of options; () when it is not offered."""
         return next((listed.tiers for listed in self.prices if listed.options == dict(options)), ())
 
     def measure(self, kind: str | None) -> Measure | None:
@@ -98,7 +98,7 @@ class Product(_Part):
 class Tax(_Part):
     """A tax on the subtotal, as a fraction, from its first day to its last, both included.
 
-    Without a last day it holds until the next one begins.
+    Without a last day it applies until the next tax begins.
     """
 
     name: str
@@ -108,9 +108,9 @@ class Tax(_Part):
 
 
 class Preset(_Part):
-    """A kind of work that a customer names instead of options, such as footings: it fills the options in.
+    """A kind of work, such as footings, that fills in the options when a customer chooses it.
 
-    reason: why these options, in a sentence that the customer reads beside them.
+    reason: one sentence that tells the customer why these options.
     """
 
     code: str
@@ -121,8 +121,8 @@ class Preset(_Part):
     reason: Text | None = None
 
 
-class Used(NamedTuple):
-    """What one line of a quote uses of a book."""
+class UsedByLine(NamedTuple):
+    """The part of a book that one line of a quote uses."""
 
     product: str
     options: Mapping[str, str]
@@ -131,7 +131,7 @@ class Used(NamedTuple):
 
 
 class PriceBook(_Part):
-    """Everything that a price follows from. validity_days: whole days that a quote holds after the day it was made."""
+    """Everything that prices are calculated from. validity_days: whole days a quote is valid after the day of issue."""
 
     name: str
     version: str
@@ -146,46 +146,47 @@ class PriceBook(_Part):
         return next((product for product in self.products if product.code == code), None)
 
     def tax_on(self, day: date) -> Tax:
-        """Return the tax in force on a day in the business's zone.
+        """Return the tax in force on a day in the business's time zone.
 
-        Where none is, the last one that was goes on applying (before the first, the first): a lapsed date in the book
-        must not stop the shop. The lint finds a gap between two; the deploy check warns when the last has ended.
+        When none is, the last one before that day goes on applying; before the first one begins, the first one does.
+        A date that has passed must not stop the shop. The lint finds a gap between two taxes; a system check warns
+        when the last one has ended.
         """
         begun = [tax for tax in self.taxes if tax.start <= day]
         return max(begun, key=lambda tax: tax.start) if begun else min(self.taxes, key=lambda tax: tax.start)
 
-    def excerpt(self, lines: Iterable[Used], *, on: date, language: Language) -> Self:
-        """Return the part of the book that the lines use: a small book that gives the same quote, whatever comes.
+    def excerpt(self, lines: Iterable[UsedByLine], *, on: date, language: Language) -> Self:
+        """Return the part of the book that the lines use: a small book that will always give the same quote.
 
-        Its texts are in one language, and what its helpers were given is within their bounds already.
+        Its texts are in one language. Its helpers have no bounds, because the lines have passed them already.
         """
         used = list(lines)
         part = self.model_copy(
             update={
                 "taxes": (self.tax_on(on),),
                 "products": tuple(
-                    _excerpt_of_product(product, mine)
+                    _excerpt_of_product(product, lines_of_it)
                     for product in self.products
-                    if (mine := [line for line in used if line.product == product.code])
+                    if (lines_of_it := [line for line in used if line.product == product.code])
                 ),
                 "presets": (),
             }
         )
-        said: Self = _said_in(language, part)
-        return said
+        translated: Self = _in_one_language(language, part)
+        return translated
 
 
-def _said_in(language: Language, part: Any) -> Any:
+def _in_one_language(language: Language, part: Any) -> Any:
     if isinstance(part, Text):
         return Text.model_validate(part.in_(language))
     if isinstance(part, BaseModel):
         return part.model_copy(
-            update={name: _said_in(language, getattr(part, name)) for name in type(part).model_fields}
+            update={name: _in_one_language(language, getattr(part, name)) for name in type(part).model_fields}
         )
-    return tuple(_said_in(language, member) for member in part) if isinstance(part, tuple) else part
+    return tuple(_in_one_language(language, member) for member in part) if isinstance(part, tuple) else part
 
 
-def _excerpt_of_product(product: Product, lines: list[Used]) -> Product:
+def _excerpt_of_product(product: Product, lines: list[UsedByLine]) -> Product:
     combinations = [dict(line.options) for line in lines]
     extras = {code for line in lines for code in line.extras}
     return product.model_copy(
@@ -216,7 +217,7 @@ def _excerpt_of_product(product: Product, lines: list[Used]) -> Product:
     )
 
 
-class Finding(NamedTuple):
+class BookFinding(NamedTuple):
     """Something wrong with a price book, and its place in the file, as in products[0].prices[3].tiers[1]."""
 
     place: str
@@ -227,9 +228,9 @@ class Finding(NamedTuple):
 
 
 class PriceBookInvalid(ValueError):
-    """The file is no price book that can be quoted from."""
+    """No quote can be made from the file. findings: everything that is wrong with it."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[BookFinding]) -> None:
         self.findings = tuple(findings)
         super().__init__("; ".join(map(str, self.findings)))
 
@@ -242,25 +243,25 @@ def parse(toml: str) -> PriceBook:
     try:
         return PriceBook.model_validate(tomllib.loads(toml, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
-        raise PriceBookInvalid([Finding("", f"not TOML: {error}")]) from error
+        raise PriceBookInvalid([BookFinding("", f"not TOML: {error}")]) from error
     except ValidationError as error:
         raise PriceBookInvalid(_wrong_shapes(error)) from error
 
 
-def _wrong_shapes(error: ValidationError) -> Iterator[Finding]:
+def _wrong_shapes(error: ValidationError) -> Iterator[BookFinding]:
     paths = [fault["loc"] for fault in error.errors()]
     for fault in error.errors():
-        # One fault inside a list makes pydantic call the list, and each one around it, too short as well.
+        # After one fault inside a list, pydantic also calls the list, and each list around it, too short.
         if not any(path != fault["loc"] and path[: len(fault["loc"])] == fault["loc"] for path in paths):
-            yield Finding(place_of(fault["loc"]), fault["msg"])
+            yield BookFinding(place_of(fault["loc"]), fault["msg"])
 
 
 def read(path: Path) -> PriceBook:
-    """Return the book in a file, as `parse` does; PriceBookInvalid too where the file cannot be read."""
+    """Return the book in a file, as `parse` does; PriceBookInvalid also when the file cannot be read."""
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PriceBookInvalid([Finding("", f"{path} cannot be read: {error}")]) from error
+        raise PriceBookInvalid([BookFinding("", f"{path} cannot be read: {error}")]) from error
 
 
 def as_data(book: PriceBook) -> dict[str, Any]:

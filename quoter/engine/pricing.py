@@ -1,8 +1,8 @@
-"""The engine: lines, a price book and a time give a quote. Plain Python: no Django, no database, no clock.
+"""Prices lines: from a request, a price book and a time to a quote. No database, no clock.
 
-Rules (price book): a request is rounded up to the step, then raised to the minimum; the tier is chosen by the billed
-quantity; base = round(billed x unit price); an extra = round(price x billed), or its fixed price once per order;
-tax = round(subtotal x rate), once per quote. Nothing else is rounded.
+The rules, as docs/price-book.md has them: a request is rounded up to the step, then raised to the minimum; the tier is
+chosen by the billed quantity; base = round(billed x unit price); an extra = round(price x billed), or its fixed price
+once per order; tax = round(subtotal x rate), once per quote. Nothing else is rounded.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from quoter.engine.explain import decimal_places, explain
 from quoter.engine.measure import QUANTITIES, MeasureRefused, quantity, unit_text
 from quoter.engine.numbers import canonical, grouped, to_cents
-from quoter.engine.pricebook import Extra, PriceBook, Product, Tier, Used
+from quoter.engine.pricebook import Extra, PriceBook, Product, Tier, UsedByLine
 from quoter.engine.quote import LineRequest, PriceBookVersion, Quote, QuotedExtra, QuotedTax, QuoteLine
 from quoter.engine.text import Language, Text, joined
 
@@ -23,11 +23,11 @@ MAX_LINES = 20
 NO_LINES = Text(es="Agrega al menos una partida.", en="Add at least one line.")
 TOO_MANY_LINES = Text(
     es="Una cotización lleva {most} partidas como máximo. Divide el pedido en dos.",
-    en="A quote takes {most} lines at the most. Split the order in two.",
+    en="A quote has at most {most} lines. Split the order in two.",
 )
 UNKNOWN_PRODUCT = Text(es="Elige un producto de la lista.", en="Choose a product from the list.")
 UNKNOWN_CHOICE = Text(es="Elige una opción: {label}.", en="Choose an option: {label}.")
-UNKNOWN_MEASURE = Text(es="Elige cómo nos dices la cantidad.", en="Choose how you tell us the quantity.")
+UNKNOWN_MEASURE = Text(es="Elige cómo nos dices la cantidad.", en="Choose how to enter the quantity.")
 UNKNOWN_EXTRA = Text(es="Este adicional no existe.", en="There is no such extra.")
 NOT_OFFERED = Text(
     es="«{choice}» no se ofrece con {others}. Sí se ofrece: {offered}.",
@@ -35,22 +35,22 @@ NOT_OFFERED = Text(
 )
 NOT_OFFERED_WITH_ANY = Text(
     es="«{choice}» no se ofrece con {others}, ni otra opción de «{label}»: cambia lo demás.",
-    en="“{choice}” is not offered with {others}, nor is any other “{label}”: change the rest.",
+    en="“{choice}” is not offered with {others}, and neither is any other “{label}”: change the rest.",
 )
 NOT_OFFERED_ALONE = Text(
     es="Por ahora no se ofrece «{choice}». Sí se ofrece: {offered}.",
-    en="“{choice}” is not offered at present. Offered: {offered}.",
+    en="“{choice}” is not offered right now. Offered: {offered}.",
 )
 NOT_POSITIVE = Text(es="La cantidad debe ser mayor que cero.", en="The quantity must be more than zero.")
 TOO_MUCH = Text(
     es="En línea cotizamos hasta {maximum} {unit} por partida. Para más, escríbenos por WhatsApp.",
-    en="Online we quote up to {maximum} {unit} a line. For more, write to us on WhatsApp.",
+    en="We quote up to {maximum} {unit} per line online. For more, write to us on WhatsApp.",
 )
 ALREADY_CHARGED = Text(es="{label} (una vez por pedido, ya incluido)", en="{label} (once per order, already included)")
 
 
 class FieldError(NamedTuple):
-    """What a customer can mend. field: a path into the request, as in lines.0.options.service."""
+    """An error that the customer can correct. field: a path into the request, as in lines.0.options.service."""
 
     field: str
     message: Text
@@ -77,9 +77,9 @@ def price(
     zone: ZoneInfo,
     language: Language,
 ) -> Quote:
-    """Return the quote for the lines; QuoteRefused with every error where they cannot be priced.
+    """Return the quote for the lines; QuoteRefused with every error when they cannot be priced.
 
-    issued_at: aware. zone: the business's: it decides the day, so the tax in force and the end of the validity.
+    issued_at: aware. zone: the business's; it decides the date, and so the tax in force and the last day of validity.
     language: of descriptions and explanations; amounts do not depend on it.
     """
     if not lines:
@@ -118,16 +118,16 @@ def price(
 
 
 def excerpt(book: PriceBook, quote: Quote) -> PriceBook:
-    """Return the part of the book that a quote used: priced from it, the same lines give the same quote."""
+    """Return the part of the book that a quote used. Priced from that part, the same lines give the same quote."""
     used = [
-        Used(line.product, line.options, line.measure["kind"], [extra.code for extra in line.extras])
+        UsedByLine(line.product, line.options, line.measure["kind"], [extra.code for extra in line.extras])
         for line in quote.lines
     ]
     return book.excerpt(used, on=quote.issued_at.date(), language=quote.language)
 
 
 def requests(quote: Quote) -> list[LineRequest]:
-    """Return the lines of a quote as they would be asked for again."""
+    """Return the request that gives the lines of a quote."""
     return [
         LineRequest(
             product=line.product,
@@ -145,7 +145,7 @@ def round_up(requested: Decimal, *, step: Decimal) -> Decimal:
 
 
 def tier_for(tiers: Sequence[Tier], billed: Decimal) -> Tier:
-    """Return the tier of a billed quantity; NoTier where none covers it."""
+    """Return the tier of a billed quantity; NoTier when none covers it."""
     for tier in tiers:
         if tier.covers(billed):
             return tier
@@ -179,7 +179,7 @@ def _price_line(book: PriceBook, line: LineRequest, *, language: Language, charg
     billed = max(rounded, product.minimum)
     tier = tier_for(tiers, billed)
     base = to_cents(billed * tier.price)
-    # In the book's order and once each, whatever order or repetition the request has.
+    # In the book's order and once each, even when the request has another order or repeats one.
     added = [extra for extra in product.extras if extra.code in line.extras]
     extras = _quote_extras(added, billed=billed, language=language, charged_once=charged_once)
     amount = base + sum((extra.amount for extra in extras), Decimal("0.00"))
@@ -251,7 +251,7 @@ def _quantity_errors(product: Product, requested: Decimal) -> list[FieldError]:
 
 
 def _not_offered(product: Product, options: dict[str, str]) -> FieldError:
-    """Beside the last option of the product: what it may be, given the others."""
+    """Return the error for the product's last option, which names the choices that go with the other options."""
     *_, last = product.options
     offered = [choice.label for choice in last.choices if product.tiers({**options, last.code: choice.code})]
     others = [option.label_of(options[option.code]) for option in product.options if option is not last]

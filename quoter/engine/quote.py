@@ -1,4 +1,4 @@
-"""What is asked for and what is promised: the lines of a request, and the quote. Shapes as in the HTTP contract."""
+"""The lines of a request, and the quote that answers it. Their shapes are those of the HTTP contract."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ class _Frozen(BaseModel):
 
 
 class LineRequest(_Frozen):
-    """One line as it was asked for. measure: `kind` and the text of that helper's inputs."""
+    """One line of a request. measure: `kind` and the text of that helper's inputs."""
 
     product: str = ""
     options: dict[str, str] = {}
@@ -62,9 +62,9 @@ class QuotedTax(_Frozen):
 
 
 class Quote(_Frozen):
-    """A promise: these lines at these prices until `valid_until`. Times are aware, in the business's zone.
+    """Lines with their prices, which hold until `valid_until`. Times are aware, in the business's zone.
 
-    language: of its texts; stored beside the quote, and no part of it where it is written for others.
+    language: of its texts; stored beside the quote, and left out of what JSON clients get.
     """
 
     folio: str

@@ -1,4 +1,4 @@
-"""Text in the two languages of the shop: what the price book says, and what the engine says of it."""
+"""Text in the two languages of the shop, for price books and for what customers read of Python code."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -10,7 +10,7 @@ LANGUAGES: tuple[Language, ...] = ("es", "en")
 
 
 class Text(BaseModel):
-    """One phrase in Spanish (es-MX) and English; read from a plain string, and written as one, where both are the same.
+    """One phrase in Spanish (es-MX) and English. It is read from and written as a plain string when both are the same.
 
     `{name}` stands for a value that `fill` puts in.
     """
@@ -37,7 +37,7 @@ class Text(BaseModel):
         return self.in_(language).format_map(values)
 
     def fill(self, **values: "str | Text") -> "Text":
-        """Return the phrase with its `{name}`s replaced; a Text among the values is put in by language."""
+        """Return the phrase with its `{name}`s replaced; a value that is a Text is filled in language by language."""
         spanish = {name: value if isinstance(value, str) else value.es for name, value in values.items()}
         english = {name: value if isinstance(value, str) else value.en for name, value in values.items()}
         return Text(es=self.es.format_map(spanish), en=self.en.format_map(english))

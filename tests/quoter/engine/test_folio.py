@@ -83,7 +83,7 @@ def test_any_two_characters_swapped_are_noticed(day, random_bits):
 @pytest.mark.parametrize(
     "text", ["", "261122", MINTED[:-2], MINTED + "7", "x" + MINTED, f"{MINTED} {MINTED}", "٢" + MINTED[1:]]
 )
-def test_what_has_not_the_shape_of_a_folio_is_refused(text):
+def test_a_text_without_the_shape_of_a_folio_is_refused(text):
     with pytest.raises(folio.NotAFolio):
         folio.parse(text)
 
@@ -114,7 +114,7 @@ def test_a_folio_is_found_in_a_pasted_message(message):
         f"A{MINTED}B",
     ],
 )
-def test_no_folio_is_found_where_there_is_none(message):
+def test_no_folio_is_found_in_a_text_without_one(message):
     assert folio.find(message) is None
 
 

@@ -34,7 +34,7 @@ FAULTS = {
         "1 m",
     ),
     "a last tier that ends too early": ("to = 20.5", "to = 20", f"{BLUE}.tiers[0]", "20.5 m² has no price"),
-    "a tier from above to": ("from = 5, to = 9.5", "from = 9.5, to = 5", f"{RED}.tiers[1]", "is above to"),
+    "a tier from above to": ("from = 5, to = 9.5", "from = 9.5, to = 5", f"{RED}.tiers[1]", "is above its to"),
     "a tier from off the step": ("from = 5, to = 9.5", "from = 4.7, to = 9.5", f"{RED}.tiers[1].from", "the step, 0.5"),
     "a tier to off the step": ("to = 4.5", "to = 4.6", f"{RED}.tiers[0].to", "the step, 0.5"),
     "a price of zero": ("price = 75.50", "price = 0", f"{RED}.tiers[2].price", "not above zero"),
@@ -144,11 +144,11 @@ FAULTS = {
         "wax",
     ),
     "a preset of no helper": ('measure = "wall"', 'measure = "roof"', "presets[0].measure", "no measure roof"),
-    "a reason beside nothing": (
+    "a reason without options": (
         'options = { finish = "matt" }\nmeasure',
         'reason = "so"\nmeasure',
         "presets[0].reason",
-        "nobody would read",
+        "is shown nowhere",
     ),
     "a preset that is not offered": (
         'options = { finish = "matt" }',
@@ -166,15 +166,15 @@ FAULTS = {
         "before",
     ),
     "a tax in per cent": ("rate = 0.16", "rate = 16", "taxes[1].rate", "8 % is written 0.08"),
-    "a tax below zero": ("rate = 0.16", "rate = -0.16", "taxes[1].rate", "no fraction"),
+    "a tax below zero": ("rate = 0.16", "rate = -0.16", "taxes[1].rate", "not a fraction"),
     "an empty label": ('en = "blue"', 'en = " "', "products[0].options[0].choices[1].label.en", "is empty"),
     "an empty code": ('currency = "MXN"', 'currency = ""', "currency", "is empty"),
 }
 
-# The other faults that one edit cannot help making.
+# The further faults that an edit causes.
 ALSO = {
     "a combination priced twice": {"products[0].prices", "presets[0].options"},  # blue and matt has no price then
-    "a combination with an unknown option": {"products[1].prices"},  # so is the tape
+    "a combination with an unknown option": {"products[1].prices"},  # the tape has no price then
     "an option's code twice": {"products[0].prices[2].options.finish", "products[0].not_offered[0].finish"}
     | {"presets[0].options.finish"},
 }
@@ -219,7 +219,7 @@ def test_the_book_in_the_documentation_is_clean():
         ('formula = "length_height"', 'formula = "length_height"\nfactor = 1.05'),
     ],
 )
-def test_what_a_book_may_say_is_no_fault(old, new):
+def test_a_valid_change_of_a_book_has_no_findings(old, new):
     assert old in SMALL_BOOK
     assert lint.check(parse(SMALL_BOOK.replace(old, new, 1))) == ()
 
@@ -308,12 +308,12 @@ def test_the_command_prints_each_finding_and_fails(tmp_path, capsys):
     assert capsys.readouterr().out == f"{file}: {place}: {message}\n"
 
 
-def test_the_command_is_content_with_a_clean_book(capsys):
+def test_the_command_succeeds_with_a_clean_book(capsys):
     call_command("pricebook", "check", str(BOOKS / "concrete.toml"))
     assert capsys.readouterr().out == "Price books checked: 1, findings: none.\n"
 
 
-def test_the_command_names_a_file_that_is_no_book(tmp_path, capsys):
+def test_the_command_names_a_file_that_cannot_be_read(tmp_path, capsys):
     with pytest.raises(CommandError):
         call_command("pricebook", "check", str(tmp_path / "none.toml"))
     assert "cannot be read" in capsys.readouterr().out

@@ -54,20 +54,20 @@ def test_a_single_length_measures_metres():
     assert quantity(a_measure("length", factor="1.1"), "m", {"length_m": "20"}).quantity == 22
 
 
-def test_the_sum_is_shown_as_a_person_would_write_it():
+def test_the_calculation_is_shown_as_a_person_would_write_it():
     slab = CONCRETE.products[0].measure("solid_dimensions")
     measured = quantity(slab, "m³", {"length_m": " 10,50", "width_m": "4.0", "thickness_cm": "12"})
     assert measured.steps.es == "10.5 m × 4 m × 12 cm × 0.98"
     assert measured.values == {"length_m": "10.5", "width_m": "4", "thickness_cm": "12"}
 
 
-def test_inputs_that_the_formula_has_not_are_left_out():
+def test_inputs_that_the_formula_does_not_use_are_left_out():
     volume = CONCRETE.products[0].measure("volume")
     assert quantity(volume, "m³", {"m3": "5", "width_m": "x", "kind": "volume"}).values == {"m3": "5"}
 
 
 @pytest.mark.parametrize("length", ["0.1", "1000"])
-def test_bounds_belong_to_the_range(length):
+def test_a_length_on_its_bound_is_accepted(length):
     block = CONCRETE.products[0].measure("block")
     assert quantity(block, "m³", {"length_m": length, "width_m": "1", "height_m": "1"}).quantity == Decimal(length)
 

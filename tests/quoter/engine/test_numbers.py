@@ -69,14 +69,14 @@ def test_a_number_that_could_be_two_is_asked_about(typed, asked):
     ]
     + ["1,23,456", "1,2345.6", "1.23.4", "9" * 21, "5\n6"],
 )
-def test_what_is_no_number_is_refused_and_shown_again(typed):
+def test_a_text_that_is_no_number_is_refused_and_shown_again(typed):
     with pytest.raises(NumberUnclear) as unclear:
         parse_decimal(typed)
     assert typed[:20] in unclear.value.message.es
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "\u00a0"])
-def test_nothing_typed_is_asked_for(typed):
+def test_an_empty_number_is_asked_for(typed):
     with pytest.raises(NumberUnclear, match=r"^Enter a number\.$"):
         parse_decimal(typed)
 
@@ -88,7 +88,7 @@ def test_a_refusal_repeats_no_more_than_twenty_characters():
 
 
 @given(st.text(alphabet="0123456789.,-e ", max_size=22))
-def test_a_number_once_read_is_written_so_that_it_reads_the_same_again(typed):
+def test_a_number_that_was_read_is_written_so_that_it_reads_the_same_again(typed):
     try:
         number = parse_decimal(typed)
     except NumberUnclear:

@@ -53,7 +53,7 @@ def test_a_price_that_is_missing_is_named_by_its_place():
     assert places(book) == ["products[0].prices[2].tiers[0].price"]
 
 
-def test_what_is_not_toml_is_refused():
+def test_a_text_that_is_not_toml_is_refused():
     with pytest.raises(PriceBookInvalid, match="not TOML"):
         parse("name = concrete")
 
@@ -80,13 +80,13 @@ QUOTES = [
 
 @pytest.mark.parametrize(("book", "lines"), QUOTES)
 @pytest.mark.parametrize("language", ["es", "en"])
-def test_the_part_that_was_used_prices_the_same_quote(book, lines, language):
+def test_the_excerpt_of_a_quote_prices_the_same_quote(book, lines, language):
     quote = priced(book, *lines, language=language)
     part = pricing.excerpt(book, quote)
     assert priced(part, *pricing.requests(quote), at=quote.issued_at, language=language) == quote
 
 
-def test_the_part_that_was_used_holds_nothing_else():
+def test_the_excerpt_of_a_quote_holds_only_what_the_quote_used():
     quote = priced(TURF, turf(pile_mm="40", extras=("infill",)), edging())
     part = pricing.excerpt(TURF, quote)
     used_turf, used_edging = part.products
@@ -111,7 +111,7 @@ def test_the_part_that_was_used_holds_nothing_else():
         (date(2040, 1, 1), date(2027, 1, 1)),
     ],
 )
-def test_the_tax_is_the_one_of_the_day(day, first_day_of_tax):
+def test_the_tax_is_the_one_in_force_on_the_day(day, first_day_of_tax):
     assert TURF.tax_on(day).start == first_day_of_tax
 
 

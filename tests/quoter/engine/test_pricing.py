@@ -24,7 +24,7 @@ def amounts(quote):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: "-".join(example["measure"].values()))
-def test_the_shops_own_examples_come_out_to_the_cent(example):
+def test_the_shop_s_own_examples_are_priced_to_the_cent(example):
     options = {"strength": example["strength"], "service": example["service"]}
     line = LineRequest(product="concrete", options=options, measure=example["measure"], extras=tuple(example["extras"]))
     quote = priced(CONCRETE, line)
@@ -53,7 +53,7 @@ def test_the_shops_own_examples_come_out_to_the_cent(example):
         ("500", "500", "1284730.00"),
     ],
 )
-def test_a_volume_is_rounded_up_to_the_half_and_to_the_minimum(requested, billed, base):
+def test_a_volume_is_rounded_up_to_the_half_and_raised_to_the_minimum(requested, billed, base):
     [line] = priced(CONCRETE, concrete(requested)).lines
     assert (line.requested, line.billed, line.base) == (Decimal(requested), Decimal(billed), Decimal(base))
 
@@ -106,7 +106,7 @@ def test_an_extra_asked_for_twice_is_charged_once():
     assert priced(CONCRETE, concrete(extras=("fiber", "fiber"))) == priced(CONCRETE, concrete(extras=("fiber",)))
 
 
-def test_an_extra_per_order_is_charged_once_a_quote_and_the_other_lines_say_so():
+def test_an_extra_per_order_is_charged_once_per_quote_and_the_other_lines_say_so():
     quote = priced(TURF, turf("20", extras=("travel",)), turf("30", extras=("travel",)), edging(extras=("travel",)))
     charged = [line.extras[0] for line in quote.lines]
     assert [str(extra.amount) for extra in charged] == ["950.00", "0.00", "0.00"]
@@ -136,7 +136,7 @@ AT_8_THEN_16 = CONCRETE.model_copy(
         (datetime(2027, 1, 1, 7, 0, tzinfo=UTC), "0.16", "2466.68", "17883.44"),
     ],
 )
-def test_a_new_tax_applies_from_its_day_on(at, rate, tax, total):
+def test_a_new_tax_applies_from_its_first_day_on(at, rate, tax, total):
     quote = priced(AT_8_THEN_16, concrete("6"), at=at)
     assert quote.tax.rate == Decimal(rate)
     assert amounts(quote) == ["15416.76", tax, total]
@@ -162,18 +162,18 @@ def test_a_quote_holds_to_the_end_of_its_seventh_day_in_the_business_zone(issued
 # --- Refusals -------------------------------------------------------------------------------------------------------
 
 
-def test_the_most_that_is_quoted_online_is_a_bound_that_belongs():
+def test_the_maximum_itself_is_quoted_and_more_is_not():
     assert priced(CONCRETE, concrete("500")).lines[0].billed == 500
     assert refusal(CONCRETE, concrete("501")) == {
-        "lines.0.measure.volume": "Online we quote up to 500 m³ a line. For more, write to us on WhatsApp."
+        "lines.0.measure.volume": "We quote up to 500 m³ per line online. For more, write to us on WhatsApp."
     }
 
 
-def test_a_measured_quantity_above_the_maximum_is_refused_likewise():
+def test_a_measured_quantity_above_the_maximum_is_refused_too():
     measure = {"kind": "rectangle", "length_m": "100", "width_m": "60"}
     line = LineRequest(product="turf", options={"pile_mm": "30", "base": "soil"}, measure=measure)
     assert refusal(TURF, line) == {
-        "lines.0.measure.area": "Online we quote up to 5,000 m² a line. For more, write to us on WhatsApp."
+        "lines.0.measure.area": "We quote up to 5,000 m² per line online. For more, write to us on WhatsApp."
     }
 
 
@@ -193,7 +193,7 @@ def test_a_choice_that_is_not_offered_at_all_names_the_others():
     update = {"prices": sold.prices[:1], "not_offered": ({"material": "steel"},)}
     book = TURF.model_copy(update={"products": (sold.model_copy(update=update),)})
     assert refusal(book, edging(material="steel")) == {
-        "lines.0.options.material": "“galvanised steel” is not offered at present. Offered: flexible PVC."
+        "lines.0.options.material": "“galvanised steel” is not offered right now. Offered: flexible PVC."
     }
 
 
@@ -201,8 +201,8 @@ def test_a_choice_that_leaves_nothing_to_offer_says_what_to_change():
     sold = CONCRETE.products[0]
     book = CONCRETE.model_copy(update={"products": (sold.model_copy(update={"prices": sold.prices[1:]}),)})
     assert refusal(book, concrete(strength="100")) == {
-        "lines.0.options.service": "“direct pour” is not offered with f'c 100 kg/cm², nor is any other “Service”: "
-        "change the rest."
+        "lines.0.options.service": "“direct pour” is not offered with f'c 100 kg/cm², and neither is any other "
+        "“Service”: change the rest."
     }
 
 
@@ -223,9 +223,7 @@ def test_every_fault_of_every_line_is_named():
 
 def test_twenty_lines_are_quoted_and_twenty_one_refused():
     assert len(priced(CONCRETE, *[concrete()] * 20).lines) == 20
-    assert refusal(CONCRETE, *[concrete()] * 21) == {
-        "lines": "A quote takes 20 lines at the most. Split the order in two."
-    }
+    assert refusal(CONCRETE, *[concrete()] * 21) == {"lines": "A quote has at most 20 lines. Split the order in two."}
 
 
 def test_no_lines_are_refused():
@@ -263,12 +261,12 @@ def test_no_lines_are_refused():
         ),
     ],
 )
-def test_a_line_says_why_its_quantity_and_its_price(line, es, en):
+def test_a_line_explains_its_quantity_and_its_price(line, es, en):
     assert priced(CONCRETE, line, language="es").lines[0].explanation == es
     assert priced(CONCRETE, line, language="en").lines[0].explanation == en
 
 
-def test_a_measured_line_shows_the_sum():
+def test_a_measured_line_shows_the_calculation():
     measure = {"kind": "solid_dimensions", "length_m": "10", "width_m": "4,5", "thickness_cm": "12"}
     line = LineRequest(product="concrete", options={"strength": "200", "service": "direct"}, measure=measure)
     assert priced(CONCRETE, line, language="es").lines[0].explanation == (
@@ -305,16 +303,16 @@ def test_a_single_quantity_that_has_its_own_tier_is_named_alone():
 
 
 @pytest.mark.parametrize(
-    ("m2", "is_told"),
+    ("m2", "is_mentioned"),
     # From 50 m² on it costs 289 instead of 318, so 46 m² (14,628) cost more than 50 (14,450). 34 is near, 33 too far.
     [("46", True), ("34", True), ("33", False), ("12", False)],
 )
-def test_a_next_tier_is_told_of_when_it_is_near(m2, is_told):
+def test_a_next_tier_is_mentioned_when_it_is_near(m2, is_mentioned):
     [line] = priced(TURF, turf(m2)).lines
-    assert ("From 50 m²" in line.explanation) == is_told
+    assert ("From 50 m²" in line.explanation) == is_mentioned
 
 
-def test_a_next_tier_that_costs_less_is_told_of_however_far_it_is():
+def test_a_next_tier_that_costs_less_in_total_is_mentioned_at_any_distance():
     toml = (BOOKS / "turf.toml").read_text(encoding="utf-8")
     book = parse(toml.replace("{ from = 50, to = 199, price = 289.00 }", "{ from = 50, to = 199, price = 60.00 }"))
     [line] = priced(book, turf("20")).lines  # 20 × 318 = 6,360; 50 × 60 = 3,000
@@ -331,7 +329,7 @@ def test_a_next_tier_that_costs_less_is_told_of_however_far_it_is():
         ("5.2924", "5.292 m³ is billed as 5.5."),
     ],
 )
-def test_a_quantity_a_hair_beside_a_step_is_written_so_that_one_sees_it(m3, sentence):
+def test_a_quantity_just_off_a_step_is_written_with_enough_decimals_to_show_it(m3, sentence):
     assert sentence in priced(CONCRETE, concrete(m3)).lines[0].explanation
 
 
@@ -348,7 +346,7 @@ def test_descriptions_are_in_the_language_of_the_quote_and_amounts_are_not():
 
 @st.composite
 def lines_of(draw, book):
-    """A line that can be priced: any combination that is offered, any quantity up to the maximum, any extras."""
+    """Draw a line that can be priced: any combination on offer, any quantity up to the maximum, any extras."""
     product = draw(st.sampled_from(book.products))
     listed = draw(st.sampled_from(product.prices))
     known = next(measure for measure in product.measures if measure.formula == "known")
@@ -440,7 +438,7 @@ JUNK = st.builds(
 
 
 @given(st.sampled_from([CONCRETE, TURF]), st.lists(JUNK, max_size=22))
-def test_any_request_is_priced_or_refused_with_a_word_for_each_field(book, lines):
+def test_any_request_is_priced_or_refused_with_a_message_for_each_field(book, lines):
     try:
         quote = priced(book, *lines)
     except QuoteRefused as refused:
