@@ -1,1 +1,1 @@
-"""What a job costs: price book, measuring, pricing, folio, and the signed quote."""
+"""Prices a job: the price book, measuring, pricing, the folio and the signed quote."""

@@ -15,9 +15,9 @@ class QuoterConfig(AppConfig):
     def ready(self) -> None:
         from quoter import checks  # noqa: F401  (registers them; needs the settings)
 
-        # A wrong price is worse than a shop that does not open: a faulty book stops the start.
+        # A faulty book stops the start: a wrong price is worse than a closed shop.
         try:
             self.book = lint.load(settings.PRICE_BOOK)
         except PriceBookInvalid as invalid:
             findings = "\n  ".join(map(str, invalid.findings))
-            raise ImproperlyConfigured(f"PRICE_BOOK cannot be quoted from:\n  {findings}") from invalid
+            raise ImproperlyConfigured(f"PRICE_BOOK has faults:\n  {findings}") from invalid

@@ -1,4 +1,4 @@
-"""The shop's own logo and colours, served from this site under addresses that change with them, so kept for ever."""
+"""Serves the shop's logo and colours. Their names are made of their content, so browsers may keep them for ever."""
 
 import hashlib
 from functools import cache
@@ -16,7 +16,7 @@ LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp
 
 
 class Piece(NamedTuple):
-    """A file of the shop's look. name: made of its content."""
+    """One file of the shop's brand. name: a digest of its content, and its suffix."""
 
     name: str
     content_type: str
@@ -26,15 +26,15 @@ class Piece(NamedTuple):
 @require_safe
 def piece(request: HttpRequest, name: str) -> HttpResponse:
     """GET /brand/<name>: the stylesheet with the shop's colours, or its logo."""
-    for ours in (stylesheet(), logo()):
-        if ours and ours.name == name:
+    for file in (stylesheet(), logo()):
+        if file and file.name == name:
             kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-            return HttpResponse(ours.content, content_type=ours.content_type, headers=kept)
+            return HttpResponse(file.content, content_type=file.content_type, headers=kept)
     raise Http404
 
 
 def stylesheet() -> Piece | None:
-    """Return the rules for the shop's colours; None where it has set none, for site.css has the usual ones."""
+    """Return the stylesheet of the shop's colours; None when it has set none, because site.css has the default ones."""
     color, accent = settings.BRAND_COLOR, settings.BRAND_ACCENT
     return _stylesheet(color or palette.COLOR, accent or palette.ACCENT) if color or accent else None
 
@@ -43,8 +43,8 @@ def logo() -> Piece | None:
     return _logo(settings.BRAND_LOGO) if settings.BRAND_LOGO else None
 
 
-def address_of(ours: Piece | None) -> str:
-    return reverse("quoter:brand", args=[ours.name]) if ours else ""
+def address_of(file: Piece | None) -> str:
+    return reverse("quoter:brand", args=[file.name]) if file else ""
 
 
 @cache

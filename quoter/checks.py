@@ -7,7 +7,7 @@ from quoter import site
 
 @register
 def tax_is_in_force(app_configs, **kwargs):
-    """Warn when the last tax of the price book has lapsed: it goes on applying, which may be the wrong rate."""
+    """Warn when no tax of the price book covers today: the nearest one is applied, which may be the wrong rate."""
     today = timezone.localdate()
     tax = site.price_book().tax_on(today)
     if tax.start <= today and (tax.end is None or today <= tax.end):
@@ -23,12 +23,12 @@ def tax_is_in_force(app_configs, **kwargs):
 
 @register(deploy=True)
 def catalogues_are_compiled(app_configs, **kwargs):
-    """Warn when pages would come out untranslated."""
+    """Warn when a translation is not compiled."""
     sources = [po for path in settings.LOCALE_PATHS for po in path.glob("*/LC_MESSAGES/*.po")]
     stale = [po for po in sources if not po.with_suffix(".mo").exists()]
     return [
         Warning(
-            f"The catalogue of {po.parent.parent.name} is not compiled; its pages come out in English.",
+            f"The catalogue of {po.parent.parent.name} is not compiled, so its pages are in English.",
             hint="Run bin/compile-catalogues when the site is built.",
             id="quoter.W002",
         )

@@ -1,6 +1,7 @@
 """Draws the picture that chats show beside a link to the shop, as a program of its own: `python -m quoter.drawing`.
 
-It takes a `Picture` as JSON on standard input and leaves a PNG at its path, so no site has Pillow in its memory.
+It reads a `Picture` as JSON from standard input and writes a PNG to its path. A separate program keeps Pillow out of
+the site's memory.
 """
 
 import json
@@ -11,8 +12,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE = (1200, 630)  # as Open Graph has it
-SCALE = 2  # drawn larger and made smaller, so that edges are smooth
+SIZE = (1200, 630)  # what Open Graph recommends
+SCALE = 2  # drawn twice as large, then scaled down for smooth edges
 MARGIN = 84
 FONT = Path(__file__).parent / "fonts" / "archivo-bold.woff2"
 TEXT_WIDTH = 610
@@ -20,7 +21,7 @@ PAPER, LINES, INK = "#f6f5f1", "#d0d8d4", "#1c2321"
 
 
 class Picture(NamedTuple):
-    """What is to be drawn. surface, ink, mark, mark_ink: colours as #rrggbb; logo: path of a PNG or WebP, or ""."""
+    """What to draw. surface, ink, mark, mark_ink: colours as #rrggbb; logo: path of a PNG or WebP, or ""."""
 
     path: str
     name: str
@@ -44,17 +45,17 @@ def draw(picture: Picture) -> None:
     image = Image.new("RGB", (width * SCALE, height * SCALE), picture.surface)
     pen = ImageDraw.Draw(image)
     _draw_quote(pen, picture)
-    # Drawn elsewhere first, to see how high it gets.
+    # Drawn on a copy first, to measure the height.
     bottom = _draw_words(image.copy(), picture, top=0)
     _draw_words(image, picture, top=(height - bottom) / 2)
-    whole = Path(picture.path)
-    part = whole.with_suffix(f".{os.getpid()}")
-    image.resize(SIZE, Image.Resampling.LANCZOS).quantize(128).save(part, "PNG", optimize=True)
-    part.replace(whole)
+    path = Path(picture.path)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    image.resize(SIZE, Image.Resampling.LANCZOS).quantize(128).save(unfinished, "PNG", optimize=True)
+    unfinished.replace(path)
 
 
 def _draw_words(image: Image.Image, picture: Picture, *, top: float) -> float:
-    """Draw the logo, where there is one, and the texts below each other; return where they end."""
+    """Draw the logo, if there is one, and the texts below it; return the y at which they end."""
     pen = ImageDraw.Draw(image)
     if picture.logo:
         top = _draw_logo(image, picture, top=top) + 28
@@ -65,7 +66,7 @@ def _draw_words(image: Image.Image, picture: Picture, *, top: float) -> float:
 
 
 def _draw_text(pen: ImageDraw.ImageDraw, text: str, *, top: float, sizes: range, ink: str) -> float:
-    """Draw a text of at most two lines in the largest size that fits; return where it ends."""
+    """Draw a text of at most two lines in the largest size that fits; return the y at which it ends."""
     for size in sizes:
         font = ImageFont.truetype(str(FONT), size * SCALE)
         lines = _wrapped(pen, text, font)
@@ -89,7 +90,7 @@ def _wrapped(pen: ImageDraw.ImageDraw, text: str, font: Any) -> list[str]:
 
 
 def _draw_logo(image: Image.Image, picture: Picture, *, top: float) -> float:
-    """Draw the logo on paper, because it may be of the surface's colour; return where it ends."""
+    """Draw the logo on a light card, because it may have the surface's colour; return the y at which the card ends."""
     logo = Image.open(picture.logo).convert("RGBA")
     logo.thumbnail((300 * SCALE, 80 * SCALE), Image.Resampling.LANCZOS)
     left, upper, pad = MARGIN * SCALE, int(top * SCALE), 14 * SCALE
@@ -100,7 +101,7 @@ def _draw_logo(image: Image.Image, picture: Picture, *, top: float) -> float:
 
 
 def _draw_quote(pen: ImageDraw.ImageDraw, picture: Picture) -> None:
-    """Draw a quote and, over its corner, the chat that it goes on in."""
+    """Draw a quote and, over its corner, a chat bubble."""
 
     def bar(left: int, top: int, right: int, bottom: int, fill: str, radius: int = 8) -> None:
         pen.rounded_rectangle(_scaled(left, top, right, bottom), radius=radius * SCALE, fill=fill)

@@ -1,8 +1,8 @@
-"""The calculator's form: what was typed, line by line, and what to say beside each field.
+"""The calculator's form: reads what was typed, and prepares each line with its errors for the template.
 
-A field is named by the path that the contract uses for it: lines.0.options.strength. The inputs of every measuring
-helper are in the form at once (only the chosen one's show), so theirs carry the helper too:
-lines.0.measure.solid_area.area_m2. Whatever the book offers, the form follows; nothing here knows a trade.
+A field's name is its path in the HTTP contract, as in lines.0.options.strength. The form holds the inputs of all the
+measuring helpers and shows those of the chosen one, so the names of inputs contain the helper:
+lines.0.measure.solid_area.area_m2. The form follows the price book; nothing here depends on a trade.
 """
 
 import re
@@ -22,7 +22,7 @@ from quoter.engine.quote import LineRequest, QuoteLine
 from quoter.engine.text import Language, Text
 
 _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
-# What is echoed of a field: nobody types a longer quantity, and a page must not grow with an attack.
+# So many characters of a field are shown again. Nobody types a longer quantity, and an attack must not grow the page.
 _KEPT = 200
 
 WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value has not the expected shape.")
@@ -32,8 +32,8 @@ WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value ha
 class TypedLine:
     """One line of the form as it was typed.
 
-    preset: the kind of work that was named, if one was; measures: by helper and input, the chosen helper's and the
-    others'; is_edited: whether an edit button has just made or filled it.
+    preset: the kind of work that was chosen, if any; measures: by helper and input, also of helpers that are not
+    chosen; is_edited: whether an edit button has just added the line or filled it in.
     """
 
     product: str = ""
@@ -46,7 +46,7 @@ class TypedLine:
 
     @property
     def is_begun(self) -> bool:
-        """Tell whether the customer has said anything yet."""
+        """Return whether the customer has entered anything yet."""
         return any((self.preset, *self.options.values(), *self.measures.values(), *self.extras))
 
     @classmethod
@@ -76,7 +76,7 @@ class TypedLine:
 
 
 def typed_lines(form: QueryDict) -> list[TypedLine]:
-    """Return the lines of a posted form, in their order; gaps in the numbering close."""
+    """Return the lines of a posted form, in order; gaps in their numbers are closed."""
     lines: dict[int, TypedLine] = {}
     for name, values in form.lists():
         match = _FIELD.fullmatch(name)
@@ -100,7 +100,7 @@ def typed_lines(form: QueryDict) -> list[TypedLine]:
 
 
 def json_lines(data: Mapping[str, Any]) -> tuple[list[LineRequest], list[FieldError]]:
-    """Return the lines of a JSON request, and an error for each value that has not the contract's shape."""
+    """Return the lines of a JSON request, and an error for each value that does not have the contract's shape."""
     listed = data.get("lines")
     if not isinstance(listed, list):
         return [], [FieldError("lines", WRONG_SHAPE)]
@@ -136,7 +136,7 @@ def _at(lines: Sequence[TypedLine], number: str) -> TypedLine | None:
 
 
 def hidden_fields(lines: Iterable[LineRequest]) -> list[tuple[str, str]]:
-    """Return names and values that open the calculator with these lines."""
+    """Return the names and values of form fields that open the calculator with these lines."""
     fields = []
     for number, line in enumerate(lines):
         kind = line.measure.get("kind", "")
@@ -167,7 +167,7 @@ class Field:
 
 @dataclass(frozen=True)
 class ChoiceField(Field):
-    """A control with fixed answers; `value` is the chosen one, `suggested` the one for the kind of work."""
+    """A control with fixed choices. value: the chosen one; suggested: the preset's; reason: why, as the preset says."""
 
     choices: tuple[tuple[str, str], ...] = ()
     suggested: str = ""
@@ -176,7 +176,7 @@ class ChoiceField(Field):
 
 @dataclass(frozen=True)
 class MeasureField:
-    """One measuring helper: a radio button, a drawing and its inputs. lengths: what the drawing calls each input."""
+    """One measuring helper: a radio button, a drawing and its inputs. lengths: each input's label in the drawing."""
 
     kind: str
     label: str
@@ -209,9 +209,9 @@ class PresetField:
 class LineView:
     """A line as the template shows it.
 
-    path: what the names of its fields begin with; quoted: what it costs, where it is complete; is_beyond: more is asked
-    for than is quoted online; is_open: not folded; is_begun: past its first question; measure: the chosen helper, or
-    the first; other_measures: the rest.
+    path: the prefix of its fields' names; quoted: the priced line, None while it is incomplete; is_beyond: whether its
+    quantity is above what is quoted online; is_open: not folded; is_begun: past the first question; measure: the
+    chosen helper, or the first one; other_measures: the rest.
     """
 
     number: int
@@ -237,7 +237,7 @@ class LineView:
         return self.number + 1
 
     def wrong_fields(self) -> Iterator[Field]:
-        """Yield the controls to mend, in the order of the page."""
+        """Yield the controls that have errors, in the order of the page."""
         yield from (option for option in self.options if option.errors)
         for measure in (self.measure, *self.other_measures):
             for control in (*measure.inputs, *filter(None, [measure.table])):
@@ -246,7 +246,7 @@ class LineView:
 
 
 class LineViews:
-    """Makes the lines of the page from what was typed and what is wrong with it."""
+    """Makes the lines of the page from what was typed and from the errors in it."""
 
     def __init__(self, book: PriceBook, errors: Iterable[FieldError], language: Language) -> None:
         self._book, self._language = book, language
@@ -257,7 +257,7 @@ class LineViews:
             self._errors.setdefault(error.field, []).append(error.message.in_(language))
 
     def general(self) -> list[str]:
-        """Return what is wrong with the request as a whole."""
+        """Return the errors of the request as a whole."""
         return [*self._errors.get("", []), *self._errors.get("lines", [])]
 
     def of(self, lines: Sequence[TypedLine], quoted: Iterable[QuoteLine | None]) -> list[LineView]:
@@ -269,9 +269,9 @@ class LineViews:
         product = self._book.product(line.product) or self._book.products[0]
         path = f"lines.{number}"
         is_wrong = str(number) in self._wrong_lines
-        # The first question of the page is about the work, whichever product that takes.
-        is_open_to_all = not (line.is_begun or line.is_edited or is_wrong)
-        presets = [preset for preset in self._book.presets if is_open_to_all or preset.product == product.code]
+        # The page first asks for the kind of work, so an untouched line offers the presets of every product.
+        is_untouched = not (line.is_begun or line.is_edited or is_wrong)
+        presets = [preset for preset in self._book.presets if is_untouched or preset.product == product.code]
         chosen = next((preset for preset in presets if preset.code == line.preset), None)
         measures = [self._measure(path, product, measure, line) for measure in product.measures]
         shown = next((measure for measure in measures if measure.is_chosen), measures[0])
@@ -324,7 +324,7 @@ class LineViews:
         )
 
     def _reason(self, preset: Preset | None, option: str) -> str:
-        """Return why the preset suggests what it does, beside the last of the options that it does."""
+        """Return the preset's reason beside the last option that it fills in, "" beside the others."""
         is_beside = preset and option in preset.options and option == [*preset.options][-1]
         return self._words(preset.reason) if preset and preset.reason and is_beside else ""
 
@@ -338,7 +338,7 @@ class LineViews:
             return line.measures.get(f"{measure.kind}.{name}", "")
 
         inputs = []
-        of_the_quantity = errors(QUANTITIES[product.unit])
+        quantity_errors = errors(QUANTITIES[product.unit])
         for name in measure.inputs(product.unit):
             bounds = measure.bounds.get(name)
             inputs.append(
@@ -348,7 +348,7 @@ class LineViews:
                     value=value(name),
                     unit=self._words(unit_text(INPUTS[name].unit)),
                     hint=f"{canonical(bounds.min)} – {canonical(bounds.max)}" if bounds else "",
-                    errors=errors(name) + (of_the_quantity if measure.formula == "known" else ()),
+                    errors=errors(name) + (quantity_errors if measure.formula == "known" else ()),
                 )
             )
         table = None
@@ -369,7 +369,7 @@ class LineViews:
             lengths={field.name.rpartition(".")[2]: field.label for field in inputs},
             inputs=tuple(inputs),
             table=table,
-            errors=() if measure.formula == "known" else of_the_quantity,
+            errors=() if measure.formula == "known" else quantity_errors,
         )
 
     def _at(self, path: str) -> tuple[str, ...]:

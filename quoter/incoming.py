@@ -1,4 +1,4 @@
-"""What a client sent, as a form or as JSON, and how a refusal goes back to it."""
+"""Reads what a client sent, as a form or as JSON, and answers a JSON client whose request is refused."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,14 @@ TOO_LARGE = Text(
     es="Es demasiado texto. Quita lo que sobra y vuelve a intentar.",
     en="That is too much text. Remove what is not needed and try again.",
 )
-UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="What was sent cannot be read.")
+UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="We could not read what was sent.")
 
 _NOTHING = QueryDict()
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request's body. fault: what is wrong with it as a whole; its data is kept as far as it could be read."""
+    """A request's body. fault: what is wrong with it as a whole; the data that could be read is kept."""
 
     is_json: bool
     form: QueryDict
@@ -49,13 +49,13 @@ def read(request: HttpRequest) -> Incoming:
     form, data, fault = _NOTHING, {}, None
     try:
         if is_json:
-            # Numbers stay the text they were sent as: 5.6 must not pass through a float.
+            # Numbers stay text, because 5.6 must not pass through a float.
             data = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
         else:
             form = request.POST
     except (ValueError, RecursionError, BadRequest, UnreadablePostError):
         fault = UNREADABLE
-    except SuspiciousOperation:  # over Django's own bounds
+    except SuspiciousOperation:  # larger than Django's own limits
         fault = TOO_LARGE
     if not isinstance(data, dict):
         data, fault = {}, UNREADABLE

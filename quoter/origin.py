@@ -1,7 +1,7 @@
 """Where a visitor came from: the campaign, the page that led here, the page they landed on.
 
-It travels through the journey in the site's own addresses and forms, so it needs no cookie and no script. Anybody can
-write what a link says of itself: it is bounded, and what could name a person is left out.
+The site's own addresses and forms carry it from page to page, so it needs no cookie and no script. Anybody can put
+anything into a link, so the values are bounded, and what could name a person is left out.
 """
 
 import re
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 CLICKS = ("gclid", "fbclid")
 MARKS = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", *CLICKS)
-# What matters most comes first: it is kept when all together is too long.
+# The most important come first: they are kept when all together are too long.
 KEYS = ("utm_source", "landing", "referrer", *MARKS[1:])
 
 MAX_VALUE = 200  # characters
@@ -24,29 +24,29 @@ _REFERRERS = ("http", "https", "android-app")
 
 
 def of_visit(request: HttpRequest, *, landing: str) -> dict[str, str]:
-    """Return where the visitor of a page came from; {} when nothing says so.
+    """Return where the visitor of a page came from; {} when that is not known.
 
-    landing: the page's path, without what only its visitor should know. An address that names a landing page already
-    is a link of ours, from within the journey.
+    landing: the page's path, without the part that only its visitor should know. An address that has a landing page
+    already comes from a link or form of our own, and keeps its origin.
     """
-    said = read(request.GET.dict())
-    if "landing" in said:
-        return said
+    origin = read(request.GET.dict())
+    if "landing" in origin:
+        return origin
     link = request.headers.get("Referer", "")
     if _host(link) != request.get_host():
-        said = read({**said, "referrer": link})
-    return read({**said, "landing": landing}) if said else {}
+        origin = read({**origin, "referrer": link})
+    return read({**origin, "landing": landing}) if origin else {}
 
 
-def read(said: object) -> dict[str, str]:
-    """Return what a mapping, or its query string, says of an origin, bounded; whatever else it holds is left out."""
-    if isinstance(said, str):
-        said = dict(parse_qsl(said[:_MAX_QUERY]))
-    if not isinstance(said, Mapping):
+def read(given: object) -> dict[str, str]:
+    """Return the origin that a mapping or a query string describes, bounded; everything else in it is left out."""
+    if isinstance(given, str):
+        given = dict(parse_qsl(given[:_MAX_QUERY]))
+    if not isinstance(given, Mapping):
         return {}
     origin, room = {}, MAX_BYTES
     for key in KEYS:
-        value = _value(key, said.get(key))
+        value = _value(key, given.get(key))
         size = len(value.encode())
         if value and size <= room:
             origin[key] = value
@@ -63,10 +63,10 @@ def without(origin: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return {key: value for key, value in origin.items() if key not in keys}
 
 
-def _value(key: str, said: object) -> str:
-    if not isinstance(said, str):
+def _value(key: str, given: object) -> str:
+    if not isinstance(given, str):
         return ""
-    visible = "".join(letter if letter.isprintable() else " " for letter in said)
+    visible = "".join(letter if letter.isprintable() else " " for letter in given)
     value = " ".join(visible.split())
     if key in ("referrer", "landing"):
         value = _page(value, of_a_site=key == "referrer")
@@ -74,7 +74,7 @@ def _value(key: str, said: object) -> str:
 
 
 def _page(address: str, *, of_a_site: bool) -> str:
-    """Return an address without its query, which can say anything of a person."""
+    """Return an address without its query, which may hold personal data."""
     try:
         parts = urlsplit(address)
     except ValueError:

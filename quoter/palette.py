@@ -1,6 +1,6 @@
-"""The shop's two colours as its pages use them, each readable where it stands, by day and by night. Plain Python.
+"""Makes the colours of the pages from the shop's two, readable in the light and the dark scheme. Plain Python.
 
-Contrast is WCAG 2.2's, which asks for 4.5 of text and 3 of other things.
+Contrast is measured as in WCAG 2.2, which asks for 4.5 for text and 3 for other things.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ SHAPE = 3.0
 
 
 class Scheme(NamedTuple):
-    """The neutral colours of site.css by day or by night. towards: what a colour is mixed with to stand out more."""
+    """The neutral colours of site.css, light or dark. towards: the colour to mix with for more contrast."""
 
     paper: str
     card: str
@@ -21,7 +21,7 @@ class Scheme(NamedTuple):
     quiet: str
     towards: str
     tinted: float  # how much of the shop's colour a tinted surface has
-    text: float  # the least contrast of coloured text; 4.5 tires the eye by night
+    text: float  # the least contrast of coloured text; in the dark scheme, 4.5 is tiring to read
 
 
 DAY = Scheme(paper="#f5f4ef", card="#ffffff", ink="#1a211e", quiet="#57605b", towards=BLACK, tinted=0.08, text=4.5)
@@ -36,7 +36,7 @@ def palette(scheme: Scheme, color: str, accent: str) -> dict[str, str]:
     """
     tint = _mixed(scheme.card, color, scheme.tinted)
     surfaces = (scheme.paper, scheme.card, tint)
-    # By day a pale button still has its dark text; by night a dark one would vanish.
+    # In the light scheme a pale button is still seen by its dark text; in the dark one a dark button would vanish.
     brand = _standing_out(color, [scheme.card], SHAPE, scheme.towards) if scheme is NIGHT else color
     return {
         "brand": brand,
@@ -49,7 +49,7 @@ def palette(scheme: Scheme, color: str, accent: str) -> dict[str, str]:
 
 
 def stylesheet(color: str, accent: str) -> str:
-    """Return the rules that put the shop's colours in the place of site.css's, but for paper."""
+    """Return the rules that replace the colours of site.css by the shop's, on screens but not on paper."""
     day, night = (_rule(palette(scheme, color, accent)) for scheme in (DAY, NIGHT))
     return f"@media screen {{ {day} }}\n@media screen and (prefers-color-scheme: dark) {{ {night} }}\n"
 
@@ -65,11 +65,11 @@ def _rule(properties: dict[str, str]) -> str:
 
 
 def _ink_on(surface: str) -> str:
-    return max(BLACK, WHITE, key=lambda ink: contrast(ink, surface))  # one of them always has 4.5
+    return max(BLACK, WHITE, key=lambda ink: contrast(ink, surface))  # one of the two always reaches 4.5
 
 
 def _standing_out(color: str, surfaces: Iterable[str], least: float, towards: str) -> str:
-    """Return the colour, mixed with as little of another as it takes to be seen on every surface."""
+    """Return the colour, mixed with just enough of `towards` to reach the least contrast on every surface."""
     return next(mixed for mixed in _steps(color, towards) if all(contrast(mixed, on) >= least for on in surfaces))
 
 
@@ -79,7 +79,7 @@ def _steps(color: str, towards: str) -> Iterator[str]:
 
 def _mixed(color: str, other: str, part: float) -> str:
     channels = zip(_channels(color), _channels(other), strict=True)
-    return "#" + "".join(f"{round(mine + (theirs - mine) * part):02x}" for mine, theirs in channels)
+    return "#" + "".join(f"{round(start + (end - start) * part):02x}" for start, end in channels)
 
 
 def _channels(color: str) -> tuple[int, ...]:

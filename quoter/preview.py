@@ -1,4 +1,4 @@
-"""What the calculator's form comes to while it is being filled in: the bill so far, and what is still to be said."""
+"""Prices the calculator's form while it is being filled in: the bill so far, and what is still missing."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -18,11 +18,11 @@ MISSING = Text(es="Falta: {label}", en="Still missing: {label}")
 
 
 class Preview(NamedTuple):
-    """What a form comes to as it stands.
+    """The price of a form that may be unfinished.
 
-    quote: of the lines that are complete, if any; quoted: what each line costs, None for one that is not complete;
-    hints: what is wrong with what was typed so far; missing: what comes next, where nothing is wrong; conversation_url:
-    the chat that asks for these lines, where they are more than is quoted online.
+    quote: of the lines that are complete, None without any; quoted: each line priced, None for an incomplete one;
+    hints: what is wrong with the values typed so far; missing: the next value to enter, when nothing is wrong;
+    conversation_url: a chat that asks for these lines, when they are above what is quoted online.
     """
 
     quote: Quote | None
@@ -33,7 +33,7 @@ class Preview(NamedTuple):
 
 
 def of(lines: Sequence[TypedLine]) -> Preview:
-    """Return what the lines of the form come to, complete or not."""
+    """Return the preview of the form's lines, complete or not."""
     requests = [line.request() for line in lines]
     try:
         quote = site.preview(requests)
@@ -58,7 +58,7 @@ def of(lines: Sequence[TypedLine]) -> Preview:
 
 
 def _missing(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> str:
-    """Return what the first line that was begun lacks first."""
+    """Return which value is missing first, in the first line that was begun."""
     for error in errors:
         match error.field.split("."):
             case ["lines", number, part, name] if lines[int(number)].is_begun:
@@ -88,7 +88,7 @@ def _is_complete(line: LineRequest) -> bool:
 
 
 def _is_typed(error: FieldError, lines: Sequence[TypedLine]) -> bool:
-    """Tell a wrong value from one that the customer has not come to yet."""
+    """Return whether the error is about a typed value, and not about one that the customer has yet to enter."""
     match error.field.split("."):
         case ["lines", number, "options", code]:
             return bool(lines[int(number)].options.get(code))

@@ -1,4 +1,4 @@
-"""A quote priced again: what it costs by another price book, beside what was promised, and which rules differ."""
+"""Prices a quote again by another price book, and compares: the difference, and which rules have changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ EXTRA = Text(es="Adicional", en="Extra")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One rule that is another today. subject: the line or tax that it is about; before, after: as people read them."""
+class RuleChange:
+    """One rule that has changed. subject: the line or tax it belongs to; before, after: its values, for people."""
 
     subject: str
     rule: str
@@ -35,11 +35,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """quote: at the new prices, or None where they give none; refusals: why. difference: the new total less the old."""
+    """A quote at other prices.
+
+    quote: None when they cannot price the job; refusals: why not; difference: the new total minus the old one.
+    """
 
     quote: Quote | None = None
     difference: Decimal = Decimal("0.00")
-    changes: tuple[Change, ...] = ()
+    changes: tuple[RuleChange, ...] = ()
     refusals: tuple[str, ...] = ()
 
 
@@ -55,7 +58,7 @@ def reprice(issued: IssuedQuote) -> Repriced:
 
 
 def compared(before: IssuedQuote, after: IssuedQuote) -> Repriced | None:
-    """Compare two quotes for the same job, each by the prices that it used; None when they are for different ones."""
+    """Compare two quotes for the same job, each with its own prices; None when they are for different jobs."""
     if pricing.requests(before.quote) != pricing.requests(after.quote):
         return None
     return _compared(before, after.quote, PriceBook.model_validate(after.prices))
@@ -66,7 +69,7 @@ def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:
     return Repriced(after, after.total - before.quote.total, changes)
 
 
-def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[Change]:
+def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[RuleChange]:
     compared_products: set[str] = set()
     for old, new in zip(before.lines, today.lines, strict=True):
         old_product, product = old_book.product(old.product), book.product(new.product)
@@ -75,30 +78,30 @@ def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) 
             yield from _changes_of_product(old_product, product)
         yield from _changes_of_line(old, new)
     if before.tax.rate != today.tax.rate:
-        yield Change(today.tax.name, _in_words(TAX), _percent(before.tax.rate), _percent(today.tax.rate))
+        yield RuleChange(today.tax.name, _in_words(TAX), _percent(before.tax.rate), _percent(today.tax.rate))
 
 
-def _changes_of_product(old: Product, new: Product) -> Iterator[Change]:
+def _changes_of_product(old: Product, new: Product) -> Iterator[RuleChange]:
     name = new.label.in_(site.language())
     for rule, before, after in [(STEP, old.step, new.step), (MINIMUM, old.minimum, new.minimum)]:
         if before != after:
-            yield Change(
+            yield RuleChange(
                 name, _in_words(rule), _with_unit(canonical(before), old.unit), _with_unit(canonical(after), new.unit)
             )
 
 
-def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[Change]:
+def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[RuleChange]:
     name = new.description
     if old.requested != new.requested:
-        yield Change(name, _in_words(MEASURED), _quantity(old.requested, old), _quantity(new.requested, new))
+        yield RuleChange(name, _in_words(MEASURED), _quantity(old.requested, old), _quantity(new.requested, new))
     if old.billed != new.billed:
-        yield Change(name, _in_words(BILLED), _quantity(old.billed, old), _quantity(new.billed, new))
+        yield RuleChange(name, _in_words(BILLED), _quantity(old.billed, old), _quantity(new.billed, new))
     if old.unit_price != new.unit_price:
-        yield Change(name, _in_words(UNIT_PRICE), money(old.unit_price), money(new.unit_price))
+        yield RuleChange(name, _in_words(UNIT_PRICE), money(old.unit_price), money(new.unit_price))
     amounts = {extra.code: extra.amount for extra in old.extras}
     for extra in new.extras:
         if amounts.get(extra.code) != extra.amount:
-            yield Change(
+            yield RuleChange(
                 extra.description, _in_words(EXTRA), money(amounts.get(extra.code, Decimal(0))), money(extra.amount)
             )
 

@@ -1,6 +1,6 @@
-"""The picture that chats show beside a link: drawn once from the shop's settings, beside the site, and kept in a file.
+"""The picture that chats show beside a link, drawn once from the shop's settings and kept in a file.
 
-Until it is there, or where it cannot be drawn, the one that came with the site stands in.
+A process beside the site draws it. Until that is done, or when it fails, the site's default picture is used.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ from quoter.engine.text import LANGUAGES, Language, Text
 
 logger = logging.getLogger(__name__)
 
-PITCH = Text(es="Cotiza y sigue por WhatsApp", en="Get a price, go on in WhatsApp")
-# A new one with each change of the drawing.
+PITCH = Text(es="Cotiza y sigue por WhatsApp", en="Get a price, continue on WhatsApp")
+# Raise it with each change of the drawing.
 _VERSION = 1
 _PATIENCE_S = 60
 
 
 class Drawing(NamedTuple):
-    """What a picture shows. name: of its file; another shop, another picture."""
+    """What a picture shows. name: of its file, a digest of what it shows."""
 
     name: str
     shown: dict[str, str]
@@ -40,7 +40,7 @@ class Drawing(NamedTuple):
 
 @require_safe
 def picture(request: HttpRequest, name: str) -> HttpResponse:
-    """GET /share/<name>: also one of before, which some chat remembers."""
+    """GET /share/<name>: the picture of today, or an earlier one that a chat still refers to."""
     path = settings.SHARE_DIR / name
     if not re.fullmatch(r"[0-9a-f]{12}\.png", name) or not path.is_file():
         raise Http404
@@ -49,29 +49,29 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def address(language: Language) -> str:
-    """Return where the picture is, without the site's own address."""
+    """Return the path of the picture, without the site's own address."""
     name = _drawing(language).name
     is_drawn = (settings.SHARE_DIR / name).exists()
     return reverse("quoter:share", args=[name]) if is_drawn else static("share.png")
 
 
 def draw() -> None:
-    """Draw those that are missing, each in a process of its own; what goes wrong is logged, and nothing else."""
+    """Draw the pictures that are missing, each in a process of its own. A failure is logged, never raised."""
     for drawing in map(_drawing, LANGUAGES):
         path = settings.SHARE_DIR / drawing.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 continue
-            told = json.dumps({**drawing.shown, "path": str(path)})
+            picture_as_json = json.dumps({**drawing.shown, "path": str(path)})
             program = [sys.executable, "-m", "quoter.drawing"]
-            how: Any = {"cwd": settings.BASE_DIR, "capture_output": True, "text": True, "timeout": _PATIENCE_S}
-            subprocess.run(program, input=told, check=True, **how)
+            options: Any = {"cwd": settings.BASE_DIR, "capture_output": True, "text": True, "timeout": _PATIENCE_S}
+            subprocess.run(program, input=picture_as_json, check=True, **options)
         except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().splitlines()[-1:]
-            logger.warning("The picture for chats was not drawn, the usual one stands in: %s", *said or ["no reason"])
+            reason = error.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            logger.warning("The picture for chats was not drawn, the default one is used: %s", *reason)
         except (OSError, subprocess.TimeoutExpired) as error:
-            logger.warning("The picture for chats was not drawn, the usual one stands in: %s", type(error).__name__)
+            logger.warning("The picture for chats was not drawn, the default one is used: %s", type(error).__name__)
 
 
 def draw_meanwhile() -> None:
@@ -86,16 +86,16 @@ def _drawing(language: Language) -> Drawing:
 
 @cache
 def _drawn_from(name: str, title: str, pitch: str, colors: tuple[str, str], logo: Path | None) -> Drawing:
-    on_it = palette.palette(palette.DAY, *colors)
-    is_drawable = logo and logo.suffix.lower() != ".svg"  # Pillow reads none
+    shop_colors = palette.palette(palette.DAY, *colors)
+    is_drawable = logo and logo.suffix.lower() != ".svg"  # Pillow cannot read SVG
     shown = {
         "name": name,
         "title": title,
         "pitch": pitch,
-        "surface": on_it["brand"],
-        "ink": on_it["brand-ink"],
-        "mark": on_it["mark"],
-        "mark_ink": on_it["mark-ink"],
+        "surface": shop_colors["brand"],
+        "ink": shop_colors["brand-ink"],
+        "mark": shop_colors["mark"],
+        "mark_ink": shop_colors["mark-ink"],
         "logo": str(logo) if is_drawable else "",
     }
     content = json.dumps([_VERSION, shown]).encode() + (logo.read_bytes() if logo and is_drawable else b"")

@@ -1,4 +1,4 @@
-"""What the plain engine needs from this site: its price book, time zone and language, the clock and chance."""
+"""Gives the plain engine what it needs from this site: price book, time zone, language, clock and random numbers."""
 
 import secrets
 from collections.abc import Sequence
@@ -47,12 +47,12 @@ def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
 
 
 def said_in(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
-    """Return the same promise in another language; as it is where the book of today does not make it in these words."""
+    """Return the quote in another language; unchanged if today's price book no longer gives the same total."""
     quote, book = issued.quote, price_book()
     if issued.language == language or (quote.price_book.name, quote.price_book.version) != (book.name, book.version):
         return issued
     try:
-        said = pricing.price(
+        translated = pricing.price(
             book,
             pricing.requests(quote),
             folio=quote.folio,
@@ -62,17 +62,17 @@ def said_in(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
         )
     except pricing.QuoteRefused:
         return issued
-    is_the_same = (said.total, said.valid_until) == (quote.total, quote.valid_until)
-    return token.issue(book, said) if is_the_same else issued
+    is_the_same = (translated.total, translated.valid_until) == (quote.total, quote.valid_until)
+    return token.issue(book, translated) if is_the_same else issued
 
 
 def address(request: HttpRequest) -> str:
-    """Return where this site is found, without a path: by its public name where it has one, however it was asked."""
+    """Return this site's address, without a path: with its public name if it has one, else with the request's host."""
     return f"{request.scheme}://{settings.PUBLIC_HOST.removeprefix('.') or request.get_host()}"
 
 
 def business(request: HttpRequest) -> dict[str, Any]:
-    """Tell every template whose site it is."""
+    """Give every template the business's name, number and look. A context processor."""
     return {
         "business_name": settings.BUSINESS_NAME,
         "whatsapp_number": settings.WHATSAPP_NUMBER,

@@ -1,9 +1,9 @@
 """The token: a complete quote, signed and compressed, safe in a URL. It is the proof at checkout and needs no database.
 
-There are two writings, and `loads` reads both. The whole one is the quote as it is stored, cheap to read. The short one
-is for chat messages, where space is scarce: a quote follows from what was asked, when, and the part of the price book
-that it used, so it carries only those, and reading it prices them again. In both, a quote keeps its prices when the
-book changes. The engine is held to its old answers by stored tokens in the tests.
+There are two formats, and `loads` reads both. A whole token is the quote as it is stored, which is cheap to read. A
+short token is for chat messages, where space is scarce: it holds only the request, its time and the part of the price
+book that was used, and reading it prices them again. With either, a quote keeps its prices when the book changes. The
+tests read stored tokens, so a change to the engine cannot alter a quote that was already given.
 """
 
 import binascii
@@ -26,7 +26,7 @@ from quoter.engine.text import Language
 _SIGNER = "quoter.token"
 _SHORT, _WHOLE = "1", "2"
 
-# What nearly every token says: the compressor then only points at it. Part of the formats: never edit.
+# Text that nearly every token contains, which the compressor then only refers to. Part of the formats: never edit.
 _SHORT_DICTIONARY = (
     '"products":[{"code":"","label":"","unit":"pza""m""m²""m³","step":"1""0.5","minimum":"10""5""3","maximum":"5000""1000"'
     '"until":"2026-12-31"}],"per":"order"}],"formula":"length_width_height""length_height""length""area_thickness""area"'
@@ -62,7 +62,7 @@ class BadToken(ValueError):
 
 
 class IssuedQuote(NamedTuple):
-    """A quote as it was given out. text: the same as it is stored, JSON: the core of a stored `quote_data`."""
+    """A quote as it was given. text: the same as JSON, as it is stored: the core of a `quote_data`."""
 
     quote: Quote
     text: bytes
@@ -87,9 +87,9 @@ def issue(book: PriceBook, quote: Quote) -> IssuedQuote:
 
 
 def from_stored(data: Mapping[str, Any]) -> IssuedQuote:
-    """Return the quote in a stored `quote_data`, as it was given out, without the person.
+    """Return the quote in a stored `quote_data`, as it was given, without the person.
 
-    ValidationError or KeyError where there is none in it.
+    ValidationError or KeyError when it holds no quote.
     """
     return IssuedQuote.of(Quote.model_validate(data), prices=data["prices"])
 
@@ -137,7 +137,7 @@ def _priced_again(
 
 
 def _sign(version: str, text: bytes, dictionary: bytes) -> str:
-    # A window that holds the dictionary and most quotes: to make ready for a larger one can take four times as long.
+    # This window of 8 kB holds the dictionary and most quotes. Preparing a larger one can take four times as long.
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -13, 6, zdict=dictionary)
     packed = urlsafe_b64encode(squeeze.compress(text) + squeeze.flush()).rstrip(b"=").decode()
     return _signer().sign(version + packed)

@@ -29,7 +29,7 @@ def difference(amount: Decimal) -> str:
 
 @register.filter
 def quantity(number: Decimal) -> str:
-    """5.6, to three decimals at the most"""
+    """5.6, with at most three decimals"""
     return readable(number, at_least=0)
 
 

@@ -1,4 +1,4 @@
-"""Links that stay in the language of the page, and the one that leaves it."""
+"""Links that keep the language of the page, and the link that switches it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def link(context: dict[str, Any], name: str, query: str = "") -> str:
-    """Return the address of a page of ours, in the language that this one was asked for in."""
+    """Return the address of one of our pages, with the language that this page's address asks for."""
     return language.carried(reverse(name), context["request"], query)
 
 
@@ -25,16 +25,16 @@ def this_language() -> Tongue:
 
 @register.simple_tag
 def other_language() -> Tongue:
-    """Return the language that this page is to be had in, too."""
+    """Return the other language of this page."""
     return next(tongue for tongue in language.TONGUES if tongue != language.of_page())
 
 
 @register.simple_tag(takes_context=True)
 def here_in(context: dict[str, Any], tongue: Tongue) -> str:
-    """Return the address of this page in a language; of the calculator, where the page says no address of its own.
+    """Return the address of this page in a language; of the calculator, when the page gives no address of its own.
 
-    From the context: `here`, its path; `attribution` and `here_query`, what its address says. The request's own may say
-    anything, a person's name for one, which an error page must not repeat.
+    From the context: `here`, its path; `attribution` and `here_query`, its query. The request's own query could hold
+    anything, such as a person's name, and an error page must not repeat that.
     """
     query = QueryDict(context.get("attribution", ""), mutable=True)
     query.update(context.get("here_query", {}))
@@ -44,7 +44,7 @@ def here_in(context: dict[str, Any], tongue: Tongue) -> str:
 
 @register.simple_tag(takes_context=True)
 def alternates(context: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return in full where search engines find a page. own: as it was asked for; all: by language, and for any."""
+    """Return a page's full addresses for search engines. own: as it was asked for; all: by language, and for any."""
     request = context["request"]
     address = site.address(request) + reverse(name)
     return {"own": language.carried(address, request), "all": language.alternates(address)}
@@ -52,5 +52,5 @@ def alternates(context: dict[str, Any], name: str) -> dict[str, Any]:
 
 @register.simple_tag
 def share_picture() -> str:
-    """Return where the picture is that chats show beside a link, in the language of the page."""
+    """Return the path of the picture that chats show beside a link, in the language of the page."""
     return share.address(site.language())

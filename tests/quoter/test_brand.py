@@ -1,4 +1,4 @@
-"""The shop's logo and two colours: read, refused or served, and readable whatever they are."""
+"""The shop's logo and two colours: read, refused or served, and readable with any colours."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ SCHEMES = pytest.mark.parametrize("scheme", [DAY, NIGHT], ids=["day", "night"])
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
-    # By WCAG's own formula; the greys are the two best known of those that just pass and just fail.
+    # By WCAG's own formula; the two greys are well known as one that just passes and one that just fails.
     [
         ("#ffffff", "#000000", 21),
         ("#777777", "#ffffff", 4.48),
@@ -39,38 +39,38 @@ def test_contrast_is_measured_as_wcag_does(one, other, expected):
 
 @SCHEMES
 @given(color=COLORS, accent=COLORS)
-def test_every_text_is_readable_whatever_the_shop_s_colours_are(scheme, color, accent):
-    ours = palette.palette(scheme, color, accent)
-    surfaces = (scheme.paper, scheme.card, ours["tint"])
-    for text in (scheme.ink, scheme.quiet, ours["link"]):
+def test_every_text_is_readable_with_any_colours_of_the_shop(scheme, color, accent):
+    colors = palette.palette(scheme, color, accent)
+    surfaces = (scheme.paper, scheme.card, colors["tint"])
+    for text in (scheme.ink, scheme.quiet, colors["link"]):
         assert min(contrast(text, surface) for surface in surfaces) >= 4.5
-    assert contrast(ours["brand-ink"], ours["brand"]) >= 4.5
-    assert contrast(ours["mark-ink"], ours["mark"]) >= 4.5
+    assert contrast(colors["brand-ink"], colors["brand"]) >= 4.5
+    assert contrast(colors["mark-ink"], colors["mark"]) >= 4.5
 
 
 @given(color=COLORS, accent=COLORS)
-def test_the_shop_s_own_colours_are_used_as_they_are_by_day(color, accent):
-    ours = palette.palette(DAY, color, accent)
-    assert (ours["brand"], ours["mark"]) == (color, accent)
+def test_the_light_scheme_uses_the_shop_s_colours_unchanged(color, accent):
+    colors = palette.palette(DAY, color, accent)
+    assert (colors["brand"], colors["mark"]) == (color, accent)
 
 
 @given(color=COLORS)
-def test_a_button_is_seen_by_night(color):
+def test_a_button_is_seen_in_the_dark_scheme(color):
     assert contrast(palette.palette(NIGHT, color, color)["brand"], NIGHT.card) >= 3
 
 
-def test_the_stylesheet_has_the_colours_that_follow_from_the_usual_ones():
+def test_site_css_has_the_palette_of_the_default_colours():
     day, night = [
         dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule))
         for rule in re.findall(r":root \{(.*?)\n *\}", SITE_CSS, re.S)[:2]
     ]
-    for scheme, said in ((DAY, day), (NIGHT, night)):
+    for scheme, in_css in ((DAY, day), (NIGHT, night)):
         neutral = {name: getattr(scheme, name) for name in ("paper", "card", "ink", "quiet")}
-        follows = palette.palette(scheme, palette.COLOR, palette.ACCENT)
-        assert {name: said[name] for name in (neutral | follows)} == neutral | follows
+        expected = neutral | palette.palette(scheme, palette.COLOR, palette.ACCENT)
+        assert {name: in_css[name] for name in expected} == expected
 
 
-# --- What the environment says ----------------------------------------------------------------------------------------
+# --- The variables ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_colour_is_read_as_people_write_it(monkeypatch, typed, color):
 @pytest.mark.parametrize(
     "typed", ["green", "#12345", "#1234567", "#gggggg", "rgb(1, 2, 3)", "#fff; } body { display: none"]
 )
-def test_what_is_no_colour_is_refused_by_name(monkeypatch, typed):
+def test_a_text_that_is_no_colour_is_refused_with_the_name_of_its_variable(monkeypatch, typed):
     monkeypatch.setenv("BRAND_ACCENT", typed)
     with pytest.raises(ImproperlyConfigured, match="BRAND_ACCENT is no colour such as #0b5d4a"):
         env.color("BRAND_ACCENT")
@@ -108,7 +108,9 @@ def test_a_logo_is_a_file_that_pages_can_show(monkeypatch, tmp_path, name, conte
         ("logo.svg", None, "cannot be read"),
     ],
 )
-def test_another_file_is_refused_by_name(monkeypatch, tmp_path, name, content, fault):
+def test_a_file_that_pages_cannot_show_is_refused_with_the_name_of_its_variable(
+    monkeypatch, tmp_path, name, content, fault
+):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     monkeypatch.setenv("BRAND_LOGO", str(tmp_path / name))
@@ -123,7 +125,7 @@ def brand_addresses(page: str) -> list[str]:
     return re.findall(r'(?:href|src)="(/brand/[^"]+)"', page)
 
 
-def test_a_shop_without_a_brand_asks_for_nothing_more(client, settings):
+def test_a_page_of_a_shop_without_a_brand_loads_no_brand_file(client, settings):
     settings.BRAND_COLOR = settings.BRAND_ACCENT = ""
     settings.BRAND_LOGO = None
     assert brand_addresses(client.get("/").content.decode()) == []
@@ -143,7 +145,7 @@ def test_the_shop_s_colours_are_a_stylesheet_of_our_own_that_is_kept_for_ever(cl
     assert client.get(address).status_code == 404
 
 
-def test_the_logo_is_served_from_our_own_origin_and_says_the_business_name(client, settings, tmp_path):
+def test_the_logo_is_served_from_our_own_origin_with_the_business_name_as_its_text(client, settings, tmp_path):
     settings.BRAND_LOGO, settings.BUSINESS_NAME = tmp_path / "logo.svg", "Concretos <Río>"
     settings.BRAND_LOGO.write_bytes(LOGO)
     page = client.get("/").content.decode()

@@ -1,4 +1,4 @@
-"""The calculator's page: what leads a customer through it, and what it says while it is being filled in."""
+"""The calculator's page: how it leads a customer through, and what it shows while it is being filled in."""
 
 import re
 from html import unescape
@@ -31,7 +31,7 @@ def open_lines(page):
 
 
 def chats(page):
-    """Return what each link into the chat brings along."""
+    """Return the text of the message in each link to the chat."""
     links = map(unescape, re.findall(r'href="(https://wa\.me/[^"]+)"', page))
     return [text for link in links for text in parse_qs(urlsplit(link).query).get("text", [])]
 
@@ -56,13 +56,13 @@ def test_the_work_chosen_suggests_a_strength_and_says_why(client):
     assert footings.reason.es in unescape(page)
     assert '<details class="direct">' not in page
 
-    # The reason stays while the rest is filled in, whatever is chosen in the end.
+    # The reason stays while the rest is filled in, even when another strength is chosen.
     again = page_of(client, a_line(options={"strength": "250"}), **{"lines.0.preset": "footings"}, language="en")
     assert footings.reason.en in unescape(again)
     assert 'name="lines.0.options.strength" value="250" checked' in again
 
 
-def test_the_first_question_offers_every_kind_of_work_whatever_it_takes(client, monkeypatch):
+def test_the_first_question_offers_every_kind_of_work_of_every_product(client, monkeypatch):
     monkeypatch.setattr(apps.get_app_config("quoter"), "book", TURF)
     offered = re.findall(r'value="preset:0:(\w+)"', client.get("/").content.decode())
     assert offered == [preset.code for preset in TURF.presets]
@@ -77,7 +77,7 @@ def test_each_work_that_suggests_something_says_why_in_both_bundled_books():
     assert all(preset.reason for book in (CONCRETE, TURF) for preset in book.presets if preset.options)
 
 
-def test_a_book_without_reasons_is_as_good_and_an_empty_one_is_found():
+def test_a_book_may_have_no_reasons_but_not_an_empty_one():
     toml = (BOOKS / "concrete.toml").read_text(encoding="utf-8")
     without = pricebook.parse(re.sub(r"^reason = .*\n", "", toml, flags=re.MULTILINE))
     assert lint.check(without) == ()
@@ -95,7 +95,7 @@ def test_each_formula_has_a_drawing_that_names_its_inputs(formula, language):
     assert "style=" not in drawing
 
 
-def test_a_drawing_says_to_screen_readers_what_it_shows(client):
+def test_a_drawing_tells_screen_readers_what_it_shows(client):
     page = client.get("/", **IN_ENGLISH).content.decode()
     assert 'role="img" aria-label="Drawing: Length, Width, Thickness"' in page
 
@@ -103,7 +103,7 @@ def test_a_drawing_says_to_screen_readers_what_it_shows(client):
 # --- Several lines ----------------------------------------------------------------------------------------------------
 
 
-def test_a_line_alone_is_open_and_one_that_is_complete_folds_when_another_is_added(client):
+def test_a_single_line_is_open_and_a_complete_line_folds_when_another_is_added(client):
     assert open_lines(page_of(client, a_volume("6"))) == ["0"]
     page = page_of(client, a_volume("6"), edit="add:concrete")
     assert open_lines(page) == ["1"]
@@ -120,23 +120,23 @@ def test_a_line_that_is_wrong_or_was_just_filled_in_is_open(client):
     assert open_lines(refused) == ["1"]
 
 
-def test_the_total_of_what_is_complete_stays_while_a_line_is_being_filled_in(client):
+def test_the_total_of_the_complete_lines_stays_while_another_is_being_filled_in(client):
     page = page_of(client, a_volume("6"), edit="add:concrete")
     assert "$17,622.10" in page
     assert "La partida 2 está por completar." in page
 
 
-def test_what_comes_next_is_named(client):
-    said = client.post("/summary/", as_form(a_line(options={"strength": "200"}))).content.decode()
-    assert "Falta: Servicio" in said
-    said = client.post("/summary/", as_form(a_volume("")), **IN_ENGLISH).content.decode()
-    assert "Still missing: Volume" in said
+def test_the_summary_names_the_value_that_is_missing_next(client):
+    summary = client.post("/summary/", as_form(a_line(options={"strength": "200"}))).content.decode()
+    assert "Falta: Servicio" in summary
+    summary = client.post("/summary/", as_form(a_volume("")), **IN_ENGLISH).content.decode()
+    assert "Still missing: Volume" in summary
 
 
 # --- More than is quoted online ---------------------------------------------------------------------------------------
 
 
-def test_more_than_is_quoted_online_becomes_a_conversation_with_what_was_typed(client):
+def test_a_quantity_above_the_maximum_becomes_a_conversation_with_what_was_typed(client):
     large = a_line(measure={"kind": "solid_area", "area_m2": "8000", "thickness_cm": "10"})
     for page in (
         client.post("/quote/", as_form(large, a_volume("6"))).content.decode(),
@@ -149,9 +149,9 @@ def test_more_than_is_quoted_online_becomes_a_conversation_with_what_was_typed(c
         )
 
 
-def test_the_conversation_is_in_the_visitor_s_language_and_says_what_there_is(client):
-    half = a_line(options={"strength": "250"}, measure={"kind": "volume", "m3": "600"}, extras=[])
-    page = client.post("/summary/", as_form(half), **IN_ENGLISH).content.decode()
+def test_the_conversation_is_in_the_visitor_s_language_and_lists_what_was_entered(client):
+    incomplete = a_line(options={"strength": "250"}, measure={"kind": "volume", "m3": "600"}, extras=[])
+    page = client.post("/summary/", as_form(incomplete), **IN_ENGLISH).content.decode()
     expected = "Hello. I would like a quote for a large order:\n- 600 m³ of Ready-mix concrete, f'c 250 kg/cm²"
     assert set(chats(page)) == {expected}
 
@@ -163,11 +163,11 @@ def test_the_longest_conversation_fits_in_a_link(client):
     assert max(len(unescape(link)) for link in links) <= 2000
 
 
-def test_what_is_quoted_online_needs_no_conversation(client):
+def test_a_quantity_that_is_quoted_online_needs_no_conversation(client):
     assert chats(client.post("/summary/", as_form(a_volume("500"))).content.decode()) == []
 
 
 def test_a_form_with_more_lines_than_a_quote_takes_is_not_priced_line_by_line(client):
-    said = client.post("/summary/", as_form(*[a_volume("6")] * 21)).content.decode()
-    assert "20 partidas como máximo" in said
-    assert 'class="bill"' not in said
+    summary = client.post("/summary/", as_form(*[a_volume("6")] * 21)).content.decode()
+    assert "20 partidas como máximo" in summary
+    assert 'class="bill"' not in summary

@@ -24,24 +24,24 @@ IN_EACH_LANGUAGE = {
 
 
 def about(page: str) -> dict[str, str]:
-    """Return what the meta elements of a page say."""
-    found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', page)
-    return {name: unescape(content) for name, content in found}
+    """Return the meta elements of a page: each one's content, by its name."""
+    elements = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', page)
+    return {name: unescape(content) for name, content in elements}
 
 
 def structured_data(page: str) -> dict:
     return json.loads(re.search(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_calculator_says_what_is_sold_and_where_it_is_found(client):
+def test_the_calculator_names_what_is_sold_and_its_canonical_address(client):
     page = client.get("/?utm_source=facebook", **IN_ENGLISH).content.decode()
 
     assert "<title>Ready-mix concrete: prices and quotes · Folio</title>" in page
     assert '<link rel="canonical" href="http://testserver/">' in page
-    said = about(page)
-    assert said["og:title"] == "Ready-mix concrete: prices and quotes"
-    assert said["description"] == said["og:description"]
-    assert "robots" not in said
+    meta = about(page)
+    assert meta["og:title"] == "Ready-mix concrete: prices and quotes"
+    assert meta["description"] == meta["og:description"]
+    assert "robots" not in meta
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_each_page_names_itself_in_each_language(client, path, query, own, local
     }
     assert f'<link rel="canonical" href="http://testserver{path}{own}">' in page
     if path == "/":
-        said = about(page)
-        assert (said["og:url"], said["og:locale"]) == (f"http://testserver/{own}", locale)
+        meta = about(page)
+        assert (meta["og:url"], meta["og:locale"]) == (f"http://testserver/{own}", locale)
 
 
-def test_a_preview_has_the_usual_picture_until_the_shop_s_is_drawn(client, settings, tmp_path):
+def test_a_preview_has_the_default_picture_until_the_shop_s_is_drawn(client, settings, tmp_path):
     settings.SHARE_DIR = tmp_path
     address = about(client.get("/").content.decode())["og:image"]
     assert re.fullmatch(r"http://testserver/static/share\.[0-9a-f]{12}\.png", address)
@@ -103,12 +103,12 @@ def test_a_quote_is_not_listed_and_its_preview_names_the_total(client):
     issued = an_issued_quote()
     page = client.get(f"/q/{token.dumps(issued)}/").content.decode()
 
-    said = about(page)
-    assert said["robots"] == "noindex"
-    assert issued.quote.folio in said["og:title"]
-    assert "$17,622.10 MXN" in said["og:description"]
+    meta = about(page)
+    assert meta["robots"] == "noindex"
+    assert issued.quote.folio in meta["og:title"]
+    assert "$17,622.10 MXN" in meta["og:description"]
     assert "canonical" not in page
-    assert "og:url" not in said
+    assert "og:url" not in meta
 
 
 def test_robots_may_read_everything_but_the_staff_s_pages(client):
@@ -132,6 +132,6 @@ def test_the_sitemap_lists_the_pages_that_anybody_may_find(client):
 
 
 @pytest.mark.parametrize("path", ["/robots.txt", "/sitemap.xml", "/"])
-def test_being_found_asks_the_database_nothing(client, path):
+def test_the_pages_that_search_engines_read_make_no_query(client, path):
     # Without the django_db mark, a query would be an error.
     assert client.get(path).status_code == 200

@@ -22,7 +22,7 @@ def language_of(page: str) -> str:
 
 
 def switch(page: str) -> str:
-    """Return where the page's switch leads: the address of a link, or of the form that it sends."""
+    """Return the address that the page's switch leads to: of its link, or of the form that it sends."""
     element = re.search(r'<(?:a|button) class="language"[^>]*>', page)[0]
     return unescape(re.search(r'(?:href|formaction)="([^"]+)"', element)[1])
 
@@ -41,7 +41,7 @@ def switch(page: str) -> str:
         ("/nowhere/?lang=en", IN_SPANISH, "en"),
     ],
 )
-def test_the_address_says_the_language_and_otherwise_the_browser(client, address, browser, language):
+def test_the_address_sets_the_language_and_otherwise_the_browser_does(client, address, browser, language):
     answer = client.get(address, **browser)
     assert language_of(answer.content.decode()) == language
     assert answer["Content-Language"] == {"es-mx": "es-MX", "en": "en"}[language]
@@ -62,7 +62,7 @@ def test_every_page_leads_to_itself_in_the_other_language(client, path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_switches_stays_in_that_language_up_to_the_chat_and_keeps_the_campaign(client):
+def test_a_visitor_who_switches_keeps_the_language_up_to_the_chat_and_keeps_the_campaign(client):
     page = client.get("/", MARKED, **IN_SPANISH).content.decode()
     english = client.post(switch(page), hidden_fields(page, "calculator"), **IN_SPANISH).content.decode()
     form = re.search(r'<form id="calculator"[^>]*action="([^"]+)"', english)[1]
@@ -106,18 +106,18 @@ def test_switching_the_quote_keeps_name_and_phone_and_puts_bill_and_message_into
     assert Lead.objects.get().quote_data["language"] == "en"
 
 
-def test_a_quote_in_other_words_is_the_same_promise():
+def test_a_translated_quote_keeps_its_amounts_and_dates():
     with translation.override("es-mx"):
         issued = an_issued_quote()
-    said = site.said_in(issued, "en")
-    assert said.language == "en"
-    assert said.quote.lines[0].description != issued.quote.lines[0].description
-    money = {"folio", "issued_at", "valid_until", "currency", "subtotal", "tax", "total"}
-    assert said.quote.model_dump(include=money) == issued.quote.model_dump(include=money)
-    assert token.loads(token.short(said), zone=site.zone()) == said
+    translated = site.said_in(issued, "en")
+    assert translated.language == "en"
+    assert translated.quote.lines[0].description != issued.quote.lines[0].description
+    kept = {"folio", "issued_at", "valid_until", "currency", "subtotal", "tax", "total"}
+    assert translated.quote.model_dump(include=kept) == issued.quote.model_dump(include=kept)
+    assert token.loads(token.short(translated), zone=site.zone()) == translated
 
 
-def test_a_quote_of_an_older_book_stays_in_its_words_and_says_which_language_they_are(client, monkeypatch):
+def test_a_quote_of_an_older_book_stays_in_its_language_and_marks_which_that_is(client, monkeypatch):
     with translation.override("es-mx"):
         issued = an_issued_quote()
     newer = site.price_book().model_copy(update={"version": "2099-01"})

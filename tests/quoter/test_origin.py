@@ -23,8 +23,8 @@ LINKED_FROM = "https://m.facebook.com/groups/obra"
 def hidden_fields(page: str, form: str) -> dict[str, str]:
     """Return the hidden fields of one form of a page, as a browser would send them."""
     part = re.search(rf'<form[^>]*id="{form}".*?</form>', page, re.DOTALL)[0]
-    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', part)
-    return {name: unescape(value) for name, value in found}
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', part)
+    return {name: unescape(value) for name, value in fields}
 
 
 def of_visit(address: str, *, referrer: str = "", landing: str = "/") -> dict[str, str]:
@@ -34,12 +34,12 @@ def of_visit(address: str, *, referrer: str = "", landing: str = "/") -> dict[st
 # --- What is read -----------------------------------------------------------------------------------------------------
 
 
-def test_a_visit_says_its_campaign_the_page_that_linked_here_and_where_it_landed():
-    said = of_visit(f"/?{urlencode(MARKED)}&color=red", referrer=f"{LINKED_FROM}?member=Zoila")
-    assert said == {**MARKED, "referrer": LINKED_FROM, "landing": "/"}
+def test_an_origin_has_the_campaign_the_page_that_linked_here_and_the_landing_page():
+    visit = of_visit(f"/?{urlencode(MARKED)}&color=red", referrer=f"{LINKED_FROM}?member=Zoila")
+    assert visit == {**MARKED, "referrer": LINKED_FROM, "landing": "/"}
 
 
-def test_a_visit_that_says_nothing_has_no_origin():
+def test_a_visit_without_campaign_or_referrer_has_no_origin():
     assert of_visit("/") == {}
 
 
@@ -47,7 +47,7 @@ def test_a_page_of_our_own_is_no_referrer():
     assert of_visit("/", referrer="http://testserver/q/abc/") == {}
 
 
-def test_within_the_journey_the_first_page_counts():
+def test_the_origin_of_the_first_page_is_kept_on_later_pages():
     first = of_visit(f"/?{urlencode(MARKED)}", referrer=LINKED_FROM)
     later = of_visit(f"/q/abc/?{origin.as_query(first)}", referrer="https://elsewhere.example/", landing="/q/")
     assert later == first
@@ -70,26 +70,28 @@ def test_of_the_page_that_linked_here_only_scheme_host_and_path_are_kept(link, k
 
 
 def test_a_campaign_that_names_a_person_by_mail_is_left_out():
-    said = {"utm_source": "mail", "utm_term": "zoila.vaca@example.com", "utm_content": "precio @ mayoreo"}
-    assert origin.read(said) == {"utm_source": "mail", "utm_content": "precio @ mayoreo"}
+    given = {"utm_source": "mail", "utm_term": "zoila.vaca@example.com", "utm_content": "precio @ mayoreo"}
+    assert origin.read(given) == {"utm_source": "mail", "utm_content": "precio @ mayoreo"}
 
 
-def test_control_characters_do_not_get_in():
+def test_control_characters_are_left_out():
     assert origin.read({"utm_source": " face\x00book\r\n\u202eads\ud800 "}) == {"utm_source": "face book ads"}
 
 
 def test_values_are_cut_and_all_together_are_bounded():
-    said = origin.read(dict.fromkeys(origin.KEYS, "ñ" * 5000))
-    assert set(map(len, said.values())) == {origin.MAX_VALUE}
-    assert sum(len(value.encode()) for value in said.values()) <= origin.MAX_BYTES
-    assert list(said) == ["utm_source"]
+    kept = origin.read(dict.fromkeys(origin.KEYS, "ñ" * 5000))
+    assert set(map(len, kept.values())) == {origin.MAX_VALUE}
+    assert sum(len(value.encode()) for value in kept.values()) <= origin.MAX_BYTES
+    assert list(kept) == ["utm_source"]
     full = {**dict.fromkeys(origin.KEYS, "x" * 5000), "referrer": "https://x.example/" + "x" * 5000}
     assert list(origin.read(full)) == ["utm_source", "landing", "referrer"]
 
 
-@pytest.mark.parametrize("said", [None, 5, True, [], ["utm_source"], "", "?", "%%%=&&=", {"utm_source": ["a"], "x": 1}])
-def test_what_has_another_shape_says_nothing(said):
-    assert origin.read(said) == {}
+@pytest.mark.parametrize(
+    "given", [None, 5, True, [], ["utm_source"], "", "?", "%%%=&&=", {"utm_source": ["a"], "x": 1}]
+)
+def test_data_of_another_shape_gives_no_origin(given):
+    assert origin.read(given) == {}
 
 
 # --- The journey ------------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def test_a_new_quote_belongs_to_the_same_journey(client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_lands_on_a_shared_quote_counts_as_well(client):
+def test_a_visit_that_begins_at_a_shared_quote_has_an_origin(client):
     shared = client.post("/quote/", as_form(a_line())).url
     page = client.get(f"{shared}?utm_source=boletin", headers={"referer": "https://example.com/"}).content.decode()
 
@@ -148,7 +150,7 @@ def test_who_lands_on_a_shared_quote_counts_as_well(client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_an_origin_pages_and_addresses_say_nothing_of_one(client):
+def test_without_an_origin_no_page_or_address_mentions_one(client):
     assert "attribution" not in client.get("/").content.decode()
     address = client.post("/quote/", as_form(a_line())).url
     assert "?" not in address
@@ -160,7 +162,7 @@ def test_without_an_origin_pages_and_addresses_say_nothing_of_one(client):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("given", "kept"),
     [
         (MARKED, MARKED),
         ({**MARKED, "customer": "Zoila"}, MARKED),
@@ -170,10 +172,10 @@ def test_without_an_origin_pages_and_addresses_say_nothing_of_one(client):
         ("\x00", {}),
     ],
 )
-def test_a_json_client_may_say_where_its_customer_came_from_and_loses_no_lead_by_it(client, said, kept):
-    answer = post_json(client, "/quote/", {"lines": [a_line()], "attribution": said})
+def test_a_json_client_may_send_an_origin_and_a_wrong_one_loses_no_lead(client, given, kept):
+    answer = post_json(client, "/quote/", {"lines": [a_line()], "attribution": given})
     assert answer.status_code == 201
-    body = {"token": answer.json()["token"], "name": NAME, "phone": PHONE, "attribution": said}
+    body = {"token": answer.json()["token"], "name": NAME, "phone": PHONE, "attribution": given}
     eventually(Lead.objects.exists)
     assert the_lead().quote_data["attribution"] == kept
 
@@ -183,7 +185,7 @@ def test_a_json_client_may_say_where_its_customer_came_from_and_loses_no_lead_by
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lead_restored_from_its_chat_knows_its_campaign(client, monkeypatch):
+def test_a_lead_restored_from_its_chat_has_its_campaign(client, monkeypatch):
     monkeypatch.setattr("checkout.views.record", lambda lead: Outcome.CARRIED)
     fields = {"token": post_json(client, "/quote/", {"lines": [a_line()]}).json()["token"], "name": NAME}
     body = {**fields, "phone": PHONE, "attribution": MARKED}
@@ -196,7 +198,7 @@ def test_a_lead_restored_from_its_chat_knows_its_campaign(client, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_desk_s_filter_finds_the_leads_of_a_campaign(client, admin_client):
+def test_the_filter_that_the_desk_links_to_finds_the_leads_of_a_campaign(client, admin_client):
     for name in ("facebook", "google"):
         body = {"lines": [a_line()], "attribution": {"utm_source": name}}
         folio = post_json(client, "/quote/", body).json()["folio"]
@@ -210,13 +212,13 @@ def test_the_desk_s_filter_finds_the_leads_of_a_campaign(client, admin_client):
 @pytest.mark.django_db(transaction=True)
 def test_a_tap_on_a_source_shows_its_leads_alone(client, admin_client):
     folios = {}
-    for name, said in {
+    for name, attribution in {
         "facebook": {"utm_source": "facebook", "referrer": "https://google.com/"},
         "m.facebook.com": {"referrer": LINKED_FROM},
         "google.com": {"referrer": "https://google.com"},
         "": {},
     }.items():
-        folios[name] = post_json(client, "/quote/", {"lines": [a_line()], "attribution": said}).json()["folio"]
+        folios[name] = post_json(client, "/quote/", {"lines": [a_line()], "attribution": attribution}).json()["folio"]
     eventually(lambda: Lead.objects.count() == len(folios))
 
     page = admin_client.get("/admin/leads/lead/?status=anonymous").content.decode()
@@ -231,6 +233,6 @@ def test_a_tap_on_a_source_shows_its_leads_alone(client, admin_client):
     assert "data-lead=" not in admin_client.get("/admin/leads/lead/?status=all&source=%00'").content.decode()
 
 
-def test_a_row_names_the_site_that_linked_here_where_no_campaign_is_known():
+def test_the_source_of_a_lead_without_a_campaign_is_the_site_that_linked_here():
     lead = Lead(quote_data={"attribution": {"referrer": LINKED_FROM, "landing": "/"}})
     assert source(lead) == "m.facebook.com"

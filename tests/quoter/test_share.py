@@ -38,7 +38,7 @@ def test_each_language_has_a_picture_of_its_own(client, settings, share_dir):
         assert len(answer.content) < 100_000
 
 
-def test_it_follows_the_shop_s_name_and_is_drawn_once(client, settings, share_dir):
+def test_the_picture_follows_the_shop_s_name_and_is_drawn_once(client, settings, share_dir):
     share.draw()
     before = picture_of(client, "/")
     drawn = {path: path.stat().st_mtime_ns for path in share_dir.iterdir()}
@@ -52,7 +52,7 @@ def test_it_follows_the_shop_s_name_and_is_drawn_once(client, settings, share_di
     assert client.get(before).status_code == 200
 
 
-def test_the_shop_s_logo_is_in_it(settings):
+def test_the_picture_shows_the_shop_s_logo(settings):
     settings.BRAND_LOGO = settings.BASE_DIR / "static" / "leads" / "icon-192.png"
     share.draw()
     with Image.open(settings.SHARE_DIR / share.address("es").split("/")[-1]) as image:
@@ -61,17 +61,19 @@ def test_the_shop_s_logo_is_in_it(settings):
 
 
 @pytest.mark.parametrize("fault", ["letters", "directory"])
-def test_what_cannot_be_drawn_is_logged_and_the_usual_one_stands_in(client, settings, share_dir, caplog, fault):
+def test_a_picture_that_cannot_be_drawn_is_logged_and_the_default_one_is_used(
+    client, settings, share_dir, caplog, fault
+):
     if fault == "letters":
         settings.BUSINESS_NAME = "混凝土"
     else:
         share_dir.write_text("a file where the directory should be")
     with caplog.at_level(logging.WARNING):
         share.draw()
-    assert "the usual one stands in" in caplog.text
+    assert "the default one is used" in caplog.text
     assert picture_of(client, "/").startswith("/static/share.")
 
 
 @pytest.mark.parametrize("name", ["../manage.py", "0123456789ab.png", "share.png", "0123456789ab.txt"])
-def test_nothing_else_is_served_from_there(client, name):
+def test_no_other_file_is_served_as_a_picture(client, name):
     assert client.get(f"/share/{name}").status_code == 404

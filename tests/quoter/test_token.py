@@ -11,8 +11,8 @@ from quoter.engine.quote import LineRequest
 from quoter.token import BadToken
 from tests.support.quotes import A_MOMENT, BOOKS, CONCRETE, TURF, ZONE, concrete, edging, priced, turf
 
-# Tokens that customers hold. A failure here means that a promise already made would be broken: mend the code, never
-# this file. New versions of the format add to it.
+# Tokens that customers hold. A failure here means that a quote already given would change: correct the code, never this
+# file. New versions of the format add tokens to it.
 STORED = json.loads((Path(__file__).parent / "data" / "tokens.json").read_text(encoding="utf-8"))
 
 
@@ -27,11 +27,11 @@ def issued(book, *lines, language="es"):
 
 
 def promised(quote):
-    """Everything in a quote but its explanations, whose wording may improve."""
+    """Return everything in a quote but its explanations, whose wording may improve."""
     return quote.model_dump(mode="json", exclude={"lines": {"__all__": {"explanation"}}})
 
 
-WRITINGS = pytest.mark.parametrize("write", [token.dumps, token.short])
+FORMATS = pytest.mark.parametrize("write", [token.dumps, token.short])
 A_QUOTE = (concrete("3.6", service="pumped", extras=("fiber",)), concrete("9.2", strength="300"))
 
 
@@ -42,7 +42,7 @@ def test_a_stored_token_reads_back_to_the_quote_that_was_promised(stored):
     assert read.language == stored["language"]
 
 
-@WRITINGS
+@FORMATS
 @pytest.mark.parametrize("stored", STORED["tokens"], ids=lambda stored: stored["name"])
 def test_a_quote_read_from_a_stored_token_can_be_written_again(write, stored):
     read = token.loads(stored["token"], zone=ZONE)
@@ -51,7 +51,7 @@ def test_a_quote_read_from_a_stored_token_can_be_written_again(write, stored):
     assert (again.language, again.prices) == (read.language, read.prices)
 
 
-@WRITINGS
+@FORMATS
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize(
     ("book", "lines"),
@@ -70,26 +70,26 @@ def test_a_quote_read_from_a_stored_token_can_be_written_again(write, stored):
         ),
     ],
 )
-def test_a_token_reads_back_to_what_was_issued(write, book, lines, language):
-    given_out = issued(book, *lines, language=language)
-    assert token.loads(write(given_out), zone=ZONE) == given_out
+def test_a_token_reads_back_to_the_quote_that_was_issued(write, book, lines, language):
+    original = issued(book, *lines, language=language)
+    assert token.loads(write(original), zone=ZONE) == original
 
 
-@WRITINGS
+@FORMATS
 def test_a_token_is_safe_in_a_link(write):
     assert set(write(issued(CONCRETE, *A_QUOTE))) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
     )
 
 
-@WRITINGS
+@FORMATS
 def test_an_expired_quote_can_still_be_read(write):
     quote = priced(CONCRETE, concrete(), at=A_MOMENT - timedelta(days=3650))
     signed = write(token.issue(CONCRETE, quote))
     assert token.loads(signed, zone=ZONE).quote == quote
 
 
-@WRITINGS
+@FORMATS
 def test_every_truncation_is_refused(write):
     signed = write(issued(CONCRETE, *A_QUOTE))
     for length in range(len(signed)):
@@ -97,7 +97,7 @@ def test_every_truncation_is_refused(write):
             token.loads(signed[:length], zone=ZONE)
 
 
-@WRITINGS
+@FORMATS
 @pytest.mark.parametrize("other", ["A", "B", "-", ".", "é"])
 def test_every_changed_character_is_refused(write, other):
     signed = write(issued(CONCRETE, *A_QUOTE))
@@ -107,7 +107,7 @@ def test_every_changed_character_is_refused(write, other):
                 token.loads(signed[:place] + other + signed[place + 1 :], zone=ZONE)
 
 
-@WRITINGS
+@FORMATS
 @pytest.mark.parametrize("added", ["A", "=", " ", "\n", "\x00", ".", "\ud800"])
 def test_anything_added_is_refused(write, added):
     signed = write(issued(CONCRETE, *A_QUOTE))
@@ -116,7 +116,7 @@ def test_anything_added_is_refused(write, added):
             token.loads(forged, zone=ZONE)
 
 
-@WRITINGS
+@FORMATS
 def test_a_token_signed_with_another_key_is_refused(write, settings):
     signed = write(issued(CONCRETE, *A_QUOTE))
     settings.SECRET_KEY = "another key, of another shop"
@@ -124,12 +124,12 @@ def test_a_token_signed_with_another_key_is_refused(write, settings):
         token.loads(signed, zone=ZONE)
 
 
-@WRITINGS
+@FORMATS
 def test_a_token_survives_the_rotation_of_the_key(write, settings):
-    given_out = issued(CONCRETE, *A_QUOTE)
-    signed = write(given_out)
+    original = issued(CONCRETE, *A_QUOTE)
+    signed = write(original)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "the new key", [settings.SECRET_KEY]
-    assert token.loads(signed, zone=ZONE) == given_out
+    assert token.loads(signed, zone=ZONE) == original
 
 
 def test_a_token_of_another_version_is_refused():
@@ -137,17 +137,16 @@ def test_a_token_of_another_version_is_refused():
         token.loads(token._signer().sign("3" + token.dumps(issued(CONCRETE, concrete()))[1:]), zone=ZONE)
 
 
-@WRITINGS
+@FORMATS
 def test_a_quote_keeps_its_prices_when_the_book_changes(write):
-    promise = issued(CONCRETE, concrete("6"))
-    signed = write(promise)
+    signed = write(issued(CONCRETE, concrete("6")))
     dearer = parse((BOOKS / "concrete.toml").read_text(encoding="utf-8").replace("2569.46", "2700.00"))
     assert str(priced(dearer, concrete("6")).subtotal) == "16200.00"
     assert str(token.loads(signed, zone=ZONE).quote.subtotal) == "15416.76"
 
 
 def twenty_different_lines():
-    """Every price list, every helper and every extra of the concrete book, no two lines alike."""
+    """Yield lines with every price list, helper and extra of the concrete book, no two of them alike."""
     measures = [
         {"kind": "volume", "m3": "5.6"},
         {"kind": "solid_dimensions", "length_m": "12.35", "width_m": "8.4", "thickness_cm": "12.5"},
