@@ -89,7 +89,7 @@ def show(
         "attribution": origin.as_query(came_from),
     }
     if issued:
-        issued = site.said_in(issued, site.language())
+        issued = site.translated(issued, site.language())
         signed, short = token.dumps(issued), token.short(issued)
         page = address(request, short)
         chat_url = partial(quote_chat_url, settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)

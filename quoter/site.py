@@ -46,13 +46,13 @@ def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
     return token.issue(price_book(), quote)
 
 
-def said_in(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
+def translated(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
     """Return the quote in another language; unchanged if today's price book no longer gives the same total."""
     quote, book = issued.quote, price_book()
     if issued.language == language or (quote.price_book.name, quote.price_book.version) != (book.name, book.version):
         return issued
     try:
-        translated = pricing.price(
+        same_quote = pricing.price(
             book,
             pricing.requests(quote),
             folio=quote.folio,
@@ -62,8 +62,8 @@ def said_in(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
         )
     except pricing.QuoteRefused:
         return issued
-    is_the_same = (translated.total, translated.valid_until) == (quote.total, quote.valid_until)
-    return token.issue(book, translated) if is_the_same else issued
+    is_the_same = (same_quote.total, same_quote.valid_until) == (quote.total, quote.valid_until)
+    return token.issue(book, same_quote) if is_the_same else issued
 
 
 def address(request: HttpRequest) -> str:

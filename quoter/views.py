@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import conversation, found, incoming, language, origin, preview, share, site
+from quoter import conversation, incoming, language, origin, preview, schema_org, share, site
 from quoter.engine.pricing import FieldError
 from quoter.forms import LineViews, TypedLine, edited, typed_lines
 
@@ -58,7 +58,7 @@ def page(
 ) -> HttpResponse:
     """Return the calculator with these lines and errors. came_from: as `origin.read` returns it.
 
-    is_offline: as devices keep it, which say that there is no connection, and not where the site is found.
+    is_offline: the page that devices keep. It says that there is no connection, and has no data for search engines.
     """
     book = site.price_book()
     errors = list(errors)
@@ -90,7 +90,7 @@ def page(
 def _found(request: HttpRequest) -> dict[str, Any]:
     """Return what search engines and the previews in chats read of the page."""
     address = site.address(request)
-    structured_data = found.structured_data(
+    structured_data = schema_org.structured_data(
         site.price_book(),
         language=site.language(),
         address=address + reverse("quoter:calculator"),

@@ -109,7 +109,7 @@ def test_switching_the_quote_keeps_name_and_phone_and_puts_bill_and_message_into
 def test_a_translated_quote_keeps_its_amounts_and_dates():
     with translation.override("es-mx"):
         issued = an_issued_quote()
-    translated = site.said_in(issued, "en")
+    translated = site.translated(issued, "en")
     assert translated.language == "en"
     assert translated.quote.lines[0].description != issued.quote.lines[0].description
     kept = {"folio", "issued_at", "valid_until", "currency", "subtotal", "tax", "total"}

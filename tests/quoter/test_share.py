@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from quoter import share
-from tests.quoter.test_found import about, structured_data
+from tests.quoter.test_search_engines import about, structured_data
 
 
 @pytest.fixture(autouse=True)

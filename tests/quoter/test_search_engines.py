@@ -1,4 +1,4 @@
-"""What search engines and previews in chats find: titles, descriptions, prices, and which pages are not for them."""
+"""What search engines and previews in chats read: titles, descriptions, prices, and which pages are not for them."""
 
 import json
 import re

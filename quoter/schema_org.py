@@ -1,4 +1,4 @@
-"""How search engines and chats see the shop: what it sells and from what price, when it is open, how to reach it."""
+"""Describes the shop for search engines, as schema.org data: products, prices, opening hours and phone."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
 
 def structured_data(book: PriceBook, *, language: Language, address: str, image: str) -> SafeString:
-    """Return the shop and its price book in the vocabulary of schema.org, as JSON that may stand in a script element.
+    """Return the shop and its price book in schema.org's vocabulary, as JSON that is safe inside a script element.
 
     address: of the calculator; image: of the picture; both in full. Prices are those of the book, before tax.
     """
@@ -33,7 +33,7 @@ def structured_data(book: PriceBook, *, language: Language, address: str, image:
             "itemListElement": [_offer(product, book.currency, language) for product in book.products],
         },
     }
-    # A "<" in somebody's price book must not end the element.
+    # "</script>" in a price book must not end the element.
     return mark_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
