@@ -37,7 +37,7 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
         for migration, backwards in plan
     ):
         adoption.refuse_what_cannot_be_adopted(using)
-    supabase.close_what_comes(using)
+    supabase.close_future_tables(using)
 
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:

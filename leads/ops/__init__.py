@@ -1,1 +1,1 @@
-"""What whoever runs the site needs: the doctor, Supabase, an adopted table, roles, the audit, demo leads."""
+"""Tools for whoever runs the site: the doctor, Supabase, adopting a table, roles, the audit, demo leads."""

@@ -1,8 +1,8 @@
-"""Making a table `leads` that was there before Folio ours as well, and not a value in it another.
+"""Adopts an existing `leads` table without changing any value in it.
 
-What it has stays: its rows, its columns and their types, its own rules. What Folio needs is added beside that, in one
-transaction, and then tried with a lead; where that fails, nothing was changed. No rule is added that could refuse what
-the shop's other programs go on writing. docs/supabase.md lists each decision.
+The table keeps its rows, its columns with their types, and its own rules. In one transaction, Folio adds what it needs
+and then tries the table with a lead; when that fails, nothing is changed. It adds no rule that could refuse what the
+shop's other programs write. docs/supabase.md lists each decision.
 """
 
 import json
@@ -34,7 +34,7 @@ LONGEST_FOLIO = 64
 
 TEXT = ("text", "character varying")
 MOMENT = ("timestamp with time zone", "timestamp without time zone")
-# What a table must have to be the playbook's, each with the types that Postgres reads and writes as Folio does.
+# The columns that a table must have to be adopted, each with the types that work for Folio unchanged.
 REQUIRED = {
     "id": ("bigint", "integer", "uuid"),
     "name": TEXT,
@@ -44,8 +44,8 @@ REQUIRED = {
     "visitor_id": TEXT,
     "created_at": MOMENT,
 }
-# What Folio adds; where the table has a column of that name, it must do as it is.
-OURS = {
+# The columns that Folio adds. A column of that name that is there already must have one of these types.
+ADDED = {
     "folio": TEXT,
     "submitted_at": MOMENT,
     "contacted_at": MOMENT,
@@ -79,7 +79,7 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 
 
 class CannotAdopt(CommandError):
-    """There is a table `leads` that Folio cannot use as it is; the message says why, and what to do."""
+    """Folio cannot use the existing table `leads` as it is. The message says why, and what to do."""
 
 
 class Column(NamedTuple):
@@ -99,7 +99,7 @@ class Column(NamedTuple):
 
 
 class CreateOrAdopt(migrations.CreateModel):
-    """Creates the table of leads, or makes the one that is there ours; undone only while it is empty."""
+    """Creates the table of leads, or adopts the existing one. It can be undone only while the table is empty."""
 
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -120,63 +120,67 @@ class CreateOrAdopt(migrations.CreateModel):
 
 
 def refuse_what_cannot_be_adopted(using: str) -> None:
-    """Raise CannotAdopt when a table `leads` is there that Folio cannot use. For a first migrate, before it begins."""
-    if is_there(using) and (found := obstacles(using)):
+    """Raise CannotAdopt when there is a table `leads` that Folio cannot use. Call it before the first migration."""
+    if is_there(using) and (listed := obstacles(using)):
         raise CannotAdopt(
             "There is a table leads already, and Folio cannot adopt it as it is. Nothing was changed.\n"
-            + "\n".join(f"  {obstacle}" for obstacle in found)
+            + "\n".join(f"  {obstacle}" for obstacle in listed)
         )
 
 
 def is_there(using: str) -> bool:
-    """Return whether there is something called `leads`, whoever made it."""
+    """Return whether there is a table, or anything else, called `leads`."""
     return bool(_rows(using, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", [TABLE]))
 
 
 def obstacles(using: str) -> list[str]:
-    """Return what in the catalog keeps `leads` from being adopted, each with what to do; [] when nothing does."""
+    """Return what keeps `leads` from being adopted, as the catalog shows it, each with what to do; [] for nothing."""
     ((relkind, is_owned, owner, role),) = _rows(using, _TABLE, [TABLE])
     if relkind != "r":
-        return ["leads is no plain table. Give it another name, and Folio makes its own."]
+        return ["leads is not an ordinary table. Give it another name, and Folio makes its own."]
     columns = _columns(using)
     if strange := [name for name in REQUIRED if name not in columns]:
         return [f"It has no {', '.join(strange)}, so it holds something else: ALTER TABLE leads RENAME TO ...;"]
     if not is_owned:
         return [f"It belongs to {owner}, and Django connects as {role}: ALTER TABLE leads OWNER TO {role};"]
-    found = []
-    for name, kinds in (REQUIRED | OURS).items():
+    obstacles = []
+    for name, kinds in (REQUIRED | ADDED).items():
         column = columns.get(name)
         if column is None:
             continue
         if column.kind not in kinds:
-            found.append(_wrong_type(column, kinds))
-        elif column.is_enum and (lacking := [label for label in STATUSES if label not in column.labels]):
-            found += [f"{name} cannot be {label}: ALTER TYPE {column.type} ADD VALUE '{label}';" for label in lacking]
+            obstacles.append(_wrong_type(column, kinds))
+        elif column.is_enum:
+            obstacles += [
+                f"{name} has no value {label}: ALTER TYPE {column.type} ADD VALUE '{label}';"
+                for label in STATUSES
+                if label not in column.labels
+            ]
     if not columns["id"].is_unique:
-        found.append("id is not its primary key: ALTER TABLE leads ADD PRIMARY KEY (id);")
+        obstacles.append("id is not its primary key: ALTER TABLE leads ADD PRIMARY KEY (id);")
     if not columns["id"].has_default and columns["id"].type == "uuid":
-        found.append("id has no default: ALTER TABLE leads ALTER id SET DEFAULT gen_random_uuid();")
+        obstacles.append("id has no default: ALTER TABLE leads ALTER id SET DEFAULT gen_random_uuid();")
     elif not columns["id"].has_default:
-        found.append(
+        obstacles.append(
             "id has no default: ALTER TABLE leads ALTER id ADD GENERATED BY DEFAULT AS IDENTITY; "
             "SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT max(id) FROM leads));"
         )
     for column in columns.values():
-        if column.is_required and not column.has_default and column.name not in REQUIRED | OURS:
+        if column.is_required and not column.has_default and column.name not in REQUIRED | ADDED:
             cure = f"ALTER TABLE leads ALTER {connections[using].ops.quote_name(column.name)} DROP NOT NULL;"
-            found.append(f"{column.name} must be given, and Folio has nothing for it: {cure}")
+            obstacles.append(f"{column.name} is required, and Folio has no value for it: {cure}")
     if _rows(using, f"SELECT 1 FROM {TABLE} WHERE created_at IS NULL LIMIT 1", []):
-        found.append(
+        obstacles.append(
             "Rows have no created_at, which orders them: UPDATE leads SET created_at = ... WHERE created_at IS NULL;"
         )
-    return found
+    return obstacles
 
 
 def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
-    """Add to `leads` what Folio needs, in the transaction of the migration, and say what that was.
+    """Add to `leads` what Folio needs, in the transaction of the migration, and print what was done.
 
-    Folios are filled in afterwards, by `fill_folios`. CannotAdopt, and nothing changed, when a lead could not be
-    written to the result.
+    Folios are filled in afterwards, by `fill_folios`. CannotAdopt, with nothing changed, when a lead cannot be written
+    to the result.
     """
     using = editor.connection.alias
     refuse_what_cannot_be_adopted(using)
@@ -184,25 +188,25 @@ def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
         editor.execute("SET LOCAL lock_timeout = '10s'")
         editor.execute("SET LOCAL statement_timeout = 0")
         editor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
-        said = [*_add_columns(editor, model), *_make_it_fit(editor, _columns(using))]
+        done = [*_add_columns(editor, model), *_make_it_fit(editor, _columns(using))]
         for index in model._meta.indexes:
             editor.add_index(model, index)
         _try_a_lead(model, using)
-    _say(f"leads was there before: its {_count(using):,} rows stay as they are.", *said, *_statuses(using))
+    _print(f"leads exists already: its {_count(using):,} rows stay as they are.", *done, *_statuses(using))
 
 
 def match_key(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-    """Let the empty table of events point at leads by their own kind of key."""
+    """Give the empty table of events the key type of the adopted leads, so that it can refer to them."""
     key = _columns(editor.connection.alias)["id"]
     if key.type == "uuid":
         editor.execute("ALTER TABLE lead_events ALTER lead_id TYPE uuid USING NULL")
 
 
 def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
-    """Give every lead that has no folio one; return what was done in words, or None when there was nothing to do.
+    """Give a folio to every lead that has none; return a sentence on what was done, or None for nothing.
 
-    Its own, as quote_data has it, unless another lead has the same: then, as where there is none, a new one. Batch by
-    batch, so that nobody waits for long and a second run goes on where the first was ended.
+    A lead gets the folio in its quote_data, or a new one when there is none or another lead has the same. It works in
+    batches, so that other writers never wait long and a second run goes on where the first was stopped.
     """
     if not is_there(using) or not (column := _columns(using).get("folio")) or column.is_required:
         return None
@@ -211,7 +215,7 @@ def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
         return None
     kept = minted = 0
     with Progress("leads with a folio", out) as progress:
-        # Once more for what arrived behind the reader's back: those of another program, under smaller keys.
+        # Repeated, because other programs may have added leads with smaller keys meanwhile.
         while True:
             before = kept + minted
             for more_kept, more_minted in _filled(using):
@@ -222,14 +226,14 @@ def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
 
 
 def read_adopted_types(*, connection: Any, **kwargs: object) -> None:
-    """Read json and timestamps without a zone as Django reads the types that it makes. For `connection_created`."""
+    """Make a new connection read json and timestamps without a zone as Django needs them. For `connection_created`."""
     adapters = connection.connection.adapters
     adapters.register_loader("json", TextLoader)
     adapters.register_loader("timestamp", _ZonedLoader)
 
 
 class _ZonedLoader(TimestampLoader):
-    """Reads a timestamp without zone in the session's, in which Postgres also writes it."""
+    """Reads a timestamp without a zone as one in the session's zone, because Postgres writes it in that zone."""
 
     def load(self, data: Any) -> datetime:
         zone = cast(Any, self.connection).info.timezone if self.connection else timezone.get_default_timezone()
@@ -238,16 +242,16 @@ class _ZonedLoader(TimestampLoader):
 
 def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> Iterator[str]:
     columns = _columns(editor.connection.alias)
-    added = [name for name in OURS if name not in columns]
+    added = [name for name in ADDED if name not in columns]
     for name in added:
         field = copy(cast(Any, model._meta.get_field(name)))
-        # Others that write to the table know of no folio; `fill_folios` gives theirs one.
+        # Other programs write rows without a folio; `fill_folios` adds it.
         field.null = field.null or name == "folio"
         editor.add_field(model, field)
     if "folio" in columns and not columns["folio"].is_unique:
         editor.execute(f"ALTER TABLE {TABLE} ADD CONSTRAINT leads_folio_key UNIQUE (folio)")
     if {"contacted_at", "contacted_by"} <= set(added):
-        # Weaker than in a table of Folio's own: their contacted leads say neither when nor by whom.
+        # Weaker than in Folio's own table: leads contacted earlier have neither a time nor a person.
         editor.execute(
             f"ALTER TABLE {TABLE} ADD CONSTRAINT lead_contacted_by_someone "
             "CHECK ((contacted_at IS NULL) = (contacted_by IS NULL))"
@@ -257,9 +261,9 @@ def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) ->
 
 def _make_it_fit(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -> Iterator[str]:
     for column in columns.values():
-        if column.type == "character varying" and column.is_bounded and column.name in REQUIRED | OURS:
+        if column.type == "character varying" and column.is_bounded and column.name in REQUIRED | ADDED:
             editor.execute(f"ALTER TABLE {TABLE} ALTER {column.name} TYPE text")  # only the catalog changes
-            yield f"{column.name} may be of any length now."
+            yield f"{column.name} may have any length now."
     default = columns["status"].default
     if default is None or default.split("::")[0] != "'new'":
         editor.execute(f"ALTER TABLE {TABLE} ALTER status SET DEFAULT 'new'")
@@ -272,7 +276,7 @@ def _make_it_fit(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -
 
 
 def _try_a_lead(model: type[models.Model], using: str) -> None:
-    """Write a quote and then its lead as the courier does, read it as the admin does, and undo it."""
+    """Write a quote and then its lead as the relay does, read the lead as the admin does, and roll back."""
     quote = {
         "folio": "trial",
         "name": "",
@@ -287,7 +291,7 @@ def _try_a_lead(model: type[models.Model], using: str) -> None:
             upsert([json.dumps(row).encode()])
         lead: Any = model._default_manager.using(using).get(folio="trial", status="new")
         if (lead.name, lead.quote_data["total"], lead.status) != ("María Peña", "1.00", "new"):
-            raise CannotAdopt("A lead that was written to leads is not what is read from it: has it a trigger?")
+            raise CannotAdopt("A lead reads back from leads differently than it was written. Is there a trigger?")
         transaction.set_rollback(True, using=using)
 
 
@@ -296,10 +300,10 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        # The message alone: its details may repeat a row.
+        # Without the details of the message, which may repeat a row.
         diagnosis = getattr(error.__cause__, "diag", None)
-        said = diagnosis.message_primary if diagnosis else type(error).__name__
-        raise CannotAdopt(f"leads cannot be adopted, and was not changed: {said}") from error
+        reason = diagnosis.message_primary if diagnosis else type(error).__name__
+        raise CannotAdopt(f"leads cannot be adopted, and was not changed: {reason}") from error
 
 
 def _statuses(using: str) -> Iterator[str]:
@@ -311,15 +315,15 @@ def _statuses(using: str) -> Iterator[str]:
     )
     if strange:
         listed = ", ".join(f"{count:,} {status}" for status, count in strange)
-        yield f"Rows with a status of their own are not listed as waiting: {listed}. For those that are waiting, run:"
+        yield f"Rows with other statuses are not listed as waiting: {listed}. For those that do wait, run:"
         yield "UPDATE leads SET status = 'new' WHERE status = ...;"
 
 
 def _filled(using: str) -> Iterator[tuple[int, int]]:
-    """Yield, batch by batch in the order of their keys, how many leads kept their own folio and how many got one."""
+    """Fill in folios in the order of the keys; yield for each batch how many leads kept their own, how many got one."""
     key_type, last = _columns(using)["id"].type, None
     while True:
-        with transaction.atomic(using=using), _triggers_asleep(using):
+        with transaction.atomic(using=using), _triggers_disabled(using):
             rows = _rows(
                 using,
                 f"SELECT id, btrim(quote_data->>'folio'), created_at FROM {TABLE} WHERE folio IS NULL "
@@ -340,7 +344,7 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
 
 
 def _assigned(using: str, rows: list[tuple[Any, ...]]) -> tuple[list[str], int]:
-    """Return a folio for each row, and how many of them are the rows' own."""
+    """Return a folio for each row, and how many of them come from the rows themselves."""
     zone = ZoneInfo(settings.TIME_ZONE)
     minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in rows]
     wanted = [own for _, own, _ in rows if own and len(own) <= LONGEST_FOLIO]
@@ -361,10 +365,10 @@ def _mint(on: date) -> str:
 
 
 @contextmanager
-def _triggers_asleep(using: str) -> Iterator[None]:
-    """Keep the table's own triggers from running: they would set an updated_at, or tell others of every row.
+def _triggers_disabled(using: str) -> Iterator[None]:
+    """Disable the table's own triggers, which would set an updated_at or notify others of every row.
 
-    Whoever writes meanwhile waits for the end of the transaction, so that no trigger misses them.
+    Other writers wait for the end of the transaction, so no trigger misses their rows.
     """
     triggers = _rows(using, _TRIGGERS, [TABLE])
     with connections[using].cursor() as cursor:
@@ -379,7 +383,7 @@ def _triggers_asleep(using: str) -> Iterator[None]:
 def _wrong_type(column: Column, kinds: tuple[str, ...]) -> str:
     if column.name not in REQUIRED:
         rename = f"ALTER TABLE leads RENAME {column.name} TO {column.name}_before;"
-        return f"{column.name} is {column.type}, and Folio's is {kinds[0]}: {rename}"
+        return f"{column.name} is {column.type}, and Folio adds one that is {kinds[0]}: {rename}"
     change = f"ALTER TABLE leads ALTER {column.name} TYPE {kinds[0]} USING {column.name}::{kinds[0]};"
     return f"{column.name} is {column.type}; Folio reads and writes {' or '.join(kinds)}: {change}"
 
@@ -400,6 +404,6 @@ def _rows(using: str, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _say(*lines: str) -> None:
-    # A migration is handed no stream; `migrate` has left the line open.
+def _print(*lines: str) -> None:
+    # A migration gets no output stream, and `migrate` has printed a line without its end.
     sys.stdout.write("\n" + "\n".join(f"    {line}" for line in lines) + "\n   ")

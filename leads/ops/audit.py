@@ -1,4 +1,4 @@
-"""Every stored quote priced again from its own prices: what it says must follow from what it carries."""
+"""Prices stored quotes again from the prices that they carry, and reports amounts that do not follow."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,16 @@ from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import LineRequest
 
-# Shops quote the same few combinations over and over, and reading their prices takes longer than pricing with them.
+# Quotes repeat the same few combinations, and parsing their prices takes longer than pricing with them.
 _PRICES_KEPT = 2000
 
 
-class Finding(NamedTuple):
-    """What is wrong with a lead's quote. place: a path into `quote_data`, or "": all of it, and `found` says why."""
+class AuditFinding(NamedTuple):
+    """One fault of a stored quote.
+
+    place: a path into `quote_data`, "" when the quote cannot be read; found: the stored value, or why it cannot be
+    read; expected: the value that follows from the quote's own prices.
+    """
 
     folio: str
     place: str
@@ -32,15 +36,15 @@ class Finding(NamedTuple):
 
 
 class Audited(NamedTuple):
-    """A page that was looked through. quotes: how many; fraction: how far its end is, from 0 to 1."""
+    """One page of leads. quotes: how many; fraction: how much of the table is done after it, from 0 to 1."""
 
     quotes: int
-    findings: list[Finding]
+    findings: list[AuditFinding]
     fraction: float
 
 
 def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
-    """Yield what is wrong with the quotes of leads, page after page, each told once.
+    """Yield the faults in the quotes of leads, page after page; each fault once.
 
     leads: all, or those of a range of created_at. zone: the business's.
     """
@@ -50,26 +54,26 @@ def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
         yield Audited(len(stored), findings, page.fraction)
 
 
-def findings_in(folio: str, data: Any, *, zone: ZoneInfo) -> list[Finding]:
+def findings_in(folio: str, data: Any, *, zone: ZoneInfo) -> list[AuditFinding]:
     """Return each amount of a stored quote that does not follow from its own prices, or why it cannot be read."""
     if isinstance(data, dict) and "unpriced" in (data.get("flags") or ()):
         return []  # an earlier release kept what it could not price: no amount was promised
     try:
-        found, expected = _amounts(data), _amounts(_priced_again(data, zone=zone))
+        stored, expected = _amounts(data), _amounts(_priced_again(data, zone=zone))
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        return [Finding(folio, "", _told(error), "")]
-    places = {**expected, **found}
+        return [AuditFinding(folio, "", _reason(error), "")]
+    places = {**expected, **stored}
     return [
-        Finding(folio, place, str(found.get(place, "missing")), str(expected.get(place, "none")))
+        AuditFinding(folio, place, str(stored.get(place, "missing")), str(expected.get(place, "none")))
         for place in places
-        if found.get(place) != expected.get(place)
+        if stored.get(place) != expected.get(place)
     ]
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it lacks {error}"
-    # Of a refusal, the fields and why: measures and amounts, never a person.
+    # A refusal names fields, measures and amounts, but never a person.
     return f"{type(error).__name__}: {error}" if isinstance(error, pricing.QuoteRefused) else type(error).__name__
 
 
@@ -100,7 +104,7 @@ def _prices(text: str) -> PriceBook:
 
 
 def _amounts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every figure of a quote that follows from its prices, by its place."""
+    """Return every figure of a quote that follows from its prices, by its path."""
     amounts = {
         "subtotal": data["subtotal"],
         "tax.rate": data["tax"]["rate"],

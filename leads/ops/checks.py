@@ -9,7 +9,7 @@ ADVICE = "docs/deploy.md shows what it looks like."
 
 @register
 def database_url(app_configs, **kwargs):
-    """Report a DATABASE_URL that cannot be used; an error only before a deploy, since the site runs without it."""
+    """Warn of a DATABASE_URL that cannot be used; an error only before a deploy, because the site runs without it."""
     if settings.DATABASE_FAULT:
         return [Warning(settings.DATABASE_FAULT, hint=ADVICE, id="leads.W001")]
     return [Warning(text, hint=ADVICE, id="leads.W002") for text in settings.DATABASE_WARNINGS]
@@ -22,11 +22,11 @@ def database_url_before_a_deploy(app_configs, **kwargs):
 
 @register(deploy=True)
 def database_is_closed_to_others_and_open_to_us(app_configs, **kwargs):
-    """Report who could get in through Supabase's data API, and what rights our own role lacks.
+    """Report what Supabase's data API exposes, and which rights our own role lacks.
 
-    Warnings, because the release step checks before it migrates, which is what closes Folio's own tables. Nothing where
-    the database cannot be asked: that is reported elsewhere, and stops no deploy. One connection for both, because
-    Supabase bans an address after a few wrong passwords.
+    They are warnings, because the release step runs the checks before it migrates, and migrating closes Folio's own
+    tables. When the database is down there is nothing to report: that is reported elsewhere, and stops no deploy. Both
+    use one connection, because Supabase bans an address after a few wrong passwords.
     """
     try:
         exposed, missing = supabase.exposures(), supabase.missing_rights()

@@ -1,7 +1,7 @@
-"""Leads that nobody asked for, to try the site and measure it with: realistic, clearly marked, and removable.
+"""Makes demo leads, to try and to measure the site with: realistic, clearly marked, and removable.
 
-The mark is the flag "demo" in their `quote_data`, which no visitor can set. Their phones have Mexico's area code 000,
-which nobody has.
+The mark is the flag "demo" in their `quote_data`, which no visitor can set. Their phones have the area code 000, which
+nobody in Mexico has.
 """
 
 import json
@@ -30,7 +30,7 @@ MARK = "demo"
 SPAN = timedelta(days=365)
 
 _BATCH = 5000
-# Each is given out many times, on other days and to other people.
+# Each is used many times, with other days and people.
 _DIFFERENT_QUOTES = 500
 _COLUMNS = [
     "folio",
@@ -53,7 +53,7 @@ def _weighted(names: dict[int, str]) -> tuple[list[str], list[int]]:
     return " ".join(names.values()).split(), [weight for weight, alike in names.items() for _ in alike.split()]
 
 
-# Mexico's most common names and a few that are rare; each with its weight, near enough to how many have it.
+# Mexico's most common names and a few rare ones. The weights roughly follow how many people have each.
 _WOMEN = _weighted(
     {
         120: "María",
@@ -91,9 +91,9 @@ _FAMILY = _weighted(
 def add_leads(
     count: int, *, book: PriceBook, zone: ZoneInfo, language: Language, by: User | None, now: datetime, chance: Random
 ) -> Iterator[int]:
-    """Write so many leads, spread over the year before `now`, and yield how many are there after each batch.
+    """Write `count` leads, spread over the year before `now`; yield after each batch how many are written.
 
-    by: who contacted those that are no longer new; None: all are.
+    by: who contacted the leads that are no longer new; with None all are new.
     """
     quotes = _quotes(min(count, _DIFFERENT_QUOTES), book, zone=zone, language=language, now=now, chance=chance)
     rows = _rows(count, quotes, zone, by, now, chance)
@@ -113,7 +113,7 @@ def add_leads(
 
 
 def remove_leads() -> Iterator[tuple[int, float]]:
-    """Delete the marked leads with their events; yield how many went so far, and how far that is, from 0 to 1."""
+    """Delete the marked leads with their events; yield how many are gone, and how much is done, from 0 to 1."""
     gone = 0
     for page in pages(Lead.objects.all()):
         marked = page.leads.filter(quote_data__flags__contains=[MARK]).values_list("pk", flat=True)
@@ -126,7 +126,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     start = chance.randrange(1 << folio.RANDOM_BITS)
     for number in range(count):
-        # An odd step visits every number once, so no two folios are alike.
+        # With an odd step every number comes up once, so no two folios are the same.
         bits = (start + number * 0x9E3779B97F) % (1 << folio.RANDOM_BITS)
         quoted_at = _in_working_hours(now - SPAN * ((count - number) / count), zone)
         yield _row(quotes[chance.randrange(len(quotes))], bits, quoted_at, by, now, chance)
@@ -188,13 +188,13 @@ def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:
 def _quotes(
     count: int, book: PriceBook, *, zone: ZoneInfo, language: Language, now: datetime, chance: Random
 ) -> list[dict[str, Any]]:
-    """Return the `quote_data` of so many quotes for whatever the book sells, without folio and person."""
+    """Return the `quote_data` of `count` quotes for products of the book, without folio and person."""
     quotes: list[dict[str, Any]] = []
     while len(quotes) < count:
         lines = [_line(chance.choice(book.products), chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         try:
             quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
-        except pricing.QuoteRefused:  # a quantity out of a book's bounds: the next one may fit
+        except pricing.QuoteRefused:  # a quantity out of bounds; the next one may fit
             continue
         quotes.append(quote_record(token.issue(book, quote), visitor_id="").quote_data)
     return quotes
@@ -208,7 +208,7 @@ def _line(product: Product, chance: Random) -> LineRequest:
 
 
 def _typed(measure: Measure, product: Product, chance: Random) -> dict[str, str]:
-    """Return what a customer might type into a helper."""
+    """Return values that a customer might type into a helper."""
     typed = {"kind": measure.kind}
     for name in measure.inputs(product.unit):
         low, high = Decimal(1), Decimal(12)
@@ -216,7 +216,7 @@ def _typed(measure: Measure, product: Product, chance: Random) -> dict[str, str]
             low, high = bounds.min, bounds.max
         elif measure.formula == "known":
             low, high = product.minimum, min(product.maximum, 10 * product.minimum)
-        # Small jobs are the most.
+        # Small jobs are the most frequent.
         typed[name] = f"{low + (high - low) * Decimal(round(chance.random() ** 3, 2)):.1f}"
     if table := measure.coefficients:
         typed[table.name] = chance.choice(table.choices).code

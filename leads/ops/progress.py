@@ -1,4 +1,4 @@
-"""How far a long command is: one line that keeps moving on a terminal, a line every few seconds anywhere else."""
+"""Shows the progress of a long command: one line that is kept current on a terminal, a line every 10 s in a log."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Progress:
             self._write("\n")
 
     def show(self, done: int, fraction: float) -> None:
-        """Say how many are done, and what part of the whole that is, from 0 to 1."""
+        """Report progress. done: how many so far; fraction: of the whole, from 0 to 1."""
         now = self._clock()
         is_due = now - self._shown >= (_EVERY_S if self._is_terminal else _EVERY_S_IN_A_LOG)
         if not is_due and not (self._is_terminal and fraction >= 1):

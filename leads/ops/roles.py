@@ -1,25 +1,25 @@
-"""Who may do what: three groups, each with all of the one before. A shop's own groups are left alone."""
+"""The three groups of staff, each with all permissions of the one before. A shop's own groups are left alone."""
 
 from typing import NamedTuple
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-SALES = {"leads.view_lead", "leads.contact_lead", "leads.change_lead"}  # of a lead, the form changes only its notes
+SALES = {"leads.view_lead", "leads.contact_lead", "leads.change_lead"}  # a lead's form changes only its notes
 SALES_MANAGER = SALES | {"leads.export_lead"}
 OWNER = SALES_MANAGER | {
     "leads.view_leadevent",
     "leads.change_price_book",
     "auth.view_user",
     "auth.add_user",
-    "auth.change_user",  # not delete: who contacted a lead stays known; a login is switched off instead
+    "auth.change_user",  # not delete, which would forget who contacted a lead; a login is switched off instead
     "auth.view_group",
 }
 ROLES = {"Sales": SALES, "Sales manager": SALES_MANAGER, "Owner": OWNER}
 
 
 class PermissionsMissing(LookupError):
-    """Permissions that no migration has made yet. names: which, as app.codename."""
+    """Permissions that no migration has created yet. names: as app.codename."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__(", ".join(sorted(names)))
@@ -33,9 +33,9 @@ class Changes(NamedTuple):
 
 
 def ensure_roles() -> Changes:
-    """Make each group's permissions exactly those of its role, and say what that changed; members stay as they are.
+    """Give each group exactly the permissions of its role, and return what changed. Members stay.
 
-    PermissionsMissing, and nothing changed, before `migrate` has made them all.
+    PermissionsMissing, with nothing changed, until `migrate` has created all permissions.
     """
     known = {
         f"{permission.content_type.app_label}.{permission.codename}": permission

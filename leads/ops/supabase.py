@@ -1,8 +1,8 @@
-"""Supabase's data API: nobody gets in through it, and our own role has the rights that it needs.
+"""Closes Supabase's data API, and finds the rights that our own role lacks.
 
-Supabase serves the schema `public` to the world, as the roles `anon` and `authenticated`; projects made before
-2026-10-30 grant both everything on every new table, password hashes included. docs/supabase.md tells the whole.
-Where those roles are missing, as on any other Postgres, there is nothing to close.
+Supabase serves the schema `public` to the world, as the roles `anon` and `authenticated`. Projects made before
+2026-10-30 grant both everything on every new table, password hashes included. docs/supabase.md has the details.
+On a Postgres without those roles there is nothing to close.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 PUBLIC_ROLES = ["anon", "authenticated"]
 SERVICE_ROLE = "service_role"
-# What the shop's other tools do with leads: read them, bring one in, note something. Whoever erases uses a command.
+# The shop's other tools may read leads, add them and change them. Erasing is for the command `privacy erase`.
 SERVICE_RIGHTS = {"table": ["SELECT", "INSERT", "UPDATE"], "sequence": ["USAGE"]}
 LEADS = "leads"
 
@@ -27,19 +27,19 @@ _KINDS = {
 }
 _HAS_ROW_SECURITY = ("table", "partitioned table")
 
-# Every relation that the data API or Django could reach, but for those that came with an extension. A right counts
-# however it is held: itself, on a single column, through PUBLIC or through another role.
+# Every relation that the data API or Django could reach, except those of extensions. A right counts in every form:
+# granted directly, on a single column, through PUBLIC or through another role.
 _RELATIONS = """
 WITH django AS (
     SELECT to_regclass(name)::oid AS oid, name = %(leads)s AS is_leads FROM unnest(%(tables)s::text[]) AS name
-), ours AS (
+), of_django AS (
     SELECT oid, is_leads FROM django
     UNION
     SELECT objid, is_leads FROM pg_depend JOIN django ON refobjid = django.oid
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
 )
 SELECT format('%%I.%%I', n.nspname, c.relname), n.nspname || '.' || c.relname, c.relkind::text,
-    ours.oid IS NOT NULL, coalesce(ours.is_leads, false), pg_has_role(c.relowner, 'USAGE'), c.relrowsecurity,
+    of_django.oid IS NOT NULL, coalesce(of_django.is_leads, false), pg_has_role(c.relowner, 'USAGE'), c.relrowsecurity,
     EXISTS (SELECT FROM unnest(c.reloptions) AS o WHERE o ~* '^security_invoker=(true|on|yes|1)$'),
     EXISTS (
         SELECT FROM pg_depend
@@ -57,9 +57,9 @@ SELECT format('%%I.%%I', n.nspname, c.relname), n.nspname || '.' || c.relname, c
             ELSE has_any_column_privilege(role, c.oid, privilege)
         END
     )
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN ours ON ours.oid = c.oid
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN of_django ON of_django.oid = c.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-AND (ours.oid IS NOT NULL OR n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
+AND (of_django.oid IS NOT NULL OR n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
 AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass AND deptype = 'e')
 ORDER BY n.nspname, c.relname
@@ -67,7 +67,7 @@ ORDER BY n.nspname, c.relname
 
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
 
-# What this role's next tables and sequences would be granted to everybody.
+# In which schemas the tables and sequences that this role creates are granted to the public roles by default.
 _DEFAULTS = """
 SELECT DISTINCT n.nspname, d.defaclobjtype::text
 FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) AS granted
@@ -107,11 +107,11 @@ ORDER BY 1
 
 
 class CannotClose(CommandError):
-    """A table of ours is open to the data API, and the role that Django connects with may not close it."""
+    """A table of Django's is open to the data API, and the role that Django connects with may not close it."""
 
 
 class Exposure(NamedTuple):
-    """One way in. relation: schema.name; problem: what is open, in plain English; cure: SQL or command to run."""
+    """One open relation. relation: schema.name; problem: what is open, in words; cure: SQL or command to run."""
 
     relation: str
     kind: str
@@ -123,11 +123,11 @@ class _Relation(NamedTuple):
     sql_name: str
     name: str
     relkind: str
-    is_ours: bool
+    is_of_django: bool
     is_of_leads: bool
-    is_owned: bool  # by the role that asks, or one that it belongs to
+    is_owned: bool  # by the role of this connection, or by one that it is a member of
     has_row_security: bool
-    is_invoker: bool  # a view that asks with the rights of whoever asks it
+    is_invoker: bool  # a view that runs with the rights of its caller
     belongs_to_a_column: bool
     rights: list[str]  # "anon SELECT"
 
@@ -144,21 +144,21 @@ class _Relation(NamedTuple):
         return [right for right in self.rights if not right.startswith(SERVICE_ROLE)]
 
     @property
-    def service_rights(self) -> list[str]:
-        """Return what is not right about the service role: rights it holds, or ought to and does not."""
+    def wrong_service_rights(self) -> list[str]:
+        """Return the rights that the service role holds and should not, and those that it should hold and does not."""
         held = {right.removeprefix(f"{SERVICE_ROLE} ") for right in self.rights if right.startswith(SERVICE_ROLE)}
         return sorted(held ^ set(SERVICE_RIGHTS.get(self.kind, []) if self.is_of_leads else []))
 
     @property
     def is_open(self) -> bool:
-        if self.is_ours:
+        if self.is_of_django:
             return bool(self.public_rights) or self.lacks_row_security
-        # Other people's: row level security and its policies are theirs to decide, and so are the sequences beside it.
+        # The owners of other tables decide on row level security and policies, and on the sequences of their columns.
         is_guarded = self.has_row_security or self.is_invoker or self.belongs_to_a_column
         return bool(self.public_rights) and not is_guarded
 
     def closing(self, roles: Iterable[str]) -> list[str]:
-        """Return the statements that close it. roles: those of Supabase that are there."""
+        """Return the statements that close it. roles: those of Supabase's that exist."""
         what = f"{'SEQUENCE' if self.kind == 'sequence' else 'TABLE'} {self.sql_name}"
         statements = [f"ALTER TABLE {self.sql_name} ENABLE ROW LEVEL SECURITY"] if self.lacks_row_security else []
         statements.append(f"REVOKE ALL ON {what} FROM {', '.join(['PUBLIC', *roles])}")
@@ -168,17 +168,17 @@ class _Relation(NamedTuple):
 
 
 def exposures() -> list[Exposure]:
-    """Return every table, view and sequence that the data API's roles could use, ours and others'; [] elsewhere.
+    """Return every table, view and sequence that the data API's roles can use; [] on a Postgres without those roles.
 
-    Asks the live catalog of the default database, in every schema that Django uses and in `public`; DatabaseError when
-    that cannot be asked.
+    Reads the catalog of the default database, for every schema that Django uses and for `public`, other programs'
+    tables included. DatabaseError when Postgres does not answer.
     """
     roles = _roles(DEFAULT_DB_ALIAS, PUBLIC_ROLES)
     return [_exposure(each, roles) for each in _relations(DEFAULT_DB_ALIAS, roles) if roles and each.is_open]
 
 
-def close_what_comes(using: str = DEFAULT_DB_ALIAS) -> None:
-    """See to it that what this role creates from now on is granted to nobody by default, not for a moment."""
+def close_future_tables(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Revoke the default grants on tables and sequences that this role will create, so that none is ever open."""
     roles = _roles(using, PUBLIC_ROLES)
     names = {"r": "TABLES", "S": "SEQUENCES"}
     quoted = connections[using].ops.quote_name
@@ -188,30 +188,32 @@ def close_what_comes(using: str = DEFAULT_DB_ALIAS) -> None:
 
 
 def close_data_api(using: str = DEFAULT_DB_ALIAS) -> int | None:
-    """Close every table, view and sequence of Django's to the data API; return how many were not, None elsewhere.
+    """Close every table, view and sequence of Django's to the data API; return how many were open.
 
-    Each gets row level security, and no right but the service role's on leads. CannotClose, with the statements for
-    the owner to run, when one that is open belongs to another role. What is closed already is left alone.
+    None on a Postgres without its roles. Tables get row level security, and no role keeps a right but the service role
+    on leads. What is closed already is left alone. CannotClose, with the statements for the owner to run, when an open
+    one belongs to another role.
     """
     roles = _roles(using, [*PUBLIC_ROLES, SERVICE_ROLE])
     if not roles:
         return None
-    ours = [each for each in _relations(using, roles) if each.is_ours]
-    open_ones = [each for each in ours if each.is_open or (SERVICE_ROLE in roles and each.service_rights)]
+    relations = [each for each in _relations(using, roles) if each.is_of_django]
+    has_service_role = SERVICE_ROLE in roles
+    open_ones = [each for each in relations if each.is_open or (has_service_role and each.wrong_service_rights)]
     for each in open_ones:
         if each.is_owned:
             _execute(using, each.closing(roles))
     if others := [each for each in open_ones if not each.is_owned and each.is_open]:
         statements = [f"  {statement};" for each in others for statement in each.closing(roles)]
-        raise CannotClose("Open to the data API, and another role's. Let the owner run:\n" + "\n".join(statements))
+        raise CannotClose("Open to the data API, and owned by another role. It must run:\n" + "\n".join(statements))
     return sum(each.is_owned for each in open_ones)
 
 
 def missing_rights() -> list[str]:
-    """Return what the role that Django connects with lacks on our tables, each with the statement that gives it.
+    """Return the rights that the role of Django's connection lacks on its tables, each with the statement to run.
 
-    The tables' owner lacks nothing, unless row level security is forced on it. DatabaseError when Postgres cannot be
-    asked.
+    The tables' owner lacks nothing, unless row level security is forced on it. DatabaseError when Postgres does not
+    answer.
     """
     missing = [
         f"{role} may not use the schema public, so its tables are not seen: GRANT USAGE ON SCHEMA public TO {role};"
@@ -240,7 +242,7 @@ def _exposure(relation: _Relation, roles: list[str]) -> Exposure:
     if relation.lacks_row_security:
         problems.append("row level security is off")
     sql = "; ".join(relation.closing(roles)) + ";"
-    cure = "manage.py migrate" if relation.is_ours and relation.is_owned else sql
+    cure = "manage.py migrate" if relation.is_of_django and relation.is_owned else sql
     return Exposure(relation.name, relation.kind, "; ".join(problems), cure)
 
 
@@ -250,7 +252,7 @@ def _relations(using: str, roles: list[str]) -> list[_Relation]:
 
 
 def _django_tables(using: str) -> list[str]:
-    """Return the tables and views of every installed app, and Django's own of migrations, quoted."""
+    """Return the quoted names of the tables and views of every installed app, and of `django_migrations`."""
     connection = connections[using]
     names = connection.introspection.django_table_names(only_existing=False, include_views=True)
     return [connection.ops.quote_name(name) for name in [*names, "django_migrations"]]
@@ -270,6 +272,6 @@ def _rows(using: str, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
 
 def _execute(using: str, statements: list[str]) -> None:
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '10s'")  # whoever waits for a table keeps all others from it
+        cursor.execute("SET LOCAL lock_timeout = '10s'")  # a session that waits for a table's lock blocks all others
         for statement in statements:
             cursor.execute(statement)

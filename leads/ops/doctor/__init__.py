@@ -1,1 +1,1 @@
-"""The doctor: what is so with this set-up, line by line, and what to do where it is not well."""
+"""The doctor: examines this set-up, and says line by line what it found and what to do about it."""

@@ -1,4 +1,4 @@
-"""What is built before the site starts: static files collected, translations compiled."""
+"""Examines what is built before the site starts: static files and translations."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""This machine's clock: quotes, folios and the order of contact details follow it."""
+"""Examines this machine's clock, which dates quotes and folios and orders contact details."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,16 +11,16 @@ SET_IT = "Let the machine set its clock (NTP): timedatectl set-ntp true."
 
 
 def examine(now: float) -> Iterator[Finding]:
-    """now: unix time."""
+    """Yield whether the year is plausible. now: unix time."""
     moment = datetime.fromtimestamp(now, UTC)
     if FIRST_YEAR <= moment.year < LAST_YEAR:
         yield ok("clock", f"{moment:%Y-%m-%d %H:%M} UTC")
     else:
-        yield error("clock", f"this machine believes that it is {moment.year}: quotes are dated so", SET_IT)
+        yield error("clock", f"this machine's year is {moment.year}, and quotes are dated with it", SET_IT)
 
 
 def beside_postgres(apart_s: float) -> Finding:
-    """apart_s: how far this machine is ahead of Postgres; behind, where it is negative."""
+    """Return whether the two clocks agree. apart_s: how far this machine is ahead of Postgres, negative when behind."""
     if abs(apart_s) <= MOST_APART_S:
         return ok("clock", f"within {MOST_APART_S} s of Postgres's")
     side = "ahead of" if apart_s > 0 else "behind"

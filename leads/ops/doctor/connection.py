@@ -1,7 +1,7 @@
-"""Whether Postgres lets us in, how, and when it does not: why, and what to do.
+"""Examines how Postgres is reached or, when it is not, why and what to do.
 
-libpq gives no code for a connection that failed, so the cause is read from its words; they are never passed on, but for
-those that no cause is known for, with the password taken out.
+libpq gives no code for a failed connection, so the cause is found by the words of its message. The message itself is
+shown only when its cause is not known, with the password taken out.
 """
 
 import re
@@ -26,13 +26,13 @@ COPY_CERTIFICATE = (
 # What each way to connect means, beside its name.
 KINDS = {
     "direct": "IPv6 only, unless the project has the IPv4 add-on",
-    "session pooler": "IPv4; each connection of ours is one of Postgres",
-    "transaction pooler": "connections are shared, a statement at a time",
+    "session pooler": "IPv4; each of our connections keeps one of Postgres's",
+    "transaction pooler": "connections are shared, one transaction at a time",
 }
 
 
 class Refusal(NamedTuple):
-    """words: a pattern of libpq's message, in lower case; found: the cause; cure: what to do."""
+    """A refused connection. words: a pattern for libpq's message, in lower case; found: the cause; cure: what to do."""
 
     words: str
     found: str
@@ -43,18 +43,18 @@ REFUSALS = (
     Refusal(
         "password authentication failed",
         "the password is wrong (or the user is)",
-        "Copy the URL anew with the right password, percent-encoded, then `python manage.py outbox flush`. Do not try "
-        "again and again: Supabase bans the address after three or four.",
+        "Copy the URL again with the right password, percent-encoded, then run `python manage.py outbox flush`. Do not "
+        "try often: Supabase bans the address after three or four wrong passwords.",
     ),
     Refusal(
         "no password supplied",
         "DATABASE_URL has no password",
-        "Put it in after the user: postgresql://USER:PASSWORD@HOST...",
+        "Add it after the user: postgresql://USER:PASSWORD@HOST...",
     ),
     Refusal(
         "tenant or user not found",
-        "the pooler knows no such project: it is paused, or the user or the region in the host is another's",
-        "Restore the project in Supabase's dashboard if it is paused; else copy the URL anew (user: postgres.PROJECT).",
+        "the pooler knows no such project: it is paused, or the user or the host's region is wrong",
+        "Restore the project in Supabase's dashboard if it is paused, else copy the URL again: user postgres.PROJECT.",
     ),
     Refusal(
         "circuit breaker open",
@@ -63,7 +63,7 @@ REFUSALS = (
     ),
     Refusal(
         r"no pg_hba\.conf entry",
-        "the server does not take this address, user or a connection without TLS",
+        "the server does not accept this address, this user or a connection without TLS",
         "Supabase: Database, Network restrictions. Elsewhere: pg_hba.conf; or add ?sslmode=require.",
     ),
     Refusal(
@@ -102,8 +102,8 @@ REFUSALS = (
     Refusal(
         "certificate verify failed",
         "the server's certificate is not one of DATABASE_CA",
-        "Download the project's certificate anew (Supabase: Database, SSL configuration). If it is the right one, "
-        "somebody may be in between: do not go around it.",
+        "Download the project's certificate again (Supabase: Database, SSL configuration). If that fails as well, "
+        "somebody may be intercepting the connection: do not turn the check off.",
     ),
     Refusal(
         "root certificate file",
@@ -113,27 +113,27 @@ REFUSALS = (
     Refusal(
         "does not support ssl",
         "the server has no TLS, which DATABASE_URL or DATABASE_CA asks for",
-        "Turn TLS on at the server; on a network nobody else is on, take sslmode and DATABASE_CA away.",
+        "Turn TLS on at the server or, on a private network, remove sslmode and DATABASE_CA.",
     ),
     Refusal(
         "network is unreachable",
-        "this machine has no way to that address, which may be IPv6",
+        "this machine has no route to that address, which may be IPv6",
         "Use the session pooler, which has IPv4: Supabase: Connect, Session pooler.",
     ),
     Refusal(
         "failed to resolve host",
-        "the host's name leads nowhere",
-        "Correct the host in DATABASE_URL. Supabase's direct host has IPv6 only: use the session pooler; a paused or "
-        "deleted project has none.",
+        "the host's name cannot be resolved",
+        "Correct the host in DATABASE_URL. Supabase's direct host has only an IPv6 address: use the session pooler. A "
+        "paused or deleted project has no host.",
     ),
     Refusal(
         "connection refused",
-        "nobody listens there: Postgres is stopped, or the host or the port is wrong",
+        "nothing listens there: Postgres is stopped, or the host or the port is wrong",
         "Start Postgres, or correct the host and the port (Supabase: 5432, or 6543 for the transaction pooler).",
     ),
     Refusal(
         "no such file or directory",
-        "nobody listens there: Postgres is stopped, or the socket's directory is wrong",
+        "nothing listens there: Postgres is stopped, or the socket's directory is wrong",
         "Start Postgres, or correct the host in DATABASE_URL.",
     ),
     Refusal("starting up", "Postgres is starting up", "Wait a minute; leads queue meanwhile."),
@@ -147,9 +147,9 @@ NO_ANSWER = Refusal(
 
 
 def open_connection() -> Iterator[Finding]:
-    """Yield how the database was reached, or why it was not; then this thread's connection is open, or is not.
+    """Open this thread's connection; yield how the database was reached, or why it was not.
 
-    A password that was refused lately is not tried again, by any process of this machine.
+    No process of this machine tries a password again that was refused a short time ago.
     """
     if settings.DATABASE_FAULT:
         is_of_the_certificate = settings.DATABASE_FAULT.startswith("DATABASE_CA")
@@ -179,21 +179,21 @@ def open_connection() -> Iterator[Finding]:
 
 
 def explained(fault: Exception) -> tuple[str, str]:
-    """Return the cause of a connection that failed, and its cure."""
+    """Return the cause of a failed connection, and its cure."""
     words = str(fault).lower()
     if classify(fault) is Fault.TIMEOUT or "timeout expired" in words:
         return NO_ANSWER[1:]
     for refusal in REFUSALS:
         if re.search(refusal.words, words):
             return refusal[1:]
-    said = next(iter(str(fault).splitlines()), "")
+    message = next(iter(str(fault).splitlines()), "")
     if password := settings.DATABASES["default"].get("PASSWORD"):
-        said = said.replace(password, "****")
-    return f"{named(fault)}: {said}", "See what the server's own log says of it."
+        message = message.replace(password, "****")
+    return f"{named(fault)}: {message}", "See the server's own log."
 
 
 def _address() -> str:
-    """Return whom we are at which server, without the password."""
+    """Return the user, the server and the database, without the password."""
     given = settings.DATABASES["default"]
     host = given.get("HOST") or given["OPTIONS"].get("host", "")
     port = f":{given['PORT']}" if given.get("PORT") else ""

@@ -1,4 +1,4 @@
-"""The database: whether it lets us in and, from the inside, all that the site needs of it."""
+"""Examines the database: first the connection and then, over it, everything that the site needs."""
 
 from collections.abc import Iterator
 
@@ -25,9 +25,9 @@ def examine() -> Iterator[Finding]:
     yield from open_connection()
     for subject, part in PARTS.items():
         if connection.connection is None or connection.connection.closed:
-            return  # what was found says why, and each further question would wait as long again
+            return  # a finding says why, and each further query would wait as long again
         try:
             yield from part()
         except DatabaseError as fault:
-            cure = "See what Postgres's log says of it, and run this again."
-            yield error(subject, f"Postgres does not say: {named(fault)}", cure)
+            cure = "See Postgres's log, and run this again."
+            yield error(subject, f"Postgres did not answer: {named(fault)}", cure)

@@ -1,4 +1,4 @@
-"""The variables: which are set, what is wrong with one that loads, and a name that was meant to be another."""
+"""Examines the variables: which are set, values that load and are still wrong, and misspelt names."""
 
 import platform
 import re
@@ -12,7 +12,7 @@ from django.core import checks
 
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# Those of .env.example, in its order; a test holds the two together.
+# Those of .env.example, in its order; a test compares the two.
 VARIABLES = (
     "SECRET_KEY",
     "DEBUG",
@@ -56,11 +56,11 @@ VARIABLES = (
     "LOG_LEVEL",
 )
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-# A redirect within a second is promised.
+# Customers are promised a redirect within a second.
 LONGEST_LEAD_WAIT_MS = 1000
-# Django's own measures, of security.W009.
+# The limits of Django's own check security.W009.
 SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 5
-# How alike two names are, from 0 to 1, when one is taken for the other misspelt.
+# From this similarity on, from 0 to 1, a name is taken for a misspelling of the other.
 ALIKE = 0.85
 
 
@@ -79,21 +79,21 @@ def _misspelt(environment: Mapping[str, str], given: list[str]) -> Iterator[Find
     missing = [name for name in VARIABLES if name not in given]
     for name in environment:
         if name not in VARIABLES and (meant := get_close_matches(name, missing, n=1, cutoff=ALIKE)):
-            yield warning("environment", f"{name} is read by nobody; {meant[0]} is not set", f"Call it {meant[0]}.")
+            yield warning("environment", f"Folio has no {name}, and {meant[0]} is not set", f"Call it {meant[0]}.")
 
 
 def _values() -> Iterator[Finding]:
     hosts = [host for host in settings.ALLOWED_HOSTS if host not in LOCAL_HOSTS]
     if settings.DEBUG:
         if hosts:
-            yield error("environment", f"DEBUG is on for {hosts[0]}: faults show code", "Set DEBUG=false.")
+            yield error("environment", f"DEBUG is on for {hosts[0]}: error pages show code", "Set DEBUG=false.")
         else:
             yield ok("environment", "DEBUG is on: development, on this machine")
     elif not hosts:
         found = "ALLOWED_HOSTS has no public name: every customer gets a 400"
         yield error("environment", found, "Set ALLOWED_HOSTS to the names of the site, such as quotes.example.com.")
     if "*" in hosts:
-        found = "ALLOWED_HOSTS is *: any name is answered to, and links can be made to lead elsewhere"
+        found = "ALLOWED_HOSTS is *: the site answers to any name, so an attacker can make its links lead elsewhere"
         yield warning("environment", found, "Set ALLOWED_HOSTS to the names of the site.")
     if settings.BUSINESS_NAME == "Folio" and not settings.DEBUG:
         found = "BUSINESS_NAME is not set: customers read Folio"
@@ -124,7 +124,7 @@ def _keys() -> Iterator[Finding]:
 def _projects() -> Iterator[Finding]:
     if settings.SUPABASE_URL and not re.fullmatch(r"https://[\w.-]+(:\d+)?/?", settings.SUPABASE_URL):
         cure = "Set it to https://PROJECT.supabase.co (Supabase: Project settings, API)."
-        yield error("environment", "SUPABASE_URL is no address of a project", cure)
+        yield error("environment", "SUPABASE_URL is not the address of a project", cure)
         return
     of_the_api = re.fullmatch(r"([a-z0-9]+)\.supabase\.co", urlsplit(settings.SUPABASE_URL).hostname or "")
     connection = settings.DATABASES["default"]
@@ -138,18 +138,20 @@ def _projects() -> Iterator[Finding]:
 
 
 def _djangos_own() -> Iterator[Finding]:
-    """Run Django's own checks, but for those that ask the database. Ours have no tag: they are examined elsewhere."""
+    """Run Django's own checks, except those that query the database.
+
+    Folio's own checks have no tag and do not run here: other parts of the examination cover them.
+    """
     is_deployed = not settings.DEBUG
     tags = set(checks.registry.registry.tags_available(is_deployed)) - {checks.Tags.database}
-    messages = checks.run_checks(tags=sorted(tags), include_deployment_checks=is_deployed)
-    telling = [
+    messages = [
         message
-        for message in messages
+        for message in checks.run_checks(tags=sorted(tags), include_deployment_checks=is_deployed)
         if message.level >= checks.WARNING and message.id != "security.W009" and not message.is_silenced()
     ]
-    for message in telling:
-        make = error if message.level >= checks.ERROR else warning
-        cure = message.hint or f"Django's documentation of system checks has {message.id}."
-        yield make("settings", f"{' '.join(message.msg.split())} ({message.id})", " ".join(str(cure).split()))
-    if not telling:
+    for message in messages:
+        finding = error if message.level >= checks.ERROR else warning
+        cure = message.hint or f"See {message.id} in Django's documentation of system checks."
+        yield finding("settings", f"{' '.join(message.msg.split())} ({message.id})", " ".join(str(cure).split()))
+    if not messages:
         yield ok("settings", "Django's own checks find nothing")

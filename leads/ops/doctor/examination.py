@@ -1,4 +1,4 @@
-"""The whole examination: every subject in the order in which it is read, the database last, because it may be slow."""
+"""The whole examination: every subject in order, the database last because it may be slow."""
 
 import os
 import time
@@ -12,9 +12,10 @@ from leads.ops.doctor.finding import Finding, error
 
 
 def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Finding]:
-    """Yield what is so, one finding at a time, as it is found.
+    """Yield each finding as soon as it is made.
 
-    send_test_event: send one to Sentry, and a mail where mail is set up. mail_to: whom, instead of ADMINS.
+    send_test_event: whether to send one to Sentry, and a mail if mail is set up. mail_to: its recipient, or "" for
+    ADMINS.
     """
     subjects = {
         "environment": environment.examine(os.environ),
@@ -29,5 +30,5 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
         try:
             yield from findings
         except (DatabaseError, OSError) as fault:
-            # One subject that cannot be examined says nothing about the others.
-            yield error(subject, f"the examination ended early: {named(fault)}", "Run it again; it may be passing.")
+            # When one subject cannot be examined, the others still can.
+            yield error(subject, f"the examination ended early: {named(fault)}", "Run it again; it may be temporary.")

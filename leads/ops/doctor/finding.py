@@ -1,6 +1,6 @@
-"""What the doctor says of one thing, and how it is written. Plain Python, needed also when the settings do not load.
+"""One finding of the doctor, and how it is printed. Plain Python, because it must work without the settings.
 
-error: customers, staff, leads or secrets suffer now. warning: they will, or may. ok: nothing to do.
+error: it harms customers, staff, leads or secrets now. warning: it will or may harm them. ok: nothing to do.
 """
 
 import json
@@ -18,7 +18,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """subject: a word; found: what is so; cure: what to do about it, "" when it is well. Neither secret nor person."""
+    """One line of the report, without secrets or personal data.
+
+    subject: one or two words; found: the state that was found; cure: what to do about it, "" when there is nothing.
+    """
 
     level: Level
     subject: str

@@ -1,4 +1,4 @@
-"""Whether the tables are those of this release."""
+"""Examines whether all migrations of this release are applied."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How people hear of a fault, and of a lead: Sentry, mail, alerts. Something is sent only on request."""
+"""Examines how people learn of faults and of leads: Sentry, mail, alerts. It sends something only on request."""
 
 import smtplib
 import time
@@ -26,21 +26,21 @@ def examine(*, send: bool, mail_to: str) -> Iterator[Finding]:
 
 
 def alerts() -> Iterator[Finding]:
-    """Say how the telling of new leads goes. It asks the database."""
+    """Yield whether alerts of new leads are delivered. It queries the database."""
     try:
-        found = queue()
+        waiting = queue()
     except ProgrammingError:
-        return  # no such tables yet, as the migrations say
-    if not found.recipients:
-        how = "ALERT_EMAILS, or `Notices on this device` in the inbox, changes that"
-        yield ok("alerts", f"nobody is told of a new lead who does not look: {how}")
+        return  # the tables are missing, which the migrations' finding says
+    if not waiting.recipients:
+        how = "set ALERT_EMAILS, or press `Notices on this device` in the inbox"
+        yield ok("alerts", f"nobody is told of new leads: {how}")
         return
-    last = f"{timezone.localtime(found.told_at):%Y-%m-%d %H:%M}" if found.told_at else "never"
-    state = f"recipients: {found.recipients}, behind: {found.behind}; last delivery: {last}"
-    if found.failing:
-        cure = "Check EMAIL_HOST and its login, and that the host may reach https://; docs/alerts.md has the answers."
-        yield warning("alerts", f"{state}; in vain to {found.failing}: {found.fault}", cure)
-    elif found.oldest_at and timezone.now() - found.oldest_at > LATE:
+    last = f"{timezone.localtime(waiting.told_at):%Y-%m-%d %H:%M}" if waiting.told_at else "never"
+    state = f"recipients: {waiting.recipients}, behind: {waiting.behind}; last delivery: {last}"
+    if waiting.failing:
+        cure = "Check EMAIL_HOST and its login, and that the host may reach https://; docs/alerts.md lists the faults."
+        yield warning("alerts", f"{state}; in vain to {waiting.failing}: {waiting.fault}", cure)
+    elif waiting.oldest_at and timezone.now() - waiting.oldest_at > LATE:
         cure = "Restart the site, whose processes send them; `python manage.py send_alerts` sends them now."
         yield warning("alerts", f"{state}; the oldest has waited for hours", cure)
     else:
@@ -56,14 +56,14 @@ def _sentry(*, send: bool) -> Finding:
     if not send:
         return ok("sentry", "set up; --send-test-event tries it")
     lost: list[str] = []
-    client.transport.on_dropped_event = lost.append  # type: ignore[attr-defined]  # the SDK keeps refusals to itself
+    client.transport.on_dropped_event = lost.append  # type: ignore[attr-defined]  # nothing else reports refusals
     event = sentry_sdk.capture_message(TEST)
     started = time.monotonic()
     sentry_sdk.flush(timeout=PATIENCE_S)
     if time.monotonic() - started >= PATIENCE_S:
         lost.append(f"no answer within {PATIENCE_S} s")
     if event is None or lost:
-        why = ", ".join(lost) or "withheld on the way out"
+        why = ", ".join(lost) or "dropped before it was sent"
         cure = "Copy SENTRY_DSN from Sentry (Project settings, Client keys), and let the host reach it."
         return error("sentry", f"the test event did not arrive: {why}", cure)
     return ok("sentry", f"took the test event {event}")
@@ -72,7 +72,7 @@ def _sentry(*, send: bool) -> Finding:
 def _mail(*, send: bool, to: list[str]) -> Iterator[Finding]:
     is_set_up = mail_is_set_up()
     if not is_set_up or not to:
-        yield ok("mail", "the site sends none" if not is_set_up else "set up; nobody to send it to: --email ADDRESS")
+        yield ok("mail", "the site sends none" if not is_set_up else "set up; to try it, add --email ADDRESS")
     elif not send:
         yield ok("mail", "set up; --send-test-event tries it")
     else:
@@ -82,4 +82,4 @@ def _mail(*, send: bool, to: list[str]) -> Iterator[Finding]:
             found = f"the test mail was not sent: {type(fault).__name__}"
             yield error("mail", found, f"Check EMAIL_HOST, EMAIL_PORT and its login: {settings.EMAIL_HOST}.")
         else:
-            yield ok("mail", f"the test mail was taken for {len(to)} addresses")
+            yield ok("mail", f"the test mail was accepted for {len(to)} addresses")

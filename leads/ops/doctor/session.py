@@ -1,4 +1,4 @@
-"""What holds on a connection of ours: TLS, role, time zone, limits of time and number, and the server's clock."""
+"""Examines the open connection: TLS, role, time zone, timeouts, how many there can be, and the server's clock."""
 
 import runpy
 import time
@@ -11,9 +11,9 @@ from django.db import connection
 from leads.ops.doctor import clock
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# They give a connection back whose client is gone. The site's own waits end after 5 s; a migration may take longer.
+# They free a connection whose client is gone. The site's own waits end after 5 s; a migration may take longer.
 TIMEOUTS = {"statement_timeout": "30s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s"}
-# What Supabase's smallest plans give a session pooler; its true size is not to be seen from here.
+# The size of a session pooler on Supabase's smallest plans. The real size cannot be queried.
 SESSION_POOL = 15
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -40,11 +40,14 @@ WHERE me.rolname = current_user AND here.datname = current_database()
 
 
 class Facts(NamedTuple):
-    """timeouts: as in TIMEOUTS; room: how many connections of ours there can be; now: the server's unix time."""
+    """The answer to FACTS.
+
+    timeouts: in the order of TIMEOUTS; room: how many connections the site can have; now: the server's unix time.
+    """
 
     role: str
     is_superuser: bool
-    owns_leads: bool | None  # None: there is no such table
+    owns_leads: bool | None  # None when there is no such table
     time_zone: str
     timeouts: list[str]
     room: int
@@ -63,14 +66,14 @@ def examine() -> Iterator[Finding]:
     is_encrypted = psycopg.pgconn.ssl_in_use
     yield transport(is_encrypted=is_encrypted, is_verified=sslmode == "verify-full", is_local=is_local)
     yield _role(facts, is_local=is_local)
-    yield ok("time zone", f"{facts.time_zone}; any will do, since moments travel with their offset")
+    yield ok("time zone", f"{facts.time_zone}; any will do, because times carry their offset")
     yield _timeouts(facts)
     yield _head_room(facts.room)
     yield clock.beside_postgres((asked_at + answered_at) / 2 - facts.now)
 
 
 def transport(*, is_encrypted: bool, is_verified: bool, is_local: bool) -> Finding:
-    """is_verified: whether the server has to prove that it is the one."""
+    """Return how safe the connection is. is_verified: whether the server's certificate is checked."""
     if is_encrypted and is_verified:
         return ok("tls", "encrypted, and the server's certificate is checked (verify-full)")
     if is_local:
@@ -78,13 +81,13 @@ def transport(*, is_encrypted: bool, is_verified: bool, is_local: bool) -> Findi
     cure = "Download the certificate (Supabase: Database, SSL configuration) and set DATABASE_CA to its path."
     if is_encrypted:
         return warning("tls", "encrypted, but anybody could pose as the server", cure)
-    return error("tls", "names, phones and the password cross the network in the clear", cure)
+    return error("tls", "names, phones and the password cross the network unencrypted", cure)
 
 
 def _role(facts: Facts, *, is_local: bool) -> Finding:
     if facts.is_superuser and not is_local:
         cure = "Connect as a role that owns the tables and no more: CREATE ROLE ... LOGIN; ALTER TABLE ... OWNER TO ..."
-        return warning("role", f"{facts.role} is a superuser: who gets in through the site has the whole server", cure)
+        return warning("role", f"{facts.role} is a superuser: a break-in at the site opens the whole server", cure)
     kind = "a superuser of this machine's own Postgres" if facts.is_superuser else "no superuser"
     return ok("role", f"{facts.role}, {kind}{', and not the owner of the tables' if facts.owns_leads is False else ''}")
 
@@ -106,7 +109,7 @@ def _head_room(room: int) -> Finding:
     except ValueError:
         return error("connections", "gunicorn cannot read its settings", "WEB_CONCURRENCY and WEB_THREADS are numbers.")
     most = workers * (threads + 1) + 1
-    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 courier) + 1 clerk"
+    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 relay) + 1 for alerts"
     if most > room:
         cure = "Lower WEB_CONCURRENCY or WEB_THREADS, raise the limit, or use the transaction pooler (port 6543)."
         return warning("connections", f"{found}; Postgres has room for {max(0, room)}", cure)

@@ -1,4 +1,4 @@
-"""What customers are sold and where they land: the price book, its tax, the WhatsApp number."""
+"""Examines the price book, its tax, and the WhatsApp number that customers are sent to."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -22,7 +22,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _price_book(book: PriceBook) -> Finding:
-    # A book that the lint finds fault with stops the start, so this one has none.
+    # A book with findings of the lint stops the start, so this one has none.
     found = f"{book.name} {book.version}, quotes hold {book.validity_days} days"
     if settings.PRICE_BOOK.parent == settings.BASE_DIR / "quoter" / "books" and not settings.DEBUG:
         cure = "Write your own (docs/price-book.md) and set PRICE_BOOK to its path."
@@ -36,7 +36,7 @@ def _tax(book: PriceBook, *, today: date) -> Finding:
     add = "Add the tax that follows to the price book: [[taxes]] with its name, rate and from."
     if tax.start > today:
         return error(
-            "tax", f"{found} begins only on {tax.start}, and is charged already", "Correct the date or add one."
+            "tax", f"{found} begins only on {tax.start}, and is charged already", "Correct its date, or add a tax."
         )
     if tax.end is None or _follows(book, tax):
         return ok("tax", found)
@@ -54,7 +54,7 @@ def _follows(book: PriceBook, tax: Tax) -> bool:
 def _whatsapp_number(number: str) -> Finding:
     if phones.is_valid(number):
         return ok("whatsapp", f"{phones.readable(number)} ({phones.region_of(number)})")
-    found = f"WHATSAPP_NUMBER, {number}, is nobody's: no customer reaches a chat"
+    found = f"WHATSAPP_NUMBER, {number}, does not exist, so no customer reaches a chat"
     cure = (
         "Set WHATSAPP_NUMBER to the business's, country code first; Mexico's is 52 and ten digits, without the old 1."
     )

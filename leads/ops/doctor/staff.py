@@ -1,4 +1,4 @@
-"""Whether anybody can log in, and the groups that say who may do what."""
+"""Examines whether anybody can log in, and whether the staff's groups exist."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,11 @@ def examine() -> Iterator[Finding]:
         groups = set(Group.objects.values_list("name", flat=True))
         logins = User.objects.filter(is_active=True, is_staff=True).count()
     except ProgrammingError:
-        return  # no such tables yet, as the migrations say
+        return  # the tables are missing, which the migrations' finding says
     if missing := [role for role in ROLES if role not in groups]:
         found = f"there is no group {', '.join(missing)}"
         yield warning("staff", found, "Run `python manage.py ensure_roles` (the Procfile's release step).")
     if not logins:
         yield warning("staff", "nobody can log in to the admin", "Run `python manage.py createsuperuser`.")
     elif not missing:
-        yield ok("staff", f"the groups are there; logins: {logins}")
+        yield ok("staff", f"the groups exist; logins: {logins}")

@@ -1,4 +1,4 @@
-"""Whether `leads` takes a row: a real one, written as the courier does, and undone. A SELECT would not tell."""
+"""Examines whether `leads` takes a row: writes one as the relay does, and rolls back. A SELECT would not show it."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from leads.delivery.upsert import upsert
 from leads.errors import named
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# It could be a lead, and is never kept.
+# A row as a lead has it; it is never kept.
 ROW = {"folio": "doctor", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}
 
 MIGRATE = "Run `python manage.py migrate`"
@@ -23,12 +23,12 @@ FROM pg_settings WHERE name = 'default_transaction_read_only'
 
 # By SQLSTATE: the cause and its cure.
 CAUSES = {
-    "42501": ("this role may not write to leads", "Give it the rights that are named above."),
+    "42501": ("this role may not write to leads", "Grant it the rights that are named above."),
     "42P01": (
         "there is no table leads",
-        f"{MIGRATE}; where that finds nothing to do, restore the table from a backup.",
+        f"{MIGRATE}; if that finds nothing to do, restore the table from a backup.",
     ),
-    "42703": ("a column of leads is missing", f"{MIGRATE}; where that finds nothing to do, somebody dropped it."),
+    "42703": ("a column of leads is missing", f"{MIGRATE}; if that finds nothing to do, somebody dropped it."),
     "23505": (
         "the sequence of ids gives one that is taken, as after a restore",
         "SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT max(id) FROM leads));",
@@ -42,20 +42,20 @@ def examine() -> Iterator[Finding]:
     except DatabaseError as fault:
         yield _explained(fault)
     else:
-        yield ok("writable", "leads took a row, which was undone")
+        yield ok("writable", "leads took a row, which was rolled back")
 
 
 def _explained(fault: DatabaseError) -> Finding:
     state = getattr(fault.__cause__, "sqlstate", None) or ""
     if classify(fault) is Fault.TIMEOUT or state in ("57014", "55P03"):
-        cure = "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE state <> 'idle'; then end that one."
+        cure = "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE state <> 'idle'; then end that session."
         return error("writable", "leads does not take a row in time: it is locked, or a trigger is slow", cure)
     if classify(fault) is Fault.DATA:
-        cure = "Look at the table's constraints and triggers: those that are not Folio's may refuse leads."
+        cure = "Look at the table's constraints and triggers: any that are not Folio's may refuse leads."
         return warning("writable", f"a rule of leads refuses an empty row ({named(fault)})", cure)
     if state == "25006":
         return error("writable", *_read_only())
-    unknown = (f"leads takes no row: {named(fault)}", "See what Postgres's log says of it.")
+    unknown = (f"leads takes no row: {named(fault)}", "See Postgres's log.")
     return error("writable", *CAUSES.get(state, unknown))
 
 

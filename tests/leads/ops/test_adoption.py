@@ -1,4 +1,4 @@
-"""A project that has a table `leads` already: Folio moves in, and not a byte of theirs is another."""
+"""A database that has a table `leads` already: Folio adopts it without changing a byte of its values."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.support.live import Postgres
 from tests.support.supabase import database, django_on, server
 
 LIST = "/admin/leads/lead/"
-TOLD = "what migrate says to run"
+AS_PRINTED = "the statement that migrate prints"
 
 PLAYBOOK = """
 CREATE TABLE leads (
@@ -60,8 +60,8 @@ CREATE INDEX leads_by_name ON leads (name);
 SUPABASE_S_OWN_WAY = """
 CREATE TYPE lead_status AS ENUM ('new', 'contacted', 'lost');
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at = clock_timestamp(); RETURN NEW; END';
-CREATE TABLE told (about text);
-CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO told VALUES (NEW.name); RETURN NEW; END';
+CREATE TABLE sent (about text);
+CREATE FUNCTION send() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO sent VALUES (NEW.name); RETURN NEW; END';
 CREATE TABLE leads (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, phone text, quote_data jsonb DEFAULT '{}',
     status lead_status DEFAULT 'new', visitor_id text, created_at timestamptz DEFAULT now(),
@@ -72,9 +72,9 @@ INSERT INTO leads (name, phone, quote_data, status, email, "Odd name", tags, not
     ('Ana', '1', '{"folio": "260301-0000-0000-0"}', 'new', 'ana@example.com', 1.250, '{a,b}', 'call'),
     ('Beto', '2', '{"total": "abc"}', 'lost', NULL, NULL, NULL, NULL);
 CREATE TRIGGER touch BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
-CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION tell();
-CREATE TRIGGER resting BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
-ALTER TABLE leads DISABLE TRIGGER resting, ENABLE ALWAYS TRIGGER touch, ENABLE ROW LEVEL SECURITY;
+CREATE TRIGGER send AFTER INSERT OR UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION send();
+CREATE TRIGGER disabled BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TABLE leads DISABLE TRIGGER disabled, ENABLE ALWAYS TRIGGER touch, ENABLE ROW LEVEL SECURITY;
 CREATE POLICY anybody ON leads FOR INSERT TO anon WITH CHECK (true);
 CREATE VIEW waiting AS SELECT id, name, created_at FROM leads WHERE status = 'new';
 CREATE TABLE calls (lead_id uuid REFERENCES leads ON DELETE CASCADE);
@@ -116,7 +116,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def others_migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
-    """A database with the tables of all apps but ours; only ever copied."""
+    """A database with the tables of all apps but `leads`. It is only copied, never changed."""
     with database(postgres, name="without_leads") as name, django_db_blocker.unblock():
         with django_on(postgres, name):
             for app in ("auth", "admin", "sessions", "account", "mfa", "staff"):
@@ -126,14 +126,14 @@ def others_migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]
 
 @pytest.fixture
 def shop(postgres: Postgres, others_migrated: str, django_db_blocker: Any) -> Iterator[str]:
-    """A copy of it, which Django's connection leads to as its owner."""
+    """A copy of `others_migrated`, to which Django connects as the owner."""
     with database(postgres, template=others_migrated) as name, django_db_blocker.unblock(), django_on(postgres, name):
         yield name
 
 
 @pytest.fixture(params=TABLES.values(), ids=TABLES)
-def theirs(request: Any, shop: str) -> str:
-    """The database with one of the tables in it."""
+def existing(request: Any, shop: str) -> str:
+    """The database with one of the existing tables."""
     sql(request.param)
     return shop
 
@@ -158,7 +158,7 @@ def columns() -> list[str]:
 
 
 def every_byte(names: list[str]) -> bytes:
-    """Return columns of every row as Postgres itself sends them."""
+    """Return the named columns of every row, in Postgres's own binary format."""
     connection.ensure_connection()
     with connection.connection.cursor() as cursor:
         query = f"COPY (SELECT {', '.join(names)} FROM leads ORDER BY id) TO STDOUT (FORMAT binary)"
@@ -171,7 +171,7 @@ def folios() -> list[Any]:
 
 
 def everything() -> list[list[tuple[Any, ...]]]:
-    """Return what the catalog says of all tables and of all that hangs on leads."""
+    """Return the catalog's rows on all tables, columns and constraints, and the applied migrations."""
     return [
         sql("SELECT oid, relname FROM pg_class ORDER BY 1"),
         sql("SELECT attname, atttypid, atttypmod, attnotnull, atthasdef FROM pg_attribute ORDER BY attrelid, attnum"),
@@ -180,10 +180,10 @@ def everything() -> list[list[tuple[Any, ...]]]:
     ]
 
 
-# --- What is adopted -------------------------------------------------------------------------------------------------
+# --- Tables that are adopted -----------------------------------------------------------------------------------------
 
 
-def test_not_a_byte_of_theirs_changes_and_every_lead_has_a_folio(theirs):
+def test_no_byte_of_an_existing_value_changes_and_every_lead_gets_a_folio(existing):
     original = [name for name in columns() if name != "folio"]
     before, rows = every_byte(original), sql("SELECT count(*) FROM leads")
     migrate()
@@ -196,7 +196,7 @@ def test_not_a_byte_of_theirs_changes_and_every_lead_has_a_folio(theirs):
     assert every_byte(columns()) == whole
 
 
-def test_a_checkout_arrives_and_the_staff_work_with_it(theirs):
+def test_a_checkout_arrives_in_an_adopted_table_and_staff_can_work_with_it(existing):
     migrate()
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id="a-visitor-with-a-long-name"))
@@ -222,7 +222,7 @@ def test_a_checkout_arrives_and_the_staff_work_with_it(theirs):
     assert LeadEvent.objects.get(kind="contacted").lead == lead
 
 
-def test_a_lead_of_before_is_found_by_its_folio_and_has_no_page_for_customers(shop):
+def test_an_existing_lead_is_found_by_its_folio_and_has_no_page_for_customers(shop):
     sql(PLAYBOOK)
     migrate()
     client = Client()
@@ -232,7 +232,7 @@ def test_a_lead_of_before_is_found_by_its_folio_and_has_no_page_for_customers(sh
     assert client.get(f"/q/{folios()[1]}/").status_code == 404
 
 
-def test_their_programs_go_on_writing_as_before(shop):
+def test_other_programs_can_write_as_before(shop):
     sql(PLAYBOOK)
     migrate()
     sql("INSERT INTO leads (name, phone, quote_data, status) VALUES ('Cruz', '3', '{\"folio\": \"COT-9\"}', 'lost')")
@@ -245,14 +245,13 @@ def test_their_programs_go_on_writing_as_before(shop):
 def test_a_folio_is_the_quote_s_own_unless_an_older_lead_has_it(shop, settings):
     settings.TIME_ZONE = "America/Ciudad_Juarez"
     sql(PLAYBOOK)
-    said = migrate()
-    assert "Folios: 1 taken from quote_data, 3 new." in said
+    assert "Folios: 1 taken from quote_data, 3 new." in migrate()
     own, *minted = folios()
     assert own == "COT-0001"
     assert [folio.parse(each)[:6] for each in minted] == ["260302", "260303", "260304"]
 
 
-def test_a_folio_that_is_minted_twice_is_minted_again(shop, monkeypatch):
+def test_a_new_folio_that_is_already_used_is_replaced_by_another(shop, monkeypatch):
     sql(PLAYBOOK.replace("2026-03-02", "2026-03-04").replace("2026-03-03", "2026-03-04"))
     numbers = (number // 3 for number in count())
     monkeypatch.setattr(adoption.secrets, "randbits", lambda bits: next(numbers))
@@ -260,24 +259,24 @@ def test_a_folio_that_is_minted_twice_is_minted_again(shop, monkeypatch):
     assert len(set(folios())) == 4
 
 
-def test_what_their_triggers_would_do_to_an_update_is_not_done(shop):
+def test_the_table_s_own_triggers_do_not_run_while_folios_are_filled_in(shop):
     sql(SUPABASE_S_OWN_WAY)
     states = "SELECT tgname, tgenabled::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
     before = sql(states)
     migrate()
-    assert sql("SELECT * FROM told") == []
-    assert sql(states) == before == [("resting", "D"), ("tell", "O"), ("touch", "A")]
+    assert sql("SELECT * FROM sent") == []
+    assert sql(states) == before == [("disabled", "D"), ("send", "O"), ("touch", "A")]
 
 
-def test_it_says_what_it_did(shop, capsys):
+def test_migrate_prints_what_it_did_to_the_table(shop, capsys):
     sql(IN_CAPITALS)
     migrate()
-    said = capsys.readouterr().out
-    assert "leads was there before: its 2 rows stay as they are." in said
-    assert "Added: folio, submitted_at, contacted_at, contacted_by, notes, indexes." in said
-    assert "status of a new row is 'new' unless given; it was 'NEW'::text." in said
-    assert re.search(r"not listed as waiting: 1 '(NEW|Won)', 1 '(NEW|Won)'\.", said)
-    assert "created_at of a new row is now() unless given." in said
+    printed = capsys.readouterr().out
+    assert "leads exists already: its 2 rows stay as they are." in printed
+    assert "Added: folio, submitted_at, contacted_at, contacted_by, notes, indexes." in printed
+    assert "status of a new row is 'new' unless given; it was 'NEW'::text." in printed
+    assert re.search(r"not listed as waiting: 1 '(NEW|Won)', 1 '(NEW|Won)'\.", printed)
+    assert "created_at of a new row is now() unless given." in printed
 
 
 def test_a_timestamp_without_zone_is_read_in_the_zone_it_is_written_in(shop):
@@ -292,29 +291,29 @@ def test_a_timestamp_without_zone_is_read_in_the_zone_it_is_written_in(shop):
     assert Lead.objects.filter(created_at__lte=timezone.now()).count() == 2
 
 
-def test_a_migrate_that_was_ended_goes_on_where_it_was(shop, monkeypatch):
+def test_a_migrate_that_was_interrupted_goes_on_where_it_stopped(shop, monkeypatch):
     sql(EMPTY)
     sql("INSERT INTO leads (name, phone, quote_data) SELECT 'Ana', '1', '{}' FROM generate_series(1, 10)")
     monkeypatch.setattr(adoption, "BATCH", 4)
     assigned, calls = adoption._assigned, count()
 
-    def ended(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any) -> Any:
         if next(calls):
             raise KeyboardInterrupt
         return assigned(*arguments)
 
-    monkeypatch.setattr(adoption, "_assigned", ended)
+    monkeypatch.setattr(adoption, "_assigned", interrupted)
     with suppress(KeyboardInterrupt):
         migrate()
-    begun = folios()
-    assert [bool(each) for each in begun] == [True] * 4 + [False] * 6
+    first_batch = folios()
+    assert [bool(each) for each in first_batch] == [True] * 4 + [False] * 6
     monkeypatch.setattr(adoption, "_assigned", assigned)
     migrate()
-    assert folios()[:4] == begun[:4]
+    assert folios()[:4] == first_batch[:4]
     assert all(folios())
 
 
-def test_leads_are_not_dropped_by_undoing_the_migration(shop):
+def test_undoing_the_migration_is_refused_while_there_are_leads(shop):
     sql(PLAYBOOK)
     migrate()
     with pytest.raises(CommandError, match="leads has rows"):
@@ -322,7 +321,7 @@ def test_leads_are_not_dropped_by_undoing_the_migration(shop):
     assert len(folios()) == 4
 
 
-def test_a_table_of_folio_s_own_is_made_where_there_is_none(shop):
+def test_folio_makes_its_own_table_when_there_is_none(shop):
     migrate()
     store(lead_record(an_issued_quote(), a_contact()))
     assert Lead.objects.get().name == NAME
@@ -333,27 +332,31 @@ def test_a_table_of_folio_s_own_is_made_where_there_is_none(shop):
     migrate()
 
 
-# --- What is not -----------------------------------------------------------------------------------------------------
+# --- Tables that are refused -----------------------------------------------------------------------------------------
 
 
 REFUSED = [
     ("ALTER TABLE leads DROP quote_data, DROP visitor_id", "It has no quote_data, visitor_id", None),
-    ("ALTER TABLE leads RENAME TO people; CREATE VIEW leads AS TABLE people", "leads is no plain table", None),
-    ("ALTER TABLE leads ALTER quote_data TYPE text", "quote_data is text; Folio reads and writes jsonb or json", TOLD),
-    ("ALTER TABLE leads ALTER visitor_id TYPE uuid USING NULL", "visitor_id is uuid", TOLD),
+    ("ALTER TABLE leads RENAME TO people; CREATE VIEW leads AS TABLE people", "leads is not an ordinary", None),
+    (
+        "ALTER TABLE leads ALTER quote_data TYPE text",
+        "quote_data is text; Folio reads and writes jsonb or json",
+        AS_PRINTED,
+    ),
+    ("ALTER TABLE leads ALTER visitor_id TYPE uuid USING NULL", "visitor_id is uuid", AS_PRINTED),
     (
         "ALTER TABLE leads ADD email text NOT NULL DEFAULT ''; ALTER TABLE leads ALTER email DROP DEFAULT",
-        "email must",
-        TOLD,
+        "email is required",
+        AS_PRINTED,
     ),
-    ("ALTER TABLE leads DROP CONSTRAINT leads_pkey", "id is not its primary key", TOLD),
-    ("DROP SEQUENCE leads_id_seq CASCADE", "id has no default", TOLD),
-    ("ALTER TABLE leads ADD contacted_by text", "contacted_by is text", TOLD),
+    ("ALTER TABLE leads DROP CONSTRAINT leads_pkey", "id is not its primary key", AS_PRINTED),
+    ("DROP SEQUENCE leads_id_seq CASCADE", "id has no default", AS_PRINTED),
+    ("ALTER TABLE leads ADD contacted_by text", "contacted_by is text", AS_PRINTED),
     (
         "CREATE TYPE state AS ENUM ('new', 'done'); ALTER TABLE leads ALTER status DROP DEFAULT; "
         "ALTER TABLE leads ALTER status TYPE state USING 'new'",
-        "status cannot be contacted",
-        TOLD,
+        "status has no value contacted",
+        AS_PRINTED,
     ),
     (
         "ALTER TABLE leads ALTER created_at DROP NOT NULL; UPDATE leads SET created_at = NULL WHERE id = 1",
@@ -380,7 +383,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "because", "cure"), REFUSED, ids=[because for _, because, _ in REFUSED])
-def test_what_cannot_be_adopted_stops_migrate_and_is_not_touched(shop, change, because, cure):
+def test_a_table_that_cannot_be_adopted_stops_migrate_and_is_not_touched(shop, change, because, cure):
     sql(PLAYBOOK)
     sql(change)
     before = everything()
@@ -390,13 +393,13 @@ def test_what_cannot_be_adopted_stops_migrate_and_is_not_touched(shop, change, b
     assert everything() == before
 
     if cure:
-        told = str(stopped.value).splitlines()[-1].partition(": ")[2]
-        sql(told if cure is TOLD else cure)
+        printed = str(stopped.value).splitlines()[-1].partition(": ")[2]
+        sql(printed if cure is AS_PRINTED else cure)
         migrate()
         assert all(folios())
 
 
-def test_a_table_of_another_role_s_is_not_touched(postgres, shop):
+def test_a_table_that_belongs_to_another_role_is_not_touched(postgres, shop):
     sql(PLAYBOOK)
     with psycopg.connect(postgres.url, dbname=shop, autocommit=True) as admin:
         admin.execute("ALTER TABLE leads OWNER TO postgres")

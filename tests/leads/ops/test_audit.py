@@ -1,4 +1,4 @@
-"""Every stored quote priced again from its own prices: an amount that does not follow from them is found."""
+"""The audit prices every stored quote again from its own prices, and finds amounts that do not follow from them."""
 
 from copy import deepcopy
 from io import StringIO
@@ -21,7 +21,7 @@ TWO_LINES = [a_line(), a_line(measure={"kind": "solid_area", "area_m2": "40", "t
 
 
 def stored(*lines) -> dict:
-    """A quote as it is stored: 15,416.76 and 900.00 of fibre on the first line, taxed at 8 %."""
+    """Return a quote as it is stored: 15,416.76 and 900.00 of fibre on the first line, taxed at 8 %."""
     return quote_record(an_issued_quote(*lines), visitor_id="").quote_data
 
 
@@ -30,9 +30,9 @@ def a_lead(data: dict) -> Lead:
 
 
 def found_in(data: object) -> list[tuple[str, str, str]]:
-    found = audit.findings_in("F", data, zone=site.zone())
-    assert {finding.folio for finding in found} <= {"F"}
-    return [(finding.place, finding.found, finding.expected) for finding in found]
+    findings = audit.findings_in("F", data, zone=site.zone())
+    assert {finding.folio for finding in findings} <= {"F"}
+    return [(finding.place, finding.found, finding.expected) for finding in findings]
 
 
 def run(*arguments: str) -> str:
@@ -48,11 +48,11 @@ def run_and_fail(*arguments: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_what_was_given_out_follows_from_its_own_prices():
+def test_a_quote_as_it_was_given_has_no_finding():
     assert found_in(stored(*TWO_LINES)) == []
 
 
-def test_so_does_a_quote_of_another_book_whatever_the_shop_sells_now():
+def test_a_quote_of_another_book_than_the_shop_s_present_one_has_no_finding():
     lines: list[LineRequest] = [turf("20.5", extras=("infill",)), edging("10")]
     quote = priced(TURF, *lines)
     assert found_in(quote_record(token.issue(TURF, quote), visitor_id="").quote_data) == []
@@ -84,7 +84,7 @@ def test_an_altered_amount_is_found(change, expected):
     assert found_in(data) == [expected]
 
 
-def test_altered_prices_are_found_in_every_amount_that_they_reach():
+def test_altered_prices_are_found_in_every_amount_that_follows_from_them():
     data = stored(a_line(extras=[]))
     data["prices"]["products"][0]["prices"][0]["tiers"][0]["price"] = "1000.00"
     assert found_in(data) == [
@@ -104,7 +104,7 @@ def test_an_extra_that_is_listed_twice_is_found():
 
 
 @pytest.mark.parametrize(("data", "why"), [({}, "it lacks 'subtotal'"), ([], "TypeError"), (None, "TypeError")])
-def test_what_cannot_be_read_is_told_and_why(data, why):
+def test_a_quote_that_cannot_be_read_is_reported_with_the_reason(data, why):
     assert found_in(data) == [("", why, "")]
 
 
@@ -119,27 +119,27 @@ def test_what_cannot_be_read_is_told_and_why(data, why):
         (lambda data: data["lines"].clear(), "QuoteRefused: lines: Add at least one line."),
     ],
 )
-def test_what_cannot_be_priced_again_is_told_and_why(change, why):
+def test_a_quote_that_cannot_be_priced_again_is_reported_with_the_reason(change, why):
     data = stored()
     change(data)
-    ((place, told, _),) = found_in(data)
+    ((place, reason, _),) = found_in(data)
     assert place == ""
-    assert told.startswith(why)
+    assert reason.startswith(why)
 
 
 # --- The command ----------------------------------------------------------------------------------------------------
 
 
-def test_sound_quotes_are_one_line():
+def test_correct_quotes_are_reported_in_one_line():
     a_lead(stored())
     a_lead(stored(*TWO_LINES))
     assert run() == "2 quotes audited, 0 do not follow from their own prices\n"
 
 
-def test_each_fault_is_a_line_and_a_person_is_needed():
-    sound, altered, unreadable = stored(), stored(), {"folio": "OLD-1", "name": "Zoila"}
+def test_each_fault_is_one_line_and_the_command_fails():
+    correct, altered, unreadable = stored(), stored(), {"folio": "OLD-1", "name": "Zoila"}
     altered["total"], altered["subtotal"] = "1.00", "2.00"
-    for data in (sound, altered, unreadable):
+    for data in (correct, altered, unreadable):
         a_lead(data)
 
     assert sorted(run_and_fail()) == sorted(
@@ -152,13 +152,13 @@ def test_each_fault_is_a_line_and_a_person_is_needed():
     )
 
 
-def test_the_folio_told_is_that_of_the_row():
+def test_the_reported_folio_is_that_of_the_row():
     data = stored()
     Lead.objects.create(folio="THE-ROW", quote_data={**data, "total": "1.00"})
     assert run_and_fail()[0].startswith("THE-ROW: ")
 
 
-def test_quotes_of_before_a_day_can_be_left_out():
+def test_quotes_from_before_a_day_can_be_left_out():
     Lead.objects.create(folio="OLD-1", quote_data={}, created_at="2026-05-31T23:59:59-06:00")
     Lead.objects.create(folio="OLD-2", quote_data={}, created_at="2026-06-01T00:00:00-06:00")
     assert len(run_and_fail()) == 3
@@ -166,14 +166,14 @@ def test_quotes_of_before_a_day_can_be_left_out():
     assert run("--since", "2026-06-02").startswith("0 quotes audited")
 
 
-def test_a_page_takes_two_questions_and_prices_are_read_once(monkeypatch, django_assert_num_queries):
+def test_a_page_takes_two_queries_and_the_same_prices_are_parsed_once(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(paging, "PAGE", 2)
     for _ in range(5):
         a_lead(stored())
     audit._prices.cache_clear()
 
     with django_assert_num_queries(2 + 3 * 2):  # the first and last lead; for each page its end and its leads
-        found = list(audit.audit(Lead.objects.all(), zone=site.zone()))
+        audited = list(audit.audit(Lead.objects.all(), zone=site.zone()))
 
-    assert [page.quotes for page in found] == [2, 2, 1]
+    assert [page.quotes for page in audited] == [2, 2, 1]
     assert audit._prices.cache_info().misses == 1

@@ -1,4 +1,4 @@
-"""Leads to try the site with: realistic, marked, removable, and never a real person's."""
+"""Demo leads: realistic, marked, removable, and never a real person's."""
 
 from datetime import timedelta
 from io import StringIO
@@ -49,14 +49,14 @@ def test_demo_leads_are_like_real_ones():
     assert [page.findings for page in audit(Lead.objects.all(), zone=site.zone())] == [[]]
 
 
-def test_demo_phones_are_nobodys():
+def test_demo_phones_belong_to_nobody():
     run("--leads", "20")
     phones = Lead.objects.exclude(phone="").values_list("phone", flat=True)
     assert phones
     assert all(phone.startswith("+52000") for phone in phones)
 
 
-def test_demo_leads_go_with_their_events_and_no_other_lead_does():
+def test_removing_demo_leads_removes_their_events_and_no_other_lead():
     issued = an_issued_quote()
     store(lead_record(issued, a_contact()))
     run("--leads", "20")
@@ -67,6 +67,6 @@ def test_demo_leads_go_with_their_events_and_no_other_lead_does():
     assert not LeadEvent.objects.exists()
 
 
-def test_a_number_that_is_none_is_refused():
+def test_a_number_of_leads_below_one_is_refused():
     with pytest.raises(CommandError, match="from 1 up"):
         run("--leads", "0")

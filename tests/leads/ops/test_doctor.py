@@ -1,4 +1,4 @@
-"""`manage.py doctor` on real set-ups: one in order, and each of docs/doctor.md's table, broken as it happens."""
+"""`manage.py doctor` on real set-ups: one in order, and each broken one in the table of docs/doctor.md."""
 
 import json
 import re
@@ -54,7 +54,7 @@ Findings = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Shop:
-    """A set-up in order. environment: its variables; directory: where a test may put what it breaks."""
+    """A set-up in order. environment: its variables; directory: for the files that a test adds."""
 
     postgres: Postgres
     proxy: Proxy
@@ -71,7 +71,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """Closed to Supabase's roles; its tables belong to the site's, which has timeouts; a login, and the groups."""
+    """A Postgres in order: closed to Supabase's roles; the site's own role owns the tables and has timeouts."""
     with live.postgres() as server:
         server.query("CREATE ROLE anon")
         live.manage("migrate", environment=live.environment(server.url))
@@ -119,7 +119,7 @@ def doctor(environment: Mapping[str, str], *arguments: str) -> subprocess.Comple
 
 
 def examined(environment: Mapping[str, str], *arguments: str) -> tuple[int, Findings]:
-    """Return the doctor's exit status and what it found."""
+    """Return the doctor's exit status and its findings."""
     done = doctor(environment, "--json", *arguments)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)["findings"]
@@ -163,11 +163,11 @@ def sql(*statements: str, undo: str) -> Breaking:
 
 def with_url(breaking: Breaking, **parts: str) -> Breaking:
     @contextmanager
-    def led_elsewhere(shop: Shop) -> Iterator[dict[str, str]]:
+    def with_another_url(shop: Shop) -> Iterator[dict[str, str]]:
         with breaking(shop) as changes:
             yield {**changes, "DATABASE_URL": shop.url(**parts)}
 
-    return led_elsewhere
+    return with_another_url
 
 
 def book(old: str, new: str) -> Breaking:
@@ -182,7 +182,7 @@ def book(old: str, new: str) -> Breaking:
 
 
 def overlaid(text: str) -> Breaking:
-    """Change what no variable reaches. text: of a module; {here} is an empty directory."""
+    """Change settings that have no variable. text: Python that follows the settings; {here}: an empty directory."""
 
     @contextmanager
     def changed(shop: Shop) -> Iterator[dict[str, str]]:
@@ -255,7 +255,7 @@ CLERK = [
 ]
 TODAY = timezone.localdate()
 
-# These leave each other to be seen: all are broken at once.
+# These do not hide each other, so all are broken at once.
 TOGETHER: dict[str, Breaking] = {
     "no public host name": variables(ALLOWED_HOSTS=""),
     "a short SECRET_KEY": variables(SECRET_KEY="guess me!"),
@@ -268,10 +268,10 @@ TOGETHER: dict[str, Breaking] = {
     "nobody hears of faults": variables(SENTRY_DSN=""),
     "an outbox that a restart loses": variables(OUTBOX_SPARE_DIR="/dev/shm/folio/outbox"),
     "a lead that Postgres refused": quarantined_lead,
-    "a lead that waits for an hour": old_lead,
+    "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
     "few connections": sql(f"ALTER ROLE {ROLE} CONNECTION LIMIT 2", undo=f"ALTER ROLE {ROLE} CONNECTION LIMIT -1"),
-    "no timeouts of the role": sql(
+    "a role without timeouts": sql(
         f"ALTER ROLE {ROLE} RESET statement_timeout", undo=f"ALTER ROLE {ROLE} SET statement_timeout = '30s'"
     ),
     "nobody can log in": sql("UPDATE auth_user SET is_active = false", undo="UPDATE auth_user SET is_active = true"),
@@ -285,8 +285,8 @@ TOGETHER: dict[str, Breaking] = {
     "a view made behind Django's back": sql(
         "CREATE VIEW everyone AS SELECT * FROM leads", "GRANT SELECT ON everyone TO anon", undo="DROP VIEW everyone"
     ),
-    "a constraint of somebody else's": sql(
-        "ALTER TABLE leads ADD CONSTRAINT theirs CHECK (name <> '')", undo="ALTER TABLE leads DROP CONSTRAINT theirs"
+    "a constraint that is not Folio's": sql(
+        "ALTER TABLE leads ADD CONSTRAINT named CHECK (name <> '')", undo="ALTER TABLE leads DROP CONSTRAINT named"
     ),
 }
 
@@ -311,7 +311,7 @@ ALONE: dict[str, Breaking] = {
     "translations not compiled": new_catalogue,
     "an outbox that cannot be written": file_in_the_way,
     "no DATABASE_URL": variables(DATABASE_URL=""),
-    "a DATABASE_URL that is none": variables(DATABASE_URL="garbage"),
+    "a DATABASE_URL that is not a URL": variables(DATABASE_URL="garbage"),
     "the placeholder for the password": variables(
         DATABASE_URL="postgresql://postgres:[YOUR-PASSWORD]@127.0.0.1:1/postgres"
     ),
@@ -324,12 +324,12 @@ ALONE: dict[str, Breaking] = {
     "a wrong password": with_url(fault(faults.wrong_password), user=f"{ROLE}:{PASSWORD}"),
     "a password refused a moment ago": auth_block,
     "a paused project": fault(faults.tenant_not_found, through_the_proxy=True),
-    "an address that the pooler shut out": fault(faults.pooler_s_own_breaker, through_the_proxy=True),
+    "an address that the pooler blocks": fault(faults.pooler_s_own_breaker, through_the_proxy=True),
     "a missing database": with_url(variables(), database="nothing"),
     "a missing role": with_url(variables(), user="nobody"),
     "every connection taken": fault(faults.too_many_connections),
     "WEB_CONCURRENCY is no number": variables(WEB_CONCURRENCY="two"),
-    # A function that is found before Postgres's own gives the server's clock an hour.
+    # A function that is found before Postgres's own puts the server's clock ahead by an hour.
     "a clock that is off": sql(
         "CREATE SCHEMA ahead",
         "CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql "
@@ -355,7 +355,7 @@ ALONE: dict[str, Breaking] = {
         "ALTER TABLE leads FORCE ROW LEVEL SECURITY", undo="ALTER TABLE leads NO FORCE ROW LEVEL SECURITY"
     ),
     "a locked table": fault(faults.locked),
-    "ids that are taken, after a restore": sql(
+    "ids that are already used, after a restore": sql(
         "INSERT INTO leads (id, folio, quote_data) OVERRIDING SYSTEM VALUE VALUES (1, 'one', '{}')",
         "SELECT setval(pg_get_serial_sequence('leads', 'id'), 1, false)",
         undo="DELETE FROM leads",
@@ -364,7 +364,7 @@ ALONE: dict[str, Breaking] = {
 
 
 def documented() -> dict[str, tuple[str, str, str, str]]:
-    """Return the table of docs/doctor.md: set-up -> level, subject, words of what is found, words of what to do."""
+    """Return the table of docs/doctor.md: set-up -> level, subject, part of what is found, part of what to do."""
     table = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8").partition("## Broken set-ups")[2]
     rows = re.findall(r"^\| (.+?) \| (error|warning) (.+?) \| `(.+)` \| `(.+)` \|$", table, re.MULTILINE)
     return {setup: (level, subject, found, cure) for setup, level, subject, found, cure in rows}
@@ -383,7 +383,7 @@ def found_together(postgres: Postgres, proxy: Proxy, tmp_path_factory: pytest.Te
 
 
 @pytest.mark.parametrize("setup", TOGETHER)
-def test_of_many_faults_each_gets_its_cause_and_its_cure(found_together, setup):
+def test_each_of_many_faults_gets_its_cause_and_its_cure(found_together, setup):
     assert_is_named(setup, *found_together)
 
 
@@ -404,13 +404,13 @@ def assert_is_named(setup: str, status: int, findings: Findings) -> None:
 # --- Set-ups in order -----------------------------------------------------------------------------------------------
 
 
-def test_a_set_up_in_order_has_nothing_to_mend(shop):
+def test_a_set_up_in_order_has_no_warning_and_no_error(shop):
     done = doctor(shop.environment)
     assert done.returncode == 0, done.stdout
-    # CI's own disk may be one that a restart takes along.
-    unwell = [line for line in done.stdout.splitlines() if not re.match(r"ok|warning  outbox| +-> ", line)]
-    assert unwell == [done.stdout.splitlines()[-1]]
-    assert re.fullmatch(r"0 errors, [02] warnings, \d+ ok", unwell[0])
+    # CI's own disk may be one that a restart deletes.
+    not_ok = [line for line in done.stdout.splitlines() if not re.match(r"ok|warning  outbox| +-> ", line)]
+    assert not_ok == [done.stdout.splitlines()[-1]]
+    assert re.fullmatch(r"0 errors, [02] warnings, \d+ ok", not_ok[0])
 
 
 def test_development_with_the_embedded_postgres_has_no_error(postgres, tmp_path):
@@ -420,18 +420,18 @@ def test_development_with_the_embedded_postgres_has_no_error(postgres, tmp_path)
     assert status == 0
 
 
-def test_it_is_one_screen(shop):
+def test_the_report_fits_on_one_screen(shop):
     lines = doctor(shop.environment).stdout.splitlines()
     assert len(lines) < 40
 
 
-def test_it_leaves_nothing_behind(shop, postgres):
+def test_the_doctor_leaves_no_row_and_no_directory_behind(shop, postgres):
     assert doctor(shop.environment).returncode == 0
     assert postgres.query("SELECT count(*) FROM leads") == [{"count": 0}]
     assert [path for path in shop.outbox if path.exists()] == []
 
 
-def test_the_variables_are_those_of_the_example():
+def test_the_doctor_knows_the_variables_of_the_example():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert tuple(re.findall(r"^(?:# )?([A-Z0-9_]+)=", example, re.MULTILINE)) == VARIABLES
 
@@ -453,10 +453,10 @@ def test_no_secret_and_no_person_is_printed(shop, arguments):
     printed = "".join(answer.stdout + answer.stderr for answer in answers)
     forbidden = (SECRET_KEY, PASSWORD, SERVICE_KEY, CUSTOMER, "656 765 4321", "6567654321")
     assert [secret for secret in forbidden if secret in printed] == []
-    assert "in quarantine: 1" in printed  # it did look
+    assert "in quarantine: 1" in printed  # it did read the record
 
 
-def test_a_wrong_password_is_tried_once(shop, postgres):
+def test_a_wrong_password_is_tried_once_for_all_runs(shop, postgres):
     environment = {**shop.environment, "DATABASE_URL": shop.url(user=f"{ROLE}:{PASSWORD}")}
     before = postgres.log.count("password authentication failed")
     with faults.wrong_password(postgres, shop.proxy):
@@ -469,23 +469,23 @@ def test_a_wrong_password_is_tried_once(shop, postgres):
     assert postgres.log.count("password authentication failed") - before == 1
 
 
-def test_what_libpq_says_is_shown_without_the_password(monkeypatch):
+def test_an_unknown_message_of_libpq_is_shown_without_the_password(monkeypatch):
     monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", PASSWORD)
     found, _ = way_in.explained(OperationalError(f"something new about {PASSWORD}\nand more"))
     assert found == "OperationalError: something new about ****"
 
 
-# --- What does not load ---------------------------------------------------------------------------------------------
+# --- Settings that do not load --------------------------------------------------------------------------------------
 
 
-def test_what_stops_the_start_is_one_clear_line(shop):
+def test_a_setting_that_stops_the_start_is_one_clear_line(shop):
     done = doctor({**shop.environment, "SECRET_KEY": ""})
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == ("error    start        SECRET_KEY is not set; .env.example describes it.")
     assert done.stderr == ""
 
 
-def test_any_command_names_what_stops_the_start(shop):
+def test_any_command_names_the_setting_that_stops_the_start(shop):
     command = [sys.executable, "manage.py", "migrate"]
     environment = {**shop.environment, "SECRET_KEY": ""}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -507,9 +507,9 @@ def test_a_test_event_reaches_sentry(shop):
         assert sentry.envelopes == []
         _, findings = examined(environment, "--send-test-event")
         assert [reporting.TEST in json.dumps(event) for event in sentry.events] == [True]
-    (found,) = [finding for finding in findings if finding["subject"] == "sentry"]
-    assert found["level"] == "ok"
-    assert "took the test event" in found["found"]
+    (sentry_finding,) = [finding for finding in findings if finding["subject"] == "sentry"]
+    assert sentry_finding["level"] == "ok"
+    assert "took the test event" in sentry_finding["found"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(403, "status_403"), (None, "network")])
@@ -532,13 +532,13 @@ def test_a_test_event_that_does_not_arrive_is_an_error(shop, status, why):
         )
         server.shutdown()
         thread.join()
-    (found,) = [finding for finding in findings if finding["subject"] == "sentry"]
-    assert (exit_status, found["level"]) == (1, "error")
-    assert why in found["found"]
-    assert "Copy SENTRY_DSN" in found["cure"]
+    (sentry_finding,) = [finding for finding in findings if finding["subject"] == "sentry"]
+    assert (exit_status, sentry_finding["level"]) == (1, "error")
+    assert why in sentry_finding["found"]
+    assert "Copy SENTRY_DSN" in sentry_finding["cure"]
 
 
-def test_a_test_mail_goes_to_whom_is_named(settings, mailoutbox):
+def test_a_test_mail_goes_to_the_address_that_is_given(settings, mailoutbox):
     assert [str(each.level) for each in reporting._mail(send=True, to=["ops@example.com"])] == ["ok"]
     (mail,) = mailoutbox
     assert mail.to == ["ops@example.com"]
@@ -547,12 +547,12 @@ def test_a_test_mail_goes_to_whom_is_named(settings, mailoutbox):
 def test_a_mail_server_that_does_not_answer_is_an_error(settings):
     settings.EMAIL_BACKEND, settings.EMAIL_HOST = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1"
     settings.EMAIL_PORT = 1
-    (found,) = reporting._mail(send=True, to=["ops@example.com"])
-    assert found.level is Level.ERROR
-    assert "EMAIL_HOST" in found.cure
+    (finding,) = reporting._mail(send=True, to=["ops@example.com"])
+    assert finding.level is Level.ERROR
+    assert "EMAIL_HOST" in finding.cure
 
 
-# --- What cannot be broken here -------------------------------------------------------------------------------------
+# --- Faults that cannot be made here --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -564,13 +564,13 @@ def test_a_mail_server_that_does_not_answer_is_an_error(settings):
         (False, False, True, "ok"),
     ],
 )
-def test_the_way_to_postgres_is_encrypted_and_verified(encrypted, verified, local, level):
+def test_a_connection_that_is_not_encrypted_or_not_verified_is_reported(encrypted, verified, local, level):
     assert session.transport(is_encrypted=encrypted, is_verified=verified, is_local=local).level == level
 
 
 @pytest.mark.parametrize(("now", "level"), [(0.0, "error"), (1_800_000_000.0, "ok"), (5_000_000_000.0, "error")])
-def test_a_clock_has_a_year_that_can_be(now, level):
-    assert [found.level for found in clock.examine(now)] == [level]
+def test_a_clock_with_an_implausible_year_is_an_error(now, level):
+    assert [finding.level for finding in clock.examine(now)] == [level]
 
 
 @pytest.mark.parametrize(("apart_s", "level"), [(-5.1, "warning"), (-4.9, "ok"), (4.9, "ok"), (5.1, "warning")])

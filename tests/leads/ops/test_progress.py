@@ -1,4 +1,4 @@
-"""How far a long command is, as a terminal and a log show it."""
+"""The progress of a long command, as a terminal and a log show it."""
 
 from io import StringIO
 
@@ -25,7 +25,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_terminal_shows_one_line_that_keeps_moving(clock):
+def test_a_terminal_shows_one_line_that_is_kept_current(clock):
     terminal = Terminal()
     with Progress("leads", OutputWrapper(terminal), clock=clock) as progress:
         clock.now += 30
@@ -59,7 +59,7 @@ def test_a_log_gets_a_line_every_ten_seconds(clock):
     assert log.getvalue() == "10 leads, 20%, 0:40 left\n20 leads, 40%, 0:30 left\n"
 
 
-def test_what_is_done_at_once_leaves_nothing_in_a_log(clock):
+def test_a_command_that_is_done_at_once_writes_nothing_to_a_log(clock):
     log = StringIO()
     with Progress("leads", OutputWrapper(log), clock=clock) as progress:
         progress.show(3, 1)

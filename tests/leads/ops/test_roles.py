@@ -1,4 +1,4 @@
-"""Who may do what: a user of each group can do exactly that, on the pages themselves."""
+"""The staff's groups: a user of each can do on the pages exactly what its permissions say."""
 
 from io import StringIO
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/admin/leads/lead/"
 SALES, SALES_MANAGER, OWNER = "Sales", "Sales manager", "Owner"
-NOBODY_YET = "a staff login without a group"
+NO_GROUP = "a staff login without a group"
 
 
 def run() -> str:
@@ -47,7 +47,7 @@ def a_lead() -> Lead:
 
 
 @pytest.mark.parametrize("role", [SALES, SALES_MANAGER, OWNER])
-def test_everybody_in_sales_sees_contacts_and_notes(member, role):
+def test_every_group_can_see_leads_contact_them_and_write_notes(member, role):
     browser, lead = member(role), a_lead()
     assert browser.get(LIST).status_code == 200
     browser.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar", "name": "x", "phone": "1", "status": "contacted"})
@@ -68,13 +68,13 @@ def test_nobody_adds_or_deletes_leads(member, role):
 @pytest.mark.parametrize(
     ("role", "may_export", "may_price", "may_manage_users"),
     [
-        (NOBODY_YET, False, False, False),
+        (NO_GROUP, False, False, False),
         (SALES, False, False, False),
         (SALES_MANAGER, True, False, False),
         (OWNER, True, True, True),
     ],
 )
-def test_what_sets_the_roles_apart(member, role, may_export, may_price, may_manage_users):
+def test_exports_prices_and_users_are_for_some_groups_only(member, role, may_export, may_price, may_manage_users):
     browser = member(role)
     assert browser.user.has_perm("leads.export_lead") == may_export
     assert browser.user.has_perm("leads.change_price_book") == may_price
@@ -84,7 +84,7 @@ def test_what_sets_the_roles_apart(member, role, may_export, may_price, may_mana
 
 
 def test_without_a_group_a_staff_login_sees_nothing(member):
-    browser, lead = member(NOBODY_YET), a_lead()
+    browser, lead = member(NO_GROUP), a_lead()
     assert browser.get(LIST).status_code == 403
     assert browser.post(f"{LIST}{lead.pk}/contact/").status_code == 403
 
@@ -116,7 +116,7 @@ def test_a_salesperson_s_crafted_requests_change_no_quote_and_see_no_user(member
     assert browser.get("/admin/mfa/authenticator/").status_code == 404
 
 
-def test_an_owner_gives_out_groups_and_nothing_beyond_them(member):
+def test_an_owner_can_assign_groups_and_nothing_beyond_them(member):
     browser, sales = member(OWNER), Group.objects.get(name=SALES)
     bea = User.objects.create_user("bea", is_staff=True)
     form = {"username": "bea", "is_active": "on", "is_staff": "on", "groups": [sales.pk], "is_superuser": "on"}
@@ -130,7 +130,7 @@ def test_an_owner_gives_out_groups_and_nothing_beyond_them(member):
         assert list(user.groups.all()) == [sales]
 
 
-def test_an_owner_does_not_touch_a_superuser(member):
+def test_an_owner_cannot_change_a_superuser(member):
     browser, boss = member(OWNER), User.objects.create_superuser("boss", password="the boss's own")
     for path in ("change/", "password/"):
         form = {"username": "x", "password1": "x", "password2": "x"}
@@ -144,7 +144,7 @@ def test_an_owner_does_not_touch_a_superuser(member):
     assert [factor.user for factor in Authenticator.objects.all()] == [boss]
 
 
-def test_an_owner_neither_deletes_logins_nor_changes_groups(member):
+def test_an_owner_can_neither_delete_logins_nor_change_groups(member):
     browser = member(OWNER)
     assert browser.post(f"/admin/auth/user/{browser.user.pk}/delete/", {"post": "yes"}).status_code == 403
     assert browser.get("/admin/auth/group/add/").status_code == 403
@@ -158,7 +158,7 @@ def test_a_group_has_the_permissions_of_its_role_and_no_other(member, role):
     assert member(role).user.get_all_permissions() == ROLES[role]
 
 
-def test_what_was_changed_by_hand_is_put_right_and_members_stay():
+def test_permissions_changed_by_hand_are_restored_and_members_stay():
     assert run() == "Sales, Sales manager, Owner: 3 created, 17 permissions granted, 0 revoked\n"
     sales, ana = Group.objects.get(name=SALES), User.objects.create_user("ana")
     sales.user_set.add(ana)
@@ -174,7 +174,7 @@ def test_what_was_changed_by_hand_is_put_right_and_members_stay():
     assert run() == "Sales, Sales manager, Owner: 0 created, 0 permissions granted, 0 revoked\n"
 
 
-def test_before_migrate_it_says_so_and_changes_nothing():
+def test_before_migrate_ensure_roles_says_so_and_changes_nothing():
     Permission.objects.filter(codename="export_lead").delete()
     with pytest.raises(CommandError, match=r"There is no leads.export_lead yet: run `manage.py migrate` first"):
         run()

@@ -1,4 +1,4 @@
-"""Nobody gets in through Supabase's data API, on a Postgres with Supabase's roles and legacy default privileges."""
+"""Supabase's data API is closed, on a Postgres with Supabase's roles and the default privileges of older projects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
-    """A database from before Folio knew of the data API: migrated, and open to everybody. Only ever copied."""
+    """A migrated database that is open to everybody. It is only copied, never changed."""
     with database(postgres, name="open_shop") as name, django_db_blocker.unblock():
         with django_on(postgres, name), without_our_hooks():
             call_command("migrate", verbosity=0)
@@ -42,7 +42,7 @@ def migrated(postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
 
 @pytest.fixture
 def shop(postgres: Postgres, migrated: str, django_db_blocker: Any) -> Iterator[str]:
-    """A copy of it, which Django's connection leads to as its owner."""
+    """A copy of `migrated`, to which Django connects as the owner."""
     with database(postgres, template=migrated) as name, django_db_blocker.unblock(), django_on(postgres, name):
         store(lead_record(an_issued_quote(), a_contact()))
         yield name
@@ -77,7 +77,7 @@ def tables() -> list[str]:
 
 
 def attempts(table: str) -> dict[str, str]:
-    """Return one statement for each way to get at a table; those that would write, change nothing that is there."""
+    """Return one statement for each kind of access to a table. None of them changes a row."""
     return {
         "select": f"SELECT * FROM {table}",
         "insert": f"INSERT INTO {table} SELECT * FROM {table} WHERE false",
@@ -92,17 +92,17 @@ def _a_column(table: str) -> str:
 
 
 def refusals(role_connection: psycopg.Connection, statements: dict[str, str]) -> dict[str, bool]:
-    """Try each and undo it; return whether it was refused for want of a right."""
-    found = {}
+    """Try each statement and roll it back; return whether it was refused for lack of a right."""
+    refused = {}
     for name, statement in statements.items():
         try:
             with role_connection.transaction(force_rollback=True):
                 role_connection.execute(statement)
         except psycopg.errors.InsufficientPrivilege:
-            found[name] = True
+            refused[name] = True
         else:
-            found[name] = False
-    return found
+            refused[name] = False
+    return refused
 
 
 ALL_REFUSED = dict.fromkeys(("select", "insert", "update", "delete", "truncate"), True)
@@ -110,14 +110,14 @@ NONE_REFUSED = dict.fromkeys(ALL_REFUSED, False)
 
 
 @pytest.mark.parametrize("role", PUBLIC_ROLES)
-def test_the_public_may_do_everything_before_and_nothing_after(postgres, shop, role):
+def test_the_public_roles_may_do_everything_before_migrate_and_nothing_after(postgres, shop, role):
     statements = {table: attempts(table) for table in tables()}
     assert {"leads", "lead_events", "auth_user", "django_session", "django_migrations"} <= set(statements)
     with as_role(postgres, shop, role) as public:
         assert {table: refusals(public, tried) for table, tried in statements.items()} == dict.fromkeys(
             statements, NONE_REFUSED
         )
-        public.execute(SQUATTER)  # what it comes to
+        public.execute(SQUATTER)  # a stranger becomes a superuser
         call_command("migrate", verbosity=0)
         assert {table: refusals(public, tried) for table, tried in statements.items()} == dict.fromkeys(
             statements, ALL_REFUSED
@@ -133,7 +133,7 @@ def test_row_level_security_is_on_for_every_table(shop):
                "AND NOT relrowsecurity") == []  # fmt: skip
 
 
-def test_the_shop_s_tools_keep_what_they_need_of_leads_and_nothing_else(postgres, shop):
+def test_the_service_role_keeps_the_rights_it_needs_on_leads_and_no_other(postgres, shop):
     migrate()
     with as_role(postgres, shop, "service_role") as tool:
         assert tool.execute("SELECT name FROM leads").fetchall() == [("María Peña",)]
@@ -144,7 +144,7 @@ def test_the_shop_s_tools_keep_what_they_need_of_leads_and_nothing_else(postgres
         assert {table: refusals(tool, attempts(table)) for table in others} == dict.fromkeys(others, ALL_REFUSED)
 
 
-def test_the_shop_s_tools_get_it_where_supabase_grants_nothing_any_more(postgres, shop):
+def test_the_service_role_is_granted_its_rights_in_projects_that_grant_it_none(postgres, shop):
     sql("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM service_role")
     migrate()
     with as_role(postgres, shop, "service_role") as tool:
@@ -153,9 +153,9 @@ def test_the_shop_s_tools_get_it_where_supabase_grants_nothing_any_more(postgres
 
 def test_a_new_database_is_closed_from_its_first_migrate_on(postgres, django_db_blocker):
     with database(postgres) as name, django_db_blocker.unblock(), django_on(postgres, name):
-        said = migrate()
+        printed = migrate()
         closed = len(tables()) + len(sql("SELECT 1 FROM pg_sequences"))
-        assert f"Closed to the data API: {closed} tables, views and sequences." in said
+        assert f"Closed to the data API: {closed} tables, views and sequences." in printed
         assert supabase.exposures() == []
         with as_role(postgres, name, "anon") as public:
             assert refusals(public, attempts("auth_user")) == ALL_REFUSED
@@ -190,7 +190,7 @@ def test_closing_twice_changes_nothing_the_second_time(shop):
         "GRANT UPDATE ON SEQUENCE leads_id_seq TO anon",
     ],
 )
-def test_what_somebody_opens_is_found_and_closed_by_the_next_migrate(shop, reopening):
+def test_a_table_that_somebody_opens_is_found_and_closed_by_the_next_migrate(shop, reopening):
     migrate()
     assert supabase.exposures() == []
     sql(reopening)
@@ -217,17 +217,17 @@ def test_what_somebody_opens_is_found_and_closed_by_the_next_migrate(shop, reope
         ),
     ],
 )
-def test_what_was_made_behind_django_s_back_is_found_and_its_cure_closes_it(postgres, shop, made, exposed, kind):
+def test_a_relation_that_django_did_not_make_is_found_and_its_cure_closes_it(postgres, shop, made, exposed, kind):
     migrate()
     sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated; "
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SEQUENCES TO anon, authenticated; {made}")  # fmt: skip
     connection.close()  # the search path is that of new sessions
-    (found,) = supabase.exposures()
-    assert (found.relation, found.kind) == (exposed, kind)
-    assert "anon may" in found.problem
+    (exposure,) = supabase.exposures()
+    assert (exposure.relation, exposure.kind) == (exposed, kind)
+    assert "anon may" in exposure.problem
     migrate()
-    assert supabase.exposures() == [found]  # migrate leaves alone what is not Django's
-    sql(found.cure)
+    assert supabase.exposures() == [exposure]  # migrate leaves alone what is not Django's
+    sql(exposure.cure)
     assert supabase.exposures() == []
 
 
@@ -241,13 +241,13 @@ def test_what_was_made_behind_django_s_back_is_found_and_its_cure_closes_it(post
         A_TABLE_OF_OTHERS,
     ],
 )
-def test_what_others_guard_themselves_is_theirs_to_decide(shop, guarded):
+def test_a_relation_of_others_that_is_guarded_or_granted_to_nobody_is_not_reported(shop, guarded):
     migrate()
     sql(guarded)
     assert supabase.exposures() == []
 
 
-def test_what_django_makes_later_is_granted_to_nobody(postgres, shop):
+def test_a_table_that_django_s_role_makes_later_is_granted_to_nobody(postgres, shop):
     migrate()
     sql(A_TABLE_OF_OTHERS)
     with as_role(postgres, shop, "anon") as public:
@@ -265,7 +265,7 @@ def test_tables_in_another_schema_are_closed_too(postgres, shop):
         assert refusals(public, attempts("hidden.leads")) == ALL_REFUSED
 
 
-def test_a_postgres_without_supabase_s_roles_is_left_as_it_is(db):
+def test_a_postgres_without_supabase_s_roles_is_not_changed(db):
     assert sql("SELECT 1 FROM pg_roles WHERE rolname = 'anon'") == []
     assert "There is no data API here" in migrate(verbosity=2)
     assert "data API" not in migrate(verbosity=1)
@@ -278,7 +278,7 @@ def test_a_postgres_without_supabase_s_roles_is_left_as_it_is(db):
 
 @pytest.fixture
 def clerk(postgres: Postgres, shop: str) -> Iterator[str]:
-    """A role that owns nothing in a shop that is closed."""
+    """A role that owns nothing in a database that is closed."""
     migrate()
     postgres.query("CREATE ROLE clerk LOGIN")
     yield "clerk"
@@ -295,7 +295,7 @@ def test_the_owner_lacks_nothing_and_works(shop):
     assert Lead.objects.count() == 2
 
 
-def test_another_role_is_told_each_right_it_lacks_and_works_with_them(postgres, shop, clerk):
+def test_each_right_that_another_role_lacks_is_reported_and_with_them_it_works(postgres, shop, clerk):
     with django_on(postgres, shop, user=clerk):
         missing = supabase.missing_rights()
         assert "clerk may not SELECT, INSERT, UPDATE, DELETE on public.leads: GRANT SELECT, INSERT, UPDATE, DELETE " \
@@ -310,7 +310,7 @@ def test_another_role_is_told_each_right_it_lacks_and_works_with_them(postgres, 
         assert "No migrations to apply" in migrate()
 
 
-def test_rights_without_a_policy_are_told_apart(postgres, shop, clerk):
+def test_a_role_with_rights_but_without_a_policy_is_reported(postgres, shop, clerk):
     sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk")
     with django_on(postgres, shop, user=clerk):
         assert Lead.objects.count() == 0  # it looks like an empty shop
@@ -322,7 +322,7 @@ def test_rights_without_a_policy_are_told_apart(postgres, shop, clerk):
         ) in missing
 
 
-def test_row_level_security_forced_on_the_owner_is_told(postgres, shop):
+def test_row_level_security_forced_on_the_owner_is_reported(postgres, shop):
     migrate()
     postgres.query(f"ALTER ROLE {OWNER} NOBYPASSRLS")
     try:
@@ -336,7 +336,7 @@ def test_row_level_security_forced_on_the_owner_is_told(postgres, shop):
         postgres.query(f"ALTER ROLE {OWNER} BYPASSRLS")
 
 
-def test_a_schema_or_a_sequence_that_may_not_be_used_is_told(postgres, shop, clerk):
+def test_a_schema_or_a_sequence_that_may_not_be_used_is_reported(postgres, shop, clerk):
     sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     sql("CREATE SEQUENCE numbers OWNED BY leads.id")
     with django_on(postgres, shop, user=clerk):
@@ -347,42 +347,42 @@ def test_a_schema_or_a_sequence_that_may_not_be_used_is_told(postgres, shop, cle
         assert "clerk may not use numbers: GRANT USAGE ON SEQUENCE numbers TO clerk;" in supabase.missing_rights()
 
 
-def test_a_migrate_that_may_not_close_a_table_stops_and_says_what_to_run(postgres, shop, clerk):
+def test_a_migrate_that_may_not_close_a_table_stops_and_prints_what_to_run(postgres, shop, clerk):
     postgres.query("ALTER ROLE clerk BYPASSRLS")
     sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
     sql("ALTER TABLE leads DISABLE ROW LEVEL SECURITY; GRANT SELECT ON leads TO anon")
     with django_on(postgres, shop, user=clerk), pytest.raises(CommandError) as stopped:
         migrate()
-    told = [line.strip() for line in str(stopped.value).splitlines()[1:]]
-    assert "ALTER TABLE public.leads ENABLE ROW LEVEL SECURITY;" in told
-    run_all(told)
+    printed = [line.strip() for line in str(stopped.value).splitlines()[1:]]
+    assert "ALTER TABLE public.leads ENABLE ROW LEVEL SECURITY;" in printed
+    run_all(printed)
     assert supabase.exposures() == []
 
 
-def run_all(told: list[str]) -> None:
-    """Run, as the owner, the statement at the end of each thing that was told."""
-    for text in told:
+def run_all(reports: list[str]) -> None:
+    """Run, as the owner, the statement at the end of each report."""
+    for text in reports:
         sql(text.rpartition(": ")[2])
 
 
 # --- The check before a deploy ---------------------------------------------------------------------------------------
 
 
-def test_the_check_before_a_deploy_warns_of_what_is_open(shop):
-    found = database_is_closed_to_others_and_open_to_us(None)
-    (leads,) = [warning for warning in found if warning.msg.startswith("public.leads (table): ")]
+def test_the_check_before_a_deploy_warns_of_open_tables(shop):
+    warnings = database_is_closed_to_others_and_open_to_us(None)
+    (leads,) = [warning for warning in warnings if warning.msg.startswith("public.leads (table): ")]
     assert "anon may SELECT, INSERT, UPDATE, DELETE, TRUNCATE" in leads.msg
     assert "row level security is off" in leads.msg
-    assert {(warning.id, warning.is_serious()) for warning in found} == {("leads.W003", False)}
+    assert {(warning.id, warning.is_serious()) for warning in warnings} == {("leads.W003", False)}
     migrate()
     assert database_is_closed_to_others_and_open_to_us(None) == []
 
 
 def test_the_check_is_silent_when_the_database_is_down(django_db_blocker):
-    way = psycopg.conninfo.conninfo_to_dict(NOBODY_LISTENS)
-    server_of_nobody = Postgres.__new__(Postgres)
-    server_of_nobody.url = psycopg.conninfo.make_conninfo(**way)
-    with django_db_blocker.unblock(), django_on(server_of_nobody, "none"):
+    address = psycopg.conninfo.conninfo_to_dict(NOBODY_LISTENS)
+    missing_server = Postgres.__new__(Postgres)
+    missing_server.url = psycopg.conninfo.make_conninfo(**address)
+    with django_db_blocker.unblock(), django_on(missing_server, "none"):
         assert database_is_closed_to_others_and_open_to_us(None) == []
         with pytest.raises(DatabaseError):
             supabase.exposures()
