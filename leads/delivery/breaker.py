@@ -150,6 +150,11 @@ class Breaker:
         if was_open:
             self._on_change(False, fault)
 
+    def doubt(self) -> None:
+        """Forget that Postgres was seen well."""
+        with self._lock:
+            self.has_delivered = False
+
     def retry_now(self) -> None:
         """Let the next trial come at once, whatever the wait: a person mended what was wrong."""
         with self._lock:

@@ -1,66 +1,60 @@
 """The courier: one daemon thread a process that carries leads to Postgres, on one connection of its own.
 
-It takes all that waits, writes it with one statement, and only then counts it as delivered. When Postgres fails, the
-breaker says when to try again, with a real pending lead; nobody waits for it meanwhile.
-
-A new lead goes the express way, from memory, while the scribe brings it to the disk. The journal has what did not
-arrive that way: in an outage, or before a crash.
+New leads go from memory, while the scribe brings them to the disk. The backlog is what the journal has besides: leads
+of an outage, or of a process that died. The breaker says when Postgres may be tried again.
 """
 
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import connections
 
 from leads.delivery.breaker import Breaker, Fault, classify
-from leads.delivery.journal.outbox import BATCH, Batch, Outbox, OutboxUnavailable
-from leads.delivery.journal.segment import Item
+from leads.delivery.entry import Entry
+from leads.delivery.journal.outbox import Outbox
 from leads.delivery.latches import Bell, Latches
 from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
-from leads.delivery.scribe import Entry, Scribe
+from leads.delivery.postgres_writer import PostgresWriter
+from leads.delivery.scribe import Scribe
 from leads.delivery.turns import Door
-from leads.delivery.upsert import PROBE, upsert
 from leads.errors import named, place_of
 
 DEADLINE_S = 1.0
 IDLE_S = 1.0
 ADOPT_EVERY_S = 5.0
-# More than ever wait at once; older ones are on the disk, unless no disk works.
-MOST_EXPRESS = 200
 LOOK_EVERY_S = 0.5
-LATE_S = 5.0
+# More than ever wait at once. Beyond it the oldest leave the memory: they are on the disk, unless no disk works.
+MOST_IN_MEMORY = 200
 
 
-@dataclass
 class Courier:
-    """Carries one process's leads. Start it after the fork; stop it to let go of the files."""
+    """Carries one process's leads. Start it after the fork; stop it to let go of the files.
 
-    outbox: Outbox
-    breaker: Breaker
-    deadline_s: float = DEADLINE_S
-    _has_news: Bell = field(default_factory=Bell)
-    _is_stopping: threading.Event = field(default_factory=threading.Event)
-    _busy_since: float | None = None
-    _express: deque[Entry] = field(default_factory=lambda: deque(maxlen=MOST_EXPRESS))
-    _has_backlog: bool = True
-    _pace: Pace = field(default_factory=Pace)
-    _thread: threading.Thread | None = None
-    _adopt_at: float = 0.0
-    _most: int = BATCH
-    _look_at: float = 0.0
-    _last_refusal: str = ""
-    _call_heard: float = field(default_factory=time.time)
+    deadline_s: the longest that one exchange with Postgres may take.
+    """
 
-    def __post_init__(self) -> None:
-        self._waiting = Latches[Entry](lambda entry: entry.is_settled or self.breaker.is_open)
-        self.scribe = Scribe(self.outbox, on_written=self._has_written)
-        self.door = Door(self.outbox.directories)
+    def __init__(self, outbox: Outbox, breaker: Breaker, *, deadline_s: float = DEADLINE_S) -> None:
+        self.outbox, self.breaker = outbox, breaker
+        self.door = Door(outbox.directories)
+        self.scribe = Scribe(outbox, on_written=self._has_written)
+        self._postgres = PostgresWriter(outbox, breaker, self.door, on_fault=self._wake_waiting)
+        self._deadline_s = deadline_s
+        self._waiting = Latches[Entry](lambda entry: entry.is_stored is not None or breaker.is_open)
+        self._has_news = Bell()
+        self._is_stopping = threading.Event()
+        self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
+        self._has_backlog = True
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        # The thread's own, and nobody else's:
+        self._express: deque[Entry] = deque()
+        self._pace = Pace()
+        self._adopt_at = self._look_at = 0.0
+        self._call_heard = time.time()
 
     @property
     def database_state(self) -> str:
@@ -71,16 +65,15 @@ class Courier:
 
     def start(self) -> None:
         self.scribe.start()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End the thread, after what it is doing; what waits stays on the disk."""
+        """End both threads, after what they are doing; what waits stays on the disk."""
         end = time.monotonic() + timeout_s
         self.scribe.stop(timeout_s)
         self._is_stopping.set()
         self._has_news.ring()
-        if self._thread:
+        if self._thread.is_alive():
             self._thread.join(max(0.0, end - time.monotonic()))
 
     # --- From any thread --------------------------------------------------------------------------------------------
@@ -88,7 +81,7 @@ class Courier:
     def send(self, folio: str, text: bytes) -> Entry:
         """Take a lead, for the disk and for Postgres; ValueError where it is no record. text: JSON in one line."""
         entry = self.scribe.entry(folio, text)
-        self._express.append(entry)
+        self._arrivals.append(entry)
         self._has_news.ring()
         self.scribe.write(entry)
         return entry
@@ -98,9 +91,9 @@ class Courier:
 
         Nobody waits for a courier that is backing off or has been busy for longer than that.
         """
-        if not self._is_stuck(timeout_s):
+        if not self._postgres.is_stuck(timeout_s):
             self._waiting.wait_for(entry, timeout_s)
-        return entry.is_delivered
+        return entry.is_stored is True
 
     @property
     def is_down(self) -> bool:
@@ -113,218 +106,151 @@ class Courier:
         if fault is Fault.AUTH:
             self.door.bar()
         self.breaker.failed(fault)
-        self._waiting.wake()
+        self._wake_waiting()
 
     def look_again(self) -> None:
-        """Have the courier ask Postgres anew: a connection that nobody waits for has failed."""
-        self.breaker.has_delivered = False
+        """Have the courier ask Postgres again: a connection that nobody waits for has failed."""
+        self.breaker.doubt()
         self._has_news.ring()
 
-    def _is_stuck(self, timeout_s: float) -> bool:
-        return self._busy_since is not None and time.monotonic() - self._busy_since > timeout_s
+    def _wake_waiting(self) -> None:
+        self._waiting.wake()
+
+    def _has_written(self) -> None:
+        self._has_backlog = True
+        self._has_news.ring()
 
     # --- The thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        connections["default"].deadline_s = self.deadline_s  # type: ignore[attr-defined]
+        connections["default"].deadline_s = self._deadline_s  # type: ignore[attr-defined]
         while not self._is_stopping.is_set():
             try:
-                self._round()
-            except Exception as error:
-                # A courier that dies delivers nothing more; one that goes on may.
+                self._step()
+            except Exception as error:  # broad: a thread that dies delivers nothing more; one that goes on may
                 notice("courier failed", error=named(error), at=place_of(error))
                 time.sleep(IDLE_S)
-        self.outbox.take()  # passes over what went the express way
+        self.outbox.take()  # passes over what went from memory
         connections["default"].close()
         self.outbox.close()
 
-    def _round(self) -> None:
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_EVERY_S
-            self._look_for_a_call()
-        if time.monotonic() >= self._adopt_at:
-            self._adopt_at = time.monotonic() + ADOPT_EVERY_S
-            self.outbox.adopt()
-            self._has_backlog = True
+    def _step(self) -> None:
+        """Take one step.
+
+        1. Look whether a person asked to retry, every half second, and after dead processes' journals, every five.
+        2. While the breaker is open, wait until it lets us try.
+        3. Deliver the leads that have just come. When that fails, begin again.
+        4. Deliver one batch of the backlog, unless customers come and it has had its share of the time.
+        5. With nothing to deliver, and Postgres not known to be well, ask it with a row that is rolled back.
+        6. With nothing to do at all, wait for news.
+        """
+        self._look_around()
         if (pause := self.breaker.seconds_to_next_attempt()) > 0:
-            self._rest(min(pause, IDLE_S), for_news=False)
+            self._is_stopping.wait(min(pause, IDLE_S))
             return
-        if self._express and self._carry_express() is not None:
+        if self._carry_express() is not None:
             return
         if self._has_backlog and not self._pace.seconds_to_next_step():
             self._carry_backlog()
-        elif not self._express and (self.breaker.is_open or not self.breaker.has_delivered):
-            if self._attempt([PROBE], keep=False) is Fault.DATA:
-                self.breaker.delivered()  # a rule of its own refuses this row, so it does take rows
         elif not self._express:
-            self._rest(self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S, for_news=True)
+            if self.database_state != "up":
+                self._postgres.probe()
+            else:
+                self._wait_for_news()
 
-    def _rest(self, seconds: float, *, for_news: bool) -> None:
-        if not for_news:
-            self._is_stopping.wait(seconds)
-            return
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            called_at = self.door.called_at()
+            if called_at > self._call_heard:
+                self._call_heard = called_at
+                self.breaker.retry_now()
+        if now >= self._adopt_at:
+            self._adopt_at = now + ADOPT_EVERY_S
+            self.outbox.adopt()
+            self._has_backlog = True
+
+    def _wait_for_news(self) -> None:
+        seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S
         if not self._has_news.wait(seconds):
             self._has_backlog = True  # perhaps: whoever tries a refused lead again tells nobody
 
-    # --- The express ------------------------------------------------------------------------------------------------
+    # --- New leads, from memory -------------------------------------------------------------------------------------
 
     def _carry_express(self) -> Fault | None:
-        """Deliver what has just come; what fails is tried again from here, or by the next process from the journal."""
-        if not (entries := self._taken_from_express()):
+        """Deliver what has just come.
+
+        1. Take what waits in memory, each folio once.
+        2. Write it to Postgres.
+        3. Tell those who wait for what is settled, and have the journal pass over it.
+        4. Keep the rest for the next step. What Postgres refuses and no disk takes into the quarantine is left to the
+           journal, if a disk has it.
+        """
+        self._take_in()
+        entries = self._next_of_express()
+        if not entries:
             return None
-        delivered, fault = self._deliver([entry.item for entry in entries])
+        stored, fault = self._postgres.deliver([entry.item for entry in entries])
         self._pace.customers_came()
-        self._settle(zip(entries, delivered, strict=False))
-        for entry in entries[: len(delivered)]:
+        settled, left = entries[: len(stored)], entries[len(stored) :]
+        self._settle(zip(settled, stored, strict=True))
+        for entry in settled:
             self.outbox.delivered_ahead(entry.line)
-        left = entries[len(delivered) :]
         if fault is Fault.DATA:
-            left = left[1:]  # there is nowhere to put it aside; where a disk had it, it is in the journal
+            left = left[1:]
         self._express.extendleft(reversed(left))
         return fault
 
-    def _settle(self, answers: Iterable[tuple[Entry | None, bool]]) -> None:
-        for entry, is_there in answers:
-            if entry:
-                entry.is_delivered, entry.is_settled = is_there, True
-        self._waiting.wake()
+    def _take_in(self) -> None:
+        """Move what arrived to the leads in memory, of which the oldest leave when there are too many."""
+        while self._arrivals:
+            self._express.append(self._arrivals.popleft())
+        while len(self._express) > MOST_IN_MEMORY:
+            self._express.popleft()
 
-    def _taken_from_express(self) -> list[Entry]:
+    def _next_of_express(self) -> list[Entry]:
         entries: dict[str, Entry] = {}
-        while self._express and len(entries) < self._most:
+        while self._express and len(entries) < self._postgres.most:
             entry = self._express.popleft()
-            if entry.is_settled:
-                continue
+            if entry.is_stored is not None:
+                continue  # the backlog had it already
             if entry.item.folio in entries:
                 self._express.appendleft(entry)
                 break
             entries[entry.item.folio] = entry
         return list(entries.values())
 
-    # --- The backlog ------------------------------------------------------------------------------------------------
+    def _settle(self, answers: Iterable[tuple[Entry, bool]]) -> None:
+        """Write down what Postgres answered for each lead; then wake those who wait, who read it."""
+        for entry, is_stored in answers:
+            entry.is_stored = is_stored
+        self._wake_waiting()
+
+    # --- The backlog, from the journal ------------------------------------------------------------------------------
 
     def _carry_backlog(self) -> None:
-        started, fault = time.monotonic(), None
-        self._has_backlog = False
-        if batch := self.outbox.take(min(self._most, STEP) if self._pace.is_busy else self._most):
-            self._has_backlog = True
-            # Where the courier is slow, some have come to the disk before their turn.
-            express = {entry.item.text: entry for entry in self._express.copy()}
-            delivered, fault = self._deliver_batch(batch)
-            answered = [express.get(item.text) for item in batch.items]
-            self._settle(zip(answered, delivered, strict=False))
-            if fault is Fault.DATA:
-                self._rest(IDLE_S, for_news=False)  # nowhere to put aside what Postgres refuses
-        if fault is None:  # else the breaker says when; and a first connection takes long
-            self._pace.stepped(time.monotonic() - started)
+        """Deliver one batch of the journal.
 
-    def drain(self) -> Iterator[int]:
-        """Deliver what no living process holds, on this thread; yield how many went each time. Stops at a fault."""
-        connections["default"].deadline_s = self.deadline_s  # type: ignore[attr-defined]
-        self.outbox.adopt()
-        while batch := self.outbox.take(self._most):
-            delivered, fault = self._deliver_batch(batch)
-            if fault is not None:
-                return
-            yield sum(delivered)
-
-    def _deliver_batch(self, batch: Batch) -> tuple[list[bool], Fault | None]:
-        delivered, fault = self._deliver(batch.items)
-        if fault is None:
-            self.outbox.delivered(batch)
-        elif delivered:
-            batch.segment.mark(batch.items[len(delivered) - 1].end)
-        return delivered, fault
-
-    # --- One statement ----------------------------------------------------------------------------------------------
-
-    def _deliver(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
-        """Write rows; return which of the first ones Postgres took, the others being put aside, and what went wrong.
-
-        What went wrong kept all the rest: DATA where there is nowhere to put aside the next one.
+        1. Take the next batch, a small one while customers come. Without one, the backlog is done.
+        2. Write it to Postgres.
+        3. Settle those of its leads that are in memory, too: when we are slow, some reach the disk before their turn.
+        4. When Postgres refuses a lead that no disk takes into the quarantine, pause: it comes first again.
+        5. Note how long it took, so that customers get the rest of the time. After a fault the breaker says when.
         """
-        was_open = self.breaker.is_open
-        fault = self._attempt([item.text for item in items])
-        delivered = [] if fault else [True] * len(items)
-        if fault is Fault.DATA:
-            delivered, fault = self._deliver_one_by_one(items)
-        if fault is Fault.TIMEOUT:
-            # What a slow network cannot carry within the deadline in one go, it may in several.
-            self._most = max(1, self._most // 4)
-        if fault is not None:
-            return delivered, fault
-        if len(items) >= self._most:
-            self._most = min(BATCH, 2 * self._most)
-        age = time.time() - items[0].at
-        if was_open or age > LATE_S:
-            notice("delivered late", leads=len(items), oldest_seconds=round(age))
-        return delivered, None
-
-    def _deliver_one_by_one(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
-        """Find the rows that Postgres refuses; what went wrong is not theirs, or DATA."""
-        delivered: list[bool] = []
-        for item in items:
-            fault = self._attempt([item.text])
+        started, fault = time.monotonic(), None
+        self._has_backlog = False  # before the journal is read: what is written meanwhile sets it again
+        if batch := self.outbox.take(min(self._postgres.most, STEP) if self._pace.is_busy else self._postgres.most):
+            self._has_backlog = True
+            self._take_in()
+            in_memory = {entry.item.text: entry for entry in self._express}
+            stored, fault = self._postgres.deliver_batch(batch)
+            answers = zip(batch.items, stored, strict=False)
+            self._settle((in_memory[item.text], is_stored) for item, is_stored in answers if item.text in in_memory)
             if fault is Fault.DATA:
-                try:
-                    self.outbox.quarantine(item, reason=self._last_refusal)
-                except OutboxUnavailable:
-                    return delivered, Fault.DATA
-            elif fault is not None:
-                return delivered, fault
-            delivered.append(fault is None)
-        return delivered, None
-
-    def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
-        """Try to write rows; return what went wrong, or None when they are there."""
-        self._busy_since = time.monotonic()
-        try:
-            was_open = connections["default"].connection is not None
-            error = self._knock(texts, keep=keep)
-            if error and was_open and classify(error) is Fault.INFRASTRUCTURE:
-                # A connection that died while it was idle, as by a restart of Postgres, gets one fresh try.
-                connections["default"].close()
-                error = self._knock(texts, keep=keep)
-        finally:
-            self._busy_since = None
-        if error is None:
-            self.breaker.delivered()
-            return None
-        fault = classify(error)
-        self._last_refusal = named(error)
-        if fault is not Fault.DATA:
-            connections["default"].close()
-            self.breaker.failed(fault)
-            self._waiting.wake()
-        return fault
-
-    def _knock(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
-        if connections["default"].connection is not None:
-            return _error_of(texts, keep=keep)
-        try:
-            with self.door.knocking():
-                upsert(texts, keep=keep)
-        except Exception as error:
-            return error
-        return None
-
-    def _look_for_a_call(self) -> None:
-        called_at = self.door.called_at()
-        if called_at > self._call_heard:
-            self._call_heard = called_at
-            self.breaker.retry_now()
-
-    def _has_written(self) -> None:
-        self._has_backlog = True
-        self._has_news.ring()
-
-
-def _error_of(texts: Sequence[bytes], *, keep: bool) -> Exception | None:
-    try:
-        upsert(texts, keep=keep)
-    except Exception as error:
-        return error
-    return None
+                self._is_stopping.wait(IDLE_S)
+        if fault is None:
+            self._pace.stepped(time.monotonic() - started)
 
 
 # --- The courier of this process ------------------------------------------------------------------------------------
@@ -354,8 +280,8 @@ def stop() -> None:
 
 def _started() -> Courier:
     courier = Courier(
-        outbox=Outbox(directories=settings.OUTBOX_DIRECTORIES, notice=notice),
-        breaker=Breaker(clock=time.monotonic, on_change=_tell_change),
+        Outbox(settings.OUTBOX_DIRECTORIES, notice=notice),
+        Breaker(clock=time.monotonic, on_change=_tell_change),
     )
     courier.start()
     return courier

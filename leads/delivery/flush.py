@@ -1,17 +1,19 @@
 """Deliver at once, on a person's request, what waits in the outbox of this machine."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from django.db import connections
 
 from leads.delivery.breaker import Breaker, Fault
-from leads.delivery.courier import Courier
+from leads.delivery.courier import DEADLINE_S
 from leads.delivery.journal.census import Census, census
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.notices import notice
+from leads.delivery.postgres_writer import PostgresWriter
+from leads.delivery.turns import Door
 
 _LOOK_EVERY_S = 0.2
 
@@ -35,29 +37,41 @@ def flush(
 
     with_quarantined: also what Postgres refused before. say: told how it goes.
     """
-    ours = connections["default"]
-    usual = ours.deadline_s  # type: ignore[attr-defined]
-    journal = Outbox(directories=directories, notice=notice)
-    courier = Courier(outbox=journal, breaker=Breaker(clock=time.monotonic))
+    connection = connections["default"]
+    usual = connection.deadline_s  # type: ignore[attr-defined]
+    connection.deadline_s = DEADLINE_S  # type: ignore[attr-defined]
+    journal = Outbox(directories, notice=notice)
+    breaker, door = Breaker(clock=time.monotonic), Door(directories)
+    postgres = PostgresWriter(journal, breaker, door)
     delivered, deadline, has_called = 0, time.monotonic() + timeout_s, False
-    courier.door.unbar()  # a person asks: the password may be mended
+    door.unbar()  # a person asks: the password may be mended
     try:
         if with_quarantined:
             journal.retry_quarantined()
         while True:
-            for count in courier.drain():
+            for count in _deliver_all(journal, postgres):
                 delivered += count
                 say(f"{delivered} delivered")
             left = census(directories)
-            if not left.pending or courier.breaker.is_open or time.monotonic() > deadline:
-                return Flushed(delivered, left, courier.breaker.fault)
+            if not left.pending or breaker.is_open or time.monotonic() > deadline:
+                return Flushed(delivered, left, breaker.fault)
             if not has_called:
                 # Once, and after our own attempt: a password that is still wrong is not to be tried again and again.
-                courier.door.call_all()
+                door.call_all()
                 has_called = True
             say(f"{delivered} delivered, {left.pending} with living processes")
             time.sleep(_LOOK_EVERY_S)
     finally:
         journal.close()
-        # It had the courier's short one; what the caller asks next may take longer.
-        ours.deadline_s = usual  # type: ignore[attr-defined]
+        # What the caller asks next may take longer.
+        connection.deadline_s = usual  # type: ignore[attr-defined]
+
+
+def _deliver_all(journal: Outbox, postgres: PostgresWriter) -> Iterator[int]:
+    """Deliver what no living process holds; yield how many leads went each time. Stops at a fault."""
+    journal.adopt()
+    while batch := journal.take(postgres.most):
+        stored, fault = postgres.deliver_batch(batch)
+        if fault is not None:
+            return
+        yield sum(stored)

@@ -11,8 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item, encode
 from leads.delivery.latches import Bell, Latches
@@ -22,22 +22,6 @@ DISK_WAIT_S = 0.3
 BATCH = 200
 # Postgres answers in a few milliseconds, when it does.
 LINGER_S = 0.02
-
-
-@dataclass(eq=False)
-class Entry:
-    """A lead on its way to the disk and to Postgres, each of which may be first.
-
-    line: as the journal has it; has_failed: no disk took it; is_settled: Postgres has answered for it, one way or the
-    other.
-    """
-
-    item: Item
-    line: bytes
-    is_on_disk: bool = False
-    has_failed: bool = False
-    is_settled: bool = False
-    is_delivered: bool = False
 
 
 class Scribe:
@@ -50,7 +34,7 @@ class Scribe:
         self._outbox, self._on_written = outbox, on_written
         self._queue: deque[Entry] = deque()
         self._has_work, self._is_waited_for = Bell(), Bell()
-        self._waiting = Latches[Entry](lambda entry: entry.is_on_disk or entry.has_failed or self.is_stuck)
+        self._waiting = Latches[Entry](lambda entry: entry.is_on_disk is not None or self.is_stuck)
         self._busy_since: float | None = None
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
@@ -80,7 +64,7 @@ class Scribe:
         if not entry.is_on_disk:
             self._hurry()
             self._waiting.wait_for(entry, timeout_s)
-        return entry.is_on_disk
+        return entry.is_on_disk is True
 
     @property
     def is_stuck(self) -> bool:
@@ -94,6 +78,7 @@ class Scribe:
     # --- The thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Wait for leads; hold them up to LINGER_S, unless somebody waits for one; bring them to the disk; repeat."""
         while self._queue or not self._is_stopping:
             if not self._queue:
                 self._has_work.wait()
@@ -106,14 +91,14 @@ class Scribe:
         try:
             self._outbox.append_lines([entry.line for entry in entries])
             are_on_disk = True
-        except Exception as error:  # a scribe that dies journals nothing more; one that goes on may
+        except Exception as error:  # broad: a scribe that dies journals nothing more; one that goes on may
             are_on_disk = False
             if not isinstance(error, OutboxUnavailable):
                 self._outbox.notice("scribe failed", error=type(error).__name__)
         finally:
             self._busy_since = None
         for entry in entries:
-            entry.is_on_disk, entry.has_failed = are_on_disk, not are_on_disk
+            entry.is_on_disk = are_on_disk
         self._waiting.wake()
         if are_on_disk:
             self._on_written()

@@ -4,8 +4,8 @@ from django import template
 from django.conf import settings
 
 from leads import phones
-from leads.delivery.courier import LATE_S
 from leads.delivery.health import outbox_state
+from leads.delivery.postgres_writer import LATE_S
 from leads.inbox import greeting
 
 register = template.Library()

@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -49,33 +48,33 @@ class Batch(NamedTuple):
     end: int
 
 
-@dataclass
 class Outbox:
     """One process's part of the journal. Made after the fork; any thread may append, the rest is the courier's.
 
     directories: in the order in which they are tried. notice: called with what happened and its details, for the log.
     """
 
-    directories: Sequence[Path]
-    notice: Callable[..., None] = lambda what, **details: None
-    clock: Callable[[], float] = time.time
-    _current: Segment | None = None
-    _backlog: list[Segment] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
-    _failed_at: dict[Path, float] = field(default_factory=dict)
-    _low: set[Path] = field(default_factory=set)
-    _unreadable: set[Path] = field(default_factory=set)
-    _last_used: Path | None = None
-    _more_to_adopt: bool = False
-    _ahead: set[bytes] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for directory in self.directories:
-            kind = file_system(directory)
-            if kind in NETWORK_FILE_SYSTEMS:
-                self.notice("network", directory=str(directory), file_system=kind)
-            elif kind in EPHEMERAL_FILE_SYSTEMS:
-                self.notice("ephemeral", directory=str(directory), file_system=kind)
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        *,
+        notice: Callable[..., None] = lambda what, **details: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.directories, self.notice, self.clock = directories, notice, clock
+        self._lock = Lock()
+        # Under the lock:
+        self._current: Segment | None = None  # takes new records
+        self._backlog: list[Segment] = []  # retired or adopted, in the order in which they are delivered
+        self._last_used: Path | None = None
+        # What a stale look at it costs is one more try of a directory:
+        self._failed_at: dict[Path, float] = {}
+        # The courier's own:
+        self._ahead: set[bytes] = set()
+        self._more_to_adopt = False
+        self._unreadable: set[Path] = set()
+        self._low: set[Path] = set()
+        self._warn_of_file_systems()
 
     def append(self, folio: str, text: bytes) -> Segment:
         """Bring a record to the disk; OutboxUnavailable where no directory takes it. text: JSON in one line."""
@@ -100,9 +99,14 @@ class Outbox:
                 return segment
 
     def take(self, most: int = BATCH) -> Batch | None:
-        """Return the next records to deliver, or None when nothing waits: our own before those of the dead.
+        """Return the next records to deliver, or None when nothing waits. most: how many together, at least 1.
 
-        most: how many together, at least 1.
+        1. Look at the segment that takes new records first, then at the others, and at those of dead processes last.
+        2. Read the next records of each. One that cannot be read is left where it is, so that the others go on.
+        3. Return the first records that are found.
+        4. A segment without any is settled up to its end, and goes when nothing more can come of it.
+        5. When all are empty, adopt more segments of dead processes, if there were more than may be held, and start
+           over.
         """
         with self._lock:
             segments = [*filter(None, [self._current]), *self._backlog]
@@ -268,6 +272,13 @@ class Outbox:
                 self._note_failure(segment.directory, error)
 
     def _settle(self, segment: Segment, end: int) -> None:
+        """Count what stands before `end` in a segment as delivered.
+
+        1. Mark it, for this process and for whoever asks how many wait.
+        2. Where the segment takes new records, start another for them when too many wait in it, so that newer leads
+           pass, or when it is long and all delivered, so that it can go.
+        3. Remove the segment when nothing more can come of it.
+        """
         if end > segment.delivered:
             segment.mark(end)
         if segment is self._current:
@@ -308,6 +319,14 @@ class Outbox:
     def _note_unreadable(self, path: Path, error: OSError) -> None:
         self._unreadable.add(path)
         self.notice("unreadable", segment=path.name, error=error.strerror)
+
+    def _warn_of_file_systems(self) -> None:
+        for directory in self.directories:
+            kind = file_system(directory)
+            if kind in NETWORK_FILE_SYSTEMS:
+                self.notice("network", directory=str(directory), file_system=kind)
+            elif kind in EPHEMERAL_FILE_SYSTEMS:
+                self.notice("ephemeral", directory=str(directory), file_system=kind)
 
     def _watch_space(self) -> None:
         for directory in self.directories:

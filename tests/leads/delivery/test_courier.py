@@ -7,14 +7,14 @@ import time
 import pytest
 from django.db import connection
 
-from leads.delivery import courier
+from leads.delivery import courier, postgres_writer
 from leads.delivery.breaker import Breaker, Fault
 from leads.delivery.courier import Courier
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import Item, encode
 from leads.delivery.record import Outcome, lead_record, quote_record, record
-from leads.delivery.upsert import UPSERT
+from leads.delivery.upsert import UPSERT, upsert
 from leads.models import Lead
 from tests.support.eventually import eventually
 from tests.support.factories import a_contact, an_issued_quote
@@ -69,30 +69,26 @@ def test_the_request_thread_never_asks_postgres(django_assert_num_queries):
         assert record(a_lead()) is Outcome.STORED
 
 
-def test_many_at_once_go_in_fewer_statements():
+def test_many_at_once_go_in_fewer_statements(monkeypatch):
     record(a_lead())
     leads = [a_lead() for _ in range(64)]
-    ours = courier.of_this_process()
+    before = courier.of_this_process()
     seen: list[int] = []
-    real = courier.upsert
 
     def counted(texts, **options):
         seen.append(len(texts))
-        real(texts, **options)
+        upsert(texts, **options)
 
-    courier.upsert = counted
-    try:
-        threads = [threading.Thread(target=record, args=[lead]) for lead in leads]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        eventually(lambda: Lead.objects.count() == 65)
-    finally:
-        courier.upsert = real
+    monkeypatch.setattr(postgres_writer, "upsert", counted)
+    threads = [threading.Thread(target=record, args=[lead]) for lead in leads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    eventually(lambda: Lead.objects.count() == 65)
     assert sum(seen) == 64
     assert len(seen) < 64
-    assert ours is courier.of_this_process()
+    assert courier.of_this_process() is before
 
 
 def test_without_its_table_leads_wait_and_then_arrive(outbox_directories, without_its_table):
@@ -167,7 +163,7 @@ def test_what_no_disk_took_arrives_when_postgres_is_back(outbox_directories, wit
 
 def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, outbox_directories):
     seen: list[bytes] = []
-    monkeypatch.setattr(courier, "upsert", lambda texts, **options: seen.extend(texts))
+    monkeypatch.setattr(postgres_writer, "upsert", lambda texts, **options: seen.extend(texts))
     slow = Courier(Outbox(outbox_directories), Breaker(clock=time.monotonic))
     slow.scribe.start()
     lead = a_lead()

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from leads.delivery.entry import Entry
 from leads.delivery.journal.census import waiting
 from leads.delivery.journal.outbox import Outbox
-from leads.delivery.scribe import Entry, Scribe
+from leads.delivery.scribe import Scribe
 from tests.support.eventually import eventually
 
 LEAD = b'{"folio": "A"}'
@@ -89,7 +90,7 @@ def test_without_any_disk_whoever_waits_is_told_at_once(tmp_path):
     scribe.start()
     entry = write(scribe, "A")
     assert not scribe.wait_for(entry, timeout_s=5)
-    assert entry.has_failed
+    assert entry.is_on_disk is False
     scribe.stop(timeout_s=5)
 
 

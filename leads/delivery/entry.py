@@ -1,0 +1,19 @@
+"""A lead on its way to the disk and to Postgres, each of which may be first. Plain Python."""
+
+from dataclasses import dataclass
+
+from leads.delivery.journal.segment import Item
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A lead in memory. line: as the journal has it.
+
+    is_on_disk: None until the scribe has tried; False: no disk took it. is_stored: None until Postgres has answered
+    for it; False: it refuses the row for ever. Each is set once, by one thread.
+    """
+
+    item: Item
+    line: bytes
+    is_on_disk: bool | None = None
+    is_stored: bool | None = None

@@ -1,0 +1,123 @@
+"""Writes leads to Postgres: one statement for many, and what becomes of those that do not get through."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+from django.db import connections
+
+from leads.delivery.breaker import Breaker, Fault, classify
+from leads.delivery.journal.outbox import BATCH, Batch, Outbox, OutboxUnavailable
+from leads.delivery.journal.segment import Item
+from leads.delivery.notices import notice
+from leads.delivery.turns import Door
+from leads.delivery.upsert import PROBE, upsert
+from leads.errors import named
+
+# A lead that waited longer than this is worth a line in the log.
+LATE_S = 5.0
+
+
+class PostgresWriter:
+    """Writes on the connection of the thread that calls it, which is one thread; any may ask `is_stuck`.
+
+    most: how many rows go into a statement. on_fault: called when Postgres failed, and the breaker has counted it.
+    """
+
+    def __init__(
+        self, outbox: Outbox, breaker: Breaker, door: Door, *, on_fault: Callable[[], None] = lambda: None
+    ) -> None:
+        self.most = BATCH
+        self._outbox, self._breaker, self._door, self._on_fault = outbox, breaker, door, on_fault
+        self._busy_since: float | None = None
+        self._refusal = ""
+
+    def deliver(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
+        """Write rows; return for the first ones whether Postgres took each, and what kept it from the rest, or None.
+
+        1. Write all with one statement.
+        2. When Postgres refuses a row for ever, write them one by one, and put that row into the quarantine. DATA:
+           there is no room for it, and it is the first of the rest.
+        3. When Postgres does not answer in time, write fewer at once from now on: a slow network may carry these.
+        4. When all went well, write more at once again.
+        """
+        was_open = self._breaker.is_open
+        fault = self._attempt([item.text for item in items])
+        stored = [] if fault else [True] * len(items)
+        if fault is Fault.DATA:
+            stored, fault = self._deliver_one_by_one(items)
+        if fault is Fault.TIMEOUT:
+            self.most = max(1, self.most // 4)
+        if fault is not None:
+            return stored, fault
+        if len(items) >= self.most:
+            self.most = min(BATCH, 2 * self.most)
+        age = time.time() - items[0].at
+        if was_open or age > LATE_S:
+            notice("delivered late", leads=len(items), oldest_seconds=round(age))
+        return stored, None
+
+    def deliver_batch(self, batch: Batch) -> tuple[list[bool], Fault | None]:
+        """Write a batch of the journal, as `deliver` does, and count there what is settled."""
+        stored, fault = self.deliver(batch.items)
+        if fault is None:
+            self._outbox.delivered(batch)
+        elif stored:
+            batch.segment.mark(batch.items[len(stored) - 1].end)
+        return stored, fault
+
+    def probe(self) -> None:
+        """Ask whether Postgres takes a lead, with one that is rolled back; the breaker learns the answer."""
+        if self._attempt([PROBE], keep=False) is Fault.DATA:
+            self._breaker.delivered()  # a rule of its own refuses this row, so it does take rows
+
+    def is_stuck(self, longer_than_s: float) -> bool:
+        """Return whether a statement or a connection has been on its way for longer than that."""
+        busy_since = self._busy_since  # once: the writing thread may clear it between two looks
+        return busy_since is not None and time.monotonic() - busy_since > longer_than_s
+
+    def _deliver_one_by_one(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
+        stored: list[bool] = []
+        for item in items:
+            fault = self._attempt([item.text])
+            if fault is Fault.DATA:
+                try:
+                    self._outbox.quarantine(item, reason=self._refusal)
+                except OutboxUnavailable:
+                    return stored, Fault.DATA
+            elif fault is not None:
+                return stored, fault
+            stored.append(fault is None)
+        return stored, None
+
+    def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
+        """Try to write rows, and tell the breaker; return what went wrong, or None when they are there."""
+        self._busy_since = time.monotonic()
+        try:
+            was_connected = connections["default"].connection is not None
+            error = self._write(texts, keep=keep)
+            if error and was_connected and classify(error) is Fault.INFRASTRUCTURE:
+                # A connection that died while it was idle, as by a restart of Postgres, gets one fresh try.
+                connections["default"].close()
+                error = self._write(texts, keep=keep)
+        finally:
+            self._busy_since = None
+        if error is None:
+            self._breaker.delivered()
+            return None
+        fault = classify(error)
+        self._refusal = named(error)
+        if fault is not Fault.DATA:
+            connections["default"].close()
+            self._breaker.failed(fault)
+            self._on_fault()
+        return fault
+
+    def _write(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
+        is_connected = connections["default"].connection is not None
+        try:
+            with nullcontext() if is_connected else self._door.knocking():
+                upsert(texts, keep=keep)
+        except Exception as error:  # broad: whatever it is, the breaker says when to try again
+            return error
+        return None
