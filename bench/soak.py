@@ -126,7 +126,7 @@ def _customer(site: Site, report: Report) -> None:
         answer = check_out_with(site, a_quote(site))
     except (OSError, HTTPException):
         report.unanswered += 1
-    except Exception as error:
+    except Exception as error:  # broad: whatever it is, the report shows it
         report.wrong.append(f"{type(error).__name__}: {error}")
     else:
         report.answered.append(answer.json["folio"])

@@ -138,7 +138,7 @@ def recorded(lead: LeadRecord) -> Outcome:
     """
     try:
         return record(lead)
-    except Exception as error:  # the one broad except of the project: here a narrow one would lose a sale
+    except Exception as error:  # broad: a narrow one would lose a sale
         logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, named(error))
         return Outcome.CARRIED
 

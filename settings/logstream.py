@@ -25,7 +25,7 @@ class UnblockedStream(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = self.format(record)
-        except Exception:
+        except Exception:  # broad: a line that cannot be written must not fail whoever logs it, as in logging itself
             self.handleError(record)
             return
         if self._lost:

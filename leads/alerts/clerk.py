@@ -53,7 +53,7 @@ class Clerk:
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""
-            except Exception as error:  # a clerk that dies tells nobody any more; one that goes on may
+            except Exception as error:  # broad: a clerk that dies tells nobody any more; one that goes on may
                 self._failed(error)
         connections["default"].close()
         if self._lock:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.db.utils import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.journal.disk import make_directory
@@ -39,7 +39,7 @@ class Door:
                 raise KnockedAlready("the password was refused a moment ago")
             try:
                 yield
-            except Exception as error:
+            except DatabaseError as error:
                 if classify(error) is Fault.AUTH:
                     self.bar()
                 raise

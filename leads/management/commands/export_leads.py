@@ -81,10 +81,9 @@ def whole_file(path):
             file.flush()
             os.fsync(fd)
         os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # it is gone once it has its name
             os.unlink(unfinished)
-        raise
 
 
 @contextmanager
