@@ -1,7 +1,7 @@
 """The courier: one daemon thread a process that carries leads to Postgres, on one connection of its own.
 
-New leads go from memory, while the scribe brings them to the disk. The backlog is what the journal has besides: leads
-of an outage, or of a process that died. The breaker says when Postgres may be tried again.
+New leads go from memory, while the scribe brings them to the disk. The backlog is what else the journal has:
+leads of an outage, or of a process that died. The breaker says when Postgres may be tried again.
 """
 
 import os
@@ -16,7 +16,6 @@ from django.db import connections
 from leads.delivery.breaker import Breaker, Fault, classify
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox
-from leads.delivery.latches import Bell, Latches
 from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
@@ -42,10 +41,10 @@ class Courier:
         self.outbox, self.breaker = outbox, breaker
         self.door = Door(outbox.directories)
         self.scribe = Scribe(outbox, on_written=self._has_written)
-        self._postgres = PostgresWriter(outbox, breaker, self.door, on_fault=self._wake_waiting)
+        self._postgres = PostgresWriter(outbox, breaker, self.door, on_fault=self._wake_waiters)
         self._deadline_s = deadline_s
-        self._waiting = Latches[Entry](lambda entry: entry.is_stored is not None or breaker.is_open)
-        self._has_news = Bell()
+        self._answered = threading.Condition()
+        self._has_news = threading.Event()
         self._is_stopping = threading.Event()
         self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
         self._has_backlog = True
@@ -72,7 +71,7 @@ class Courier:
         end = time.monotonic() + timeout_s
         self.scribe.stop(timeout_s)
         self._is_stopping.set()
-        self._has_news.ring()
+        self._has_news.set()
         if self._thread.is_alive():
             self._thread.join(max(0.0, end - time.monotonic()))
 
@@ -82,7 +81,7 @@ class Courier:
         """Take a lead, for the disk and for Postgres; ValueError where it is no record. text: JSON in one line."""
         entry = self.scribe.entry(folio, text)
         self._arrivals.append(entry)
-        self._has_news.ring()
+        self._has_news.set()
         self.scribe.write(entry)
         return entry
 
@@ -92,7 +91,8 @@ class Courier:
         Nobody waits for a courier that is backing off or has been busy for longer than that.
         """
         if not self._postgres.is_stuck(timeout_s):
-            self._waiting.wait_for(entry, timeout_s)
+            with self._answered:
+                self._answered.wait_for(lambda: entry.is_stored is not None or self.breaker.is_open, timeout_s)
         return entry.is_stored is True
 
     @property
@@ -106,19 +106,20 @@ class Courier:
         if fault is Fault.AUTH:
             self.door.bar()
         self.breaker.failed(fault)
-        self._wake_waiting()
+        self._wake_waiters()
 
     def look_again(self) -> None:
         """Have the courier ask Postgres again: a connection that nobody waits for has failed."""
         self.breaker.doubt()
-        self._has_news.ring()
+        self._has_news.set()
 
-    def _wake_waiting(self) -> None:
-        self._waiting.wake()
+    def _wake_waiters(self) -> None:
+        with self._answered:
+            self._answered.notify_all()
 
     def _has_written(self) -> None:
         self._has_backlog = True
-        self._has_news.ring()
+        self._has_news.set()
 
     # --- The thread -------------------------------------------------------------------------------------------------
 
@@ -175,6 +176,7 @@ class Courier:
         seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S
         if not self._has_news.wait(seconds):
             self._has_backlog = True  # perhaps: whoever tries a refused lead again tells nobody
+        self._has_news.clear()  # before we look for it: what comes later sets it again
 
     # --- New leads, from memory -------------------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class Courier:
         """Write down what Postgres answered for each lead; then wake those who wait, who read it."""
         for entry, is_stored in answers:
             entry.is_stored = is_stored
-        self._wake_waiting()
+        self._wake_waiters()
 
     # --- The backlog, from the journal ------------------------------------------------------------------------------
 
@@ -243,10 +245,10 @@ class Courier:
         if batch := self.outbox.take(min(self._postgres.most, STEP) if self._pace.is_busy else self._postgres.most):
             self._has_backlog = True
             self._take_in()
-            in_memory = {entry.item.text: entry for entry in self._express}
+            by_text = {entry.item.text: entry for entry in self._express}
             stored, fault = self._postgres.deliver_batch(batch)
             answers = zip(batch.items, stored, strict=False)
-            self._settle((in_memory[item.text], is_stored) for item, is_stored in answers if item.text in in_memory)
+            self._settle((by_text[item.text], is_stored) for item, is_stored in answers if item.text in by_text)
             if fault is Fault.DATA:
                 self._is_stopping.wait(IDLE_S)
         if fault is None:

@@ -9,8 +9,8 @@ from leads.delivery.journal.segment import Item
 class Entry:
     """A lead in memory. line: as the journal has it.
 
-    is_on_disk: None until the scribe has tried; False: no disk took it. is_stored: None until Postgres has answered
-    for it; False: it refuses the row for ever. Each is set once, by one thread.
+    is_on_disk: None until the scribe has tried; False: no disk took it. Set once, by the scribe.
+    is_stored: None until Postgres has answered for it; False: it refuses the row for ever. Set once, by the courier.
     """
 
     item: Item

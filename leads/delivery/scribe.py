@@ -9,13 +9,12 @@ the journal has it too when the disk comes back.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item, encode
-from leads.delivery.latches import Bell, Latches
 
 # A sync takes a millisecond, and on a disk that is busy with something else a few dozen.
 DISK_WAIT_S = 0.3
@@ -32,9 +31,9 @@ class Scribe:
 
     def __init__(self, outbox: Outbox, *, on_written: Callable[[], None]) -> None:
         self._outbox, self._on_written = outbox, on_written
-        self._queue: deque[Entry] = deque()
-        self._has_work, self._is_waited_for = Bell(), Bell()
-        self._waiting = Latches[Entry](lambda entry: entry.is_on_disk is not None or self.is_stuck)
+        self._queue: SimpleQueue[Entry | None] = SimpleQueue()  # None: wakes the thread, to stop
+        self._is_waited_for = threading.Event()
+        self._answered = threading.Condition()
         self._busy_since: float | None = None
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
@@ -45,7 +44,8 @@ class Scribe:
     def stop(self, timeout_s: float) -> None:
         """End the thread, after it has written what waits."""
         self._is_stopping = True
-        self._hurry()
+        self._queue.put(None)
+        self._is_waited_for.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -56,14 +56,14 @@ class Scribe:
 
     def write(self, entry: Entry) -> None:
         """Take a lead, to be written within LINGER_S, or as soon as somebody waits for it."""
-        self._queue.append(entry)
-        self._has_work.ring()
+        self._queue.put(entry)
 
     def wait_for(self, entry: Entry, timeout_s: float = DISK_WAIT_S) -> bool:
         """Return whether a lead is on the disk, as soon as that is known; nobody waits for a disk that hangs."""
-        if not entry.is_on_disk:
-            self._hurry()
-            self._waiting.wait_for(entry, timeout_s)
+        if entry.is_on_disk is None:
+            self._is_waited_for.set()
+            with self._answered:
+                self._answered.wait_for(lambda: entry.is_on_disk is not None or self.is_stuck, timeout_s)
         return entry.is_on_disk is True
 
     @property
@@ -71,20 +71,23 @@ class Scribe:
         busy_since = self._busy_since
         return busy_since is not None and time.monotonic() - busy_since > DISK_WAIT_S
 
-    def _hurry(self) -> None:
-        self._is_waited_for.ring()
-        self._has_work.ring()
-
     # --- The thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Wait for leads; hold them up to LINGER_S, unless somebody waits for one; bring them to the disk; repeat."""
-        while self._queue or not self._is_stopping:
-            if not self._queue:
-                self._has_work.wait()
-                continue
+        """Write what comes, until told to stop.
+
+        1. Wait for a lead.
+        2. Hold it up to LINGER_S for others to share its sync; not at all when somebody waits for the disk.
+        3. Bring it to the disk, with all that have come meanwhile.
+        """
+        while not (self._is_stopping and self._queue.empty()):
+            arrived = [self._queue.get()]
             self._is_waited_for.wait(LINGER_S)
-            self._bring_to_disk([self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))])
+            self._is_waited_for.clear()
+            while len(arrived) < BATCH and not self._queue.empty():  # nobody else takes from it
+                arrived.append(self._queue.get())
+            if entries := [entry for entry in arrived if entry]:
+                self._bring_to_disk(entries)
 
     def _bring_to_disk(self, entries: list[Entry]) -> None:
         self._busy_since = time.monotonic()
@@ -99,6 +102,7 @@ class Scribe:
             self._busy_since = None
         for entry in entries:
             entry.is_on_disk = are_on_disk
-        self._waiting.wake()
+        with self._answered:
+            self._answered.notify_all()
         if are_on_disk:
             self._on_written()
