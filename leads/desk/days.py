@@ -1,9 +1,9 @@
-"""What each day brought, counted once and kept: reading ninety days of two million leads anew would take seconds.
+"""Counts the leads of each day once and keeps the figures: to read ninety days of two million leads takes seconds.
 
 A day is counted from its leads when somebody looks at the desk. Today is counted each time. A day that is over is
-counted again once staff have done something with one of its leads, and otherwise ever more rarely: what comes late,
-out of an outbox or from a customer who slept on it, comes soon. The customers' way is asked for nothing, no trigger
-and no index.
+counted again after staff have done something with one of its leads, and otherwise less and less often, because late
+leads, from an outbox or from a customer who took a day to decide, usually arrive within days. This needs no trigger and
+no index on `leads`, so it costs customers nothing.
 """
 
 import time
@@ -25,23 +25,24 @@ from django.db.models.functions import Coalesce, TruncDate
 from leads.business_hours import business_time
 from leads.models import Lead, LeadDay, LeadEvent, LeadQuerySet
 
-# How long somebody who looks is kept waiting: for days that are in doubt, and for days that were never counted.
+# How long a viewer waits for counts: of days that may be out of date, and of days that were never counted.
 RECOUNT_S, COUNT_S = 0.1, 2.0
-# A day that ended 24 hours ago is good for two hours, one of a month ago for two and a half days.
+# A count is good for this fraction of the time since its day ended: for two hours after one day, for two and a half
+# days after a month.
 GOOD_FOR = 1 / 12
-# What a stranger puts in a link must not grow a day without end.
+# A day has at most so many names, because anybody can put new ones into links.
 MOST_NAMES = 30
 OTHERS = "…"
 
 _MINUTE = timedelta(minutes=1)
-# Events get their number before others see them; so many may be on their way at a time.
-_EVENTS_UNDER_WAY = 20
+# An event gets its id before other sessions can see it. At most so many are uncommitted at a time.
+_UNCOMMITTED_EVENTS = 20
 _CHANGES_NOTHING = [LeadEvent.Kind.EXPORTED, LeadEvent.Kind.NOTED]
 _VERSION = 1
 
 
 class Tally(NamedTuple):
-    """quotes: given out; leads: those of them with a phone; contacted: those of the leads that staff answered."""
+    """Counts. quotes: all; leads: those of the quotes with a phone; contacted: the leads that were contacted."""
 
     quotes: int = 0
     leads: int = 0
@@ -53,9 +54,9 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What the leads quoted on one day came to.
+    """The figures of the leads quoted on one day.
 
-    sources, products: by utm_source and by the first line's product, "" where there is none; each lead counts once.
+    sources, products: by utm_source and by the first line's product, "" for none; each lead counts once.
     minutes: how many leads were contacted after so many whole minutes of business hours.
     """
 
@@ -92,9 +93,9 @@ def add(tallies: Iterable[Tally]) -> Tally:
 def counted(
     days: Sequence[date], *, now: datetime, zone: ZoneInfo, clock: Callable[[], float] = time.monotonic
 ) -> dict[date, Day]:
-    """Return what is known of days, as fresh as there is time for; those never counted and out of time are missing.
+    """Return the figures of days, as fresh as the time allows; days that there was no time to count are missing.
 
-    days: of the business's zone, newest first, today the first of them.
+    days: in the business's zone, newest first, beginning with today.
     """
     rules = _rules(zone)
     newest = LeadEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
@@ -103,9 +104,9 @@ def counted(
     known = {day: Day.of_json(row.figures) for day, row in kept.items()}
 
     missing = [day for day in days[1:] if day not in kept]
-    in_doubt = [day for day, row in sorted(kept.items(), reverse=True) if not _is_good(row, now, zone)]
+    outdated = [day for day, row in sorted(kept.items(), reverse=True) if not _is_good(row, now, zone)]
     deadline = clock() + (COUNT_S if missing else RECOUNT_S)
-    for day in dict.fromkeys([days[0], *missing, *in_doubt]):
+    for day in dict.fromkeys([days[0], *missing, *outdated]):
         if day != days[0] and clock() > deadline:
             break
         known[day] = count(day, zone=zone)
@@ -115,7 +116,7 @@ def counted(
 
 
 def count(day: date, *, zone: ZoneInfo) -> Day:
-    """Return what the leads quoted on a day of a zone came to, by what is in the database now."""
+    """Return the figures of the leads quoted on a day of a zone, counted in the database now."""
     leads = quoted_on(day, zone)
     source, product = KT("quote_data__attribution__utm_source"), KT("quote_data__lines__0__product")
     has_phone, is_contacted = Q(phone__gt=""), Q(phone__gt="", status=Lead.Status.CONTACTED)
@@ -157,18 +158,18 @@ def _is_good(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:
 
 
 def _mark_outdated(newest_event: int, zone: ZoneInfo) -> None:
-    """Mark the days of the leads that something happened to since anybody looked."""
+    """Mark the days of the leads that have had events since the last look at the desk."""
     seen = LeadDay.objects.aggregate(seen=Max("last_event"))["seen"]
     if seen is None or seen == newest_event:
         return
-    events = LeadEvent.objects.filter(pk__gt=seen - _EVENTS_UNDER_WAY).exclude(kind__in=_CHANGES_NOTHING)
+    events = LeadEvent.objects.filter(pk__gt=seen - _UNCOMMITTED_EVENTS).exclude(kind__in=_CHANGES_NOTHING)
     touched = events.values_list(TruncDate("lead__created_at", tzinfo=zone), flat=True).distinct()
     with suppress(DatabaseError), transaction.atomic():
         LeadDay.objects.filter(day__in=list(touched), is_outdated=False).update(is_outdated=True)
 
 
 def _keep(row: LeadDay) -> None:
-    # A database that takes nothing can still be looked at.
+    # The desk also works on a database that is read-only.
     with suppress(DatabaseError), transaction.atomic():
         LeadDay.objects.bulk_create(
             [row],

@@ -1,4 +1,4 @@
-"""The desk for managers: what came in, how fast it was answered, and whether anything was lost."""
+"""The figures of the managers' desk: what came in, how fast it was answered, and whether anything was lost."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,17 +18,17 @@ from leads.models import Lead, LeadEvent
 
 PERIODS = (7, 30, 90)  # days
 MOST_ROWS = 8
-# A link that names them stays short enough for every server.
+# A link names at most so many leads, to stay short enough for every server.
 MOST_RESTORED = 100
-# No index knows sources and products: a list of few among hundreds of thousands would outlast the page's patience.
+# There is no index on sources and products, so a list of few among hundreds of thousands would exceed the deadline.
 MOST_READ = 50_000
-# Between two bars, of a day's width.
+# The space between two bars, as a fraction of a day's width.
 GAP = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Addresses of the list with exactly the leads that a tally counts; "" where no list has them."""
+    """Addresses of the list with exactly the leads that a tally counts; "" for a list that would take too long."""
 
     quotes: str = ""
     leads: str = ""
@@ -36,8 +36,8 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One day, source or product. name: "" for none, OTHERS for all that are not named."""
+class TallyRow:
+    """One day, source or product. name: "" for no source or product, OTHERS for the rest together."""
 
     name: str | date
     tally: Tally
@@ -46,10 +46,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What the database did not get by itself.
+    """The leads that did not reach the database by themselves.
 
-    restored: how many leads of the period staff brought back from the chat; refused, unreadable: what lies on this
-    machine's disk now, records that Postgres refuses and journal files with damaged lines.
+    restored: how many staff restored from a chat in the period; refused, unreadable: what is on this machine's disk
+    now: records that Postgres refused, and journal files with damaged lines.
     """
 
     restored: int
@@ -64,18 +64,21 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The figures of a period that ends today. median, p90: minutes of business hours until contact, None for none."""
+    """The figures of a period that ends today.
+
+    median, p90: minutes of business hours until contact, None when no lead was contacted.
+    """
 
     period: int
-    total: Row
+    total: TallyRow
     median: int | None
     p90: int | None
     waiting: str
     lost: Lost
-    days: tuple[Row, ...]  # oldest first
-    sources: tuple[Row, ...]
-    products: tuple[Row, ...]
-    uncounted: int  # days that were never counted, for want of time
+    days: tuple[TallyRow, ...]  # oldest first
+    sources: tuple[TallyRow, ...]
+    products: tuple[TallyRow, ...]
+    uncounted: int  # days that were never counted, because time ran out
 
     @property
     def waiting_url(self) -> str:
@@ -83,7 +86,7 @@ class Desk:
 
 
 def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
-    """Return the figures of the last so many days, today included, for whoever looks now."""
+    """Return the figures of the last `period` days, today included."""
     today = now.astimezone(zone).date()
     days = [today - timedelta(days=back) for back in range(period)]
     known = counted(days, now=now, zone=zone)
@@ -94,16 +97,16 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
         minutes.update(day.minutes)
     return Desk(
         period=period,
-        total=Row("", add(day.total for day in by_day.values()), links(since, until)),
+        total=TallyRow("", add(day.total for day in by_day.values()), links(since, until)),
         median=percentile(minutes, 0.5),
         p90=percentile(minutes, 0.9),
-        # In order, which only the index of those who wait gives: Postgres takes them for a quarter of all leads.
+        # Ordered, so that Postgres uses the index of waiting leads: by its estimate they are a quarter of all leads.
         waiting=changelist.shown(
             Lead.objects.waiting().order_by("created_at", "id")[: changelist.MOST_COUNTED].count()
         ),
         lost=lost(since),
         days=tuple(
-            Row(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))
+            TallyRow(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))
             for day, figures in by_day.items()
         ),
         sources=_rows((day.sources for day in by_day.values()), since, until, key="attribution__utm_source"),
@@ -113,7 +116,7 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
 
 
 def percentile(minutes: Mapping[int, int], fraction: float) -> int | None:
-    """Return the least number of minutes that so large a part of the leads did not exceed; None of no leads."""
+    """Return within how many minutes the given fraction of the leads was contacted; None when there are no leads."""
     rank, reached = ceil(fraction * sum(minutes.values())), 0
     for value in sorted(minutes):
         reached += minutes[value]
@@ -123,23 +126,23 @@ def percentile(minutes: Mapping[int, int], fraction: float) -> int | None:
 
 
 def lost(since: datetime) -> Lost:
-    """Return what the database did not get by itself, of what was restored since a moment and of what lies here now."""
-    here = outbox_state()
+    """Return what did not reach the database by itself: restored since a moment, or on this machine's disk now."""
+    outbox = outbox_state()
     restored = LeadEvent.objects.filter(
         kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[Change.CREATED, Change.COMPLETED]
     )
     leads = set(restored.values_list("lead", flat=True))
-    some = ",".join(map(str, sorted(leads)[:MOST_RESTORED]))
+    keys = ",".join(map(str, sorted(leads)[:MOST_RESTORED]))
     return Lost(
         restored=len(leads),
-        refused=here.quarantined,
-        unreadable=here.damaged,
-        restored_url=list_url(status="all", id__in=some) if leads else "",
+        refused=outbox.quarantined,
+        unreadable=outbox.damaged,
+        restored_url=list_url(status="all", id__in=keys) if leads else "",
     )
 
 
 def links(since: datetime, until: datetime, **more: str) -> Links:
-    """Return where the leads quoted between two moments are listed."""
+    """Return the links to the lists of the leads quoted between two moments. more: further filters of the list."""
     between = {"created_at__gte": since.isoformat(), "created_at__lt": until.isoformat(), **more}
     return Links(
         quotes=list_url(status="all", **between),
@@ -149,7 +152,10 @@ def links(since: datetime, until: datetime, **more: str) -> Links:
 
 
 def leads_to_read(tally: Tally, quotes: int) -> int:
-    """Return about how many of so many leads are read until the list has counted enough of those of a tally."""
+    """Return about how many of a period's leads the list reads until it has counted enough of a tally's.
+
+    quotes: how many leads the period has.
+    """
     fewest = min(tally)
     return quotes if fewest < changelist.MOST_COUNTED else changelist.MOST_COUNTED * quotes // fewest
 
@@ -158,7 +164,7 @@ def list_url(**filters: str) -> str:
     return f"{reverse('admin:leads_lead_changelist')}?{urlencode(filters)}"
 
 
-def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime, *, key: str) -> tuple[Row, ...]:
+def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime, *, key: str) -> tuple[TallyRow, ...]:
     tallies: dict[str, Tally] = {}
     for day in days:
         for name, tally in day.items():
@@ -171,15 +177,15 @@ def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime,
     for name, tally in ordered[:MOST_ROWS]:
         only = {f"quote_data__{key}": name} if name else {f"quote_data__{key}__isnull": "True"}
         is_quick = leads_to_read(tally, quotes) <= MOST_READ
-        rows.append(Row(name, tally, links(since, until, **only) if is_quick else Links()))
-    return (*rows, *([Row(OTHERS, others, Links())] if others.quotes else []))
+        rows.append(TallyRow(name, tally, links(since, until, **only) if is_quick else Links()))
+    return (*rows, *([TallyRow(OTHERS, others, Links())] if others.quotes else []))
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A day as the desk draws it. quotes, leads: heights from the bottom up. All in per cent, as SVG takes them."""
+    """One day in the chart. quotes, leads: heights; tops: measured from above. In per cent, as SVG takes them."""
 
-    row: Row
+    row: TallyRow
     x: str
     width: str
     quotes: str
@@ -188,12 +194,12 @@ class Bar:
     leads_top: str
 
 
-def bars(days: Sequence[Row]) -> list[Bar]:
-    """Return a bar a day, the tallest as high as the picture."""
+def bars(days: Sequence[TallyRow]) -> list[Bar]:
+    """Return one bar per day; the tallest fills the chart."""
     tallest = max((day.tally.quotes for day in days), default=0) or 1
     step = 100 / len(days) if days else 0.0
 
-    def bar(place: int, day: Row) -> Bar:
+    def bar(place: int, day: TallyRow) -> Bar:
         quotes, leads = 100 * day.tally.quotes / tallest, 100 * day.tally.leads / tallest
         return Bar(
             row=day,

@@ -1,4 +1,4 @@
-"""The desk for managers: its figures are true, fresh and cheap, and lead to the leads that they count."""
+"""The desk for managers: its figures are right, fresh and cheap, and link to the leads that they count."""
 
 import csv
 import re
@@ -41,11 +41,11 @@ def the_last(number: int, now: datetime = NOON) -> list[date]:
     return [now.date() - timedelta(days=back) for back in range(number)]
 
 
-def known(number: int = 7, now: datetime = NOON, **how) -> dict[date, Day]:
-    return counted(the_last(number, now), now=now, zone=JUAREZ, **how)
+def known(number: int = 7, now: datetime = NOON, **options) -> dict[date, Day]:
+    return counted(the_last(number, now), now=now, zone=JUAREZ, **options)
 
 
-# --- What is counted ------------------------------------------------------------------------------------------------
+# --- The count of a day ---------------------------------------------------------------------------------------------
 
 
 def test_a_day_counts_quotes_those_with_a_phone_and_those_contacted(admin_user):
@@ -62,7 +62,7 @@ def test_a_day_counts_quotes_those_with_a_phone_and_those_contacted(admin_user):
     assert day.minutes == {12: 1}
 
 
-def test_a_day_is_the_business_s_own(admin_user):
+def test_a_day_begins_at_midnight_in_the_business_s_zone(admin_user):
     a_lead(datetime(2026, 11, 18, 0, 0, tzinfo=JUAREZ))
     a_lead(datetime(2026, 11, 18, 23, 59, tzinfo=JUAREZ))
     a_lead(datetime(2026, 11, 19, 0, 0, tzinfo=JUAREZ))
@@ -75,7 +75,7 @@ def test_only_business_hours_count_until_contact(admin_user):
     assert count(saturday.date(), zone=JUAREZ).minutes == {40: 1}  # 30 on Saturday, 10 on Monday
 
 
-def test_a_quote_of_before_this_site_counts_without_a_name_for_it():
+def test_a_quote_of_another_shape_counts_without_source_and_product():
     Lead.objects.create(folio="OLD", quote_data=[], created_at=NOON)
     day = count(TODAY, zone=JUAREZ)
     assert (day.sources, day.products) == ({"": Tally(1, 0, 0)}, {"": Tally(1, 0, 0)})
@@ -104,7 +104,7 @@ def test_percentiles_are_those_of_the_leads(minutes, median, p90):
     assert (figures.percentile(minutes, 0.5), figures.percentile(minutes, 0.9)) == (median, p90)
 
 
-# --- How fresh it is ------------------------------------------------------------------------------------------------
+# --- When a day is counted again ------------------------------------------------------------------------------------
 
 
 def test_today_is_always_counted_again():
@@ -123,7 +123,7 @@ def test_a_day_that_is_over_is_not_read_again():
 
 
 @pytest.mark.parametrize("act", ["contact", "revert"])
-def test_a_day_is_counted_again_once_staff_did_something_with_its_leads(admin_user, act):
+def test_a_day_is_counted_again_after_staff_did_something_with_its_leads(admin_user, act):
     yesterday, month_ago = TODAY - timedelta(days=1), TODAY - timedelta(days=29)
     leads = [a_lead(NOON - timedelta(days=back)) for back in (1, 29)]
     if act == "revert":
@@ -132,12 +132,12 @@ def test_a_day_is_counted_again_once_staff_did_something_with_its_leads(admin_us
     known(30)
     for lead in leads:
         getattr(Lead.objects, act)(lead.pk, by=admin_user, now=NOON)
-    known(7)  # a shorter look in between must not hide it from a longer one
+    known(7)  # a look at a shorter period must not hide the event from a longer one
     contacted = 1 if act == "contact" else 0
     assert [known(30)[day].total.contacted for day in (yesterday, month_ago)] == [contacted, contacted]
 
 
-def test_an_export_makes_no_day_be_counted_again(admin_user):
+def test_an_export_does_not_cause_a_new_count(admin_user):
     lead = a_lead(NOON - timedelta(days=1))
     known()
     LeadEvent.objects.note(LeadEvent.Kind.EXPORTED, [lead.pk], by=admin_user, now=NOON, detail="csv")
@@ -145,10 +145,10 @@ def test_an_export_makes_no_day_be_counted_again(admin_user):
     assert not LeadDay.objects.filter(is_outdated=True).exists()
 
 
-def test_what_comes_late_is_counted_the_later_the_longer_the_day_is_over():
+def test_a_late_lead_is_counted_the_later_the_longer_its_day_is_over():
     yesterday = TODAY - timedelta(days=1)
     known()
-    a_lead(NOON - timedelta(days=1))  # twelve hours over: good for one
+    a_lead(NOON - timedelta(days=1))  # the day ended twelve hours ago, so its count is good for one hour
     assert known(now=NOON + timedelta(minutes=59))[yesterday].total.quotes == 0
     assert known(now=NOON + timedelta(minutes=71))[yesterday].total.quotes == 1
 
@@ -159,7 +159,7 @@ def test_a_day_that_was_counted_before_its_end_is_counted_again_after_it():
     assert known(now=NOON + timedelta(days=1))[TODAY].total.quotes == 1
 
 
-def test_other_opening_hours_make_every_day_be_counted_again(settings, admin_user):
+def test_after_a_change_of_the_opening_hours_every_day_is_counted_again(settings, admin_user):
     asked = NOON - timedelta(days=1)
     Lead.objects.contact(a_lead(asked).pk, by=admin_user, now=asked + timedelta(minutes=30))
     assert known()[asked.date()].minutes == {30: 1}
@@ -168,14 +168,14 @@ def test_other_opening_hours_make_every_day_be_counted_again(settings, admin_use
     assert known()[asked.date()].minutes == {10: 1}
 
 
-def test_who_looks_is_not_kept_waiting_for_days_that_were_never_counted():
+def test_counting_days_for_the_first_time_stops_after_two_seconds():
     a_lead(NOON - timedelta(days=80))
-    seconds = iter(range(0, 1000, 1))  # each look at the clock, a second later
+    seconds = iter(range(0, 1000, 1))  # each reading of the clock is a second later
     assert list(known(90, clock=lambda: next(seconds))) == the_last(3)
     assert len(known(90)) == 90
 
 
-def test_a_database_that_takes_nothing_is_still_looked_at():
+def test_the_desk_works_on_a_read_only_database():
     a_lead()
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
@@ -194,10 +194,10 @@ def page_of(client, period: int = 7) -> str:
 
 
 def figure(page: str, term: str) -> tuple[str, str]:
-    """Return a figure's number and the address that it leads to."""
-    found = re.search(rf"<dt>{term}</dt>\s*<dd><a href=\"([^\"]+)\">([^<]+)</a>", page)
-    assert found, page
-    return found[2], unescape(found[1])
+    """Return a figure's number and the address that it links to."""
+    link = re.search(rf"<dt>{term}</dt>\s*<dd><a href=\"([^\"]+)\">([^<]+)</a>", page)
+    assert link, page
+    return link[2], unescape(link[1])
 
 
 def folios(page) -> set[str]:
@@ -209,7 +209,7 @@ def english(settings):
     settings.LANGUAGE_CODE = "en"
 
 
-def test_each_number_leads_to_its_leads(admin_client, admin_user, english):
+def test_each_number_links_to_its_leads(admin_client, admin_user, english):
     now = today_at_noon()
     anonymous, waiting, done = a_lead(now, phone=""), a_lead(now, source="facebook"), a_lead(now)
     Lead.objects.contact(done.pk, by=admin_user, now=now + timedelta(minutes=5))
@@ -227,7 +227,7 @@ def test_each_number_leads_to_its_leads(admin_client, admin_user, english):
         assert folios(admin_client.get(url)) == {lead.folio for lead in leads}, term
 
 
-def test_a_source_and_a_product_lead_to_their_leads(admin_client, english):
+def test_a_source_and_a_product_link_to_their_leads(admin_client, english):
     now = today_at_noon()
     named, nameless = a_lead(now, source="fb & co", product="concrete"), a_lead(now, product="")
     page = page_of(admin_client)
@@ -249,7 +249,7 @@ def test_a_list_reads_until_it_has_counted_enough(tally, quotes, read):
     assert figures.leads_to_read(tally, quotes) == read
 
 
-def test_few_among_very_many_are_counted_and_not_listed(admin_client, monkeypatch, english):
+def test_a_rare_source_among_very_many_leads_is_counted_and_not_linked(admin_client, monkeypatch, english):
     now = today_at_noon()
     a_lead(now, source="facebook")
     assert "utm_source=facebook" in page_of(admin_client)
@@ -259,7 +259,7 @@ def test_few_among_very_many_are_counted_and_not_listed(admin_client, monkeypatc
     assert re.search(r'<th scope="row">facebook</th><td>1</td>', page)
 
 
-def test_a_day_leads_to_its_leads(admin_client):
+def test_a_day_links_to_its_leads(admin_client):
     now = today_at_noon()
     lead = a_lead(now - timedelta(days=2))
     a_lead(now)
@@ -269,13 +269,13 @@ def test_a_day_leads_to_its_leads(admin_client):
     assert folios(admin_client.get(unescape(cell))) == {lead.folio}
 
 
-def test_the_periods_are_of_seven_thirty_and_ninety_days(admin_client, english):
+def test_the_periods_are_seven_thirty_and_ninety_days(admin_client, english):
     a_lead(today_at_noon() - timedelta(days=29))
     assert [figure(page_of(admin_client, period), "Quotes")[0] for period in (7, 30, 90)] == ["0", "1", "1"]
     assert page_of(admin_client, period=5).count("aria-current") == 1
 
 
-def test_nothing_is_lost_until_staff_had_to_bring_it_back(admin_client, english):
+def test_only_a_lead_that_staff_had_to_restore_counts_as_lost(admin_client, english):
     lead = a_lead(today_at_noon())
     assert "Lost to outages" in page_of(admin_client)
     assert figures.lost(today_at_noon() - timedelta(days=7)).total == 0
@@ -287,22 +287,23 @@ def test_nothing_is_lost_until_staff_had_to_bring_it_back(admin_client, english)
     assert folios(admin_client.get(unescape(url[1]))) == {lead.folio}
 
 
-def test_what_postgres_refused_counts_as_lost_until_it_arrives(settings):
+def test_a_lead_that_postgres_refused_counts_as_lost(settings):
     quarantine.put_aside(settings.OUTBOX_DIRECTORIES[0], Item("F1", 0.0, b"{}"), reason="22P05", at=0.0)
     assert figures.lost(NOON).refused == 1
 
 
 def test_staff_who_may_not_see_leads_see_no_desk(client):
     client.force_login(User.objects.create_user("other", is_staff=True))
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         page = page_of(client)
     assert "desk" not in page.replace("dashboard", "")
-    assert not [query for query in asked if "leads" in query["sql"]]
+    assert not [query for query in queries if "leads" in query["sql"]]
 
 
-def test_the_longest_bar_fills_the_picture():
-    row = figures.links(NOON, NOON)
-    drawn = figures.bars([figures.Row(TODAY, Tally(4, 2, 1), row), figures.Row(TODAY, Tally(8, 8, 0), row)])
+def test_the_tallest_bar_fills_the_chart():
+    links = figures.links(NOON, NOON)
+    days = [figures.TallyRow(TODAY, Tally(4, 2, 1), links), figures.TallyRow(TODAY, Tally(8, 8, 0), links)]
+    drawn = figures.bars(days)
     assert [(bar.x, bar.width, bar.quotes, bar.quotes_top, bar.leads) for bar in drawn] == [
         ("5.00%", "40.00%", "50.00%", "50.00%", "25.00%"),
         ("55.00%", "40.00%", "100.00%", "0.00%", "100.00%"),
@@ -310,18 +311,18 @@ def test_the_longest_bar_fills_the_picture():
 
 
 def test_days_without_a_quote_are_drawn_flat():
-    [bar] = figures.bars([figures.Row(TODAY, Tally(), figures.links(NOON, NOON))])
+    [bar] = figures.bars([figures.TallyRow(TODAY, Tally(), figures.links(NOON, NOON))])
     assert (bar.quotes, bar.quotes_top) == ("0.00%", "100.00%")
 
 
-# --- At size --------------------------------------------------------------------------------------------------------
+# --- With many leads ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def many_leads(admin_user):
-    """A year of them: today's are a few in twenty thousand."""
-    how = {"book": site.price_book(), "zone": site.zone(), "language": "es", "chance": Random(1)}
-    for _written in demo.add_leads(20_000, by=admin_user, now=timezone.now(), **how):
+    """Twenty thousand leads of one year; only a few are today's."""
+    options = {"book": site.price_book(), "zone": site.zone(), "language": "es", "chance": Random(1)}
+    for _written in demo.add_leads(20_000, by=admin_user, now=timezone.now(), **options):
         pass
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE leads")
@@ -338,11 +339,11 @@ def test_the_desk_takes_few_queries(admin_client, django_assert_max_num_queries)
 def test_the_desk_never_reads_the_whole_table(admin_client, admin_user, many_leads):
     page_of(admin_client, 90)
     Lead.objects.contact(Lead.objects.waiting().earliest("pk").pk, by=admin_user, now=timezone.now())
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         page_of(admin_client, 90)
-    ours = [query["sql"] for query in asked if re.search(r'^SELECT .* FROM .*"lead(s|_events)"', query["sql"])]
-    assert len(ours) >= 6  # also which days the contact concerns
-    for sql in ours:
+    on_leads = [query["sql"] for query in queries if re.search(r'^SELECT .* FROM .*"lead(s|_events)"', query["sql"])]
+    assert len(on_leads) >= 6  # one of them for the days that the contact concerns
+    for sql in on_leads:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN {sql}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
@@ -375,7 +376,7 @@ def test_a_spreadsheet_has_more_than_one_page_of_the_list(admin_client):
     assert len(rows(admin_client.post(EXPORT))) == 60
 
 
-def test_every_exported_lead_notes_who_took_it(admin_client, admin_user):
+def test_every_exported_lead_has_an_event_with_the_person(admin_client, admin_user):
     lead = a_lead()
     rows(admin_client.post(EXPORT))
     [event] = LeadEvent.objects.all()
@@ -383,7 +384,7 @@ def test_every_exported_lead_notes_who_took_it(admin_client, admin_user):
 
 
 @pytest.mark.parametrize("permissions", [[], ["view_lead", "change_lead", "contact_lead"], ["export_lead"]])
-def test_leads_leave_only_with_who_may_see_and_export_them(client, permissions):
+def test_only_staff_who_may_see_and_export_leads_can_export_them(client, permissions):
     a_lead()
     user = User.objects.create_user("sales", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
@@ -392,7 +393,7 @@ def test_leads_leave_only_with_who_may_see_and_export_them(client, permissions):
     assert not LeadEvent.objects.exists()
 
 
-def test_nothing_is_exported_by_a_link_or_by_a_wrong_filter(admin_client):
+def test_a_link_or_a_wrong_filter_exports_nothing(admin_client):
     a_lead()
     assert admin_client.get(EXPORT).status_code == 405
     assert admin_client.post(f"{EXPORT}?created_at__gte=yesterday").status_code == 400
