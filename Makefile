@@ -6,7 +6,7 @@ PYTHON = $(shell for python in python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 
-# The site starts whatever the database does, so a failed migration is a warning. `exec` lets signals through.
+# The site starts even without the database, so a failed migration is only a warning. `exec` lets signals through.
 run: .venv/installed-run
 	@.venv/bin/python bin/compile-catalogues
 	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
@@ -15,7 +15,7 @@ run: .venv/installed-run
 			|| echo "warning: the database is not ready; the site starts and queues leads" >&2; \
 		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
 
-# The settings then need nothing from the environment.
+# With DEBUG, the settings need no other variable.
 test lint screenshots: export DEBUG := true
 
 # A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
@@ -44,19 +44,19 @@ lint: install
 screenshots: install
 	@exec .venv/bin/python bin/with-postgres --temporary python bin/screenshots
 
-# The customer's pages on a throttled phone, as Lighthouse sees them; it takes Node and npm. A minute, one table.
+# Measure the customer's pages with Lighthouse, as on a throttled phone; it needs Node and npm. A minute, one table.
 lighthouse: install
 	@exec .venv/bin/python bin/lighthouse
 
-# The checkout beside the plainest Django insert view, healthy and in outages: five minutes, one table.
+# Compare the checkout with the plainest Django insert view, healthy and in outages: five minutes, one table.
 bench: install
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.checkout $(ARGS)
 
-# The staff's pages with two million leads, some ten minutes; `make bench-inbox ARGS="--leads 200000"` for fewer.
+# Measure the staff's pages with two million leads: some ten minutes, or `make bench-inbox ARGS="--leads 200000"`.
 bench-inbox: install
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.inbox $(ARGS)
 
-# Minutes of customers, faults and killed workers: `make soak SOAK_SECONDS=60` for a short one.
+# Let customers check out for minutes under faults and killed workers; `make soak SOAK_SECONDS=60` is a short run.
 soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)

@@ -1,7 +1,7 @@
-"""What a checkout is measured against: the plainest Django view that does the same for the customer.
+"""The settings of the baseline: the plainest Django site whose checkout does the same for the customer.
 
-startproject's settings, a persistent connection, `Lead.objects.create` of an equal row, a redirect. It checks nothing,
-and when Postgres is down it loses the lead.
+It has startproject's settings, a persistent connection, `Lead.objects.create` of an equal row, and a redirect. It
+validates nothing, and when Postgres is down it loses the lead.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The baseline's model, view and addresses; its settings are beside it."""
+"""The model, the view and the URLs of the baseline."""
 
 from django.core import signing
 from django.db import models

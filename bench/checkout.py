@@ -1,7 +1,7 @@
-"""`make bench`: the checkout beside the plainest Django insert view, on this machine, healthy and in two outages.
+"""`make bench`: compares the checkout with the plainest Django insert view, in normal operation and in two outages.
 
-Rounds of the two take turns, and what counts is the ratio of their medians: absolutes belong to the machine and to
-whatever else it does. Prints one table in Markdown, which `docs/performance.md` keeps.
+Rounds of the two alternate. The ratio of their medians is the result, because absolute figures depend on the machine
+and on its other load. It prints one table in Markdown, which `docs/performance.md` has.
 """
 
 import argparse
@@ -42,7 +42,7 @@ NAME, PHONE = "María Peña", "656 123 4567"
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 
-# The outage: seconds of health, of fault, and after it.
+# An outage, in seconds: before the fault, of the fault, and after it.
 BEFORE_S, FAULT_S, AFTER_S = 1.5, 3.5, 5.0
 ONSET_S = 1.0
 REFUSED, FROZEN = "refused", "frozen"
@@ -51,7 +51,10 @@ PHASES = ["healthy", "onset", "steady", "draining", "after"]
 
 
 class Round(NamedTuple):
-    """One load on one site. cpu_us, postgres_us: user and system time a request, of gunicorn's tree and of Postgres."""
+    """The result of one load on one site.
+
+    cpu_us, postgres_us: user and system time per request, of gunicorn's process tree and of Postgres.
+    """
 
     rate: float
     p50_ms: float
@@ -62,7 +65,7 @@ class Round(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A stretch of an outage. failed: requests that did not end in the chat."""
+    """One phase of an outage. failed: requests that did not lead to the chat."""
 
     rate: float
     p50_ms: float
@@ -73,7 +76,7 @@ class Phase(NamedTuple):
 
 @dataclass
 class Target:
-    """A site under measure. requests: one for each of the folios; table: where its rows go."""
+    """A site to measure. requests: one for each of the folios; table: the one that gets its rows."""
 
     name: str
     table: str
@@ -102,7 +105,7 @@ class Target:
             self.port, self.pid = listener.getsockname()[1], process.pid
             listener.close()
             try:
-                # An answer of any kind will do; the baseline takes only a POST.
+                # Any answer will do; the baseline accepts only a POST.
                 with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
                     client.sendall(b"GET /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                     assert client.recv(100), (Path(directory) / "log").read_text()
@@ -115,7 +118,7 @@ class Target:
         return load.run(self.port, self.requests, clients=clients, seconds=seconds, first=first)
 
 
-# --- What is measured -----------------------------------------------------------------------------------------------
+# --- The measurements -----------------------------------------------------------------------------------------------
 
 
 def healthy(targets: Sequence[Target], postgres: "Postgres", *, rounds: int, seconds: float, clients: int) -> None:
@@ -146,23 +149,23 @@ def healthy(targets: Sequence[Target], postgres: "Postgres", *, rounds: int, sec
 
 
 def outage(target: Target, postgres: "Postgres", *, kind: str) -> list[Phase]:
-    """Let Postgres fail and come back under load; every lead that was acknowledged must be there afterwards."""
+    """Let Postgres fail and recover under load; afterwards every acknowledged lead must be in the table."""
     postgres.empty(target.table)
-    # What the drain has to bring: the leads that were answered before Postgres was back.
+    # How many leads from before the recovery have arrived, by time: the backlog is drained at the last increase.
     counts: list[tuple[float, int]] = []
-    struck = mended = 0.0
+    failed_at = recovered_at = 0.0
 
     def interfere() -> None:
-        nonlocal struck, mended
+        nonlocal failed_at, recovered_at
         time.sleep(BEFORE_S)
-        struck = time.monotonic()
+        failed_at = time.monotonic()
         postgres.stop() if kind == REFUSED else postgres.signal(signal.SIGSTOP)
-        time.sleep(max(0.0, struck + FAULT_S - time.monotonic()))
+        time.sleep(max(0.0, failed_at + FAULT_S - time.monotonic()))
         postgres.start() if kind == REFUSED else postgres.signal(signal.SIGCONT)
-        mended, moment = time.monotonic(), datetime.now(UTC)
-        while time.monotonic() < struck + FAULT_S + AFTER_S:
-            found = postgres.query(f"SELECT count(*) FROM {target.table} WHERE submitted_at < %s", moment)
-            counts.append((time.monotonic(), found[0]["count"]))
+        recovered_at, moment = time.monotonic(), datetime.now(UTC)
+        while time.monotonic() < failed_at + FAULT_S + AFTER_S:
+            rows = postgres.query(f"SELECT count(*) FROM {target.table} WHERE submitted_at < %s", moment)
+            counts.append((time.monotonic(), rows[0]["count"]))
             time.sleep(0.1)
 
     thread = Thread(target=interfere)
@@ -171,12 +174,12 @@ def outage(target: Target, postgres: "Postgres", *, kind: str) -> list[Phase]:
     thread.join()
 
     acknowledged = {target.folios[answer.number] for answer in given.answers if answer.is_served}
-    with suppress(AssertionError):  # what is missing is shown below
+    with suppress(AssertionError):  # missing leads are shown below
         eventually(lambda: postgres.count(target.table) >= len(acknowledged))
-    there = {row["folio"] for row in postgres.query(f"SELECT folio FROM {target.table}")}
-    show(f"{kind} {target.name}: {len(acknowledged)} acknowledged, {len(acknowledged - there)} missing")
-    drained = next(at for at, count in counts if count == counts[-1][1])
-    ends = [struck, struck + ONSET_S, mended, max(drained, mended + 0.2), given.started + given.seconds]
+    stored = {row["folio"] for row in postgres.query(f"SELECT folio FROM {target.table}")}
+    show(f"{kind} {target.name}: {len(acknowledged)} acknowledged, {len(acknowledged - stored)} missing")
+    drained_at = max(next(at for at, count in counts if count == counts[-1][1]), recovered_at + 0.2)
+    ends = [failed_at, failed_at + ONSET_S, recovered_at, drained_at, given.started + given.seconds]
     return [_phase(given, start, end) for start, end in zip([given.started, *ends], ends, strict=False)]
 
 
@@ -188,7 +191,7 @@ def _phase(given: Load, start: float, end: float) -> Phase:
 
 
 def on_the_wire(target: Target, postgres: "Postgres", *, clients: int) -> tuple[float, float]:
-    """Return the statements and the round trips to Postgres per checkout."""
+    """Return how many statements and round trips to Postgres a checkout takes."""
     with TemporaryDirectory() as directory:
         wire = Wire(Path(directory), postgres.socket_directory)
         url = f"postgresql://postgres@/postgres?host={quote(directory)}"
@@ -210,7 +213,7 @@ def memory_of(target: Target) -> tuple[float, float]:
     return median(int(size["Pss"]) / 1024 for size in sizes), median(int(size["Rss"]) / 1024 for size in sizes)
 
 
-# --- What it needs --------------------------------------------------------------------------------------------------
+# --- The machinery --------------------------------------------------------------------------------------------------
 
 
 class Postgres(live.Postgres):
@@ -255,17 +258,17 @@ def tree(pid: int) -> list[int]:
         except OSError:
             continue
         parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
-    found = [pid]
-    for member in found:
-        found += parents.get(member, [])
-    return found
+    members = [pid]
+    for member in members:
+        members += parents.get(member, [])
+    return members
 
 
 def cpu_of(pid: int) -> float:
     """Return the user and system seconds of a process tree, its ended children included."""
     total = 0
     for member in tree(pid):
-        with suppress(OSError):  # it has ended, and counts among its parent's children
+        with suppress(OSError):  # it has ended, and its time is counted with its parent's children
             fields = (PROC / str(member) / "stat").read_text().rpartition(")")[2].split()
             total += sum(map(int, fields[11:13])) + (sum(map(int, fields[13:15])) if member == pid else 0)
     return total / TICKS
@@ -308,19 +311,20 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     contact = Contact(name=NAME, phone="+526561234567", phone_raw=PHONE, submitted_at=datetime.now(UTC))
     person = {"name": NAME, "phone": PHONE}
     as_stored = from_json(issued.text)
-    folios, ours, theirs = [], [], []
+    folios, folio_requests, baseline_requests = [], [], []
     for number in range(requests):
         folios.append(folio.mint(made_at.date(), random_bits=number))
         this = token.from_stored({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()})
         signed = token.dumps(this)
-        ours.append(_post("X-Forwarded-Proto: https", {"token": signed, "privacy_accepted": "on", **person}))
+        form = {"token": signed, "privacy_accepted": "on", **person}
+        folio_requests.append(_post("X-Forwarded-Proto: https", form))
         signed = signing.dumps(lead_record(this, contact).quote_data, compress=True)
         cookie = f"Cookie: csrftoken={CSRF}"
-        theirs.append(_post(cookie, {"token": signed, "csrfmiddlewaretoken": CSRF, **person}))
+        baseline_requests.append(_post(cookie, {"token": signed, "csrfmiddlewaretoken": CSRF, **person}))
     baseline = {"DJANGO_SETTINGS_MODULE": "bench.baseline", "BASELINE_DATABASE_HOST": str(postgres.socket_directory)}
     return (
-        Target("folio", "leads", FOLIO, environment, folios, ours),
-        Target("baseline", "baseline_leads", BASELINE, environment | baseline, folios, theirs),
+        Target("folio", "leads", FOLIO, environment, folios, folio_requests),
+        Target("baseline", "baseline_leads", BASELINE, environment | baseline, folios, baseline_requests),
     )
 
 
@@ -384,7 +388,7 @@ def start_up(target: Target) -> float:
     return median(once() for _ in range(3))
 
 
-def print_healthy(ours: list[Round], theirs: list[Round], *, clients: int) -> None:
+def print_healthy(folio: list[Round], baseline: list[Round], *, clients: int) -> None:
     names = {
         "rate": "checkouts a second",
         "p50_ms": "p50, ms",
@@ -395,22 +399,22 @@ def print_healthy(ours: list[Round], theirs: list[Round], *, clients: int) -> No
     }
     for name, title in names.items():
         print_row(
-            f"{clients} at once: {title}", *(median(getattr(r, name) for r in rounds) for rounds in (ours, theirs))
+            f"{clients} at once: {title}", *(median(getattr(r, name) for r in rounds) for rounds in (folio, baseline))
         )
 
 
-def print_row(title: str, ours: float, theirs: float, *, digits: int = 0) -> None:
-    print(f"| {title} | {ours:,.{digits}f} | {theirs:,.{digits}f} | {ours / theirs:.2f} |", flush=True)
+def print_row(title: str, folio: float, baseline: float, *, digits: int = 0) -> None:
+    print(f"| {title} | {folio:,.{digits}f} | {baseline:,.{digits}f} | {folio / baseline:.2f} |", flush=True)
 
 
-def print_outage(kind: str, ours: list[list[Phase]], theirs: list[list[Phase]]) -> None:
-    """Print a row a phase; the ratio is to the site's own healthy rate in the same runs."""
+def print_outage(kind: str, folio: list[list[Phase]], baseline: list[list[Phase]]) -> None:
+    """Print one row per phase; the ratio compares Folio's rate with its own healthy rate in the same runs."""
     for number, name in enumerate(PHASES):
         cells = []
-        for runs in (ours, theirs):
+        for runs in (folio, baseline):
             parts = zip(*(run[number] for run in runs), strict=True)
             cells.append(" / ".join(f"{median(part):,.0f}" for part in parts))
-        of_healthy = median(run[number].rate for run in ours) / median(run[0].rate for run in ours)
+        of_healthy = median(run[number].rate for run in folio) / median(run[0].rate for run in folio)
         print(
             "|",
             " | ".join([f"{kind}, {name}: {OF_AN_OUTAGE}", *cells, f"{of_healthy:.2f} of healthy"]),

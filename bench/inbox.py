@@ -1,10 +1,10 @@
-"""`make bench-inbox`: the staff's pages with millions of leads, each as a salesperson's browser gets it.
+"""`make bench-inbox`: measures the staff's pages with millions of leads, as a salesperson's browser gets them.
 
-    make bench-inbox                              2,000,000 demo leads, some ten minutes to write
+    make bench-inbox                              2,000,000 demo leads, which take some ten minutes to write
     make bench-inbox ARGS="--leads 200000"
 
-Real gunicorn, as in production, and one client that asks for one page after the other. Prints a table in Markdown,
-which `docs/performance.md` keeps.
+It uses real gunicorn, as in production, and one client that requests one page after the other. It prints a table in
+Markdown, which `docs/performance.md` has.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from tests.support.eventually import PATIENCE_S
 LIST = "/admin/leads/lead/"
 STAFF = "bench"
 WARM_UPS = 3
-# What is measured are the pages, so staff come in with a session alone.
+# Only the pages are measured, so staff log in with a session alone.
 SETTINGS = {"REQUIRE_SECOND_FACTOR": "false"}
 
 
 class Page(NamedTuple):
-    """form: what is posted; None for a page that is only looked at."""
+    """A page to measure. form: what is posted; None for a GET."""
 
     name: str
     path: str
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """Of one page. p50, p95: milliseconds until its last byte; queries: of the request."""
+    """The figures of one page. p50, p95: milliseconds until its last byte; queries: how many its request makes."""
 
     p50: float
     p95: float
@@ -50,17 +50,17 @@ class Figures(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="how many there are, at the least")
+    parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="at least so many leads")
     parser.add_argument("--rounds", type=int, default=60, help="how often each page is asked for")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="folio-bench-") as outbox:
-        ours = {
+        variables = {
             "DJANGO_SETTINGS_MODULE": "settings",
             "OUTBOX_DIR": f"{outbox}/outbox",
             "OUTBOX_SPARE_DIR": f"{outbox}/spare",
             **SETTINGS,
         }
-        os.environ |= live.environment(os.environ["DATABASE_URL"], **ours)
+        os.environ |= live.environment(os.environ["DATABASE_URL"], **variables)
         live.manage("migrate", "--verbosity=0", environment=os.environ)
         django.setup()
         count = seed(options.leads)
@@ -70,15 +70,13 @@ def main() -> None:
             print(f"{count:,} leads; the very first look at the desk counted 90 days in {looks} pages, {seconds:.1f} s")
             print("\n| page | p50, ms | p95, ms | kB | queries |\n| --- | --: | --: | --: | --: |")
             for page in pages():
-                found = measure(site, cookie, page, options.rounds)
-                print(
-                    f"| {page.name} | {found.p50:.0f} | {found.p95:.0f} | {found.bytes / 1000:.0f} | {found.queries} |",
-                    flush=True,
-                )
+                of_page = measure(site, cookie, page, options.rounds)
+                times = f"{of_page.p50:.0f} | {of_page.p95:.0f}"
+                print(f"| {page.name} | {times} | {of_page.bytes / 1000:.0f} | {of_page.queries} |", flush=True)
 
 
 def seed(wanted: int) -> int:
-    """See to it that there are so many leads; return how many there are."""
+    """Make sure that there are at least so many leads; return how many there are."""
     from django.contrib.auth.models import User
     from django.db import connection
 
@@ -93,7 +91,7 @@ def seed(wanted: int) -> int:
 
         execute_from_command_line(command)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")  # autovacuum's work, which would come in the middle
+        cursor.execute("VACUUM ANALYZE")  # so that autovacuum does not run during the measurement
     connection.deadline_s = 60.0
     return Lead.objects.count()
 
@@ -149,20 +147,20 @@ def pages() -> Iterator[Page]:
     yield Page("one lead", f"{LIST}{lead.pk}/change/")
     for period in figures.PERIODS:
         yield Page(f"desk, {period} days", f"/admin/?days={period}")
-    found = figures.desk(90, now=timezone.now(), zone=site.zone())
-    yield Page("desk's link: contacted, 90 days", found.total.links.contacted)
-    yield Page("desk's link: one day", found.days[10].links.leads)
-    yield Page("desk's link: least product, 90 days", listed(found.products))
-    yield Page("desk's link: least source, 90 days", listed(found.sources))
+    desk = figures.desk(90, now=timezone.now(), zone=site.zone())
+    yield Page("desk's link: contacted, 90 days", desk.total.links.contacted)
+    yield Page("desk's link: one day", desk.days[10].links.leads)
+    yield Page("desk's link: least product, 90 days", listed(desk.products))
+    yield Page("desk's link: least source, 90 days", listed(desk.sources))
 
 
 def listed(rows: Any) -> str:
-    """Return the list of the rarest source or product that has one."""
+    """Return the link of the rarest source or product that has one."""
     return next(row.links.quotes for row in reversed(rows) if row.links.quotes)
 
 
 def count_days(site: live.Site, cookie: str) -> tuple[int, float]:
-    """Look at the desk until every day was counted; return how many pages and seconds that took."""
+    """Load the desk until every day is counted; return how many pages and seconds that took."""
     started, looks = time.monotonic(), 0
     while True:
         looks += 1
@@ -172,7 +170,7 @@ def count_days(site: live.Site, cookie: str) -> tuple[int, float]:
 
 
 def measure(site: live.Site, cookie: str, page: Page, rounds: int) -> Figures:
-    """Ask for a page, one time after the other, on one connection."""
+    """Request a page again and again, on one connection."""
     connection = HTTPConnection(urlsplit(site.url).netloc, timeout=PATIENCE_S)
     milliseconds, size = [], 0
     for _ in range(WARM_UPS + rounds):
@@ -185,7 +183,7 @@ def measure(site: live.Site, cookie: str, page: Page, rounds: int) -> Figures:
 
 
 def ask(connection: HTTPConnection, cookie: str, page: Page) -> int:
-    """Return how many bytes a page has; AssertionError unless it is one, or leads to one."""
+    """Return the size of a page in bytes; AssertionError unless the answer is a page or redirects to one."""
     headers = {**live.THROUGH_THE_PROXY, "Cookie": cookie}
     if page.form is None:
         connection.request("GET", page.path, headers=headers)
@@ -208,9 +206,9 @@ def queries(page: Page) -> int:
 
     client: Any = Client(SERVER_NAME="127.0.0.1", headers={"x-forwarded-proto": "https"})
     client.force_login(User.objects.get(username=STAFF))
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as captured:
         client.get(page.path) if page.form is None else client.post(page.path, page.form)
-    return len(asked)
+    return len(captured)
 
 
 if __name__ == "__main__":

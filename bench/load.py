@@ -1,4 +1,4 @@
-"""A client that costs little: one process, one loop, keep-alive connections, requests that are made beforehand."""
+"""A load generator that uses little CPU: one process, one loop, keep-alive connections, requests made beforehand."""
 
 import multiprocessing
 import selectors
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# A customer waits longer; who measures need not.
+# A customer waits longer; a measurement need not.
 PATIENCE_S = 4.0
 
 
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What one load gave. cpu_s: of the client itself."""
+    """The result of one load. cpu_s: of the load generator itself."""
 
     answers: list[Answer]
     started: float
@@ -59,7 +59,7 @@ class _Customer:
             self.line = None
 
     def status(self) -> int | None:
-        """Take what has arrived; return the answer's status once it is whole, 0 where the site hung up instead."""
+        """Read what has arrived; return the status of a complete answer, 0 if the connection closed, else None."""
         assert self.line is not None
         chunk = self.line.recv(65536)
         self.received += chunk
@@ -74,7 +74,7 @@ class _Customer:
 
 
 def run(port: int, requests: Sequence[bytes], *, clients: int, seconds: float, first: int = 0) -> Load:
-    """Send requests, each once, from `first` on, `clients` at a time, in a process of its own."""
+    """Send each request once, beginning with number `first`, `clients` at a time, from a process of its own."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=lambda: sender.send(_run(port, requests, clients, seconds, first)))
@@ -92,15 +92,15 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
     end = started + seconds
 
     def send(customer: _Customer) -> None:
-        had = customer.line
+        earlier = customer.line
         number, request = next(left)
         try:
-            now = customer.send(number, request)
+            line = customer.send(number, request)
         except OSError:
             customer.hang_up()
-            now = customer.send(number, request)
-        if now is not had:
-            selector.register(now, selectors.EVENT_READ, customer)
+            line = customer.send(number, request)
+        if line is not earlier:
+            selector.register(line, selectors.EVENT_READ, customer)
 
     for _ in range(clients):
         send(_Customer(port))

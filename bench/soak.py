@@ -1,10 +1,10 @@
-"""Customers check out for minutes while the database fails in every way and workers are killed; none is lost.
+"""Lets customers check out for minutes while the database fails in every way and workers are killed.
 
     make soak                           5 minutes, 20 to 60 customers a second
     make soak SOAK_SECONDS=60
 
-Real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails when a folio that was answered is not
-in `leads` exactly once. A request that got no answer, because its worker was killed, promised nothing.
+It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails when a folio that was
+answered is not in `leads` exactly once. A request without an answer, because its worker was killed, does not count.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tests.support.proxy import Proxy, proxy
 RATE = (20, 60)  # customers a second
 MOST_AT_ONCE = 64
 FAULT_S, REST_S, KILL_EVERY_S = (1, 6), (0.5, 4), (3, 9)
-# From the end of the last fault to the last lead in Postgres.
+# The longest time from the end of the last fault to the last lead in Postgres.
 PATIENCE_S = 60
 
 FAULTS = [
@@ -53,7 +53,7 @@ FAULTS = [
 
 @dataclass
 class Report:
-    """What came of it. seconds: of each checkout that was answered, in no order."""
+    """The outcome. seconds: how long each answered checkout took, in no order."""
 
     answered: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Report:
 
 
 def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = FAULTS) -> Report:
-    """Run a site of its own for so long; the report says what became of every checkout."""
+    """Run a site of its own for so many seconds; return what became of all checkouts."""
     report, over = Report(), Event()
     with live.postgres() as postgres:
         faults.give_the_tables_to_the_site(postgres)
@@ -148,7 +148,7 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        # After a wrong password nobody knocks for minutes, unless a person says that it was mended.
+        # A wrong password blocks all attempts for minutes, unless a person says that it was corrected.
         Door([site.outbox]).call_all()
 
 
@@ -160,21 +160,21 @@ def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> Non
 
 
 def _count(site: Site, postgres: Postgres, report: Report) -> None:
-    """Wait until the outbox is empty, and compare what was answered with what is there."""
+    """Wait until the outbox is empty, and compare the answered folios with those in `leads`."""
     started = time.monotonic()
 
     def rows() -> Counter[str]:
         return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
 
     expected = set(report.answered)
-    # Once more: a worker that knocked while the right password was on its way into force has blocked all again.
+    # Again, because a worker that tried while the right password was being restored has blocked all once more.
     Door([site.outbox]).call_all()
-    with suppress(AssertionError):  # what is missing is reported below
+    with suppress(AssertionError):  # missing folios are reported below
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
-    found = rows()
-    report.missing = sorted(expected - found.keys())
-    report.doubled = sorted(folio for folio, count in found.items() if count > 1)
+    stored = rows()
+    report.missing = sorted(expected - stored.keys())
+    report.doubled = sorted(folio for folio, count in stored.items() if count > 1)
 
 
 def main() -> int:

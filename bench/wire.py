@@ -1,4 +1,4 @@
-"""Counts what a site says to Postgres, on the wire between them."""
+"""Counts the statements that a site sends to Postgres, and the round trips, on the connection between them."""
 
 import socket
 from contextlib import suppress
@@ -9,7 +9,7 @@ _SOCKET = ".s.PGSQL.5432"
 
 
 class Wire:
-    """A Postgres to connect to, in `directory`, that passes everything on to the real one.
+    """A socket in `directory` that looks like Postgres's, and passes everything on to the real one.
 
     statements: how many were run; round_trips: how often a site waited for Postgres to be ready again.
     """
@@ -40,7 +40,7 @@ class Wire:
             target.shutdown(socket.SHUT_WR)
 
     def _count(self, data: bytes, has_started: bool) -> tuple[bytes, bool]:
-        """Read the messages of the protocol that are complete; return the rest. The first one has no kind."""
+        """Count the complete messages of the protocol; return the rest. A connection's first message has no type."""
         while len(data) >= 5:
             start = 1 if has_started else 0
             length = start + int.from_bytes(data[start : start + 4])

@@ -74,7 +74,8 @@ def draw() -> None:
             logger.warning("The picture for chats was not drawn, the default one is used: %s", type(error).__name__)
 
 
-def draw_meanwhile() -> None:
+def draw_in_background() -> None:
+    """Draw the pictures in a thread, so that the worker can serve meanwhile."""
     Thread(target=draw, name="share", daemon=True).start()
 
 
