@@ -299,6 +299,7 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     from django.core import signing
     from pydantic_core import from_json
 
+    from leads import snapshot
     from leads.delivery.record import Contact, lead_record
     from quoter import site, token
     from quoter.engine import folio
@@ -314,7 +315,8 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     folios, folio_requests, baseline_requests = [], [], []
     for number in range(requests):
         folios.append(folio.mint(made_at.date(), random_bits=number))
-        this = token.from_stored({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()})
+        this = snapshot.read({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()}).issued
+        assert this
         signed = token.dumps(this)
         form = {"token": signed, "privacy_accepted": "on", **person}
         folio_requests.append(_post("X-Forwarded-Proto: https", form))

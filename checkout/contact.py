@@ -11,6 +11,7 @@ from checkout.apps import notice_in_force
 from checkout.submission import OrderSubmission
 from leads import phones as phones
 from leads.delivery.record import Contact
+from leads.snapshot import Flag
 
 # Nobody reads a quote and types a name and a phone in less.
 HUMAN_FILL_TIME = timedelta(seconds=3)
@@ -31,7 +32,7 @@ def contact_of(
     notice_version: of the privacy notice that they could read, where it may be another than today's.
     """
     has_agreed = submission.privacy_accepted or submission.marketing_accepted
-    suspicions = {"honeypot": submission.website, "too_fast": at - quoted_at < HUMAN_FILL_TIME}
+    suspicions = {Flag.HONEYPOT: submission.website, Flag.TOO_FAST: at - quoted_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,
         phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
-from leads import customer, phones
+from leads import customer, phones, snapshot
 from leads.delivery import courier
 from leads.errors import named
 from leads.models import Lead
@@ -60,11 +60,8 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
             ours.failed(error)
             logger.warning("Quote page without the database: folio=%s error=%s", number, named(error))
             return unavailable(request, folio=number)
-    try:
-        issued = token.from_stored(data or {})
-    except (TypeError, KeyError, ValueError):  # there is none, or one of before Folio
-        return not_found(request)
-    return show(request, issued, came_from=came_from)
+    issued = snapshot.read(data).issued
+    return show(request, issued, came_from=came_from) if issued else not_found(request)
 
 
 def show(

@@ -1,6 +1,5 @@
 """The sales inbox: who is waiting, what they were promised, and one honest update when they are contacted."""
 
-import json
 from functools import partial
 
 from django.conf import settings
@@ -11,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
+from leads.customer import answers_in_words
 from leads.inbox import changelist, download, flags, search, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent
+from quoter import site
 from quoter.reprice import reprice
-from quoter.token import from_stored
 
 admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
 admin.site.index_title = _("Leads")
@@ -67,22 +67,20 @@ class LeadAdmin(admin.ModelAdmin):
     # --- One lead
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        now = timezone.now()
+        now, stored = timezone.now(), obj.snapshot
         [row] = changelist.rows([obj], now=now)
         context |= {
             "row": row,
-            "noted": flags.long(obj),
+            "stored": stored,
+            "answers": list(answers_in_words(stored.customer.answers, site.language())),
+            "noted": flags.long(stored),
             "title": str(obj),
             "subtitle": None,
             "events": obj.events.select_related("actor").order_by("at"),
             "others": Lead.objects.of_phones([obj.phone]).exclude(pk=obj.pk).order_by("-created_at")[:MOST_OTHERS],
             "may_contact": views.may_contact(request),
         }
-        try:
-            issued = from_stored(obj.quote_data)
-        except (TypeError, KeyError, ValueError):  # a lead of before Folio, shown as it was kept
-            context["kept"] = json.dumps(obj.quote_data, ensure_ascii=False, indent=2)
-        else:
+        if issued := stored.issued:
             context |= {"quote": issued.quote, "expired": issued.quote.is_expired(now), "today": reprice(issued)}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 

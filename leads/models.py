@@ -16,6 +16,9 @@ from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Collate, Now, Reverse
 from django.utils.translation import gettext_lazy as _
 
+from leads import snapshot
+from leads.snapshot import Flag, Snapshot
+
 MAILTO = "mailto:"
 
 
@@ -88,6 +91,9 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         """prefixes: beginnings of words, as in `with_name_words`. Much slower where many names begin so."""
         return self.with_name_words([f"{prefix}:*" for prefix in prefixes])
 
+    def flagged(self, flag: Flag) -> LeadQuerySet:
+        return self.filter(**{f"{snapshot.FLAGS}__contains": [flag]})
+
     def contact(self, lead_id: int, *, by: User, now: datetime) -> bool:
         """Mark a new lead as contacted; False when a colleague was first."""
         with transaction.atomic():
@@ -122,7 +128,10 @@ class Lead(models.Model):
     folio = models.TextField(_("folio"), unique=True, editable=False)
     name = models.TextField(_("name"), blank=True, default="", db_default="")
     phone = models.TextField(_("phone"), blank=True, default="", db_default="")
-    quote_data = models.JSONField(_("quote"), help_text=_("The quote as the customer saw it."))
+    # Read it through `snapshot`: a row may hold anything.
+    quote_data = models.JSONField(
+        _("quote"), help_text=_("The quote as the customer saw it."), decoder=snapshot.Decoder
+    )
     status = models.TextField(_("status"), choices=Status, default=Status.NEW, db_default=Status.NEW)
     visitor_id = models.TextField(_("visitor"), blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("quoted at"), db_default=Now())
@@ -177,6 +186,11 @@ class Lead(models.Model):
 
     def __str__(self) -> str:
         return self.folio or f"#{self.pk}"  # of an adopted table, until the next migrate
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the quote says, whatever the row holds."""
+        return snapshot.read(self.quote_data)
 
     @property
     def asked_at(self) -> datetime:

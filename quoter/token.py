@@ -86,14 +86,6 @@ def issue(book: PriceBook, quote: Quote) -> IssuedQuote:
     return IssuedQuote.of(quote, prices=as_data(pricing.excerpt(book, quote)))
 
 
-def from_stored(data: Mapping[str, Any]) -> IssuedQuote:
-    """Return the quote in a stored `quote_data`, as it was given, without the person.
-
-    ValidationError or KeyError when it holds no quote.
-    """
-    return IssuedQuote.of(Quote.model_validate(data), prices=data["prices"])
-
-
 def dumps(issued: IssuedQuote) -> str:
     """Return the whole token of a quote: URL-safe characters only."""
     return _sign(_WHOLE, issued.text, _WHOLE_DICTIONARY)

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from leads.inbox import greeting
 from leads.models import Lead
 
 MOST_SHOWN = 5
@@ -56,7 +55,7 @@ def of_life(*, came: int, waiting: int) -> Message:
 
 
 def _line(lead: Lead) -> str:
-    shown = [lead.folio, greeting.total(lead)]
+    shown = [lead.folio, lead.snapshot.total_text]
     if settings.ALERT_NAMES:
         shown.append(_first_name(lead.name))
     return " · ".join(filter(None, shown))

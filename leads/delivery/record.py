@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json
 
 from leads.delivery.courier import of_this_process
 from leads.delivery.notices import notice
+from leads.snapshot import Customer, Privacy, about
 from quoter.token import IssuedQuote
 
 
@@ -110,27 +111,26 @@ def _record(
         name=contact.name if contact else "",
         phone=contact.phone if contact else "",
         quote=issued.text,
-        about={
-            "customer": {
-                "name": contact.name if contact else "",
-                "phone": contact.phone if contact else "",
-                "phone_raw": contact.phone_raw if contact else "",
-                **(contact.answers if contact else {}),
-            },
-            "visitor_id": visitor_id,
-            "attribution": dict(attribution),
-            "privacy": {
-                "accepted_at": _iso(contact.privacy_accepted_at) if contact else None,
-                "marketing_accepted_at": _iso(contact.marketing_accepted_at) if contact else None,
-                "notice_version": contact.privacy_notice_version if contact else "",
-            },
-            "flags": list(contact.flags) if contact else [],
-        },
+        about=about(
+            customer=_customer(contact) if contact else Customer(),
+            visitor_id=visitor_id,
+            attribution=attribution,
+            privacy=_privacy(contact) if contact else Privacy(),
+            flags=contact.flags if contact else (),
+        ),
         visitor_id=visitor_id,
         created_at=issued.quote.issued_at.isoformat(),
-        submitted_at=_iso(contact.submitted_at) if contact else None,
+        submitted_at=contact.submitted_at.isoformat() if contact else None,
     )
 
 
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+def _customer(contact: Contact) -> Customer:
+    return Customer(contact.name, contact.phone, contact.phone_raw, contact.answers)
+
+
+def _privacy(contact: Contact) -> Privacy:
+    return Privacy(
+        accepted_at=contact.privacy_accepted_at,
+        marketing_accepted_at=contact.marketing_accepted_at,
+        notice_version=contact.privacy_notice_version,
+    )

@@ -22,6 +22,7 @@ from django.db.models import Count, Max, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, TruncDate
 
+from leads import snapshot
 from leads.business_hours import business_time
 from leads.models import Lead, LeadDay, LeadEvent, LeadQuerySet
 
@@ -118,7 +119,7 @@ def counted(
 def count(day: date, *, zone: ZoneInfo) -> Day:
     """Return the figures of the leads quoted on a day of a zone, counted in the database now."""
     leads = quoted_on(day, zone)
-    source, product = KT("quote_data__attribution__utm_source"), KT("quote_data__lines__0__product")
+    source, product = KT(snapshot.SOURCE), KT(snapshot.PRODUCT)
     has_phone, is_contacted = Q(phone__gt=""), Q(phone__gt="", status=Lead.Status.CONTACTED)
     groups = (
         leads.order_by()

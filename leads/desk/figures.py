@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from leads import snapshot
 from leads.delivery.health import outbox_state
 from leads.desk.days import OTHERS, Day, Tally, add, begins, counted
 from leads.inbox import changelist
@@ -109,8 +110,8 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
             TallyRow(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))
             for day, figures in by_day.items()
         ),
-        sources=_rows((day.sources for day in by_day.values()), since, until, key="attribution__utm_source"),
-        products=_rows((day.products for day in by_day.values()), since, until, key="lines__0__product"),
+        sources=_rows((day.sources for day in by_day.values()), since, until, path=snapshot.SOURCE),
+        products=_rows((day.products for day in by_day.values()), since, until, path=snapshot.PRODUCT),
         uncounted=len(days) - len(known),
     )
 
@@ -164,7 +165,7 @@ def list_url(**filters: str) -> str:
     return f"{reverse('admin:leads_lead_changelist')}?{urlencode(filters)}"
 
 
-def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime, *, key: str) -> tuple[TallyRow, ...]:
+def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime, *, path: str) -> tuple[TallyRow, ...]:
     tallies: dict[str, Tally] = {}
     for day in days:
         for name, tally in day.items():
@@ -175,7 +176,7 @@ def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime,
     others = add([others, *(tally for _name, tally in ordered[MOST_ROWS:])])
     rows = []
     for name, tally in ordered[:MOST_ROWS]:
-        only = {f"quote_data__{key}": name} if name else {f"quote_data__{key}__isnull": "True"}
+        only = {path: name} if name else {f"{path}__isnull": "True"}
         is_quick = leads_to_read(tally, quotes) <= MOST_READ
         rows.append(TallyRow(name, tally, links(since, until, **only) if is_quick else Links()))
     return (*rows, *([TallyRow(OTHERS, others, Links())] if others.quotes else []))

@@ -17,12 +17,11 @@ from django.utils.functional import cached_property
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
+from leads import snapshot
 from leads.business_hours import Urgency, urgency
-from leads.inbox import flags, greeting, search
-from leads.inbox.source import source, source_in
+from leads.inbox import flags, search
 from leads.models import Lead, LeadQuerySet
 from quoter import site
-from quoter.engine.explain import decimal_places
 from quoter.engine.numbers import grouped
 
 MOST_COUNTED = 1001
@@ -85,8 +84,10 @@ class SourceFilter(admin.SimpleListFilter):
         return [(chosen, chosen)] if chosen else []
 
     def queryset(self, request: HttpRequest, queryset: Any) -> LeadQuerySet:
-        first = queryset.order_by(*tab_of(request).ordering).values_list("pk", "quote_data__attribution")[:MOST_READ]
-        return Lead.objects.filter(pk__in=[pk for pk, said in first if source_in(said) == self.value()])
+        first = queryset.order_by(*tab_of(request).ordering).values_list("pk", snapshot.ATTRIBUTION)[:MOST_READ]
+        return Lead.objects.filter(
+            pk__in=[pk for pk, attribution in first if snapshot.source_in(attribution) == self.value()]
+        )
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -203,15 +204,16 @@ def rows(leads: list[Lead], *, now: datetime) -> Iterator[Row]:
     same = dict(Lead.objects.of_phones(phones).values_list("phone").annotate(Count("pk"))) if phones else {}
     for lead in leads:
         is_waiting = lead.status == Lead.Status.NEW and bool(lead.phone)
+        stored = lead.snapshot
         yield Row(
             lead=lead,
             age=timesince(lead.asked_at, now, depth=1),
-            items=tuple(items(lead)),
-            total=greeting.total(lead),
-            source=source(lead),
+            items=tuple(map(str, stored.lines)),
+            total=stored.total_text,
+            source=stored.source,
             urgency=urgency_of(lead, now=now) if is_waiting else None,
             others=max(0, same.get(lead.phone, 1) - 1),
-            flags=flags.short(lead),
+            flags=flags.short(stored),
         )
 
 
@@ -219,14 +221,3 @@ def urgency_of(lead: Lead, *, now: datetime) -> Urgency:
     return urgency(
         lead.asked_at, now=now, promise=settings.ANSWER_PROMISE, hours=settings.BUSINESS_HOURS, zone=site.zone()
     )
-
-
-def items(lead: Lead) -> Iterator[str]:
-    """Yield what was asked for and how much of it; nothing where a lead of before Folio says it otherwise."""
-    lines = lead.quote_data.get("lines") if isinstance(lead.quote_data, dict) else None
-    for line in lines if isinstance(lines, list) else ():
-        try:
-            billed = Decimal(line["billed"])
-            yield f"{grouped(billed, places=decimal_places(billed))} {line['unit']} · {line['description']}"
-        except (TypeError, KeyError, ValueError, ArithmeticError):
-            continue

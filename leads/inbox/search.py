@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
 
 from leads import phones
 from leads.inbox import pasted
 from leads.models import LeadQuerySet
+from leads.snapshot import JournalRecord
 from quoter.engine import folio
 
 # How many a search lists, the first in the list's order: whoever has more types another word.
@@ -40,13 +39,13 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
     return whole if whole.order_by()[:A_FEW].count() else queryset.with_name_beginnings(words)
 
 
-def is_found(row: Mapping[str, Any], text: str) -> bool:
+def is_found(record: JournalRecord, text: str) -> bool:
     """Return whether `leads` may find a record of the outbox, which no database can be asked about."""
     if said := pasted.message(text):
-        return bool(row["folio"] == said.folio)
+        return record.folio == said.folio
     if ending := _phone_ending(text):
-        return phones.ending(row["phone"]).endswith(ending)
-    names, words = _words(row["name"]), _words(text)
+        return phones.ending(record.phone).endswith(ending)
+    names, words = _words(record.name), _words(text)
     return bool(words) and all(any(name.startswith(word) for name in names) for word in words)
 
 

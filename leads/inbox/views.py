@@ -27,8 +27,7 @@ from leads.delivery.journal import quarantine
 from leads.inbox import greeting, pasted, search
 from leads.inbox.restore import Change, NothingToRestore, restore
 from leads.models import Lead, LeadEvent
-from quoter.engine.quote import Quote
-from quoter.token import from_stored
+from leads.snapshot import journal_record
 
 
 class StaffRequest(HttpRequest):
@@ -99,7 +98,8 @@ def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpRespo
         term = urlencode({"q": text[: search.LONGEST_TERM]})
         return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
     lead = Lead.objects.filter(folio=said.folio).first()
-    quote = said.issued.quote if said.issued else _quote_of(lead)
+    issued = said.issued or (lead.snapshot.issued if lead else None)
+    quote = issued.quote if issued else None
     is_altered = quote is not None and said.is_altered(quote)
     # Here too when the customer's details are in the message alone.
     is_missing = said.issued and (not lead or (said.has_person and not lead.phone))
@@ -144,7 +144,8 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
         text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
         messages.success(request, text % {"count": count})
         return HttpResponseRedirect(request.path)
-    listed = [refused for _path, refused in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
+    refused = [refused for _path, refused in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
+    listed = [{"record": journal_record(each["record"]), "reason": each["reason"]} for each in refused]
     return _page(model_admin, request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
 
 
@@ -185,13 +186,6 @@ def _next(request: HttpRequest) -> str:
     asked = request.POST.get("next", "")
     is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
     return asked if is_ours else reverse("admin:leads_lead_changelist")
-
-
-def _quote_of(lead: Lead | None) -> Quote | None:
-    try:
-        return from_stored(lead.quote_data).quote if lead else None
-    except (TypeError, KeyError, ValueError):
-        return None
 
 
 def _nothing_found(nothing: NothingToRestore) -> Any:

@@ -24,6 +24,7 @@ from django.utils import timezone
 from psycopg.types.datetime import TimestampLoader
 from psycopg.types.string import TextLoader
 
+from leads import snapshot
 from leads.delivery.upsert import upsert
 from leads.ops.progress import Progress
 from quoter.engine import folio
@@ -290,7 +291,8 @@ def _try_a_lead(model: type[models.Model], using: str) -> None:
         for row in (quote, quote | person):
             upsert([json.dumps(row).encode()])
         lead: Any = model._default_manager.using(using).get(folio="trial", status="new")
-        if (lead.name, lead.quote_data["total"], lead.status) != ("María Peña", "1.00", "new"):
+        stored = snapshot.read(lead.quote_data)
+        if (lead.name, stored.total_text, lead.status) != ("María Peña", "$1.00", "new"):
             raise CannotAdopt("A lead reads back from leads differently than it was written. Is there a trigger?")
         transaction.set_rollback(True, using=using)
 
@@ -326,7 +328,7 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
         with transaction.atomic(using=using), _triggers_disabled(using):
             rows = _rows(
                 using,
-                f"SELECT id, btrim(quote_data->>'folio'), created_at FROM {TABLE} WHERE folio IS NULL "
+                f"SELECT id, btrim({snapshot.FOLIO_SQL}), created_at FROM {TABLE} WHERE folio IS NULL "
                 f"AND (%s::{key_type} IS NULL OR id > %s::{key_type}) ORDER BY id LIMIT %s FOR UPDATE",
                 [last, last, BATCH],
             )

@@ -1,17 +1,21 @@
 """Prices stored quotes again from the prices that they carry, and reports amounts that do not follow."""
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
+from leads import snapshot
 from leads.models import LeadQuerySet
 from leads.paging import pages
+from leads.snapshot import Flag
 from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
-from quoter.engine.quote import LineRequest
+from quoter.engine.quote import Quote
 
 # Quotes repeat the same few combinations, and parsing their prices takes longer than pricing with them.
 _PRICES_KEPT = 2000
@@ -54,48 +58,46 @@ def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
         yield Audited(len(stored), findings, page.fraction)
 
 
-def findings_in(folio: str, data: Any, *, zone: ZoneInfo) -> list[AuditFinding]:
+def findings_in(folio: str, data: object, *, zone: ZoneInfo) -> list[AuditFinding]:
     """Return each amount of a stored quote that does not follow from its own prices, or why it cannot be read."""
-    if isinstance(data, dict) and "unpriced" in (data.get("flags") or ()):
+    row = snapshot.read(data)
+    if Flag.UNPRICED in row.flags:
         return []  # an earlier release kept what it could not price: no amount was promised
     try:
-        stored, expected = _amounts(data), _amounts(_priced_again(data, zone=zone))
-    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        quote = snapshot.quote_in(data)
+        again = _priced_again(quote, _prices(json.dumps(row.prices)), zone=zone)
+    except (LookupError, ValueError, ArithmeticError) as error:
         return [AuditFinding(folio, "", _reason(error), "")]
-    places = {**expected, **stored}
+    stored, expected = _amounts(quote), _amounts(again)
     return [
-        AuditFinding(folio, place, str(stored.get(place, "missing")), str(expected.get(place, "none")))
-        for place in places
+        AuditFinding(folio, place, _written(stored.get(place), "missing"), _written(expected.get(place), "none"))
+        for place in {**expected, **stored}
         if stored.get(place) != expected.get(place)
     ]
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"it lacks {error}"
+    if isinstance(error, ValidationError):
+        return "its prices are no price book"
+    if isinstance(error, snapshot.NotAQuote):
+        return str(error)
     # A refusal names fields, measures and amounts, but never a person.
     return f"{type(error).__name__}: {error}" if isinstance(error, pricing.QuoteRefused) else type(error).__name__
 
 
-def _priced_again(data: Mapping[str, Any], *, zone: ZoneInfo) -> dict[str, Any]:
-    lines = [
-        LineRequest(
-            product=line["product"],
-            options=line["options"],
-            measure=line["measure"],
-            extras=tuple(extra["code"] for extra in line["extras"]),
-        )
-        for line in data["lines"]
-    ]
-    quote = pricing.price(
-        _prices(json.dumps(data["prices"])),
-        lines,
-        folio=data["folio"],
-        issued_at=datetime.fromisoformat(data["issued_at"]),
+def _written(amount: Decimal | None, nothing: str) -> str:
+    return nothing if amount is None else f"{amount:f}"
+
+
+def _priced_again(quote: Quote, book: PriceBook, *, zone: ZoneInfo) -> Quote:
+    return pricing.price(
+        book,
+        pricing.requests(quote),
+        folio=quote.folio,
+        issued_at=quote.issued_at,
         zone=zone,
-        language=data["language"],
+        language=quote.language,
     )
-    return quote.model_dump(mode="json")
 
 
 @lru_cache(_PRICES_KEPT)
@@ -103,17 +105,22 @@ def _prices(text: str) -> PriceBook:
     return PriceBook.model_validate_json(text)
 
 
-def _amounts(data: Mapping[str, Any]) -> dict[str, Any]:
+def _amounts(quote: Quote) -> dict[str, Decimal]:
     """Return every figure of a quote that follows from its prices, by its path."""
     amounts = {
-        "subtotal": data["subtotal"],
-        "tax.rate": data["tax"]["rate"],
-        "tax.amount": data["tax"]["amount"],
-        "total": data["total"],
+        "subtotal": quote.subtotal,
+        "tax.rate": quote.tax.rate,
+        "tax.amount": quote.tax.amount,
+        "total": quote.total,
     }
-    for number, line in enumerate(data["lines"]):
-        for name in ("requested", "billed", "unit_price", "base", "amount"):
-            amounts[f"lines.{number}.{name}"] = line[name]
-        for extra in line["extras"]:
-            amounts[f"lines.{number}.extras.{extra['code']}"] = extra["amount"]
+    for number, line in enumerate(quote.lines):
+        amounts |= {
+            f"lines.{number}.requested": line.requested.normalize(),
+            f"lines.{number}.billed": line.billed.normalize(),
+            f"lines.{number}.unit_price": line.unit_price,
+            f"lines.{number}.base": line.base,
+            f"lines.{number}.amount": line.amount,
+        }
+        for extra in line.extras:
+            amounts[f"lines.{number}.extras.{extra.code}"] = extra.amount
     return amounts

@@ -15,18 +15,19 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import connection
+from pydantic_core import from_json
 
-from leads.delivery.record import quote_record
 from leads.models import Lead
 from leads.paging import pages
+from leads.snapshot import Customer, Flag, Privacy, about
 from quoter import token
 from quoter.engine import folio, pricing
 from quoter.engine.measure import Measure
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Language
+from quoter.token import IssuedQuote
 
-MARK = "demo"
 SPAN = timedelta(days=365)
 
 _BATCH = 5000
@@ -116,13 +117,13 @@ def remove_leads() -> Iterator[tuple[int, float]]:
     """Delete the marked leads with their events; yield how many are gone, and how much is done, from 0 to 1."""
     gone = 0
     for page in pages(Lead.objects.all()):
-        marked = page.leads.filter(quote_data__flags__contains=[MARK]).values_list("pk", flat=True)
+        marked = page.leads.flagged(Flag.DEMO).values_list("pk", flat=True)
         gone += Lead.objects.filter(pk__in=list(marked)).delete()[1].get("leads.Lead", 0)
         yield gone, page.fraction
 
 
 def _rows(
-    count: int, quotes: list[dict[str, Any]], zone: ZoneInfo, by: User | None, now: datetime, chance: Random
+    count: int, quotes: list[IssuedQuote], zone: ZoneInfo, by: User | None, now: datetime, chance: Random
 ) -> Iterator[dict[str, Any]]:
     start = chance.randrange(1 << folio.RANDOM_BITS)
     for number in range(count):
@@ -133,35 +134,33 @@ def _rows(
 
 
 def _row(
-    quote: dict[str, Any], bits: int, quoted_at: datetime, by: User | None, now: datetime, chance: Random
+    issued: IssuedQuote, bits: int, quoted_at: datetime, by: User | None, now: datetime, chance: Random
 ) -> dict[str, Any]:
     asks = chance.random() < 0.6
-    name = _name(chance) if asks else ""
-    digits = f"000{chance.randrange(10**7):07}" if asks else ""
+    customer = _customer(chance) if asks else Customer()
     source = chance.choice(_SOURCES) if asks else ""
-    visitor_id = f"{MARK}-{bits:013}"
+    visitor_id = f"{Flag.DEMO}-{bits:013}"
     submitted_at = quoted_at + timedelta(seconds=chance.randrange(20, 900)) if asks else None
     is_contacted = by is not None and submitted_at is not None and now - submitted_at > _CONTACTED_WITHIN
     number = folio.mint(quoted_at.date(), random_bits=bits)
-    last_day = quoted_at.date() + timedelta(days=quote["prices"]["validity_days"])
+    last_day = quoted_at.date() + (issued.quote.valid_until.date() - issued.quote.issued_at.date())
     data = {
-        **quote,
+        **from_json(issued.text),
         "folio": number,
         "issued_at": quoted_at.isoformat(timespec="seconds"),
         "valid_until": datetime.combine(last_day, time(23, 59, 59), quoted_at.tzinfo).isoformat(),
-        "customer": {
-            "name": name,
-            "phone": f"+52{digits}" if asks else "",
-            "phone_raw": f"{digits[:3]} {digits[3:6]} {digits[6:]}" if asks else "",
-        },
-        "visitor_id": visitor_id,
-        "attribution": {"utm_source": source} if source else {},
-        "flags": [MARK],
+        **about(
+            customer=customer,
+            visitor_id=visitor_id,
+            attribution={"utm_source": source} if source else {},
+            privacy=Privacy(),
+            flags=(Flag.DEMO,),
+        ),
     }
     return {
         "folio": number,
-        "name": name,
-        "phone": data["customer"]["phone"],
+        "name": customer.name,
+        "phone": customer.phone,
         "quote_data": json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         "status": Lead.Status.CONTACTED if is_contacted else Lead.Status.NEW,
         "visitor_id": visitor_id,
@@ -172,6 +171,11 @@ def _row(
         else None,
         "contacted_by": by.pk if by and is_contacted else None,
     }
+
+
+def _customer(chance: Random) -> Customer:
+    name, digits = _name(chance), f"000{chance.randrange(10**7):07}"
+    return Customer(name, f"+52{digits}", f"{digits[:3]} {digits[3:6]} {digits[6:]}")
 
 
 def _name(chance: Random) -> str:
@@ -187,16 +191,16 @@ def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:
 
 def _quotes(
     count: int, book: PriceBook, *, zone: ZoneInfo, language: Language, now: datetime, chance: Random
-) -> list[dict[str, Any]]:
-    """Return the `quote_data` of `count` quotes for products of the book, without folio and person."""
-    quotes: list[dict[str, Any]] = []
+) -> list[IssuedQuote]:
+    """Return `count` quotes for products of the book, without folio."""
+    quotes: list[IssuedQuote] = []
     while len(quotes) < count:
         lines = [_line(chance.choice(book.products), chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         try:
             quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
         except pricing.QuoteRefused:  # a quantity out of bounds; the next one may fit
             continue
-        quotes.append(quote_record(token.issue(book, quote), visitor_id="").quote_data)
+        quotes.append(token.issue(book, quote))
     return quotes
 
 

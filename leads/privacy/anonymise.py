@@ -1,21 +1,15 @@
-"""What of a lead is the person, and how it goes: the folio, the amounts and what was done with the lead stay.
-
-What stays is listed; whatever else a row holds of the customer goes, so that a new field is not kept by oversight.
-"""
+"""How a person goes out of a lead: the folio, the amounts and what was done with the lead stay."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection
 
+from leads import snapshot
 from leads.models import LeadEvent
-from quoter.engine.quote import Quote
-
-STAYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
-NOBODY = {"customer": {"name": "", "phone": "", "phone_raw": ""}, "visitor_id": "", "attribution": {}}
 
 # One statement, so that no row is changed without its event. A row without a person is not touched.
 #
@@ -52,8 +46,8 @@ def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail
         cursor.execute(
             _ANONYMISE,
             {
-                "nobody": json.dumps(NOBODY),
-                "stays": sorted(STAYS),
+                "nobody": json.dumps(snapshot.NOBODY),
+                "stays": sorted(snapshot.STAYS),
                 "ids": list(lead_ids),
                 "now": now,
                 "by": by.pk if by else None,
@@ -64,7 +58,9 @@ def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail
         return int(cursor.rowcount)
 
 
-def without_person(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of the outbox with nobody in it, as `anonymise` leaves a row."""
-    stays = {key: value for key, value in record["quote_data"].items() if key in STAYS}
-    return {**record, "name": "", "phone": "", "visitor_id": "", "quote_data": {**stays, **NOBODY}}
+def without_person(record: object) -> dict[str, Any]:
+    """Return a record of the journal with nobody in it, as `anonymise` leaves a row; {} where it is none."""
+    if not isinstance(record, dict):
+        return {}
+    quote = snapshot.without_person(record.get("quote_data"))
+    return {**record, "name": "", "phone": "", "visitor_id": "", "quote_data": quote}

@@ -2,8 +2,9 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TextIO
 
@@ -11,8 +12,11 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 
+from leads import customer, snapshot
 from leads.models import LeadEvent, LeadQuerySet
 from leads.paging import pages
+from leads.snapshot import Line
+from quoter.engine.numbers import canonical
 
 # What Excel needs to read UTF-8 as such.
 BYTE_ORDER_MARK = "\ufeff"
@@ -94,10 +98,11 @@ def _jsonl_writer(out: TextIO) -> Callable[[Iterable[dict[str, Any]]], None]:
 
 def _csv_writer(out: TextIO) -> Callable[[Iterable[dict[str, Any]]], None]:
     sheet = csv.writer(out)
-    sheet.writerow(COLUMNS)
+    answers = [field.name for field in customer.OPTIONAL]
+    sheet.writerow([*COLUMNS, *answers])
 
     def write(rows: Iterable[dict[str, Any]]) -> None:
-        sheet.writerows([harmless(cell) for cell in _cells(row)] for row in rows)
+        sheet.writerows([harmless(cell) for cell in _cells(row, answers)] for row in rows)
 
     return write
 
@@ -107,26 +112,22 @@ def harmless(cell: object) -> str:
 
     The apostrophe is a spreadsheet's own mark for text. Phones get it too: +526561234567 would lose its plus.
     """
-    text = "" if cell is None else str(cell)
+    text = "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
     return f"'{text}" if text.startswith(_COMMAND_STARTS) else text
 
 
-def _cells(row: Mapping[str, Any]) -> list[object]:
-    data = row["quote_data"] if isinstance(row["quote_data"], dict) else {}
-    tax = data.get("tax")
+def _cells(row: Mapping[str, Any], answers: Sequence[str]) -> list[object]:
+    stored = snapshot.read(row["quote_data"])
     from_quote = {
-        "lines": _lines(data),
-        "subtotal": data.get("subtotal"),
-        "tax": tax.get("amount") if isinstance(tax, dict) else tax,
-        "total": data.get("total"),
-        "currency": data.get("currency"),
+        "lines": "; ".join(map(_line, stored.lines)),
+        "subtotal": stored.subtotal,
+        "tax": stored.tax,
+        "total": stored.total,
+        "currency": stored.currency,
     }
-    return [from_quote[column] if column in from_quote else row[column] for column in COLUMNS]
+    known = [from_quote[column] if column in from_quote else row[column] for column in COLUMNS]
+    return [*known, *(stored.customer.answers.get(name) for name in answers)]
 
 
-def _lines(data: Mapping[str, Any]) -> str:
-    """Return a quote's lines as a person reads them; "" where a snapshot older than this site has none like ours."""
-    try:
-        return "; ".join(f"{line['description']}: {line['billed']} {line['unit']}" for line in data["lines"])
-    except (KeyError, TypeError):
-        return ""
+def _line(line: Line) -> str:
+    return f"{line.description}: {canonical(line.billed)} {line.unit}"

@@ -3,8 +3,7 @@
 A phone is found by its last ten digits, however it was written: with or without country code, spaces, an extension.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from django.db.models import F, Func, Q, TextField
 from django.db.models.fields.json import KT
 from django.utils import timezone
 
-from leads import phones
+from leads import phones, snapshot
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
@@ -45,17 +44,14 @@ class Phone:
         if len(self._digits) < phones.ENDING:
             raise NotAPhone(f"a phone has at least {phones.ENDING} digits")
 
-    def is_in(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record of the outbox has it, as it was typed or as it was read."""
-        written = (record["phone"], record["quote_data"]["customer"]["phone_raw"])
-        return any(self._digits in digits(text) for text in written)
+    def is_in(self, record: object) -> bool:
+        """Whether a record of the journal has it, as it was typed or as it was read."""
+        return any(self._digits in digits(text) for text in _phones_in(record))
 
     def is_in_item(self, item: Item) -> bool:
         """Whether a record of a journal has it; of a damaged one, whether its bytes hold the digits."""
-        try:
-            return self.is_in(json.loads(item.text))
-        except (ValueError, LookupError, TypeError):
-            return self._digits.encode() in item.text
+        record = snapshot.loads(item.text)
+        return self.is_in(record) if any(_phones_in(record)) else self._digits.encode() in item.text
 
     def lead_ids(self) -> Iterator[tuple[list[int], float]]:
         """Look through all leads; yield those found so far, and how far that is, from 0 to 1.
@@ -64,25 +60,30 @@ class Phone:
         """
         found: list[int] = []
         for page in pages(Lead.objects.all(), size=_PAGE):
-            matching = page.leads.alias(
-                read=Digits(F("phone")), typed=Digits(KT("quote_data__customer__phone_raw"))
-            ).filter(Q(read__contains=self._digits) | Q(typed__contains=self._digits))
+            matching = page.leads.alias(read=Digits(F("phone")), typed=Digits(KT(snapshot.PHONE_RAW))).filter(
+                Q(read__contains=self._digits) | Q(typed__contains=self._digits)
+            )
             found += matching.values_list("pk", flat=True)
             yield found, page.fraction
+
+
+def _phones_in(record: object) -> tuple[str, str]:
+    found = snapshot.journal_record(record)
+    return found.phone, found.snapshot.customer.phone_raw
 
 
 class OnDisk(NamedTuple):
     """A person's records on this machine's disk: those that wait for Postgres, those that it refused."""
 
-    waiting: list[dict[str, Any]]
-    refused: list[dict[str, Any]]
+    waiting: list[Any]
+    refused: list[Any]
 
 
 def on_disk(phone: Phone, directories: Sequence[Path]) -> OnDisk:
     items = (item for path in census.segment_paths(directories) for item in census.waiting(path))
     refused = (content["record"] for _, content in quarantine.quarantined(directories))
     return OnDisk(
-        waiting=[item.data for item in items if phone.is_in_item(item)],
+        waiting=[snapshot.loads(item.text) for item in items if phone.is_in_item(item)],
         refused=[record for record in refused if phone.is_in(record)],
     )
 

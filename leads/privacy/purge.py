@@ -1,12 +1,11 @@
 """Leads of a certain age: deleted, or left without the person. What the machine's disk has of them goes too."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from leads import snapshot
 from leads.delivery.journal import census, erase, quarantine
 from leads.delivery.journal.segment import Item
 from leads.models import Lead
@@ -87,10 +86,10 @@ def clear_disk(cutoff: datetime, *, directories: Sequence[Path], is_to_stay: boo
 
 
 def _is_older(item: Item, cutoff: datetime) -> bool:
-    with suppress(ValueError, LookupError, TypeError):
-        return _was_quoted_before(cutoff, json.loads(item.text))
-    return datetime.fromtimestamp(item.at, UTC) < cutoff  # a damaged record: as old as its file
+    quoted_at = snapshot.journal_record(snapshot.loads(item.text)).created_at
+    return (quoted_at or datetime.fromtimestamp(item.at, UTC)) < cutoff  # a damaged record: as old as its file
 
 
-def _was_quoted_before(cutoff: datetime, record: Mapping[str, Any]) -> bool:
-    return datetime.fromisoformat(record["created_at"]) < cutoff
+def _was_quoted_before(cutoff: datetime, record: object) -> bool:
+    quoted_at = snapshot.journal_record(record).created_at
+    return quoted_at is not None and quoted_at < cutoff

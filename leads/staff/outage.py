@@ -6,9 +6,8 @@ who: nothing here may ask it.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import signing
@@ -16,10 +15,12 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from leads import snapshot
 from leads.delivery import courier
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import pasted, search
+from leads.snapshot import JournalRecord
 from leads.staff.pages import is_staff_page
 from leads.staff.seats import a_seat
 from leads.staff.second_factor import is_missing
@@ -29,6 +30,13 @@ COOKIE_LIFE = timedelta(hours=12)
 MOST_SHOWN = 200
 # A table that is not there, a database that only reads: faults, too, though Django has other names for them.
 GONE = ("42P01", "25006")
+
+
+class Waiting(NamedTuple):
+    """A lead that is still in the journal."""
+
+    record: JournalRecord
+    since: datetime
 
 
 class OutageMiddleware:
@@ -101,7 +109,7 @@ def outage_page(request: HttpRequest) -> HttpResponse:
     if _is_staff(request):
         text = request.POST.get("text", "").strip()
         # A search looks at quotes without a person, too.
-        found = (row for row in _rows() if search.is_found(row, text)) if text else _people()
+        found = (lead for lead in _waiting() if (search.is_found(lead.record, text) if text else lead.record.phone))
         context |= {"term": text, "leads": list(islice(found, MOST_SHOWN))}
         if text and (said := pasted.message(text)) and said.issued:
             quote = said.issued.quote
@@ -120,15 +128,8 @@ def _is_staff(request: HttpRequest) -> bool:
     return True
 
 
-def _people() -> Iterator[dict[str, Any]]:
-    return (row for row in _rows() if row["phone"])
-
-
-def _rows() -> Iterator[dict[str, Any]]:
+def _waiting() -> Iterator[Waiting]:
     for path in census.segment_paths(settings.OUTBOX_DIRECTORIES):
         for item in census.waiting(path):
-            row = item.data
-            yield row | {
-                "since": datetime.fromtimestamp(item.at, tz=UTC),
-                "total": Decimal(row["quote_data"]["total"]),
-            }
+            record = snapshot.journal_record(snapshot.loads(item.text))
+            yield Waiting(record, since=datetime.fromtimestamp(item.at, tz=UTC))

@@ -6,10 +6,8 @@ from django.conf import settings
 from leads import phones
 from leads.delivery.health import outbox_state
 from leads.delivery.postgres_writer import LATE_S
-from leads.inbox import greeting
 
 register = template.Library()
-register.filter("total", greeting.total)
 
 
 @register.filter

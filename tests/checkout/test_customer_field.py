@@ -1,14 +1,17 @@
 """A field that is added to the customer's form is defined in one place, and reaches everything that a name does."""
 
+import csv
+from io import StringIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from leads import customer
 from leads.customer import CustomerField, text_of_at_most
+from leads.delivery.record import lead_record
 from leads.delivery.sealed import seal, unseal
 from quoter.engine.text import Text
-from tests.support.factories import PHONE, a_contact, a_submission, quoted, the_lead
+from tests.support.factories import PHONE, a_contact, a_submission, an_issued_quote, quoted, store, the_lead
 
 ADDRESS = CustomerField("site_address", Text(es="Dirección de la obra", en="Site address"), text_of_at_most(60))
 TYPED = "  Av.  Juárez 12 "
@@ -36,6 +39,14 @@ def test_record_and_message_have_it(client):
     answer = client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
     assert f"Dirección de la obra: {KEPT}" in message(answer.url).splitlines()
     assert the_lead().quote_data["customer"]["site_address"] == KEPT
+
+
+def test_staff_read_it_on_the_lead_s_page_and_in_the_export(admin_client):
+    store(lead_record(an_issued_quote(), a_contact(answers={"site_address": KEPT})))
+    page = f"/admin/leads/lead/{the_lead().pk}/change/"
+    assert f"<dt>Dirección de la obra</dt><dd>{KEPT}</dd>" in admin_client.get(page).content.decode()
+    sheet = b"".join(admin_client.post("/admin/leads/lead/export/")).decode("utf-8-sig")
+    assert [row["site_address"] for row in csv.DictReader(StringIO(sheet))] == [KEPT]
 
 
 def test_left_empty_nothing_is_said_of_it(client):

@@ -10,7 +10,6 @@ from django.test import RequestFactory
 
 from leads.delivery.record import Outcome
 from leads.inbox.restore import restore
-from leads.inbox.source import source
 from leads.models import Lead
 from quoter import origin
 from tests.support.eventually import eventually
@@ -122,7 +121,7 @@ def test_the_campaign_of_a_link_reaches_the_lead_without_cookie_or_script(client
 
     lead = Lead.objects.get()
     assert (lead.name, lead.quote_data["attribution"]) == (NAME, expected)
-    assert source(lead) == "facebook"
+    assert lead.snapshot.source == "facebook"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,4 +234,4 @@ def test_a_tap_on_a_source_shows_its_leads_alone(client, admin_client):
 
 def test_the_source_of_a_lead_without_a_campaign_is_the_site_that_linked_here():
     lead = Lead(quote_data={"attribution": {"referrer": LINKED_FROM, "landing": "/"}})
-    assert source(lead) == "m.facebook.com"
+    assert lead.snapshot.source == "m.facebook.com"

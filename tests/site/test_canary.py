@@ -238,7 +238,7 @@ def things_break(site: Site, postgres: Postgres, said: Said) -> None:
     postgres.query("UPDATE leads SET quote_data = jsonb_set(quote_data, '{valid_until}', '\"2026-11-29\"')")
     [lead] = postgres.query("SELECT folio FROM leads WHERE name <> '' LIMIT 1")
     spoilt = f"/q/{lead['folio']}/"
-    assert eventually(lambda: tell(said, "customer: spoilt quote", site.get(spoilt)).status == 500)
+    assert eventually(lambda: tell(said, "customer: spoilt quote", site.get(spoilt)).status == 404)
     with faults.rule(postgres, "name = ''"):
         customers_come(site, said, when=" refused by Postgres")
         assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"])

@@ -23,7 +23,7 @@ FORBIDDEN = {
 
 # The folders and files of leads/, the lowest first. Each knows of those below it, and of those on its own floor.
 FLOORS = [
-    {"models", "business_hours", "customer", "errors", "paging", "phones"},
+    {"models", "snapshot", "business_hours", "customer", "errors", "paging", "phones"},
     {"delivery"},
     {"privacy"},
     {"inbox"},

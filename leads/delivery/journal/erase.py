@@ -26,7 +26,8 @@ def clear_quarantine(
         if kept == record:
             continue
         if kept:
-            item = Item(record["folio"], refused["journaled_at"], json.dumps(kept, separators=(",", ":")).encode())
+            folio = path.stem.rpartition("-")[0]
+            item = Item(folio, refused["journaled_at"], json.dumps(kept, separators=(",", ":")).encode())
             quarantine.put_aside(path.parent.parent, item, reason=refused["reason"], at=refused["at"])
         path.unlink(missing_ok=True)
         changed += 1

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from leads.delivery.flush import flush
 from leads.delivery.journal import census, disk, outbox, quarantine
+from leads.snapshot import journal_record, loads
 
 
 class Command(BaseCommand):
@@ -55,11 +56,11 @@ class Command(BaseCommand):
         now, count = time.time(), 0
         for path in census.segment_paths(self.directories):
             for item in census.waiting(path):
-                row, count = item.data, count + 1
-                self.stdout.write(f"{item.folio}\t{now - item.at:.0f} s\t{self._person(row)}")
+                record, count = journal_record(loads(item.text)), count + 1
+                self.stdout.write(f"{item.folio}\t{now - item.at:.0f} s\t{self._person(record)}")
         for path, refused in quarantine.quarantined(self.directories):
-            row, count = refused["record"], count + 1
-            self.stdout.write(f"{row['folio']}\trefused: {refused['reason']}\t{self._person(row)}\t{path.name}")
+            record, count = journal_record(refused["record"]), count + 1
+            self.stdout.write(f"{record.folio}\trefused: {refused['reason']}\t{self._person(record)}\t{path.name}")
         self.stdout.write(f"{count} leads wait")
 
     def export(self, *, file, **options):
@@ -92,8 +93,8 @@ class Command(BaseCommand):
             said.append(f"{directory}: {kind} ({disk.file_system(directory)}), {free:,.0f} MB free")
         return "; ".join(said)
 
-    def _person(self, row):
-        return "\t".join(_printable(row[name]) for name in ("name", "phone"))
+    def _person(self, record):
+        return f"{_printable(record.name)}\t{_printable(record.phone)}"
 
     def _progress(self, text):
         if sys.stderr.isatty():

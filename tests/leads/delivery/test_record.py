@@ -14,7 +14,6 @@ from leads.models import Lead, LeadEvent
 from quoter import site, token
 from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
-from quoter.token import from_stored
 from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.pooler]
@@ -85,7 +84,7 @@ def test_every_amount_follows_from_the_stored_quote_alone():
     ]
     store(lead_record(an_issued_quote(*lines), a_contact()))
 
-    stored = from_stored(Lead.objects.get().quote_data)
+    stored = Lead.objects.get().snapshot.issued
     again = pricing.price(
         PriceBook.model_validate(stored.prices),
         pricing.requests(stored.quote),
@@ -108,7 +107,7 @@ def test_every_amount_follows_from_the_stored_quote_alone():
 def test_a_stored_quote_can_be_signed_again():
     issued = an_issued_quote()
     store(lead_record(issued, a_contact()))
-    signed = token.dumps(from_stored(Lead.objects.get().quote_data))
+    signed = token.dumps(Lead.objects.get().snapshot.issued)
     again = token.loads(signed, zone=site.zone())
     assert (again.quote, again.prices) == (issued.quote, issued.prices)
 

@@ -4,12 +4,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pydantic_core import from_json
 
 from checkout.whatsapp import message as whatsapp_message
 from leads.delivery.record import lead_record, quote_record, record
 from leads.delivery.sealed import seal
 from leads.inbox import pasted, search
 from leads.models import Lead
+from leads.snapshot import journal_record
 from quoter import token
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
@@ -157,7 +159,7 @@ def test_a_record_of_the_outbox_is_found_as_a_lead_is(typed, is_found):
     row = lead_record(an_issued_quote(), a_contact())
     store(row)
     text = typed(row)
-    assert search.is_found({"folio": row.folio, "name": row.name, "phone": row.phone}, text) is is_found
+    assert search.is_found(journal_record(from_json(row.as_json())), text) is is_found
     assert search.leads(Lead.objects.all(), text).exists() is is_found
 
 

@@ -75,7 +75,7 @@ def test_a_quote_of_another_book_than_the_shop_s_present_one_has_no_finding():
             lambda data: data["lines"][0]["extras"][0].update(amount="1.00"),
             ("lines.0.extras.fiber", "1.00", "900.00"),
         ),
-        (lambda data: data.update(total=17622.10), ("total", "17622.1", "17622.10")),
+        (lambda data: data.update(total="17622.104"), ("total", "17622.104", "17622.10")),
     ],
 )
 def test_an_altered_amount_is_found(change, expected):
@@ -103,17 +103,24 @@ def test_an_extra_that_is_listed_twice_is_found():
     assert ("lines.0.extras.fiber", "1.00", "900.00") in found_in(data)
 
 
-@pytest.mark.parametrize(("data", "why"), [({}, "it lacks 'subtotal'"), ([], "TypeError"), (None, "TypeError")])
+@pytest.mark.parametrize(
+    ("data", "why"), [({}, "it lacks 'folio'"), ([], "it is no JSON object"), (None, "it is no JSON object")]
+)
 def test_a_quote_that_cannot_be_read_is_reported_with_the_reason(data, why):
     assert found_in(data) == [("", why, "")]
+
+
+@pytest.mark.parametrize("flags", [True, 5, "late", [["late"]], {"late": 1}])
+def test_odd_flags_are_no_fault(flags):
+    assert found_in({**stored(), "flags": flags}) == []
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda data: data.pop("prices"), "it lacks 'prices'"),
-        (lambda data: data.update(prices={}), "ValidationError"),
-        (lambda data: data.update(issued_at="yesterday"), "ValueError"),
+        (lambda data: data.pop("prices"), "its prices are no price book"),
+        (lambda data: data.update(prices={}), "its prices are no price book"),
+        (lambda data: data.update(issued_at="yesterday"), "its 'issued_at' is wrong"),
         (lambda data: data["lines"][0].update(product="bricks"), "QuoteRefused: lines.0.product: Choose a product"),
         (lambda data: data["prices"]["products"][0]["prices"][0]["tiers"][0].update({"from": "90"}), "NoTier"),
         (lambda data: data["lines"].clear(), "QuoteRefused: lines: Add at least one line."),
@@ -146,7 +153,7 @@ def test_each_fault_is_one_line_and_the_command_fails():
         [
             f"{altered['folio']}: total is 1.00, its own prices give 17622.10",
             f"{altered['folio']}: subtotal is 2.00, its own prices give 16316.76",
-            "OLD-1: cannot be read: it lacks 'subtotal'",
+            "OLD-1: cannot be read: it lacks 'issued_at'",
             "3 quotes audited, 2 do not follow from their own prices",
         ]
     )

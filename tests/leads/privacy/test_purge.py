@@ -19,7 +19,7 @@ from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
 from leads.inbox.restore import Change, restore
 from leads.models import Lead, LeadEvent
-from leads.privacy.anonymise import NOBODY
+from leads.snapshot import NOBODY
 from settings.postgres.driver import DEFAULT_DEADLINE_S
 from tests.leads.inbox.test_restore import a_message
 from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store

@@ -1,0 +1,378 @@
+"""The shape of `quote_data`: `about` writes what stands beside the quote, and `read` is the only reader.
+
+A row may come from any release, from an adopted table, or be spoilt, and no page may fail on it. So `read` never raises:
+what is missing or has another shape is empty. Only `quote_in` raises, for the audit, which reports why.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from quoter.engine.explain import decimal_places
+from quoter.engine.numbers import grouped, money
+from quoter.engine.pricebook import PriceBook
+from quoter.engine.quote import Quote
+from quoter.engine.text import Language
+from quoter.origin import MAX_VALUE
+from quoter.token import IssuedQuote
+
+# Paths into `quote_data`, for the ORM and for SQL.
+ATTRIBUTION = "quote_data__attribution"
+SOURCE = "quote_data__attribution__utm_source"
+PRODUCT = "quote_data__lines__0__product"
+PHONE_RAW = "quote_data__customer__phone_raw"
+FLAGS = "quote_data__flags"
+FOLIO_SQL = "quote_data->>'folio'"
+
+# What stays when a person is erased. Everything else goes, so a new part is not kept by oversight.
+STAYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
+NOBODY: dict[str, Any] = {"customer": {"name": "", "phone": "", "phone_raw": ""}, "visitor_id": "", "attribution": {}}
+
+# A price book nests seven levels deep. Python's JSON fails at a few hundred.
+MOST_LEVELS = 100
+LONGEST_INT = 1000  # digits; Python's limit is 4,300
+# No shop has numbers beyond these, which can take megabytes to print, or years without a local time.
+MOST_DIGITS = 30
+MOST_DECIMALS = 100
+YEARS = range(2000, 3000)
+
+
+class Flag(StrEnum):
+    """How a lead came. The last three are of an earlier release, in which devices priced quotes; they are only read."""
+
+    LATE = "late"
+    EXPIRED = "expired"
+    HONEYPOT = "honeypot"
+    TOO_FAST = "too_fast"
+    DEMO = "demo"
+    MADE_OFFLINE = "made_offline"
+    PRICE_MISMATCH = "price_mismatch"
+    UNPRICED = "unpriced"
+
+
+class Customer(NamedTuple):
+    """phone: +E.164 where it parses, else as typed; phone_raw: as typed; answers: to further fields, by their names."""
+
+    name: str = ""
+    phone: str = ""
+    phone_raw: str = ""
+    answers: Mapping[str, str] = MappingProxyType({})
+
+
+class Privacy(NamedTuple):
+    """What the customer agreed to, and when. notice_version: of the privacy notice that they could read."""
+
+    accepted_at: datetime | None = None
+    marketing_accepted_at: datetime | None = None
+    notice_version: str = ""
+
+
+class Late(NamedTuple):
+    """A lead that a customer's device kept. shown_total: what the device showed, of an earlier release."""
+
+    came_at: datetime | None = None
+    shown_total: Decimal | None = None
+
+
+class Line(NamedTuple):
+    """billed: in `unit`."""
+
+    description: str
+    billed: Decimal
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{grouped(self.billed, places=decimal_places(self.billed))} {self.unit} · {self.description}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A stored quote. What it lacks is None for an amount or a moment, "" for a text.
+
+    lines: those with a description and an amount; tax: the amount; source: as `source_in` returns it; prices: the part
+    of the price book that was used, as JSON values.
+    """
+
+    language: Language
+    currency: str
+    lines: tuple[Line, ...]
+    subtotal: Decimal | None
+    tax: Decimal | None
+    total: Decimal | None
+    prices: Mapping[str, Any]
+    customer: Customer
+    source: str
+    privacy: Privacy
+    flags: tuple[Flag, ...]
+    late: Late
+    _data: object = field(repr=False)
+
+    @property
+    def total_text(self) -> str:
+        """The total with its currency, as in $1,234.56 MXN."""
+        return "" if self.total is None else f"{money(self.total)} {self.currency}".strip()
+
+    @property
+    def issued(self) -> IssuedQuote | None:
+        """The quote as it was given out, without the person; None when it is incomplete or not ours."""
+        try:
+            quote = quote_in(self._data)
+            PriceBook.model_validate(self.prices)
+            return IssuedQuote.of(quote, prices=self.prices)
+        except ValueError:
+            return None
+
+    @property
+    def kept(self) -> str:
+        """Everything that is stored, as indented JSON."""
+        try:
+            return json.dumps(self._data, ensure_ascii=False, indent=2)
+        except (ValueError, TypeError, RecursionError):  # cannot be after `loads`
+            return ""
+
+
+class NotAQuote(ValueError):
+    """What is stored is no quote of ours. The message names the part that is missing or wrong, but no value."""
+
+
+def read(data: object) -> Snapshot:
+    """Return what a `quote_data` holds. data: its JSON value."""
+    stored = _object(data)
+    tax = stored.get("tax")
+    return Snapshot(
+        language="en" if stored.get("language") == "en" else "es",
+        currency=_text(stored.get("currency")),
+        lines=tuple(_lines(stored.get("lines"))),
+        subtotal=_figure(stored.get("subtotal")),
+        tax=_figure(tax.get("amount") if isinstance(tax, dict) else tax),
+        total=_figure(stored.get("total")),
+        prices=_object(stored.get("prices")),
+        customer=_customer(_object(stored.get("customer"))),
+        source=source_in(stored.get("attribution")),
+        privacy=_privacy(_object(stored.get("privacy"))),
+        flags=tuple(_flags(stored.get("flags"))),
+        late=_late(_object(stored.get("late"))),
+        _data=data,
+    )
+
+
+def quote_in(data: object) -> Quote:
+    """Return the quote in a `quote_data`, whatever its prices; NotAQuote when there is none of ours."""
+    try:
+        quote = Quote.model_validate(data)
+    except ValidationError as error:
+        raise NotAQuote(_fault(error)) from None
+    if not all(at.tzinfo and at.year in YEARS for at in (quote.issued_at, quote.valid_until)):
+        raise NotAQuote("its times are out of bounds or lack an offset")
+    if not all(map(_is_plausible, _figures(quote))):
+        raise NotAQuote("its figures are out of bounds")
+    return quote
+
+
+def source_in(attribution: object) -> str:
+    """Return the campaign that brought the customer, or else the site that linked here, or ""."""
+    stored = _object(attribution)
+    linked_from = _text(stored.get("referrer")).partition("://")[2].partition("/")[0]
+    return (_text(stored.get("utm_source")) or _text(stored.get("source")) or linked_from)[:MAX_VALUE]
+
+
+def about(
+    *, customer: Customer, visitor_id: str, attribution: Mapping[str, str], privacy: Privacy, flags: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what `quote_data` holds beside the quote, as JSON values."""
+    return {
+        "customer": {
+            "name": customer.name,
+            "phone": customer.phone,
+            "phone_raw": customer.phone_raw,
+            **customer.answers,
+        },
+        "visitor_id": visitor_id,
+        "attribution": dict(attribution),
+        "privacy": {
+            "accepted_at": _iso(privacy.accepted_at),
+            "marketing_accepted_at": _iso(privacy.marketing_accepted_at),
+            "notice_version": privacy.notice_version,
+        },
+        "flags": list(flags),
+    }
+
+
+def without_person(data: object) -> dict[str, Any]:
+    """Return a `quote_data` without its person."""
+    return {**{name: value for name, value in _object(data).items() if name in STAYS}, **NOBODY}
+
+
+class JournalRecord(NamedTuple):
+    """A row of `leads` in this machine's outbox or quarantine. What it lacks is "" or None."""
+
+    folio: str
+    name: str
+    phone: str
+    created_at: datetime | None
+    quote_data: object
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return read(self.quote_data)
+
+
+def journal_record(record: object) -> JournalRecord:
+    """Return a record of the journal. record: its JSON value."""
+    stored = _object(record)
+    return JournalRecord(
+        folio=_text(stored.get("folio")),
+        name=_text(stored.get("name")),
+        phone=_text(stored.get("phone")),
+        created_at=_moment(stored.get("created_at")),
+        quote_data=stored.get("quote_data"),
+    )
+
+
+class Decoder(json.JSONDecoder):
+    """A JSON decoder that never fails. It returns the text itself when that is no JSON, or nests too deep.
+
+    Postgres takes integers that are longer than Python reads: they stay text. A column of type json may also hold lone
+    surrogates and NUL, which no page or file takes: they become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=_int, parse_float=_float, parse_constant=str)
+
+    def decode(self, s: str, *args: Any) -> Any:
+        try:
+            value = super().decode(s, *args)
+        except (ValueError, RecursionError):
+            return s
+        if s.count("[") + s.count("{") > MOST_LEVELS and _is_deep(value):
+            return s
+        return _writable(value) if "\\u" in s else value
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the value of a JSON text, as `Decoder` reads it."""
+    return Decoder().decode(text.decode(errors="replace") if isinstance(text, bytes) else text)
+
+
+def _customer(stored: Mapping[str, Any]) -> Customer:
+    texts = {name: value for name, value in stored.items() if isinstance(value, str)}
+    own = [texts.pop(name, "") for name in ("name", "phone", "phone_raw")]
+    return Customer(*own, answers=texts)
+
+
+def _privacy(stored: Mapping[str, Any]) -> Privacy:
+    return Privacy(
+        accepted_at=_moment(stored.get("accepted_at")),
+        marketing_accepted_at=_moment(stored.get("marketing_accepted_at")),
+        notice_version=_text(stored.get("notice_version")),
+    )
+
+
+def _late(stored: Mapping[str, Any]) -> Late:
+    return Late(came_at=_moment(stored.get("received_at")), shown_total=_figure(stored.get("shown_total")))
+
+
+def _lines(listed: object) -> Iterator[Line]:
+    for line in map(_object, listed if isinstance(listed, list) else ()):
+        description, billed = _text(line.get("description")), _figure(line.get("billed"))
+        if description and billed is not None:
+            yield Line(description, billed, _text(line.get("unit")))
+
+
+def _flags(listed: object) -> Iterator[Flag]:
+    for flag in listed if isinstance(listed, list) else ():
+        if isinstance(flag, str) and flag in _FLAGS:
+            yield _FLAGS[flag]
+
+
+_FLAGS = {flag.value: flag for flag in Flag}
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return at if at and at.tzinfo and at.year in YEARS else None
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _figure(value: object) -> Decimal | None:
+    """Return a number. We write them as text; adopted tables may have JSON numbers."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = Decimal(value if isinstance(value, str) else str(value))
+    except (ValueError, ArithmeticError):
+        return None
+    return number if _is_plausible(number) else None
+
+
+def _is_plausible(number: Decimal) -> bool:
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and number.adjusted() < MOST_DIGITS and exponent > -MOST_DECIMALS
+
+
+def _figures(quote: Quote) -> Iterator[Decimal]:
+    yield from (quote.subtotal, quote.tax.rate, quote.tax.amount, quote.total)
+    for line in quote.lines:
+        yield from (line.requested, line.billed, line.unit_price, line.base, line.amount)
+        yield from (extra.amount for extra in line.extras)
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if not place:
+        return "it is no JSON object"
+    return f"it lacks '{place}'" if first["type"] == "missing" else f"its '{place}' is wrong ({first['type']})"
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= LONGEST_INT else text
+
+
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if abs(number) != float("inf") else text
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return True
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, dict):
+        return {_writable(name): _writable(inner) for name, inner in value.items()}
+    return [_writable(inner) for inner in value] if isinstance(value, list) else value
