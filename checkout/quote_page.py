@@ -21,7 +21,7 @@ from leads import customer, phones, snapshot
 from leads.delivery import courier
 from leads.errors import named
 from leads.models import Lead
-from leads.staff.seats import a_seat
+from leads.staff import bulkhead
 from quoter import incoming, origin, site, token
 from quoter.engine import folio
 from quoter.engine.pricing import FieldError, requests
@@ -51,8 +51,8 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
         except BadToken:
             return not_found(request)
     ours = courier.of_this_process()
-    with a_seat() as has_seat:
-        if ours.is_down or not has_seat:
+    with bulkhead.place() as has_place:
+        if ours.is_down or not has_place:
             return unavailable(request, folio=number)
         try:
             data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()

@@ -33,7 +33,7 @@ def csv_view(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
 
 
 def _pieces(leads: LeadQuerySet, *, by: User) -> Iterator[str]:
-    """Yield the file a page at a time. It takes no seat: a long one would keep colleagues from their list."""
+    """Yield the file, page by page, outside the bulkhead: a long one would keep colleagues from their list."""
     out = StringIO()
     out.write(BYTE_ORDER_MARK)
     for _progress in export(out, leads, only=Q(), form=Form.CSV, by=by, clock=timezone.now):

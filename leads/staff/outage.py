@@ -21,8 +21,8 @@ from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import pasted, search
 from leads.snapshot import JournalRecord
+from leads.staff import bulkhead
 from leads.staff.pages import is_staff_page
-from leads.staff.seats import a_seat
 from leads.staff.second_factor import is_missing
 
 COOKIE = "staff-outage"
@@ -56,8 +56,8 @@ class OutageMiddleware:
             if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
                 ours.door.call_all()
             return outage_page(request)
-        with a_seat() as has_seat:
-            return self._answer(request) if has_seat else outage_page(request)
+        with bulkhead.place() as has_place:
+            return self._answer(request) if has_place else outage_page(request)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

@@ -8,24 +8,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Of gunicorn's four threads; a page has its answer in well under SEAT_WAIT_S when Postgres is well.
-SEATS = 2
-SEAT_WAIT_S = 0.25
+# Of gunicorn's four threads; a page has its answer in well under PLACE_WAIT_S when Postgres is well.
+PLACES = 2
+PLACE_WAIT_S = 0.25
 FULL_S = 1.0
 
-_free = threading.BoundedSemaphore(SEATS)
+_free = threading.BoundedSemaphore(PLACES)
 _full_until = 0.0
 
 
 @contextmanager
-def a_seat() -> Iterator[bool]:
+def place() -> Iterator[bool]:
     """Yield whether this thread may ask Postgres now. Once nobody has left in time, others are not kept waiting."""
     global _full_until
-    has_seat = _free.acquire(timeout=SEAT_WAIT_S if time.monotonic() >= _full_until else 0)
-    if not has_seat:
+    has_place = _free.acquire(timeout=PLACE_WAIT_S if time.monotonic() >= _full_until else 0)
+    if not has_place:
         _full_until = time.monotonic() + FULL_S
     try:
-        yield has_seat
+        yield has_place
     finally:
-        if has_seat:
+        if has_place:
             _free.release()
