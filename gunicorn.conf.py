@@ -30,16 +30,16 @@ control_socket_disable = True
 def post_worker_init(worker):
     """Start the worker's threads, after the fork: the relay, which also adopts dead processes' journals, and alerts."""
     from leads.alerts.clerk import Clerk
-    from leads.delivery import courier
+    from leads.delivery import relay
     from quoter import share
 
-    courier.of_this_process()
+    relay.of_this_process()
     Clerk().start()
     if worker.age == 1:  # only the first worker draws the picture, and the others serve it
         share.draw_in_background()
 
 
 def worker_exit(server, worker):
-    from leads.delivery import courier
+    from leads.delivery import relay
 
-    courier.stop()
+    relay.stop()

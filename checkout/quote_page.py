@@ -19,6 +19,8 @@ from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
 from leads import customer, phones, snapshot
 from leads.delivery import courier
+from leads import customer, phones
+from leads.delivery import relay
 from leads.errors import named
 from leads.models import Lead
 from leads.staff import bulkhead
@@ -50,14 +52,14 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
             return show(request, token.loads(reference, zone=site.zone()), came_from=came_from)
         except BadToken:
             return not_found(request)
-    ours = courier.of_this_process()
+    our_relay = relay.of_this_process()
     with bulkhead.place() as has_place:
-        if ours.is_down or not has_place:
+        if our_relay.is_down or not has_place:
             return unavailable(request, folio=number)
         try:
             data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
         except DatabaseError as error:
-            ours.failed(error)
+            our_relay.failed(error)
             logger.warning("Quote page without the database: folio=%s error=%s", number, named(error))
             return unavailable(request, folio=number)
     issued = snapshot.read(data).issued

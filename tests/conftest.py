@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from playwright.sync_api import Browser
 
-from leads.delivery import courier, health
+from leads.delivery import health, relay
 from tests.support import live
 from tests.support.browser import chromium
 from tests.support.live import Postgres
@@ -46,11 +46,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
-    """An outbox of the test's own, and no courier left from it."""
+    """An outbox of the test's own, and no relay left from it."""
     settings.OUTBOX_DIRECTORIES = [tmp_path / "outbox", tmp_path / "outbox-spare"]
     health.forget()
     yield settings.OUTBOX_DIRECTORIES
-    courier.stop()
+    relay.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from leads.alerts.telling import send_alerts
-from leads.delivery import courier
+from leads.delivery import relay
 from leads.delivery.journal.disk import make_directory
 from leads.errors import named
 
@@ -46,10 +46,10 @@ class Clerk:
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
             try:
-                ours = courier.of_this_process()
-                if self._is_on_duty() and ours.database_state == "up":
+                our_relay = relay.of_this_process()
+                if self._is_on_duty() and our_relay.database_state == "up":
                     if connections["default"].connection is None:
-                        with ours.door.knocking():
+                        with our_relay.door.knocking():
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""
@@ -63,7 +63,7 @@ class Clerk:
         is_of_database = isinstance(error, DatabaseError | InterfaceError)
         if is_of_database:
             connections["default"].close()
-            courier.of_this_process().look_again()  # the next round comes when the courier has seen Postgres well
+            relay.of_this_process().look_again()  # the next round comes when the relay has seen Postgres well
         if (fault := named(error)) != self._last_fault:  # once, not once a round
             logger.warning("alerts failed: %s", fault, exc_info=None if is_of_database else error)
         self._last_fault = fault

@@ -1,4 +1,4 @@
-"""The circuit breaker between the courier and Postgres. Plain Python: errors and the clock come in as arguments.
+"""The circuit breaker between the relay and Postgres. Plain Python: errors and the clock come in as arguments.
 
 Closed: calls pass. Open: refused until `next_attempt_at`. Half-open: one trial, which is a real pending lead: a probe
 such as SELECT 1 stays green on a database that takes no row.

@@ -10,7 +10,7 @@ class Entry:
     """A lead in memory. line: as the journal has it.
 
     is_on_disk: None until the scribe has tried; False: no disk took it. Set once, by the scribe.
-    is_stored: None until Postgres has answered for it; False: it refuses the row for ever. Set once, by the courier.
+    is_stored: None until Postgres has answered for it; False: it refuses the row for ever. Set once, by the relay.
     """
 
     item: Item

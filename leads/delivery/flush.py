@@ -8,11 +8,11 @@ from typing import NamedTuple
 from django.db import connections
 
 from leads.delivery.breaker import Breaker, Fault
-from leads.delivery.courier import DEADLINE_S
 from leads.delivery.journal.census import Census, census
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.notices import notice
 from leads.delivery.postgres_writer import PostgresWriter
+from leads.delivery.relay import DEADLINE_S
 from leads.delivery.turns import Door
 
 _LOOK_EVERY_S = 0.2

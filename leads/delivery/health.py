@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from leads.delivery import courier
+from leads.delivery import relay
 from leads.delivery.journal.census import Census, census
 
 # A long backlog takes a while to count; then it is counted less often.
@@ -38,10 +38,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def database_state() -> str:
-    """Return up, down or unknown: what this process's courier last saw of Postgres."""
+    """Return up, down or unknown: what this process's relay last saw of Postgres."""
     if settings.DATABASE_FAULT:
         return "down"
-    return courier.of_this_process().database_state
+    return relay.of_this_process().database_state
 
 
 def outbox_state() -> Census:

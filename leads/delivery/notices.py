@@ -1,4 +1,4 @@
-"""One line in the log for each transition of the outbox and the courier; what needs a person is a warning or worse.
+"""One line in the log for each transition of the outbox and the relay; what needs a person is a warning or worse.
 
 Warnings go to Sentry as well. Folios, counts and kinds of error, never a name or a phone.
 """
@@ -9,7 +9,7 @@ logger = logging.getLogger("leads.outbox")
 
 _LEVELS = {
     "breaker opened": logging.ERROR,
-    "courier failed": logging.ERROR,
+    "relay failed": logging.ERROR,
     "breaker closed": logging.INFO,
     "delivered late": logging.INFO,
     "queued": logging.WARNING,

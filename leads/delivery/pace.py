@@ -1,9 +1,9 @@
-"""How a backlog and new customers share the courier. Plain Python."""
+"""How a backlog and new customers share the relay. Plain Python."""
 
 import time
 from collections.abc import Callable
 
-# While customers come, a backlog has a ninth of the courier's time, in steps behind which nobody waits long.
+# While customers come, a backlog has a ninth of the relay's time, in steps behind which nobody waits long.
 STEP = 50
 _REST = 8
 _LONGEST_REST_S = 0.5

@@ -10,9 +10,9 @@ from typing import Any
 from django.conf import settings
 from pydantic_core import from_json, to_json
 
-from leads.delivery.courier import of_this_process
 from leads.delivery.notices import notice
 from leads.snapshot import Customer, Privacy, about
+from leads.delivery.relay import of_this_process
 from quoter.token import IssuedQuote
 
 
@@ -90,16 +90,16 @@ def lead_record(issued: IssuedQuote, contact: Contact) -> LeadRecord:
 def record(lead: LeadRecord) -> Outcome:
     """Send a lead to the disk and to Postgres, and say where it is as soon as one of them has it for good.
 
-    Only a lead with its contact details waits for Postgres, up to LEAD_WAIT_MS, unless the courier is backing off.
+    Only a lead with its contact details waits for Postgres, up to LEAD_WAIT_MS, unless the relay is backing off.
     """
-    courier = of_this_process()
+    relay = of_this_process()
     has_person = lead.submitted_at is not None
-    entry = courier.send(lead.folio, lead.as_json())
-    if has_person and courier.wait_for(entry, settings.LEAD_WAIT_MS / 1000):
+    entry = relay.send(lead.folio, lead.as_json())
+    if has_person and relay.wait_for(entry, settings.LEAD_WAIT_MS / 1000):
         return Outcome.STORED
-    outcome = Outcome.QUEUED if courier.scribe.wait_for(entry) else Outcome.CARRIED
+    outcome = Outcome.QUEUED if relay.scribe.wait_for(entry) else Outcome.CARRIED
     if has_person:
-        notice(outcome, folio=lead.folio, fault=courier.breaker.fault)
+        notice(outcome, folio=lead.folio, fault=relay.breaker.fault)
     return outcome
 
 

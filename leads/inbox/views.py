@@ -22,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from leads.delivery import courier, health
+from leads.delivery import health, relay
 from leads.delivery.journal import quarantine
 from leads.inbox import greeting, pasted, search
 from leads.inbox.restore import Change, NothingToRestore, restore
@@ -139,7 +139,7 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
     if not may_contact(request):
         raise PermissionDenied
     if request.method == "POST":
-        count = courier.of_this_process().outbox.retry_quarantined()
+        count = relay.of_this_process().outbox.retry_quarantined()
         health.forget()
         text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
         messages.success(request, text % {"count": count})

@@ -53,7 +53,7 @@ def count(cutoff: datetime) -> Iterator[Purged]:
 def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]:
     """Delete the leads quoted before `cutoff`, with their events; yield how many went so far.
 
-    One whose record is in a journal stays: where its process was killed, the courier would deliver it anew.
+    One whose record is in a journal stays: where its process was killed, the relay would deliver it anew.
     """
     still_journaled = {item.folio for item in census.journaled(directories)}
     gone = 0

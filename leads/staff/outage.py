@@ -17,6 +17,7 @@ from django.shortcuts import render
 
 from leads import snapshot
 from leads.delivery import courier
+from leads.delivery import relay
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import pasted, search
@@ -42,7 +43,7 @@ class Waiting(NamedTuple):
 class OutageMiddleware:
     """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need.
 
-    An error of Postgres in any view makes the courier look, so that /healthz does not say "up" meanwhile.
+    An error of Postgres in any view makes the relay look, so that /healthz does not say "up" meanwhile.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -51,10 +52,10 @@ class OutageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_staff_page(request):
             return self.get_response(request)
-        ours = courier.of_this_process()
-        if ours.is_down:
+        our_relay = relay.of_this_process()
+        if our_relay.is_down:
             if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
-                ours.door.call_all()
+                our_relay.door.call_all()
             return outage_page(request)
         with bulkhead.place() as has_place:
             return self._answer(request) if has_place else outage_page(request)
@@ -97,9 +98,9 @@ class OutageMiddleware:
         if not (is_fault or is_gone):
             return None
         if not is_staff_page(request):
-            courier.of_this_process().look_again()
+            relay.of_this_process().look_again()
             return None
-        courier.of_this_process().failed(exception)
+        relay.of_this_process().failed(exception)
         return outage_page(request)
 
 

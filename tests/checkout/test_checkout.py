@@ -23,7 +23,7 @@ from tests.support.factories import (
     the_lead,
 )
 
-# The courier writes on a connection of its own, so what it reads and writes must be committed.
+# The relay writes on a connection of its own, so what it reads and writes must be committed.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUMPED_100 = a_line(options={"strength": "100", "service": "pumped"})

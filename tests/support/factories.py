@@ -76,11 +76,11 @@ def a_contact(**changes: Any) -> Contact:
 
 
 def the_lead() -> Lead:
-    """The only lead, once the courier has delivered it."""
+    """The only lead, once the relay has delivered it."""
     eventually(Lead.objects.exists)
     return Lead.objects.get()
 
 
 def store(row: LeadRecord) -> None:
-    """Write a row as the courier does, at once and on this thread."""
+    """Write a row as the relay does, at once and on this thread."""
     upsert([row.as_json()])

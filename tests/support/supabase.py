@@ -8,7 +8,7 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
-from leads.delivery import courier
+from leads.delivery import relay
 from tests.support import live
 from tests.support.live import Postgres
 
@@ -60,7 +60,7 @@ def django_on(server: Postgres, name: str, *, user: str = OWNER) -> Iterator[Non
     try:
         yield
     finally:
-        courier.stop()
+        relay.stop()
         connection.close()
         settings.clear()
         settings.update(before)

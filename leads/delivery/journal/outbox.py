@@ -1,7 +1,7 @@
 """The outbox: an append-only journal, on this machine's disk, of leads that Postgres has not confirmed. Plain Python.
 
 A directory of segments. A process appends to a segment of its own, locked (flock) for its life, so there is no shared
-writer; a segment whose lock is free belongs to a dead process, and any courier adopts it.
+writer; a segment whose lock is free belongs to a dead process, and any relay adopts it.
 
 Delivered records are only counted (beside the segment, for whoever asks how many wait), never rewritten; a segment
 whose every record is delivered is unlinked. Delivering twice is harmless, so nothing else needs to survive a crash. A
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
 
 
 class Outbox:
-    """One process's part of the journal. Made after the fork; any thread may append, the rest is the courier's.
+    """One process's part of the journal. Made after the fork; any thread may append, the rest is the relay's.
 
     directories: in the order in which they are tried. notice: called with what happened and its details, for the log.
     """
@@ -69,7 +69,7 @@ class Outbox:
         self._last_used: Path | None = None
         # What a stale look at it costs is one more try of a directory:
         self._failed_at: dict[Path, float] = {}
-        # The courier's own:
+        # The relay's own:
         self._ahead: set[bytes] = set()
         self._more_to_adopt = False
         self._unreadable: set[Path] = set()

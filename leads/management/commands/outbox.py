@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
         does.add_parser("status", help="how many wait, since when, and on what disk")
-        flush = does.add_parser("flush", help="deliver now, whatever the courier is waiting for")
+        flush = does.add_parser("flush", help="deliver now, whatever the relay is waiting for")
         flush.add_argument("--quarantined", action="store_true", help="also what Postgres refused before")
         flush.add_argument("--timeout", type=float, default=60, help="seconds to wait for living processes (60)")
         does.add_parser("list", help="who waits, oldest first, with name and phone")

@@ -26,7 +26,7 @@ from django.utils import timezone
 from leads.alerts import push, telling
 from leads.alerts.clerk import Clerk
 from leads.alerts.telling import send_alerts
-from leads.delivery import courier
+from leads.delivery import relay
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Alert, Lead, Recipient
 from leads.ops.doctor import reporting
@@ -622,7 +622,7 @@ def test_the_clerk_sends_by_itself_as_soon_as_postgres_is_known_to_be_up(setting
     for clerk in clerks:
         clerk.stop()
     assert len(mailoutbox) == 1
-    assert courier.of_this_process().database_state == "up"
+    assert relay.of_this_process().database_state == "up"
 
 
 def test_leads_of_an_outage_are_told_when_they_arrive():

@@ -1,4 +1,4 @@
-"""When the courier may knock again. The clock and chance are the test's."""
+"""When the relay may knock again. The clock and chance are the test's."""
 
 import psycopg
 import pytest

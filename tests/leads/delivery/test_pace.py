@@ -1,4 +1,4 @@
-"""How a backlog and new customers share the courier."""
+"""How a backlog and new customers share the relay."""
 
 import pytest
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def patience(request, django_db_setup):
-    """The command lends its thread, and so the tests' connection, the courier's short deadline."""
+    """The command lends its thread, and so the tests' connection, the relay's short deadline."""
     yield
     connections["default"].close()
     del connections["default"]
@@ -127,7 +127,7 @@ def test_flush_twice_is_harmless(outbox_directories):
     assert Lead.objects.get().phone == PHONE_E164
 
 
-def test_flush_beside_a_living_courier(outbox_directories):
+def test_flush_beside_a_living_relay(outbox_directories):
     dead, living = a_row(), [a_row() for _ in range(5)]
     for row in living:
         assert record(row) in (Outcome.STORED, Outcome.QUEUED)
@@ -136,7 +136,7 @@ def test_flush_beside_a_living_courier(outbox_directories):
     assert "0 pending, 0 quarantined" in run("flush")
 
     assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in [dead, *living]}
-    # What Postgres had first may come to the disk only now; its own courier then passes over it.
+    # What Postgres had first may come to the disk only now; its own relay then passes over it.
     eventually(lambda: census.census(outbox_directories).pending == 0)
 
 
@@ -239,7 +239,7 @@ def test_what_flush_sets_aside_is_delivered_around(outbox_directories):
     assert "1 damaged segments" in run_and_fail("status")[0]
 
 
-def test_nothing_here_needs_the_living_courier_to_stop(outbox_directories):
+def test_nothing_here_needs_the_living_relay_to_stop(outbox_directories):
     row = a_row()
     record(row)
     for does in ("status", "list", "export", "verify"):

@@ -266,7 +266,7 @@ def test_what_waits_is_delivered_before_it_is_deleted(outbox_directories):
     assert run("--apply").startswith("1 leads")
     assert not Lead.objects.exists()
     assert census.segment_paths(outbox_directories) == []
-    assert connections["default"].deadline_s == DEFAULT_DEADLINE_S  # and not the courier's short one
+    assert connections["default"].deadline_s == DEFAULT_DEADLINE_S  # and not the relay's short one
 
 
 @pytest.mark.django_db(transaction=True)

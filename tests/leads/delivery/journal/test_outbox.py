@@ -246,15 +246,15 @@ def test_records_of_eight_threads_are_all_there_and_whole(journal, directories):
 
 
 def test_nothing_is_lost_while_segments_come_and_go(directories, monkeypatch):
-    """Small segments, and a courier that removes them as fast as eight threads fill them."""
+    """Small segments, and a relay that removes them as fast as eight threads fill them."""
     monkeypatch.setattr(outbox, "SEGMENT_BYTES", 2000)
     journal, delivered, is_over = Outbox(directories), [], threading.Event()
 
-    def courier() -> None:
+    def relay() -> None:
         while not is_over.is_set():
             delivered.extend(drain(journal))
 
-    carrying = threading.Thread(target=courier)
+    carrying = threading.Thread(target=relay)
     carrying.start()
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: journal.append(f"F{number}", TEXT), range(4000)))
@@ -801,7 +801,7 @@ def test_what_is_refused_again_while_it_is_retried_is_kept(journal, directories,
         append(folio, text)
         journal.quarantine(drain(journal)[0], reason="DataError, again")
 
-    monkeypatch.setattr(journal, "append", append_and_refuse)  # the courier was faster
+    monkeypatch.setattr(journal, "append", append_and_refuse)  # the relay was faster
     assert journal.retry_quarantined() == 1
     assert [kept["reason"] for _, kept in quarantine.quarantined(directories)] == ["DataError, again"]
 

@@ -1,4 +1,4 @@
-"""The courier: one daemon thread a process that carries leads to Postgres, on one connection of its own.
+"""The relay: one daemon thread a process that carries leads to Postgres, on one connection of its own.
 
 New leads go from memory, while the scribe brings them to the disk. The backlog is what else the journal has:
 leads of an outage, or of a process that died. The breaker says when Postgres may be tried again.
@@ -31,7 +31,7 @@ LOOK_EVERY_S = 0.5
 MOST_IN_MEMORY = 200
 
 
-class Courier:
+class Relay:
     """Carries one process's leads. Start it after the fork; stop it to let go of the files.
 
     deadline_s: the longest that one exchange with Postgres may take.
@@ -48,9 +48,9 @@ class Courier:
         self._is_stopping = threading.Event()
         self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
         self._has_backlog = True
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         # The thread's own, and nobody else's:
-        self._express: deque[Entry] = deque()
+        self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
         self._adopt_at = self._look_at = 0.0
         self._call_heard = time.time()
@@ -88,7 +88,7 @@ class Courier:
     def wait_for(self, entry: Entry, timeout_s: float) -> bool:
         """Return whether Postgres has a lead, as soon as that is known and after `timeout_s` at the latest.
 
-        Nobody waits for a courier that is backing off or has been busy for longer than that.
+        Nobody waits for a relay that is backing off or has been busy for longer than that.
         """
         if not self._postgres.is_stuck(timeout_s):
             with self._answered:
@@ -109,7 +109,7 @@ class Courier:
         self._wake_waiters()
 
     def look_again(self) -> None:
-        """Have the courier ask Postgres again: a connection that nobody waits for has failed."""
+        """Have the relay ask Postgres again: a connection that nobody waits for has failed."""
         self.breaker.doubt()
         self._has_news.set()
 
@@ -129,7 +129,7 @@ class Courier:
             try:
                 self._step()
             except Exception as error:  # broad: a thread that dies delivers nothing more; one that goes on may
-                notice("courier failed", error=named(error), at=place_of(error))
+                notice("relay failed", error=named(error), at=place_of(error))
                 time.sleep(IDLE_S)
         self.outbox.take()  # passes over what went from memory
         connections["default"].close()
@@ -149,11 +149,11 @@ class Courier:
         if (pause := self.breaker.seconds_to_next_attempt()) > 0:
             self._is_stopping.wait(min(pause, IDLE_S))
             return
-        if self._carry_express() is not None:
+        if self._deliver_new() is not None:
             return
         if self._has_backlog and not self._pace.seconds_to_next_step():
-            self._carry_backlog()
-        elif not self._express:
+            self._deliver_backlog()
+        elif not self._in_memory:
             if self.database_state != "up":
                 self._postgres.probe()
             else:
@@ -180,7 +180,7 @@ class Courier:
 
     # --- New leads, from memory -------------------------------------------------------------------------------------
 
-    def _carry_express(self) -> Fault | None:
+    def _deliver_new(self) -> Fault | None:
         """Deliver what has just come.
 
         1. Take what waits in memory, each folio once.
@@ -190,7 +190,7 @@ class Courier:
            journal, if a disk has it.
         """
         self._take_in()
-        entries = self._next_of_express()
+        entries = self._next_new()
         if not entries:
             return None
         stored, fault = self._postgres.deliver([entry.item for entry in entries])
@@ -201,24 +201,24 @@ class Courier:
             self.outbox.delivered_ahead(entry.line)
         if fault is Fault.DATA:
             left = left[1:]
-        self._express.extendleft(reversed(left))
+        self._in_memory.extendleft(reversed(left))
         return fault
 
     def _take_in(self) -> None:
         """Move what arrived to the leads in memory, of which the oldest leave when there are too many."""
         while self._arrivals:
-            self._express.append(self._arrivals.popleft())
-        while len(self._express) > MOST_IN_MEMORY:
-            self._express.popleft()
+            self._in_memory.append(self._arrivals.popleft())
+        while len(self._in_memory) > MOST_IN_MEMORY:
+            self._in_memory.popleft()
 
-    def _next_of_express(self) -> list[Entry]:
+    def _next_new(self) -> list[Entry]:
         entries: dict[str, Entry] = {}
-        while self._express and len(entries) < self._postgres.most:
-            entry = self._express.popleft()
+        while self._in_memory and len(entries) < self._postgres.most:
+            entry = self._in_memory.popleft()
             if entry.is_stored is not None:
                 continue  # the backlog had it already
             if entry.item.folio in entries:
-                self._express.appendleft(entry)
+                self._in_memory.appendleft(entry)
                 break
             entries[entry.item.folio] = entry
         return list(entries.values())
@@ -231,7 +231,7 @@ class Courier:
 
     # --- The backlog, from the journal ------------------------------------------------------------------------------
 
-    def _carry_backlog(self) -> None:
+    def _deliver_backlog(self) -> None:
         """Deliver one batch of the journal.
 
         1. Take the next batch, a small one while customers come. Without one, the backlog is done.
@@ -245,7 +245,7 @@ class Courier:
         if batch := self.outbox.take(min(self._postgres.most, STEP) if self._pace.is_busy else self._postgres.most):
             self._has_backlog = True
             self._take_in()
-            by_text = {entry.item.text: entry for entry in self._express}
+            by_text = {entry.item.text: entry for entry in self._in_memory}
             stored, fault = self._postgres.deliver_batch(batch)
             answers = zip(batch.items, stored, strict=False)
             self._settle((by_text[item.text], is_stored) for item, is_stored in answers if item.text in by_text)
@@ -255,39 +255,39 @@ class Courier:
             self._pace.stepped(time.monotonic() - started)
 
 
-# --- The courier of this process ------------------------------------------------------------------------------------
+# --- The relay of this process ------------------------------------------------------------------------------------
 
-_ours: tuple[int, Courier] | None = None
-_ours_lock = threading.Lock()
+_running: tuple[int, Relay] | None = None
+_start_lock = threading.Lock()
 
 
-def of_this_process() -> Courier:
-    """Return this process's courier, started at the first call: threads and locks do not survive a fork."""
-    global _ours
-    if _ours and _ours[0] == os.getpid():
-        return _ours[1]
-    with _ours_lock:
-        if not _ours or _ours[0] != os.getpid():
-            _ours = (os.getpid(), _started())
-        return _ours[1]
+def of_this_process() -> Relay:
+    """Return this process's relay, started at the first call: threads and locks do not survive a fork."""
+    global _running
+    if _running and _running[0] == os.getpid():
+        return _running[1]
+    with _start_lock:
+        if not _running or _running[0] != os.getpid():
+            _running = (os.getpid(), _started())
+        return _running[1]
 
 
 def stop() -> None:
-    """Stop this process's courier, if it has one; the next call for it starts another."""
-    global _ours
-    if _ours and _ours[0] == os.getpid():
-        _ours[1].stop()
-    _ours = None
+    """Stop this process's relay, if it has one; the next call for it starts another."""
+    global _running
+    if _running and _running[0] == os.getpid():
+        _running[1].stop()
+    _running = None
 
 
-def _started() -> Courier:
-    courier = Courier(
+def _started() -> Relay:
+    relay = Relay(
         Outbox(settings.OUTBOX_DIRECTORIES, notice=notice),
-        Breaker(clock=time.monotonic, on_change=_tell_change),
+        Breaker(clock=time.monotonic, on_change=_log_change),
     )
-    courier.start()
-    return courier
+    relay.start()
+    return relay
 
 
-def _tell_change(is_open: bool, fault: Fault | None) -> None:
+def _log_change(is_open: bool, fault: Fault | None) -> None:
     notice("breaker opened" if is_open else "breaker closed", fault=fault)

@@ -1,4 +1,4 @@
-"""The courier against a real Postgres, within one process; the faults of a running site are in test_faults.py."""
+"""The relay against a real Postgres, within one process; the faults of a running site are in test_faults.py."""
 
 import json
 import threading
@@ -7,13 +7,13 @@ import time
 import pytest
 from django.db import connection
 
-from leads.delivery import courier, postgres_writer
+from leads.delivery import postgres_writer, relay
 from leads.delivery.breaker import Breaker, Fault
-from leads.delivery.courier import Courier
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import Item, encode
 from leads.delivery.record import Outcome, lead_record, quote_record, record
+from leads.delivery.relay import Relay
 from leads.delivery.upsert import UPSERT, upsert
 from leads.models import Lead
 from tests.support.eventually import eventually
@@ -72,7 +72,7 @@ def test_the_request_thread_never_asks_postgres(django_assert_num_queries):
 def test_many_at_once_go_in_fewer_statements(monkeypatch):
     record(a_lead())
     leads = [a_lead() for _ in range(64)]
-    before = courier.of_this_process()
+    before = relay.of_this_process()
     seen: list[int] = []
 
     def counted(texts, **options):
@@ -88,25 +88,25 @@ def test_many_at_once_go_in_fewer_statements(monkeypatch):
     eventually(lambda: Lead.objects.count() == 65)
     assert sum(seen) == 64
     assert len(seen) < 64
-    assert courier.of_this_process() is before
+    assert relay.of_this_process() is before
 
 
 def test_without_its_table_leads_wait_and_then_arrive(outbox_directories, without_its_table):
     leads = [a_lead() for _ in range(3)]
     assert {record(lead) for lead in leads} == {Outcome.QUEUED}
     assert pending(outbox_directories) == 3
-    assert courier.of_this_process().database_state == "down"
+    assert relay.of_this_process().database_state == "down"
 
     sql("ALTER TABLE leads_away RENAME TO leads")
 
     eventually(lambda: pending(outbox_directories) == 0)
     assert set(Lead.objects.values_list("folio", flat=True)) == {lead.folio for lead in leads}
-    assert courier.of_this_process().database_state == "up"
+    assert relay.of_this_process().database_state == "up"
 
 
 def test_nobody_waits_while_the_breaker_is_open(without_its_table, settings):
     record(a_lead())
-    assert eventually(lambda: courier.of_this_process().breaker.is_open)
+    assert eventually(lambda: relay.of_this_process().breaker.is_open)
     started = time.monotonic()
     for _ in range(5):
         record(a_lead())
@@ -118,7 +118,7 @@ def test_what_postgres_refuses_is_put_aside_and_the_others_pass(outbox_directori
     assert [record(lead) for lead in leads] == [Outcome.STORED, Outcome.QUEUED, Outcome.STORED]
     ((_path, refused),) = quarantine.quarantined(outbox_directories)
     assert (refused["record"]["folio"], refused["reason"]) == (leads[1].folio, "IntegrityError 23514")
-    assert not courier.of_this_process().breaker.is_open
+    assert not relay.of_this_process().breaker.is_open
 
 
 def test_a_refused_lead_is_tried_again_on_request(admin_client, outbox_directories, refuses_red):
@@ -164,16 +164,16 @@ def test_what_no_disk_took_arrives_when_postgres_is_back(outbox_directories, wit
 def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, outbox_directories):
     seen: list[bytes] = []
     monkeypatch.setattr(postgres_writer, "upsert", lambda texts, **options: seen.extend(texts))
-    slow = Courier(Outbox(outbox_directories), Breaker(clock=time.monotonic))
+    slow = Relay(Outbox(outbox_directories), Breaker(clock=time.monotonic))
     slow.scribe.start()
     lead = a_lead()
     entry = slow.send(lead.folio, lead.as_json())
     assert slow.scribe.wait_for(entry, timeout_s=5)
 
-    slow._carry_backlog()
+    slow._deliver_backlog()
     assert slow.wait_for(entry, timeout_s=0)
-    slow._carry_express()
-    slow._carry_backlog()
+    slow._deliver_new()
+    slow._deliver_backlog()
 
     assert seen == [lead.as_json()]
     slow.stop()
@@ -248,14 +248,14 @@ def test_a_quote_by_its_folio_does_not_ask_a_database_that_is_down(client, witho
 def test_retry_now_ends_the_wait_after_a_wrong_password(admin_client, client):
     record(a_lead())
     admin_client.get("/admin/")
-    ours = courier.of_this_process()
-    ours.breaker.failed(Fault.AUTH)
-    assert ours.breaker.seconds_to_next_attempt() > 100
+    running = relay.of_this_process()
+    running.breaker.failed(Fault.AUTH)
+    assert running.breaker.seconds_to_next_attempt() > 100
 
     client.cookies.clear()
     client.post("/admin/", {"retry-now": "1"})  # a stranger's word counts for nothing
     time.sleep(1.2)
-    assert ours.breaker.is_open
+    assert running.breaker.is_open
 
     admin_client.post("/admin/", {"retry-now": "1"})
-    eventually(lambda: not ours.breaker.is_open)
+    eventually(lambda: not running.breaker.is_open)
