@@ -9,7 +9,7 @@ from leads.delivery.journal.segment import Item
 class Entry:
     """A lead in memory. line: as the journal has it.
 
-    is_on_disk: None until the scribe has tried; False: no disk took it. Set once, by the scribe.
+    is_on_disk: None until the journal writer has tried; False: no disk took it. Set once, by the journal writer.
     is_stored: None until Postgres has answered for it; False: it refuses the row for ever. Set once, by the relay.
     """
 

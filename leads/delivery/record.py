@@ -97,7 +97,7 @@ def record(lead: LeadRecord) -> Outcome:
     entry = relay.send(lead.folio, lead.as_json())
     if has_person and relay.wait_for(entry, settings.LEAD_WAIT_MS / 1000):
         return Outcome.STORED
-    outcome = Outcome.QUEUED if relay.scribe.wait_for(entry) else Outcome.CARRIED
+    outcome = Outcome.QUEUED if relay.journal_writer.wait_for(entry) else Outcome.CARRIED
     if has_person:
         notice(outcome, folio=lead.folio, fault=relay.breaker.fault)
     return outcome

@@ -1,6 +1,6 @@
 """The relay: one daemon thread a process that carries leads to Postgres, on one connection of its own.
 
-New leads go from memory, while the scribe brings them to the disk. The backlog is what else the journal has:
+New leads go from memory, while the journal writer brings them to the disk. The backlog is what else the journal has:
 leads of an outage, or of a process that died. The breaker says when Postgres may be tried again.
 """
 
@@ -16,10 +16,10 @@ from django.db import connections
 from leads.delivery.breaker import Breaker, Fault, classify
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox
+from leads.delivery.journal.writer import JournalWriter
 from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
-from leads.delivery.scribe import Scribe
 from leads.delivery.turns import Door
 from leads.errors import named, place_of
 
@@ -40,7 +40,7 @@ class Relay:
     def __init__(self, outbox: Outbox, breaker: Breaker, *, deadline_s: float = DEADLINE_S) -> None:
         self.outbox, self.breaker = outbox, breaker
         self.door = Door(outbox.directories)
-        self.scribe = Scribe(outbox, on_written=self._has_written)
+        self.journal_writer = JournalWriter(outbox, on_written=self._has_written)
         self._postgres = PostgresWriter(outbox, breaker, self.door, on_fault=self._wake_waiters)
         self._deadline_s = deadline_s
         self._answered = threading.Condition()
@@ -63,13 +63,13 @@ class Relay:
         return "up" if self.breaker.has_delivered else "unknown"
 
     def start(self) -> None:
-        self.scribe.start()
+        self.journal_writer.start()
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End both threads, after what they are doing; what waits stays on the disk."""
         end = time.monotonic() + timeout_s
-        self.scribe.stop(timeout_s)
+        self.journal_writer.stop(timeout_s)
         self._is_stopping.set()
         self._has_news.set()
         if self._thread.is_alive():
@@ -79,10 +79,10 @@ class Relay:
 
     def send(self, folio: str, text: bytes) -> Entry:
         """Take a lead, for the disk and for Postgres; ValueError where it is no record. text: JSON in one line."""
-        entry = self.scribe.entry(folio, text)
+        entry = self.journal_writer.entry(folio, text)
         self._arrivals.append(entry)
         self._has_news.set()
-        self.scribe.write(entry)
+        self.journal_writer.write(entry)
         return entry
 
     def wait_for(self, entry: Entry, timeout_s: float) -> bool:

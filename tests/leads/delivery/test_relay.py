@@ -165,10 +165,10 @@ def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, out
     seen: list[bytes] = []
     monkeypatch.setattr(postgres_writer, "upsert", lambda texts, **options: seen.extend(texts))
     slow = Relay(Outbox(outbox_directories), Breaker(clock=time.monotonic))
-    slow.scribe.start()
+    slow.journal_writer.start()
     lead = a_lead()
     entry = slow.send(lead.folio, lead.as_json())
-    assert slow.scribe.wait_for(entry, timeout_s=5)
+    assert slow.journal_writer.wait_for(entry, timeout_s=5)
 
     slow._deliver_backlog()
     assert slow.wait_for(entry, timeout_s=0)

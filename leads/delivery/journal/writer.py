@@ -1,4 +1,4 @@
-"""The scribe: one daemon thread a process that brings leads to the disk, all that wait together with one sync.
+"""The journal writer: one daemon thread a process that brings leads to the disk, all that wait together with one sync.
 
 While nobody waits for the disk, leads linger for others to share a write and a sync: who is answered sooner is answered
 because Postgres has the lead.
@@ -23,7 +23,7 @@ BATCH = 200
 LINGER_S = 0.02
 
 
-class Scribe:
+class JournalWriter:
     """Writes one process's leads. Start it after the fork; stop it before the outbox is closed.
 
     on_written: called on its thread whenever leads are on the disk.
@@ -36,7 +36,7 @@ class Scribe:
         self._answered = threading.Condition()
         self._busy_since: float | None = None
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -94,10 +94,10 @@ class Scribe:
         try:
             self._outbox.append_lines([entry.line for entry in entries])
             are_on_disk = True
-        except Exception as error:  # broad: a scribe that dies journals nothing more; one that goes on may
+        except Exception as error:  # broad: a journal writer that dies journals nothing more; one that goes on may
             are_on_disk = False
             if not isinstance(error, OutboxUnavailable):
-                self._outbox.notice("scribe failed", error=type(error).__name__)
+                self._outbox.notice("journal writer failed", error=type(error).__name__)
         finally:
             self._busy_since = None
         for entry in entries:

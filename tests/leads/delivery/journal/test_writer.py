@@ -1,4 +1,4 @@
-"""The scribe within one process, on a real disk; a disk that hangs is in test_faults.py."""
+"""The writer within one process, on a real disk; a disk that hangs is in test_faults.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from leads.delivery.entry import Entry
 from leads.delivery.journal.census import waiting
 from leads.delivery.journal.outbox import Outbox
-from leads.delivery.scribe import Scribe
+from leads.delivery.journal.writer import JournalWriter
 from tests.support.eventually import eventually
 
 LEAD = b'{"folio": "A"}'
@@ -28,16 +28,16 @@ def outbox(tmp_path: Path, notices: list[str]) -> Iterator[Outbox]:
 
 
 @pytest.fixture
-def scribe(outbox: Outbox) -> Iterator[Scribe]:
-    started = Scribe(outbox, on_written=lambda: None)
+def writer(outbox: Outbox) -> Iterator[JournalWriter]:
+    started = JournalWriter(outbox, on_written=lambda: None)
     started.start()
     yield started
     started.stop(timeout_s=5)
 
 
-def write(scribe: Scribe, folio: str) -> Entry:
-    entry = scribe.entry(folio, LEAD)
-    scribe.write(entry)
+def write(writer: JournalWriter, folio: str) -> Entry:
+    entry = writer.entry(folio, LEAD)
+    writer.write(entry)
     return entry
 
 
@@ -45,67 +45,67 @@ def folios(directory: Path) -> list[str]:
     return [item.folio for path in sorted(directory.glob("*.journal")) for item in waiting(path)]
 
 
-def test_a_lead_is_on_the_disk_when_its_thread_goes_on(scribe, tmp_path):
-    assert scribe.wait_for(write(scribe, "A"))
+def test_a_lead_is_on_the_disk_when_its_thread_goes_on(writer, tmp_path):
+    assert writer.wait_for(write(writer, "A"))
     assert folios(tmp_path / "outbox") == ["A"]
 
 
 def test_leads_that_wait_together_are_written_together_in_their_order(outbox, tmp_path):
-    scribe = Scribe(outbox, on_written=lambda: None)
-    entries = [write(scribe, f"A{number}") for number in range(5)]
-    scribe.start()
-    assert all(scribe.wait_for(entry) for entry in entries)
+    writer = JournalWriter(outbox, on_written=lambda: None)
+    entries = [write(writer, f"A{number}") for number in range(5)]
+    writer.start()
+    assert all(writer.wait_for(entry) for entry in entries)
     assert folios(tmp_path / "outbox") == ["A0", "A1", "A2", "A3", "A4"]
-    scribe.stop(timeout_s=5)
+    writer.stop(timeout_s=5)
 
 
-def test_while_nobody_waits_for_the_disk_leads_share_a_sync(scribe, outbox, tmp_path, monkeypatch):
-    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 0.5)
+def test_while_nobody_waits_for_the_disk_leads_share_a_sync(writer, outbox, tmp_path, monkeypatch):
+    monkeypatch.setattr("leads.delivery.journal.writer.LINGER_S", 0.5)
     written, append_lines = [], outbox.append_lines
     monkeypatch.setattr(outbox, "append_lines", lambda lines: written.append(lines) or append_lines(lines))
-    entries = [write(scribe, f"A{number}") for number in range(5)]
+    entries = [write(writer, f"A{number}") for number in range(5)]
     assert eventually(lambda: all(entry.is_on_disk for entry in entries))
     assert folios(tmp_path / "outbox") == ["A0", "A1", "A2", "A3", "A4"]
     assert written == [[entry.line for entry in entries]]
 
 
-def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(scribe, monkeypatch):
-    monkeypatch.setattr("leads.delivery.scribe.LINGER_S", 3600)
-    written = write(scribe, "A")
-    assert scribe.wait_for(write(scribe, "B"), timeout_s=5)
+def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(writer, monkeypatch):
+    monkeypatch.setattr("leads.delivery.journal.writer.LINGER_S", 3600)
+    written = write(writer, "A")
+    assert writer.wait_for(write(writer, "B"), timeout_s=5)
     assert written.is_on_disk
 
 
 def test_what_waits_is_written_before_it_stops(outbox, tmp_path):
-    scribe = Scribe(outbox, on_written=lambda: None)
-    write(scribe, "A")
-    scribe.start()
-    scribe.stop(timeout_s=5)
+    writer = JournalWriter(outbox, on_written=lambda: None)
+    write(writer, "A")
+    writer.start()
+    writer.stop(timeout_s=5)
     assert folios(tmp_path / "outbox") == ["A"]
 
 
 def test_without_any_disk_whoever_waits_is_told_at_once(tmp_path):
     (tmp_path / "file").touch()
-    scribe = Scribe(Outbox([tmp_path / "file" / "outbox"]), on_written=lambda: None)
-    scribe.start()
-    entry = write(scribe, "A")
-    assert not scribe.wait_for(entry, timeout_s=5)
+    writer = JournalWriter(Outbox([tmp_path / "file" / "outbox"]), on_written=lambda: None)
+    writer.start()
+    entry = write(writer, "A")
+    assert not writer.wait_for(entry, timeout_s=5)
     assert entry.is_on_disk is False
-    scribe.stop(timeout_s=5)
+    writer.stop(timeout_s=5)
 
 
-def test_a_surprise_costs_one_write_and_not_the_scribe(scribe, outbox, notices, monkeypatch):
+def test_a_surprise_costs_one_write_and_not_the_writer(writer, outbox, notices, monkeypatch):
     def surprise(lines: Any) -> Any:
         raise RuntimeError("nobody thought of this")
 
     with monkeypatch.context() as patched:
         patched.setattr(outbox, "append_lines", surprise)
-        assert not scribe.wait_for(write(scribe, "A"))
-    assert scribe.wait_for(write(scribe, "B"))
-    assert notices.count("scribe failed") == 1
+        assert not writer.wait_for(write(writer, "A"))
+    assert writer.wait_for(write(writer, "B"))
+    assert notices.count("journal writer failed") == 1
 
 
 @pytest.mark.parametrize("folio", ["", "A B", "A\nB"])
-def test_what_is_no_record_is_refused_before_it_is_queued(scribe, folio):
+def test_what_is_no_record_is_refused_before_it_is_queued(writer, folio):
     with pytest.raises(ValueError, match="a folio is letters"):
-        scribe.entry(folio, LEAD)
+        writer.entry(folio, LEAD)
