@@ -22,7 +22,7 @@ from http.client import HTTPException
 from math import ceil
 from threading import Event
 
-from leads.delivery.turns import Door
+from leads.delivery.turns import ConnectionTurns
 from tests.support import faults, live
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import eventually
@@ -148,8 +148,8 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        # A wrong password blocks all attempts for minutes, unless a person says that it was corrected.
-        Door([site.outbox]).call_all()
+        # After a wrong password nobody connects for minutes, unless a person asks to retry.
+        ConnectionTurns([site.outbox]).ask_all_to_retry()
 
 
 def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> None:
@@ -167,9 +167,9 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
         return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
 
     expected = set(report.answered)
-    # Again, because a worker that tried while the right password was being restored has blocked all once more.
-    Door([site.outbox]).call_all()
-    with suppress(AssertionError):  # missing folios are reported below
+    # Once more: a worker that connected before the right password was in force has blocked all again.
+    ConnectionTurns([site.outbox]).ask_all_to_retry()
+    with suppress(AssertionError):  # what is missing is reported below
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
     stored = rows()

@@ -49,7 +49,7 @@ class Clerk:
                 our_relay = relay.of_this_process()
                 if self._is_on_duty() and our_relay.database_state == "up":
                     if connections["default"].connection is None:
-                        with our_relay.door.knocking():
+                        with our_relay.turns.connecting():
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""

@@ -40,7 +40,7 @@ POLICIES = {
     Fault.SCHEMA: Policy(opens_at=1, first=1.0, longest=1.5),
     Fault.AUTH: Policy(opens_at=1, first=150.0, longest=1800.0),
 }
-JITTER = 0.2  # of the wait, added: two processes must not knock in step, and auth never knocks early
+JITTER = 0.2  # of the wait, added: two processes must not try in step, and after a wrong password none tries early
 
 _AUTH_WORDS = (
     "password authentication failed",
@@ -60,7 +60,7 @@ def classify(error: BaseException) -> Fault:
     states = [state for link in chain if (state := getattr(link, "sqlstate", None))]
     words = str(error).lower()
 
-    if "KnockedAlready" in names:
+    if "PasswordRefusedLately" in names:
         return Fault.AUTH
     if any(isinstance(link, TimeoutError | ConnectionTimeout) for link in chain):
         return Fault.TIMEOUT

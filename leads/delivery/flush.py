@@ -13,7 +13,7 @@ from leads.delivery.journal.outbox import Outbox
 from leads.delivery.notices import notice
 from leads.delivery.postgres_writer import PostgresWriter
 from leads.delivery.relay import DEADLINE_S
-from leads.delivery.turns import Door
+from leads.delivery.turns import ConnectionTurns
 
 _LOOK_EVERY_S = 0.2
 
@@ -41,10 +41,10 @@ def flush(
     usual = connection.deadline_s  # type: ignore[attr-defined]
     connection.deadline_s = DEADLINE_S  # type: ignore[attr-defined]
     journal = Outbox(directories, notice=notice)
-    breaker, door = Breaker(clock=time.monotonic), Door(directories)
-    postgres = PostgresWriter(journal, breaker, door)
-    delivered, deadline, has_called = 0, time.monotonic() + timeout_s, False
-    door.unbar()  # a person asks: the password may be mended
+    breaker, turns = Breaker(clock=time.monotonic), ConnectionTurns(directories)
+    postgres = PostgresWriter(journal, breaker, turns)
+    delivered, deadline, has_asked = 0, time.monotonic() + timeout_s, False
+    turns.unblock()  # a person asks: the password may be mended
     try:
         if with_quarantined:
             journal.retry_quarantined()
@@ -55,10 +55,10 @@ def flush(
             left = census(directories)
             if not left.pending or breaker.is_open or time.monotonic() > deadline:
                 return Flushed(delivered, left, breaker.fault)
-            if not has_called:
+            if not has_asked:
                 # Once, and after our own attempt: a password that is still wrong is not to be tried again and again.
-                door.call_all()
-                has_called = True
+                turns.ask_all_to_retry()
+                has_asked = True
             say(f"{delivered} delivered, {left.pending} with living processes")
             time.sleep(_LOOK_EVERY_S)
     finally:

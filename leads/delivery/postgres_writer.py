@@ -10,7 +10,7 @@ from leads.delivery.breaker import Breaker, Fault, classify
 from leads.delivery.journal.outbox import BATCH, Batch, Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
-from leads.delivery.turns import Door
+from leads.delivery.turns import ConnectionTurns
 from leads.delivery.upsert import PROBE, upsert
 from leads.errors import named
 
@@ -25,10 +25,10 @@ class PostgresWriter:
     """
 
     def __init__(
-        self, outbox: Outbox, breaker: Breaker, door: Door, *, on_fault: Callable[[], None] = lambda: None
+        self, outbox: Outbox, breaker: Breaker, turns: ConnectionTurns, *, on_fault: Callable[[], None] = lambda: None
     ) -> None:
         self.most = BATCH
-        self._outbox, self._breaker, self._door, self._on_fault = outbox, breaker, door, on_fault
+        self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
         self._busy_since: float | None = None
         self._refusal = ""
 
@@ -116,7 +116,7 @@ class PostgresWriter:
     def _write(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
         is_connected = connections["default"].connection is not None
         try:
-            with nullcontext() if is_connected else self._door.knocking():
+            with nullcontext() if is_connected else self._turns.connecting():
                 upsert(texts, keep=keep)
         except Exception as error:  # broad: whatever it is, the breaker says when to try again
             return error

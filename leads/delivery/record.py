@@ -1,4 +1,4 @@
-"""The one door to storage: a quote that was given out, or a lead, is journaled and carried to Postgres."""
+"""The only way into storage: a quote that was given out, or a lead, is journaled and carried to Postgres."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

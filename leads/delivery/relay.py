@@ -20,7 +20,7 @@ from leads.delivery.journal.writer import JournalWriter
 from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
-from leads.delivery.turns import Door
+from leads.delivery.turns import ConnectionTurns
 from leads.errors import named, place_of
 
 DEADLINE_S = 1.0
@@ -39,9 +39,9 @@ class Relay:
 
     def __init__(self, outbox: Outbox, breaker: Breaker, *, deadline_s: float = DEADLINE_S) -> None:
         self.outbox, self.breaker = outbox, breaker
-        self.door = Door(outbox.directories)
+        self.turns = ConnectionTurns(outbox.directories)
         self.journal_writer = JournalWriter(outbox, on_written=self._has_written)
-        self._postgres = PostgresWriter(outbox, breaker, self.door, on_fault=self._wake_waiters)
+        self._postgres = PostgresWriter(outbox, breaker, self.turns, on_fault=self._wake_waiters)
         self._deadline_s = deadline_s
         self._answered = threading.Condition()
         self._has_news = threading.Event()
@@ -53,7 +53,7 @@ class Relay:
         self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
         self._adopt_at = self._look_at = 0.0
-        self._call_heard = time.time()
+        self._retry_asked_at = time.time()
 
     @property
     def database_state(self) -> str:
@@ -98,13 +98,13 @@ class Relay:
     @property
     def is_down(self) -> bool:
         """Whether a question to Postgres from a request's thread had better not be asked."""
-        return self.breaker.is_open or self.door.seconds_barred() > 0
+        return self.breaker.is_open or self.turns.seconds_blocked() > 0
 
     def failed(self, error: Exception) -> None:
         """Count a question that failed on a request's thread."""
         fault = classify(error)
         if fault is Fault.AUTH:
-            self.door.bar()
+            self.turns.block()
         self.breaker.failed(fault)
         self._wake_waiters()
 
@@ -163,9 +163,9 @@ class Relay:
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
-            called_at = self.door.called_at()
-            if called_at > self._call_heard:
-                self._call_heard = called_at
+            retry_asked_at = self.turns.retry_asked_at()
+            if retry_asked_at > self._retry_asked_at:
+                self._retry_asked_at = retry_asked_at
                 self.breaker.retry_now()
         if now >= self._adopt_at:
             self._adopt_at = now + ADOPT_EVERY_S

@@ -1,6 +1,6 @@
-"""The door to Postgres, at which the processes of a machine knock in turn, so that a wrong password is tried once.
+"""Turns at connecting to Postgres, for all processes of a machine, so that a wrong password is tried once.
 
-What they tell each other are files in the outbox.
+They coordinate by files in the outbox.
 """
 
 import fcntl
@@ -15,61 +15,61 @@ from django.db import DatabaseError, OperationalError
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.journal.disk import make_directory
 
-RETRY_NOW = "retry-now"  # touched by whoever mended the database
+RETRY_NOW = "retry-now"  # touched when a person asks to retry
 AUTH_BLOCK_S = 150.0
 AUTH_BLOCK = "auth-block"  # holds the unix time before which no process may try the password again
 _TURN = "connecting"
 
 
-class KnockedAlready(OperationalError):
+class PasswordRefusedLately(OperationalError):
     """A process here had its password refused lately; one more try, and the host may ban the address."""
 
 
-class Door:
-    """As one process sees it; any thread may ask. Where no directory works, each knocks for itself."""
+class ConnectionTurns:
+    """As one process sees them; any thread may ask. Where no directory works, each process connects on its own."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self._directories = directories
 
     @contextmanager
-    def knocking(self) -> Iterator[None]:
-        """Connect inside, in turn with all processes of this machine, or KnockedAlready."""
+    def connecting(self) -> Iterator[None]:
+        """Connect inside, in turn with all processes of this machine, or PasswordRefusedLately."""
         with self._turn():
-            if self.seconds_barred():
-                raise KnockedAlready("the password was refused a moment ago")
+            if self.seconds_blocked():
+                raise PasswordRefusedLately("the password was refused a moment ago")
             try:
                 yield
             except DatabaseError as error:
                 if classify(error) is Fault.AUTH:
-                    self.bar()
+                    self.block()
                 raise
 
-    def seconds_barred(self) -> float:
-        """Return for how long nobody may try the password again, or 0."""
+    def seconds_blocked(self) -> float:
+        """Return for how many seconds no process may try the password again, or 0."""
         with suppress(OSError, ValueError):
             return max(0.0, float(self._file(AUTH_BLOCK).read_text()) - time.time())
         return 0.0
 
-    def bar(self) -> None:
-        """Keep all from trying a password that was refused."""
+    def block(self) -> None:
+        """Keep every process from trying a password that was refused."""
         with suppress(OSError):
             make_directory(self._directories[0])
             self._file(AUTH_BLOCK).write_text(f"{time.time() + AUTH_BLOCK_S:.0f}")
 
-    def unbar(self) -> None:
+    def unblock(self) -> None:
         with suppress(OSError):
             self._file(AUTH_BLOCK).unlink(missing_ok=True)
 
-    def call_all(self) -> None:
+    def ask_all_to_retry(self) -> None:
         """Let every process on this machine try again at once: a person mended the database."""
-        # The first to try finds out, and where it fails the others are kept away again.
-        self.unbar()
+        # The first to try learns whether it is right; where it is not, the others are blocked again.
+        self.unblock()
         with suppress(OSError):
             make_directory(self._directories[0])
             self._file(RETRY_NOW).touch()
 
-    def called_at(self) -> float:
-        """Return the unix time of the last such call, or 0."""
+    def retry_asked_at(self) -> float:
+        """Return the unix time at which that was asked last, or 0."""
         with suppress(OSError):
             return self._file(RETRY_NOW).stat().st_mtime
         return 0.0

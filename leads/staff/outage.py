@@ -55,7 +55,7 @@ class OutageMiddleware:
         our_relay = relay.of_this_process()
         if our_relay.is_down:
             if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
-                our_relay.door.call_all()
+                our_relay.turns.ask_all_to_retry()
             return outage_page(request)
         with bulkhead.place() as has_place:
             return self._answer(request) if has_place else outage_page(request)

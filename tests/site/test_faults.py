@@ -270,9 +270,9 @@ def test_many_checkouts_at_once_share_statements(site, postgres, network):
     ids=lambda fault: fault.__name__,
 )
 def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
-    # A server of its own: no other site may knock there, nor be blocked there for minutes.
+    # A server of its own: no other site may connect there, nor be blocked there for minutes.
     with a_database() as (postgres, network), live.site(network.url) as site:
-        # Both workers: one that is still starting would knock while nobody counts.
+        # Both workers: one that is still starting would connect while nobody counts.
         eventually(lambda: network.connections >= 2, or_show=lambda: site.log)
         warm_up(site)
         log_before = len(postgres.log)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from leads.delivery.breaker import Fault, classify
-from leads.delivery.turns import AUTH_BLOCK_S, Door
+from leads.delivery.turns import AUTH_BLOCK_S, ConnectionTurns
 from leads.errors import named
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
@@ -157,8 +157,8 @@ def open_connection() -> Iterator[Finding]:
         return
     for text in settings.DATABASE_WARNINGS:
         yield warning("database", text, "Correct that variable; .env.example shows its shape.")
-    door = Door(settings.OUTBOX_DIRECTORIES)
-    if seconds := door.seconds_barred():
+    turns = ConnectionTurns(settings.OUTBOX_DIRECTORIES)
+    if seconds := turns.seconds_blocked():
         found = (
             f"the password was refused by {_address()} less than {AUTH_BLOCK_S:.0f} s ago; "
             f"not tried again for {seconds:.0f} s"
@@ -170,7 +170,7 @@ def open_connection() -> Iterator[Finding]:
         connection.ensure_connection()
     except DatabaseError as fault:
         if classify(fault) is Fault.AUTH:
-            door.bar()  # for the next who would try
+            turns.block()  # for the next who would try
         found, cure = explained(fault)
         yield error("database", f"{_address()}: {found}", cure)
         return

@@ -1,4 +1,4 @@
-"""When the relay may knock again. The clock and chance are the test's."""
+"""When the relay may try again. The clock and chance are the test's."""
 
 import psycopg
 import pytest
