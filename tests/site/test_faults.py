@@ -40,7 +40,7 @@ RECOVERY_S = 3.0
 HOST_KILLS_AFTER_S = 10
 # More customers at a time than the site has threads.
 CUSTOMERS = 10
-# Two workers with gunicorn's own thread, four for requests, the journal writer, the relay and the clerk.
+# Two workers with gunicorn's own thread, four for requests, the journal writer, the relay and the alerts worker.
 THREADS = 2 * (1 + 4 + 3)
 # Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
 LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 20))

@@ -24,8 +24,8 @@ from django.db import connection
 from django.utils import timezone
 
 from leads.alerts import push, telling
-from leads.alerts.clerk import Clerk
 from leads.alerts.telling import send_alerts
+from leads.alerts.worker import AlertsWorker
 from leads.delivery import relay
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Alert, Lead, Recipient
@@ -608,19 +608,19 @@ def test_a_round_without_news_writes_nothing_and_looks_at_no_whole_table(django_
                 assert "lead_unanswered" in plan, plan
 
 
-# --- The clerk --------------------------------------------------------------------------------------------------------
+# --- The worker -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_clerk_sends_by_itself_as_soon_as_postgres_is_known_to_be_up(settings, mailoutbox):
+def test_the_worker_sends_by_itself_as_soon_as_postgres_is_known_to_be_up(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES]
     a_lead(timezone.now())
-    clerks = [Clerk(every_s=0.01) for _ in range(2)]
-    for clerk in clerks:
-        clerk.start()
+    workers = [AlertsWorker(every_s=0.01) for _ in range(2)]
+    for worker in workers:
+        worker.start()
     eventually(lambda: mailoutbox)
-    for clerk in clerks:
-        clerk.stop()
+    for worker in workers:
+        worker.stop()
     assert len(mailoutbox) == 1
     assert relay.of_this_process().database_state == "up"
 

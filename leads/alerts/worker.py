@@ -1,4 +1,5 @@
-"""The clerk: a daemon thread of the web processes that sends alerts, so that a small shop pays for no second process.
+"""The alerts worker: a daemon thread of each web process that sends alerts, so that a small shop needs no second
+process.
 
 Of all processes on this machine one does it, by a lock on a file; where that cannot be, or on several machines, a
 recipient is claimed in Postgres before each message. The customer's path knows nothing of it.
@@ -25,13 +26,13 @@ LOCK = "alerts.lock"
 logger = logging.getLogger("leads.alerts")
 
 
-class Clerk:
+class AlertsWorker:
     """Start it after the fork. every_s: the pause between two rounds."""
 
     def __init__(self, *, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="alerts worker", daemon=True)
         self._lock: IO[bytes] | None = None
         self._last_fault = ""
 
@@ -53,7 +54,7 @@ class Clerk:
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""
-            except Exception as error:  # broad: a clerk that dies tells nobody any more; one that goes on may
+            except Exception as error:  # broad: a worker that dies tells nobody any more; one that goes on may
                 self._failed(error)
         connections["default"].close()
         if self._lock:
