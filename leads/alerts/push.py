@@ -94,15 +94,15 @@ def encrypt(data: bytes, *, p256dh: str, auth: str, key: Any = None, salt: bytes
 
     data: at most 3,993 bytes. key, salt: new ones for each message, unless given by a test.
     """
-    theirs = _bytes(p256dh)
+    browser_point = _bytes(p256dh)
     key, salt = key or ec.generate_private_key(_CURVE), salt or os.urandom(16)
-    ours = _point(key)
-    shared = key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, theirs))
-    secret = _derived(shared, salt=_bytes(auth), info=b"WebPush: info\0" + theirs + ours, length=32)
+    own_point = _point(key)
+    shared = key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, browser_point))
+    secret = _derived(shared, salt=_bytes(auth), info=b"WebPush: info\0" + browser_point + own_point, length=32)
     content_key = _derived(secret, salt=salt, info=b"Content-Encoding: aes128gcm\0", length=16)
     nonce = _derived(secret, salt=salt, info=b"Content-Encoding: nonce\0", length=12)
     record = AESGCM(content_key).encrypt(nonce, data + b"\x02", None)  # 2: the last record, no padding
-    return salt + _RECORD_BYTES.to_bytes(4) + bytes([len(ours)]) + ours + record
+    return salt + _RECORD_BYTES.to_bytes(4) + bytes([len(own_point)]) + own_point + record
 
 
 def _token(endpoint: str) -> str:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
-from leads.alerts.telling import send_alerts
+from leads.alerts.sending import send_alerts
 from leads.delivery import relay
 from leads.delivery.journal.disk import make_directory
 from leads.errors import named

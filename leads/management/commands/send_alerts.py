@@ -2,7 +2,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads.alerts.telling import queue, send_alerts
+from leads.alerts.sending import queue, send_alerts
 from leads.errors import named
 
 
@@ -15,6 +15,6 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({named(error)}): run this again.") from error
         waiting = f"{left.behind} of {left.recipients} recipients wait"
-        self.stdout.write(f"{done.noted} noted, {done.told} told, {done.failed} failed; {waiting}")
+        self.stdout.write(f"{done.noted} noted, {done.delivered} delivered, {done.failed} failed; {waiting}")
         if left.failing:
             raise CommandError(f"{left.failing} cannot be told ({left.fault}); docs/alerts.md says what to do.")

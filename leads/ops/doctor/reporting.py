@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import ProgrammingError
 from django.utils import timezone
 
-from leads.alerts.telling import mail_is_set_up, queue
+from leads.alerts.sending import mail_is_set_up, queue
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 PATIENCE_S = 5
@@ -35,7 +35,7 @@ def alerts() -> Iterator[Finding]:
         how = "set ALERT_EMAILS, or press `Notices on this device` in the inbox"
         yield ok("alerts", f"nobody is told of new leads: {how}")
         return
-    last = f"{timezone.localtime(waiting.told_at):%Y-%m-%d %H:%M}" if waiting.told_at else "never"
+    last = f"{timezone.localtime(waiting.delivered_at):%Y-%m-%d %H:%M}" if waiting.delivered_at else "never"
     state = f"recipients: {waiting.recipients}, behind: {waiting.behind}; last delivery: {last}"
     if waiting.failing:
         cure = "Check EMAIL_HOST and its login, and that the host may reach https://; docs/alerts.md lists the faults."

@@ -23,8 +23,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from leads.alerts import push, telling
-from leads.alerts.telling import send_alerts
+from leads.alerts import push, sending
+from leads.alerts.sending import send_alerts
 from leads.alerts.worker import AlertsWorker
 from leads.delivery import relay
 from leads.delivery.record import lead_record, quote_record
@@ -170,7 +170,7 @@ def read(phone: Phone, service: PushService) -> list[dict[str, str]]:
 def test_a_new_lead_wakes_the_phone_of_whoever_switched_it_on(admin_client, service):
     phone = switched_on(admin_client, service)
     lead = a_lead(timezone.now())
-    assert send_alerts(timezone.now()).told == 1
+    assert send_alerts(timezone.now()).delivered == 1
 
     [(headers, body)] = service.received
     assert phone.read(body) == {
@@ -236,8 +236,8 @@ def test_what_the_service_does_not_take_is_tried_again_later_and_sent_once(admin
     service.answers = [answer]
     assert send_alerts(now).failed == 1
     assert send_alerts(now + timedelta(seconds=5))[1:] == (0, 0)
-    assert send_alerts(now + timedelta(seconds=31)).told == 1
-    assert send_alerts(now + timedelta(minutes=50)).told == 0
+    assert send_alerts(now + timedelta(seconds=31)).delivered == 1
+    assert send_alerts(now + timedelta(minutes=50)).delivered == 0
     assert [shown["title"] for shown in read(phone, service)] == ["1 new lead"] * 2
 
 
@@ -301,12 +301,12 @@ def test_two_processes_that_tell_at_the_same_time_tell_once(admin_client, servic
     switched_on(admin_client, service)
     now = timezone.now()
     a_lead(now)
-    ours, theirs = Recipient.objects.get(), Recipient.objects.get()
-    assert ours.claim(now, until=now + telling.CLAIMED_FOR)
-    assert not theirs.claim(now, until=now + telling.CLAIMED_FOR)
-    assert send_alerts(now).told == 0
+    first, second = Recipient.objects.get(), Recipient.objects.get()
+    assert first.claim(now, until=now + sending.CLAIMED_FOR)
+    assert not second.claim(now, until=now + sending.CLAIMED_FOR)
+    assert send_alerts(now).delivered == 0
     # The other one died over it.
-    assert send_alerts(now + telling.CLAIMED_FOR).told == 1
+    assert send_alerts(now + sending.CLAIMED_FOR).delivered == 1
 
 
 @pytest.mark.django_db
@@ -437,7 +437,7 @@ def test_mail_waits_for_its_server_and_arrives_when_that_is_back(settings, caplo
     assert SALES not in caplog.text
     with a_mail_server() as (port, mails):
         settings.EMAIL_PORT = port
-        assert send_alerts(now).told == 1
+        assert send_alerts(now).delivered == 1
         assert len(mails) == 1
         assert lead.folio in mails[0]
     assert Recipient.objects.get().failures == 0
@@ -573,7 +573,7 @@ def test_the_doctor_and_the_command_name_what_stands_in_the_way(settings, capsys
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS, settings.EMAIL_PORT = "127.0.0.1", False, 1
     a_lead(timezone.now())
     call_command("send_alerts")
-    assert capsys.readouterr().out.endswith("0 told, 1 failed; 1 of 1 recipients wait\n")
+    assert capsys.readouterr().out.endswith("0 delivered, 1 failed; 1 of 1 recipients wait\n")
     Recipient.objects.update(failures=2, next_try_at=timezone.now())
     with pytest.raises(CommandError, match="1 cannot be told .ConnectionRefusedError."):
         call_command("send_alerts")

@@ -35,14 +35,14 @@ logger = logging.getLogger("leads.alerts")
 
 class Round(NamedTuple):
     noted: int
-    told: int
+    delivered: int
     failed: int
 
 
 class Queue(NamedTuple):
     """recipients: all; behind: those with something to hear, since `oldest_at`; failing: those who were tried in vain.
 
-    told_at: the last delivery, of any. fault: why the last failing one does.
+    delivered_at: the last delivery, of any. fault: why the last failing one does.
     """
 
     recipients: int
@@ -50,23 +50,23 @@ class Queue(NamedTuple):
     oldest_at: datetime | None
     failing: int
     fault: str
-    told_at: datetime | None
+    delivered_at: datetime | None
 
 
 def send_alerts(now: datetime) -> Round:
-    """Find what is new and tell whom it concerns; what fails stays for a later round. Any number may run at a time."""
+    """Find what is new and send it; what fails stays for a later round. Any number may run at a time."""
     _keep_addresses(now)
     noted = news.note(now)
     last_id = Alert.last_id()
     results = [
-        _tell(recipient, last_id, now)
+        _send(recipient, last_id, now)
         for recipient in Recipient.objects.filter(told_up_to__lt=last_id, next_try_at__lte=now).select_related("user")
     ]
     return Round(noted, results.count(True), results.count(False))
 
 
 def queue() -> Queue:
-    """Return how the telling goes."""
+    """Return how far the alerts have got."""
     unheard = Alert.objects.filter(id__gt=OuterRef("told_up_to"))
     behind = Recipient.objects.filter(Exists(unheard))
     failing = Recipient.objects.filter(failures__gte=WORRYING_FAILURES)
@@ -77,7 +77,7 @@ def queue() -> Queue:
         oldest_at=Alert.objects.filter(id__gt=oldest).aggregate(at=Min("at"))["at"] if oldest is not None else None,
         failing=failing.count(),
         fault=failing.order_by("-next_try_at").values_list("fault", flat=True).first() or "",
-        told_at=Recipient.objects.aggregate(at=Max("told_at"))["at"],
+        delivered_at=Recipient.objects.aggregate(at=Max("told_at"))["at"],
     )
 
 
@@ -106,7 +106,7 @@ def _keep_addresses(now: datetime) -> None:
         )
 
 
-def _tell(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
+def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     """Return whether a message was delivered; None when there was nothing to tell, or another process tells it."""
     kinds = _heard_by(recipient)
     if not kinds:
@@ -115,25 +115,25 @@ def _tell(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     if not recipient.claim(now, until=now + CLAIMED_FOR):
         return None
     composed = _compose(Alert.objects.filter(id__gt=recipient.told_up_to, id__lte=last_id, kind__in=kinds), now)
-    ours = Recipient.objects.filter(pk=recipient.pk)
+    this_one = Recipient.objects.filter(pk=recipient.pk)
     if composed is None:
-        ours.update(told_up_to=last_id, next_try_at=now)
+        this_one.update(told_up_to=last_id, next_try_at=now)
         return None
     try:
         _deliver(composed, recipient)
     except push.Gone:
-        ours.delete()
+        this_one.delete()
         return None
     except (push.NotTaken, OSError, smtplib.SMTPException) as error:
         failures = recipient.failures + 1
         fault = str(error) if isinstance(error, push.NotTaken) else type(error).__name__
         pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
-        ours.update(failures=failures, fault=fault, next_try_at=now + pause)
+        this_one.update(failures=failures, fault=fault, next_try_at=now + pause)
         level = logging.WARNING if failures == WORRYING_FAILURES else logging.INFO
         logger.log(level, "alert not delivered: recipient=%s failures=%s fault=%s", recipient.pk, failures, fault)
         return False
     pause = MAIL_PAUSE if recipient.email else BROWSER_PAUSE
-    ours.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + pause)
+    this_one.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + pause)
     logger.info("alert delivered: recipient=%s", recipient.pk)
     return True
 
