@@ -47,9 +47,9 @@ def unseal(sealed: str, *, folio: str) -> Contact:
     """Return the contact that was sealed for a folio; SealBroken otherwise."""
     text = zlib.decompress(_opened(sealed, folio=folio), wbits=_RAW_DEFLATE)
     # A seal in an older message ends where Contact ended then: fields are only ever added at its end.
-    said = dict(zip(_FIELDS, json.loads(text), strict=False))
-    moments = {name: datetime.fromisoformat(said[name]) for name in _MOMENTS if said.get(name)}
-    return Contact(**{**said, **moments, "flags": tuple(said["flags"])})
+    values = dict(zip(_FIELDS, json.loads(text), strict=False))
+    moments = {name: datetime.fromisoformat(values[name]) for name in _MOMENTS if values.get(name)}
+    return Contact(**{**values, **moments, "flags": tuple(values["flags"])})
 
 
 def _opened(sealed: str, *, folio: str) -> bytes:

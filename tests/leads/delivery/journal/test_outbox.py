@@ -196,18 +196,22 @@ def test_each_record_is_synced_once_and_before_it_is_acknowledged(tmp_path, dire
     python_under_strace(trace, ["-e", "trace=write,fdatasync,fsync"], WRITER, 1, 40, *directories)
 
     calls = re.findall(r"^\d+ +(write\(1,|write\(\d+, \"[0-9a-f]{8} |fdatasync|fsync)", trace.read_text(), re.MULTILINE)
-    names = ["told" if call == "write(1," else call.split("(")[0] for call in calls]
+    names = ["acknowledged" if call == "write(1," else call.split("(")[0] for call in calls]
 
-    made, first, next_one = ["fsync"], ["write", "fdatasync", "fsync", "told"], ["write", "fdatasync", "told"]
+    made, first, next_one = (
+        ["fsync"],
+        ["write", "fdatasync", "fsync", "acknowledged"],
+        ["write", "fdatasync", "acknowledged"],
+    )
     assert names == made + first + next_one * 39
 
 
 @pytest.mark.needs("strace")
 def test_threads_never_need_more_syncs_than_records(tmp_path, directories):
     trace = tmp_path / "trace"
-    told = python_under_strace(trace, ["-e", "trace=fdatasync"], WRITER, 8, 40, *directories).split()
+    acknowledged = python_under_strace(trace, ["-e", "trace=fdatasync"], WRITER, 8, 40, *directories).split()
 
-    assert len(told) == 320
+    assert len(acknowledged) == 320
     assert 1 <= len(re.findall(r"fdatasync\(\d", trace.read_text())) <= 320
 
 
@@ -217,7 +221,7 @@ def test_a_failed_sync_is_not_believed_a_second_time(tmp_path, directories):
     trace = tmp_path / "trace"
     # The second sync of each thread fails.
     injected = ["-e", "trace=fdatasync,close", "-e", "inject=fdatasync:error=EIO:when=2"]
-    told = python_under_strace(trace, injected, WRITER, 8, 40, *directories).split()
+    acknowledged = python_under_strace(trace, injected, WRITER, 8, 40, *directories).split()
 
     failed, failures = set(), 0
     for call, fd, result in calls(trace.read_text()):
@@ -229,8 +233,8 @@ def test_a_failed_sync_is_not_believed_a_second_time(tmp_path, directories):
             failed.add(fd)
             failures += 1
     assert failures
-    assert set(told) <= set(folios(adopted_and_drained(directories)))
-    assert len(told) == 320
+    assert set(acknowledged) <= set(folios(adopted_and_drained(directories)))
+    assert len(acknowledged) == 320
 
 
 # --- Threads --------------------------------------------------------------------------------------------------------
@@ -415,13 +419,13 @@ def test_no_more_files_are_held_than_a_process_may_have(directories):
 def test_every_acknowledged_record_survives_a_kill(directories, seed):
     chance = random.Random(seed)
     with python(WRITER, 4, 100_000, *directories) as writer:
-        told = [writer.stdout.readline().strip() for _ in range(chance.randrange(1, 1500))]
+        acknowledged = [writer.stdout.readline().strip() for _ in range(chance.randrange(1, 1500))]
         writer.kill()
-        told += [line.strip() for line in writer.stdout if line.endswith("\n")]
+        acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
 
     delivered = {item.folio: item.text for item in adopted_and_drained(directories)}
 
-    assert set(told) <= set(delivered)
+    assert set(acknowledged) <= set(delivered)
     assert delivered == {folio: written_by_the_writer(folio) for folio in delivered}
     assert left(directories) == []
 
@@ -715,9 +719,9 @@ def test_a_disk_that_is_nearly_full_is_told_of_once(small_disk, directories, not
     journal = Outbox(directories, notice=notices)
     for _ in range(3):
         journal.adopt()
-    (told,) = notices.of("disk low")
-    assert told["directory"] == str(small_disk)
-    assert 0 < told["free_bytes"] <= 1024**2
+    (noticed,) = notices.of("disk low")
+    assert noticed["directory"] == str(small_disk)
+    assert 0 < noticed["free_bytes"] <= 1024**2
 
     subprocess.run(["mount", "-o", "remount,size=80m", small_disk], check=True)
     journal.adopt()
