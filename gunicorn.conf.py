@@ -28,15 +28,15 @@ control_socket_disable = True
 
 
 def post_worker_init(worker):
-    """Start, after the fork, who carries leads that a process left when it died, and who tells people of new ones."""
+    """Start the worker's threads, after the fork: the relay, which also adopts dead processes' journals, and alerts."""
     from leads.alerts.worker import AlertsWorker
     from leads.delivery import relay
     from quoter import share
 
     relay.of_this_process()
     AlertsWorker().start()
-    if worker.age == 1:  # the first; the others find what it drew
-        share.draw_meanwhile()
+    if worker.age == 1:  # only the first worker draws the picture, and the others serve it
+        share.draw_in_background()
 
 
 def worker_exit(server, worker):

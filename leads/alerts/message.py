@@ -15,12 +15,12 @@ LONGEST_NAME = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Notification:
     title: str
     lines: tuple[str, ...]
 
 
-def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Message:
+def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notification:
     """Return one message about all of them, the urgent ones first."""
     parts = []
     if unanswered:
@@ -37,12 +37,12 @@ def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Message:
     lines = [_line(lead) for lead in leads[:MOST_SHOWN]]
     if more := len(leads) - len(lines):
         lines.append(ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more})
-    return Message(", ".join(parts), tuple(lines))
+    return Notification(", ".join(parts), tuple(lines))
 
 
-def of_life(*, came: int, waiting: int) -> Message:
+def of_life(*, came: int, waiting: int) -> Notification:
     """Return the day's sign of life. came: leads since the last one; waiting: now."""
-    return Message(
+    return Notification(
         _("Alerts are alive"),
         (
             ngettext("%(count)d lead came since yesterday.", "%(count)d leads came since yesterday.", came)

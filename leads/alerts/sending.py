@@ -153,7 +153,7 @@ def _heard_by(recipient: Recipient) -> set[Alert.Kind]:
     return kinds
 
 
-def _compose(alerts: Iterable[Alert], now: datetime) -> message.Message | None:
+def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | None:
     """Return one message about all of it; None when meanwhile everybody was answered."""
     subjects: dict[str, set[str]] = {kind: set() for kind in Alert.Kind.values}
     for alert in alerts:
@@ -175,7 +175,7 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Message | None:
     return None
 
 
-def _deliver(composed: message.Message, recipient: Recipient) -> None:
+def _deliver(composed: message.Notification, recipient: Recipient) -> None:
     if email := recipient.email:
         body = "\n".join([*composed.lines, "", _inbox_address()])
         EmailMessage(f"{settings.BUSINESS_NAME}: {composed.title}", body, to=[email]).send()

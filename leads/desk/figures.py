@@ -14,7 +14,7 @@ from leads import snapshot
 from leads.delivery.health import outbox_state
 from leads.desk.days import OTHERS, Day, Tally, add, begins, counted
 from leads.inbox import changelist
-from leads.inbox.restore import Change
+from leads.inbox.restore import RestoreEffect
 from leads.models import Lead, LeadEvent
 
 PERIODS = (7, 30, 90)  # days
@@ -130,7 +130,7 @@ def lost(since: datetime) -> Lost:
     """Return what did not reach the database by itself: restored since a moment, or on this machine's disk now."""
     outbox = outbox_state()
     restored = LeadEvent.objects.filter(
-        kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[Change.CREATED, Change.COMPLETED]
+        kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[RestoreEffect.CREATED, RestoreEffect.COMPLETED]
     )
     leads = set(restored.values_list("lead", flat=True))
     keys = ",".join(map(str, sorted(leads)[:MOST_RESTORED]))

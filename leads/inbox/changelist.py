@@ -178,7 +178,7 @@ class Inbox(ChangeList):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LeadRow:
     """A lead as the list says it. age: since it was asked for, in words; others: how many more leads its phone has.
 
     flags: what was noted about how it came.
@@ -198,14 +198,14 @@ class Row:
         return max(0, len(self.items) - MOST_ITEMS)
 
 
-def rows(leads: list[Lead], *, now: datetime) -> Iterator[Row]:
+def rows(leads: list[Lead], *, now: datetime) -> Iterator[LeadRow]:
     """Yield the row of each lead; one query for all."""
     phones = {lead.phone for lead in leads if lead.phone}
     same = dict(Lead.objects.of_phones(phones).values_list("phone").annotate(Count("pk"))) if phones else {}
     for lead in leads:
         is_waiting = lead.status == Lead.Status.NEW and bool(lead.phone)
         stored = lead.snapshot
-        yield Row(
+        yield LeadRow(
             lead=lead,
             age=timesince(lead.asked_at, now, depth=1),
             items=tuple(map(str, stored.lines)),

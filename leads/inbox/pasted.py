@@ -34,7 +34,7 @@ def find(text: str) -> Link | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class PastedMessage:
     """A pasted message. folio: of the quote it is about; issued: the quote of its link, once the signature is verified.
 
     has_person: the link carries name and phone, too. is_forged: it has a link like ours that we did not sign, or that
@@ -57,7 +57,7 @@ class Message:
             return True
 
 
-def message(text: str) -> Message | None:
+def message(text: str) -> PastedMessage | None:
     """Return what a pasted text says of a quote, or None where it names none. The signed link outweighs the rest."""
     plain = unquote(text)
     issued, seal = find(plain) or (None, None)
@@ -66,4 +66,4 @@ def message(text: str) -> Message | None:
         return None
     is_forged = issued is None and _LOOKS_SIGNED.search(plain) is not None
     said = _TOTAL.search(plain)
-    return Message(number, issued, seal is not None, is_forged, said[1].rstrip(".,") if said else None)
+    return PastedMessage(number, issued, seal is not None, is_forged, said[1].rstrip(".,") if said else None)

@@ -21,17 +21,17 @@ class NothingToRestore(ValueError):
         self.folio = found_folio
 
 
-class Change(StrEnum):
+class RestoreEffect(StrEnum):
     CREATED = "created"
     COMPLETED = "completed"
     UNCHANGED = "unchanged"
 
 
 class Restored(NamedTuple):
-    """change: whether the lead was missing, lacked its contact details or older ones, or was all there."""
+    """effect: whether the lead was missing, lacked its contact details or older ones, or was all there."""
 
     lead: Lead
-    change: Change
+    effect: RestoreEffect
 
 
 def restore(text: str, *, by: User | None) -> Restored:
@@ -55,7 +55,7 @@ def restore(text: str, *, by: User | None) -> Restored:
     upsert([row.as_json()])
     lead = Lead.objects.get(folio=number)
     if existed and lead.submitted_at == before:
-        return Restored(lead, Change.UNCHANGED)
-    change = Change.COMPLETED if existed else Change.CREATED
-    LeadEvent.objects.create(lead=lead, actor=by, kind=LeadEvent.Kind.RESTORED, detail=change)
-    return Restored(lead, change)
+        return Restored(lead, RestoreEffect.UNCHANGED)
+    effect = RestoreEffect.COMPLETED if existed else RestoreEffect.CREATED
+    LeadEvent.objects.create(lead=lead, actor=by, kind=LeadEvent.Kind.RESTORED, detail=effect)
+    return Restored(lead, effect)

@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from leads.delivery import health, relay
 from leads.delivery.journal import quarantine
 from leads.inbox import greeting, pasted, search
-from leads.inbox.restore import Change, NothingToRestore, restore
+from leads.inbox.restore import NothingToRestore, RestoreEffect, restore
 from leads.models import Lead, LeadEvent
 from leads.snapshot import journal_record
 
@@ -129,7 +129,7 @@ def restore_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpRe
         except DatabaseError:
             error = _("The database did not take the lead. Try again when it is back.")
         else:
-            messages.success(request, f"{restored.lead.folio}: {_CHANGES[restored.change]}")
+            messages.success(request, f"{restored.lead.folio}: {_EFFECTS[restored.effect]}")
             return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[restored.lead.pk]))
     return _page(model_admin, request, "restore", {"text": text, "error": error}, title=_("Restore a lead"))
 
@@ -174,10 +174,10 @@ def _page(
     return TemplateResponse(request, f"leads/inbox/{name}.html", shared | context, status=status)
 
 
-_CHANGES = {
-    Change.CREATED: _("restored."),
-    Change.COMPLETED: _("completed with the contact details of the message."),
-    Change.UNCHANGED: _("was already there, complete."),
+_EFFECTS = {
+    RestoreEffect.CREATED: _("restored."),
+    RestoreEffect.COMPLETED: _("completed with the contact details of the message."),
+    RestoreEffect.UNCHANGED: _("was already there, complete."),
 }
 
 

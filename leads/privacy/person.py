@@ -72,17 +72,17 @@ def _phones_in(record: object) -> tuple[str, str]:
     return found.phone, found.snapshot.customer.phone_raw
 
 
-class OnDisk(NamedTuple):
+class PersonOnDisk(NamedTuple):
     """A person's records on this machine's disk: those that wait for Postgres, those that it refused."""
 
     waiting: list[Any]
     refused: list[Any]
 
 
-def on_disk(phone: Phone, directories: Sequence[Path]) -> OnDisk:
+def on_disk(phone: Phone, directories: Sequence[Path]) -> PersonOnDisk:
     items = (item for path in census.segment_paths(directories) for item in census.waiting(path))
     refused = (content["record"] for _, content in quarantine.quarantined(directories))
-    return OnDisk(
+    return PersonOnDisk(
         waiting=[snapshot.loads(item.text) for item in items if phone.is_in_item(item)],
         refused=[record for record in refused if phone.is_in(record)],
     )

@@ -20,7 +20,7 @@ class Purged(NamedTuple):
     fraction: float
 
 
-class OnDisk(NamedTuple):
+class OlderOnDisk(NamedTuple):
     """Records on this machine's disk. waiting: not in Postgres yet; journaled: in a journal that is in use, the waiting
     ones included; refused: in the quarantine.
     """
@@ -30,10 +30,10 @@ class OnDisk(NamedTuple):
     refused: int
 
 
-def older_on_disk(cutoff: datetime, directories: Sequence[Path]) -> OnDisk:
+def older_on_disk(cutoff: datetime, directories: Sequence[Path]) -> OlderOnDisk:
     """Count the records of quotes made before `cutoff`."""
     waiting = (item for path in census.segment_paths(directories) for item in census.waiting(path))
-    return OnDisk(
+    return OlderOnDisk(
         waiting=sum(_is_older(item, cutoff) for item in waiting),
         journaled=sum(_is_older(item, cutoff) for item in census.journaled(directories)),
         refused=sum(

@@ -18,4 +18,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no complete link of this site in the text.{known}") from nothing
         except DatabaseError as error:
             raise CommandError(f"The database did not take the lead ({type(error).__name__}); try again.") from error
-        self.stdout.write(f"{restored.lead.folio}: {restored.change}")
+        self.stdout.write(f"{restored.lead.folio}: {restored.effect}")

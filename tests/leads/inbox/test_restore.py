@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from checkout.whatsapp import chat_url, message
 from leads.delivery.record import lead_record, quote_record
 from leads.delivery.sealed import seal
-from leads.inbox.restore import Change, NothingToRestore, restore
+from leads.inbox.restore import NothingToRestore, RestoreEffect, restore
 from leads.models import Lead, LeadEvent
 from quoter import token
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
@@ -37,7 +37,7 @@ def test_a_restored_lead_is_the_stored_one_byte_for_byte():
 
     restored = restore(a_message(issued, contact), by=None)
 
-    assert restored.change is Change.CREATED
+    assert restored.effect is RestoreEffect.CREATED
     assert Lead.objects.values(*EVERY_COLUMN).get() == stored
     assert (stored["name"], stored["phone"]) == (NAME, PHONE_E164)
 
@@ -62,19 +62,19 @@ def test_a_lead_is_found_in_whatever_staff_paste(pasted):
 
 def test_a_quote_without_a_person_is_restored_too():
     restored = restore(a_message(an_issued_quote()), by=None)
-    assert (restored.change, restored.lead.name, restored.lead.submitted_at) == (Change.CREATED, "", None)
+    assert (restored.effect, restored.lead.name, restored.lead.submitted_at) == (RestoreEffect.CREATED, "", None)
 
 
 def test_restoring_twice_changes_nothing_more():
     text = a_message(an_issued_quote(), a_contact())
-    assert [restore(text, by=None).change for _ in range(2)] == [Change.CREATED, Change.UNCHANGED]
+    assert [restore(text, by=None).effect for _ in range(2)] == [RestoreEffect.CREATED, RestoreEffect.UNCHANGED]
     assert list(LeadEvent.objects.values_list("kind", "detail")) == [("restored", "created")]
 
 
 def test_a_quote_that_waits_for_its_person_is_completed():
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id=""))
-    assert restore(a_message(issued, a_contact()), by=None).change is Change.COMPLETED
+    assert restore(a_message(issued, a_contact()), by=None).effect is RestoreEffect.COMPLETED
 
 
 def test_an_old_message_does_not_undo_newer_details():
@@ -82,7 +82,7 @@ def test_an_old_message_does_not_undo_newer_details():
     store(
         lead_record(issued, a_contact(phone="+526560000001", submitted_at=a_contact().submitted_at.replace(year=2027)))
     )
-    assert restore(a_message(issued, a_contact()), by=None).change is Change.UNCHANGED
+    assert restore(a_message(issued, a_contact()), by=None).effect is RestoreEffect.UNCHANGED
     assert Lead.objects.get().phone == "+526560000001"
 
 

@@ -14,7 +14,7 @@ from leads.delivery.journal import quarantine
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
-from leads.inbox.restore import Change, restore
+from leads.inbox.restore import RestoreEffect, restore
 from leads.models import Lead, LeadEvent
 from leads.privacy.person import NotAPhone, Phone
 from tests.leads.inbox.test_restore import a_message
@@ -199,7 +199,7 @@ def test_neither_a_late_journal_nor_the_chat_brings_them_back():
     store(row)
     store(replace(row, submitted_at=(timezone.now() - timedelta(hours=1)).isoformat()))  # they had checked out twice
     store(quote_record(issued, visitor_id="a-visitor"))
-    assert restore(a_message(issued, contact), by=None).change is Change.UNCHANGED
+    assert restore(a_message(issued, contact), by=None).effect is RestoreEffect.UNCHANGED
     assert person_in(Lead.objects.get()) == NO_PERSON
 
 

@@ -17,7 +17,7 @@ from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
-from leads.inbox.restore import Change, restore
+from leads.inbox.restore import RestoreEffect, restore
 from leads.models import Lead, LeadEvent
 from leads.snapshot import NOBODY
 from settings.postgres.driver import DEFAULT_DEADLINE_S
@@ -203,7 +203,7 @@ def test_nor_does_the_link_from_their_chat():
     store(lead_record(issued, contact))
     Lead.objects.update(created_at=LONG_AGO)
     run("--apply", "--anonymise")
-    assert restore(a_message(issued, contact), by=None).change is Change.UNCHANGED
+    assert restore(a_message(issued, contact), by=None).effect is RestoreEffect.UNCHANGED
     assert person_in(Lead.objects.get()) == NO_PERSON
 
 
