@@ -149,6 +149,7 @@ OUTBOX_DIRECTORIES = [
     env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
     env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
 ]
+# How long a checkout waits for Postgres; leads/delivery/__init__.py says what its waits add up to, and why.
 LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
 
 SUPABASE_URL = env.text("SUPABASE_URL")
