@@ -18,8 +18,6 @@ from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
 from leads import customer, phones, snapshot
-from leads.delivery import courier
-from leads import customer, phones
 from leads.delivery import relay
 from leads.errors import named
 from leads.models import Lead

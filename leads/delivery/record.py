@@ -11,8 +11,8 @@ from django.conf import settings
 from pydantic_core import from_json, to_json
 
 from leads.delivery.notices import notice
-from leads.snapshot import Customer, Privacy, about
 from leads.delivery.relay import of_this_process
+from leads.snapshot import Customer, Privacy, about
 from quoter.token import IssuedQuote
 
 

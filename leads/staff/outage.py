@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from leads import snapshot
-from leads.delivery import courier
 from leads.delivery import relay
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
