@@ -1,7 +1,7 @@
 """The shape of `quote_data`: `about` writes what stands beside the quote, and `read` is the only reader.
 
-A row may come from any release, from an adopted table, or be spoilt, and no page may fail on it. So `read` never raises:
-what is missing or has another shape is empty. Only `quote_in` raises, for the audit, which reports why.
+A row may come from any release, from an adopted table, or be spoilt, and no page may fail on it. So `read` never
+raises: what is missing or has another shape is empty. Only `quote_in` raises, for the audit, which reports why.
 """
 
 import json
@@ -263,8 +263,12 @@ def loads(text: str | bytes) -> Any:
 
 def _customer(stored: Mapping[str, Any]) -> Customer:
     texts = {name: value for name, value in stored.items() if isinstance(value, str)}
-    own = [texts.pop(name, "") for name in ("name", "phone", "phone_raw")]
-    return Customer(*own, answers=texts)
+    return Customer(
+        name=texts.pop("name", ""),
+        phone=texts.pop("phone", ""),
+        phone_raw=texts.pop("phone_raw", ""),
+        answers=texts,
+    )
 
 
 def _privacy(stored: Mapping[str, Any]) -> Privacy:

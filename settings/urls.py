@@ -4,7 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("checkout.urls")),
     path("", include("quoter.urls")),
-    path("", include("leads.urls")),
+    path("", include("leads.delivery.urls")),
     path("admin/", include("leads.staff.urls")),  # before the admin's own, whose login and logout they replace
     path("admin/", admin.site.urls),
 ]

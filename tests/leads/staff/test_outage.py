@@ -1,0 +1,54 @@
+"""The staff's page of an outage, with leads of every kind in the journal."""
+
+from dataclasses import replace
+
+import pytest
+from django.db import connection
+
+from leads.delivery.record import quote_record, record
+from leads.snapshot import Flag
+from tests.support import stored
+from tests.support.factories import an_issued_quote
+
+pytestmark = [pytest.mark.quiet, pytest.mark.django_db(transaction=True)]
+
+LIST = "/admin/leads/lead/"
+
+
+@pytest.fixture
+def outage(admin_client):
+    admin_client.get(f"{LIST}restore/")  # needs no leads, and leaves the cookie that shows the people
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads RENAME TO leads_away")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE leads_away RENAME TO leads")
+
+
+def test_a_lead_of_any_kind_is_shown_and_hides_no_other(admin_client, outage):
+    sound = stored.a_lead(name="Ana")
+    number = replace(stored.a_lead(name="Luis"), quote=b'{"total": 1}')
+    odd = replace(stored.a_lead(name="Rosa"), quote=b'{"total": ["1E+999999"]}', about={"flags": True, "late": 5})
+    leads = [sound, stored.unpriced(), stored.late(stored.a_lead(name="Eva"), Flag.EXPIRED), number, odd]
+    for lead in [*leads, quote_record(an_issued_quote(), visitor_id="")]:
+        record(lead)
+
+    page = admin_client.get(LIST)
+
+    text = page.content.decode()
+    assert page.status_code == 503
+    for lead in leads:
+        assert lead.folio in text
+        assert lead.name in text
+    assert f"{sound.folio} · $17,622.10 MXN" in text
+    assert f"{number.folio} · $1.00" in text
+
+
+def test_a_search_looks_past_a_lead_of_any_kind(admin_client, outage):
+    sound = stored.a_lead(name="Ana")
+    for lead in (stored.unpriced(), sound):
+        record(lead)
+    for typed in ("4567", "ana", sound.folio):
+        page = admin_client.post(f"{LIST}find/", {"text": typed})
+        assert page.status_code == 503
+        assert sound.folio in page.content.decode()
