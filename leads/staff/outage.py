@@ -61,20 +61,20 @@ class OutageMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        may_see_leads = getattr(request, "may_see_leads", None)
-        if response.status_code >= 500 or may_see_leads is None:
-            return response  # who this is could not be asked, and would be asked anew
-        if may_see_leads and response.status_code == 200 and request.method == "GET":
+        user = getattr(request, "known_user", None)
+        if response.status_code >= 500 or user is None:
+            return response  # who this is could not be asked, and would be asked again
+        if response.status_code == 200 and request.method == "GET" and _may_see_leads(user):
             response.set_cookie(
                 COOKIE,
-                signing.dumps(request.user.get_username(), salt=COOKIE),
+                signing.dumps(user.get_username(), salt=COOKIE),
                 max_age=COOKIE_LIFE,
                 path=settings.SESSION_COOKIE_PATH,
                 secure=settings.SESSION_COOKIE_SECURE,
                 httponly=True,
                 samesite="Strict",
             )
-        elif COOKIE in request.COOKIES and not request.user.is_authenticated:
+        elif COOKIE in request.COOKIES and not user.is_authenticated:
             response.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH, samesite="Strict")
         return response
 
@@ -83,12 +83,13 @@ class OutageMiddleware:
         if not is_staff_page(request):
             return None
         try:
-            may_see_leads = request.user.has_perm("leads.view_lead") and not is_missing(request)
+            has_logged_in = request.user.is_authenticated
+            if not (has_logged_in and is_missing(request)):
+                request.known_user = request.user  # type: ignore[attr-defined]  # for the cookie
         except (DatabaseError, InterfaceError) as error:
             if page := self.process_exception(request, error):
                 return page
             raise
-        request.may_see_leads = may_see_leads  # type: ignore[attr-defined]  # for the cookie
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -101,6 +102,13 @@ class OutageMiddleware:
             return None
         relay.of_this_process().failed(exception)
         return outage_page(request)
+
+
+def _may_see_leads(user: Any) -> bool:
+    try:
+        return bool(user.has_perm("leads.view_lead"))  # most views have asked this, and Django remembers it
+    except (DatabaseError, InterfaceError):
+        return False  # the page is ready; the next one brings the cookie
 
 
 def outage_page(request: HttpRequest) -> HttpResponse:
