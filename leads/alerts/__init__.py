@@ -1,1 +1,1 @@
-"""Telling people who are not looking: of leads that came, of leads without an answer, and that telling still works."""
+"""Notify staff of new and unanswered leads, and send a daily heartbeat."""

@@ -1,6 +1,6 @@
-"""Who is told of what, at least once: each recipient has a place in the alerts, and it moves on only after a delivery.
+"""Sends alerts to their recipients, at least once. Each recipient's cursor moves only after a delivery.
 
-So several leads make one message, also after an hour without a mail server, and whoever comes later starts at the end.
+So several leads make one message, also after an hour without a mail server, and a new recipient begins at the end.
 """
 
 import json
@@ -21,10 +21,10 @@ from leads.models import MAILTO, Alert, Lead, Recipient
 
 INBOX = "/admin/leads/lead/"
 MANAGERS = ["Sales manager", "Owner"]
-# No sooner after a message comes the next; what arrives meanwhile is in it together.
+# The shortest time between two messages; what comes meanwhile goes into one.
 BROWSER_PAUSE = timedelta(minutes=1)
 MAIL_PAUSE = timedelta(minutes=5)
-# Longer than a delivery can take: a process that dies over one leaves it to the next for so long.
+# Longer than a delivery can take. When a process dies over one, another takes it up after this time.
 CLAIMED_FOR = timedelta(minutes=2)
 FIRST_RETRY = timedelta(seconds=30)
 LAST_RETRY = timedelta(hours=1)
@@ -34,6 +34,8 @@ logger = logging.getLogger("leads.alerts")
 
 
 class Round(NamedTuple):
+    """noted: new alerts; delivered, failed: messages."""
+
     noted: int
     delivered: int
     failed: int

@@ -1,8 +1,8 @@
 """The alerts worker: a daemon thread of each web process that sends alerts, so that a small shop needs no second
 process.
 
-Of all processes on this machine one does it, by a lock on a file; where that cannot be, or on several machines, a
-recipient is claimed in Postgres before each message. The customer's path knows nothing of it.
+A lock on a file lets one process of a machine do it. Without such a file, and with several machines, each recipient is
+claimed in Postgres before a message. Nothing of this is on a customer's way.
 """
 
 import fcntl

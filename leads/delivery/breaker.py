@@ -32,8 +32,8 @@ class Policy:
     longest: float
 
 
-# The longest wait bounds how late a recovered database is noticed: within 3 s. A trial that was under way, and in vain,
-# counts: the statement's second, or the 2 s that libpq gives a connection at the least.
+# The longest wait bounds how late a recovered database is noticed: within 3 s. A trial that fails meanwhile adds to it:
+# a second for a statement, or the 2 s that libpq gives a connection at the least.
 POLICIES = {
     Fault.TIMEOUT: Policy(opens_at=1, first=0.5, longest=0.75),
     Fault.INFRASTRUCTURE: Policy(opens_at=2, first=0.25, longest=1.5),
@@ -80,7 +80,7 @@ def classify(error: BaseException) -> Fault:
 
 
 def _is_about_ids(error: BaseException) -> bool:
-    """Whether the sequence of ids gave one that is taken, as after a restore: no row's fault, and the next may pass."""
+    """Whether the sequence gave an id that is taken, as after a restore. No row is at fault, and the next may pass."""
     constraint = getattr(getattr(error, "diag", None), "constraint_name", None) or ""
     return getattr(error, "sqlstate", None) == "23505" and constraint.endswith("_pkey")
 
@@ -156,7 +156,7 @@ class Breaker:
             self.has_delivered = False
 
     def retry_now(self) -> None:
-        """Let the next trial come at once, whatever the wait: a person mended what was wrong."""
+        """Let the next trial come at once, whatever the wait: a person says that the fault is mended."""
         with self._lock:
             self._next_attempt_at = 0.0
             self._openings = 0

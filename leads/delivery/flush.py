@@ -35,7 +35,7 @@ def flush(
 ) -> Flushed:
     """Deliver what dead processes left, and wait until the living ones have delivered theirs, or for `timeout_s`.
 
-    with_quarantined: also what Postgres refused before. say: told how it goes.
+    with_quarantined: also what Postgres refused before. say: called with the progress, in words.
     """
     connection = connections["default"]
     usual = connection.deadline_s  # type: ignore[attr-defined]

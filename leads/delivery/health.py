@@ -1,4 +1,4 @@
-"""The monitor's answer. It never touches Postgres: a monitor's question must not become a query."""
+"""The monitor's answer. It never touches Postgres, so that a monitor's request does not become a query."""
 
 import threading
 import time
@@ -57,6 +57,6 @@ def outbox_state() -> Census:
 
 
 def forget() -> None:
-    """Count anew at the next question."""
+    """Count again at the next request."""
     global _counted
     _counted = None

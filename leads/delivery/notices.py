@@ -1,4 +1,4 @@
-"""One line in the log for each transition of the outbox and the relay; what needs a person is a warning or worse.
+"""One line in the log for each transition of the outbox and its threads; what needs a person is a warning or worse.
 
 Warnings go to Sentry as well. Folios, counts and kinds of error, never a name or a phone.
 """
@@ -10,6 +10,7 @@ logger = logging.getLogger("leads.outbox")
 _LEVELS = {
     "breaker opened": logging.ERROR,
     "relay failed": logging.ERROR,
+    "journal writer failed": logging.ERROR,
     "breaker closed": logging.INFO,
     "delivered late": logging.INFO,
     "queued": logging.WARNING,

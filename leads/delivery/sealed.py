@@ -25,8 +25,8 @@ _NONCE_BYTES = 12
 _FIELDS = [field.name for field in fields(Contact)]
 _IN_ORDER = attrgetter(*_FIELDS)  # dataclasses.astuple copies deeply, which takes as long as all the rest
 _MOMENTS = ("submitted_at", "privacy_accepted_at", "marketing_accepted_at")
-# Raw deflate, without header and checksum: the seal has its own. A contact is short, and to make ready for more can
-# take eight times as long as to compress it.
+# Raw deflate, without header and checksum, since the seal has its own. The window is small because a contact is short:
+# preparing a large one can take eight times as long as compressing.
 _RAW_DEFLATE, _WINDOW, _MEMORY = -15, -12, 6
 
 
@@ -46,7 +46,7 @@ def seal(contact: Contact, *, folio: str) -> str:
 def unseal(sealed: str, *, folio: str) -> Contact:
     """Return the contact that was sealed for a folio; SealBroken otherwise."""
     text = zlib.decompress(_opened(sealed, folio=folio), wbits=_RAW_DEFLATE)
-    # A seal in an older message ends where Contact ended then: fields are only ever added at its end.
+    # A seal in an older message has fewer fields: they are only ever added at the end of Contact.
     values = dict(zip(_FIELDS, json.loads(text), strict=False))
     moments = {name: datetime.fromisoformat(values[name]) for name in _MOMENTS if values.get(name)}
     return Contact(**{**values, **moments, "flags": tuple(values["flags"])})

@@ -1,6 +1,6 @@
-"""The one statement that writes leads: it adds new ones, and newer details take the place of older.
+"""The one statement that writes leads. It adds new ones; newer contact details replace older ones.
 
-Written twice, a lead is there once; what staff have done with it stays.
+Writing a lead twice changes nothing the second time, and never what staff have done with it.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ ON CONFLICT (folio) DO UPDATE SET
 WHERE excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')
 """
 
-# A row that can be, and is never kept: it asks a database without pending leads whether it takes one.
+# A valid row that is always rolled back. It asks a database whether it takes leads, when none is pending.
 PROBE = b'{"folio": "probe", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}'
 
 
@@ -48,10 +48,10 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
 
 def _write(connection: psycopg.Connection[Any], rows: str) -> None:
-    # Not through Django's cursor, which cannot ask for a prepared plan: it halves the work of both sides.
+    # Django's cursor cannot ask for a prepared plan, which halves the work of both sides.
     try:
         connection.execute(UPSERT, [rows], prepare=True)
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
-        # A transaction pooler that DATABASE_URL does not tell of: each time another session of Postgres.
+        # A transaction pooler, though DATABASE_URL does not look like one: each statement may run in another session.
         connection.prepare_threshold = None
         connection.execute(UPSERT, [rows])

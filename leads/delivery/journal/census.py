@@ -1,4 +1,4 @@
-"""What anybody may ask of the outbox's directories, whichever process the segments belong to. Plain Python."""
+"""Reads the outbox's directories without a lock, whichever process the segments belong to. Plain Python."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress

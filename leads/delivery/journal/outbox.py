@@ -23,7 +23,8 @@ from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYS
 from leads.delivery.journal.quarantine import put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
 
-# Beyond this a segment that is all delivered makes room; one that is not makes way for newer leads.
+# A segment is retired when an eighth of this waits in it, so that newer leads pass, or when it is longer and all of it
+# is delivered.
 SEGMENT_BYTES = 4 * 1024 * 1024
 BATCH = 200
 MOST_AHEAD = 1000
@@ -32,7 +33,7 @@ MOST_HELD = 64
 # How long a directory that failed is left alone before it is tried again.
 RETRY_DIRECTORY_S = 5.0
 LOW_DISK_BYTES = 50 * 1024 * 1024
-# An outage mends itself; a lead that has waited this long says that one has not.
+# Most outages end by themselves. When a lead has waited this long, this one needs a person.
 WORRYING_S = 900
 
 
@@ -127,7 +128,7 @@ class Outbox:
     def delivered_ahead(self, line: bytes) -> None:
         """Count a record as delivered before it is seen in the journal, which then passes over it."""
         if len(self._ahead) >= MOST_AHEAD:
-            self._ahead.clear()  # no disk takes them, or they are delivered again, which is harmless
+            self._ahead.clear()  # no disk takes these; if one does, they are delivered again, which is harmless
         self._ahead.add(line)
 
     def delivered(self, batch: Batch) -> None:
@@ -147,7 +148,7 @@ class Outbox:
         raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes what Postgres refuses")
 
     def retry_quarantined(self) -> int:
-        """Journal again what Postgres refused, on request; return how many. A file goes once its record is on disk."""
+        """Journal again what Postgres refused, on request; return how many. A file goes after its record is on disk."""
         count = 0
         for path, refused in list(quarantined(self.directories)):
             row = refused["record"]
@@ -159,7 +160,7 @@ class Outbox:
     def adopt(self) -> int:
         """Look after the directories, every few seconds; return how many segments of dead processes were taken over.
 
-        What was deleted under us is copied back to the disk, and a disk that is nearly full is told of.
+        Files that were deleted in use are copied back to the disk, and a disk that is nearly full is reported.
         """
         with self._lock:
             self._rescue_deleted()

@@ -25,7 +25,7 @@ COUNT_SUFFIX = ".delivered"
 DAMAGED = "damaged"
 
 _CHUNK = 64 * 1024
-# So much of a deleted file is written anew at a time.
+# A deleted file is copied in pieces of this size.
 _RESCUE_CHUNK = 4 * 1024 * 1024
 _FOLIO = re.compile(r"[A-Za-z0-9_-]+")
 _RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
@@ -114,7 +114,7 @@ class Segment:
                     path.unlink()
                 segment.close()
                 raise
-            segment.close()  # an adopter saw it between its making and its lock
+            segment.close()  # another process adopted it before it was locked
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
@@ -136,7 +136,7 @@ class Segment:
         return None
 
     def write(self, lines: bytes) -> int:
-        """Write records, which the kernel has then and the disk not yet; return the offset of their end."""
+        """Hand records to the kernel; return the offset of their end. `sync` brings them to the disk."""
         with self._write_lock:
             if self._is_retired:
                 raise SegmentRetired(self.path)
@@ -212,7 +212,7 @@ class Segment:
     def mark(self, offset: int) -> None:
         """Count everything before `offset` as delivered, for other processes as well."""
         self.delivered = offset
-        with suppress(OSError):  # only for whoever asks how many wait
+        with suppress(OSError):  # without it, leads that wait are only counted too high
             if self._count_fd is None:
                 self._count_fd = os.open(self.path.with_suffix(COUNT_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._count_fd, b"%020d\n" % offset, 0)
@@ -235,7 +235,7 @@ class Segment:
     def is_finished(self) -> bool:
         """Whether every record that was or may yet be acknowledged is delivered, and no other can come."""
         with self._write_lock, self._sync_lock:
-            # A file that goes before its sync came would pass for one that somebody deleted.
+            # A file that is removed before its sync would look as if somebody had deleted it.
             return self._is_retired and self.synced >= self._sound and self.delivered >= self._sound
 
     def unlink(self) -> None:
@@ -256,5 +256,5 @@ class Segment:
             for fd in (self._count_fd, self._fd):
                 if fd is not None:
                     os.close(fd)
-            # The numbers may be another file's from now on.
+            # The kernel may give these numbers to other files from now on.
             self._count_fd, self._fd = None, -1

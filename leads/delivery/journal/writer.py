@@ -1,10 +1,10 @@
-"""The journal writer: one daemon thread a process that brings leads to the disk, all that wait together with one sync.
+"""The journal writer: one daemon thread a process that brings leads to the disk, with one sync for all that wait.
 
-While nobody waits for the disk, leads linger for others to share a write and a sync: who is answered sooner is answered
-because Postgres has the lead.
+While nobody waits for the disk, it holds leads for up to 20 ms and syncs them together. Most customers are answered
+before that, because Postgres has their lead.
 
-Requests wait for it within a bound, so a disk that hangs holds no customer: the chat message carries the lead then, and
-the journal has it too when the disk comes back.
+Requests wait for the disk within a bound. When it hangs, the chat's message carries the lead, and the journal gets it
+when the disk comes back.
 """
 
 import threading

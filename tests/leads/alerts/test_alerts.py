@@ -1,4 +1,4 @@
-"""People who are not looking are told: of new leads, of leads that nobody answers, and that telling still works."""
+"""Staff are notified of new leads, of leads that nobody answers, and once a day that alerts still work."""
 
 import json
 import os
