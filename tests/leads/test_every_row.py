@@ -78,7 +78,7 @@ class Shop:
             )
 
     def fill_journal(self) -> None:
-        """Only for readers that start no courier: it would deliver them."""
+        """Only for readers that start no relay: it would deliver them."""
         self.directories[0].mkdir(exist_ok=True)
         self.journal.write_bytes(b"".join(map(encode, self.items())))
 
