@@ -6,15 +6,13 @@ import os
 import re
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from settings import env
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.processes import ROOT, run
 
 # Every variable that .env.example describes, set to nothing: a .env of the developer's own then fills in none.
 NOTHING_SET = dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
@@ -25,13 +23,8 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program after Django's setup, with nothing in its environment but what is given."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"import django; django.setup(); {program}"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings", **NOTHING_SET, **environment},
-        capture_output=True,
-        text=True,
-    )
+    variables = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings", **NOTHING_SET, **environment}
+    return run("-W", "error", "-c", f"import django; django.setup(); {program}", environment=variables)
 
 
 def refused(**environment: str) -> str:

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import pytest
 
 from settings.scrubbing import LineFormatter, redaction
+from tests.support import processes
 from tests.support.factories import NAME, PHONE
 from tests.support.ingest import Ingest, ingest
-from tests.support.live import ROOT
 
 PERSONAL = (NAME, json.dumps(NAME)[1:-1], ascii(NAME)[1:-1], PHONE, "6561234567", "hunter2hunter2")
 
@@ -59,22 +58,17 @@ def sentry() -> Iterator[Ingest]:
         yield running
 
 
-def run(program: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "DEBUG": "true",
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "OUTBOX_DIR": str(directory / "outbox"),
+        "OUTBOX_SPARE_DIR": str(directory / "spare"),
+        **changes,
+    }
     setup = "import json, django, sentry_sdk; django.setup()"
-    return subprocess.run(
-        [sys.executable, "-c", f"{setup}\n{program}\nsentry_sdk.flush(5)"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DEBUG": "true",
-            "DJANGO_SETTINGS_MODULE": "settings",
-            "OUTBOX_DIR": str(directory / "outbox"),
-            "OUTBOX_SPARE_DIR": str(directory / "spare"),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-    )
+    return processes.run("-c", f"{setup}\n{program}\nsentry_sdk.flush(5)", environment=environment)
 
 
 def test_a_lead_that_was_not_stored_is_reported_by_its_folio(sentry, tmp_path):

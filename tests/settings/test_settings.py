@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,8 @@ from django.test import Client
 from tests.support import live
 from tests.support.eventually import eventually
 from tests.support.factories import a_line, as_form
-from tests.support.live import ROOT, Answer, Site
+from tests.support.live import Answer, Site
+from tests.support.processes import run
 
 KEY = "this key signs for the tests of the settings, and it is long enough"
 PASSWORD = "S3cret-W0rd"
@@ -21,13 +21,7 @@ HOST = "127.0.0.1"
 
 
 def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "manage.py", *arguments],
-        cwd=ROOT,
-        env=live.environment(database_url, SECRET_KEY=KEY),
-        capture_output=True,
-        text=True,
-    )
+    return run("-W", "error", "manage.py", *arguments, environment=live.environment(database_url, SECRET_KEY=KEY))
 
 
 # --- System checks --------------------------------------------------------------------------------------------------

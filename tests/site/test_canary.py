@@ -9,8 +9,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.factories import a_line, as_form
 from tests.support.ingest import Ingest, ingest
 from tests.support.live import ROOT, Answer, Postgres, Site
+from tests.support.processes import run
 from tests.support.release import clone
 
 NAME, PHONE = "Zoraida Ñandúcañada", "(656) 987-6512"
@@ -155,9 +154,7 @@ def log_of(site: Site) -> str:
 
 
 def printed(site: Site, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *command], cwd=ROOT, env=site.environment, capture_output=True, text=True
-    )
+    done = run("manage.py", *command, environment=site.environment)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
 

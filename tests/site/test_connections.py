@@ -26,15 +26,14 @@ from tests.support import live
 from tests.support.customers import PERSON, a_token
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.lacking import postgres_with_tls
-from tests.support.live import NOBODY_LISTENS, ROOT
+from tests.support.live import NOBODY_LISTENS
+from tests.support.processes import ROOT, run
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
 
 def manage(*arguments: str, database_url: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *arguments]
-    environment = live.environment(database_url, **changes)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return run("manage.py", *arguments, environment=live.environment(database_url, **changes))
 
 
 def asked(sql: str, database_url: str, **changes: str) -> str:

@@ -25,8 +25,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
-ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 WHATSAPP_NUMBER = "526561234567"
 # Behind a host's proxy, which says so: in production the site sends plain http to https.
@@ -114,7 +114,9 @@ class Answer(NamedTuple):
 class Site:
     """A running site. environment: what it was started with; process: gunicorn's master."""
 
-    def __init__(self, port: int, environment: Mapping[str, str], process: subprocess.Popen, log: Path) -> None:
+    def __init__(
+        self, port: int, environment: Mapping[str, str], process: subprocess.Popen | Process, log: Path
+    ) -> None:
         self.url, self.environment, self.process = f"http://127.0.0.1:{port}", environment, process
         self._port, self._log = port, log
 
@@ -128,15 +130,8 @@ class Site:
 
     def start(self) -> None:
         """Start gunicorn again where it was stopped."""
-        command = [f"--bind=127.0.0.1:{self._port}", *self.process.args[-1:]]
-        with self._log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *command],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
+        command = ["-m", "gunicorn", f"--bind=127.0.0.1:{self._port}", self.process.args[-1]]
+        self.process = Process(command, environment=self.environment, stdout=self._log, stderr=self._log)
         eventually(self._answers, or_show=lambda: self.log)
 
     def freeze(self) -> None:
@@ -220,16 +215,7 @@ def site(
         outbox = {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
         variables = environment(database_url, **{**outbox, **changes})
         log = Path(directory) / "log"
-        with log.open("wb") as output:
-            # Gunicorn takes over a socket that listens already: nobody else can get hold of the port meanwhile.
-            process = subprocess.Popen(
-                [*under, sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", application],
-                cwd=ROOT,
-                env=variables,
-                pass_fds=[listener.fileno()],
-                stdout=output,
-                stderr=output,
-            )
+        process = _gunicorn(application, under, listener, variables, log)
         port = listener.getsockname()[1]
         listener.close()
         running = Site(port, variables, process, log)
@@ -247,6 +233,21 @@ def site(
                 running.process.kill()
 
 
+def _gunicorn(
+    application: str, under: Sequence[str], listener: socket.socket, variables: Mapping[str, str], log: Path
+) -> subprocess.Popen | Process:
+    """Start gunicorn on a socket that listens already: nobody else can get hold of its port meanwhile."""
+    command = ["-m", "gunicorn", f"--bind=fd://{SOCKET_FD}", application]
+    if not under:
+        return Process(command, environment=variables, stdout=log, stderr=log, listener=listener)
+    fd = listener.fileno()
+    command[2] = f"--bind=fd://{fd}"
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*under, sys.executable, *command], cwd=ROOT, env=variables, pass_fds=[fd], stdout=output, stderr=output
+        )
+
+
 def environment(database_url: str, **changes: str) -> dict[str, str]:
     """Return the variables of a site in production; those not named are set to nothing, whatever .env says."""
     names = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -262,8 +263,7 @@ def environment(database_url: str, **changes: str) -> dict[str, str]:
 
 
 def manage(*arguments: str, environment: Mapping[str, str]) -> str:
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run("manage.py", *arguments, environment=environment)
     assert done.returncode == 0, f"manage.py {arguments[0]}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
 

@@ -34,6 +34,7 @@ from tests.support.factories import a_contact, an_issued_quote
 from tests.support.faults import ROLE, Fault
 from tests.support.ingest import ingest
 from tests.support.live import ROOT, Postgres
+from tests.support.processes import run
 from tests.support.proxy import Proxy
 
 SECRET_KEY = "nobody-else-signs-with-this-" + "Zq7" * 10
@@ -114,8 +115,7 @@ def a_shop(postgres: Postgres, proxy: Proxy, directory: Path) -> Shop:
 
 
 def doctor(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", "doctor", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
+    return run("manage.py", "doctor", *arguments, environment=environment, timeout_s=PATIENCE_S)
 
 
 def examined(environment: Mapping[str, str], *arguments: str) -> tuple[int, Findings]:
