@@ -17,6 +17,8 @@ run: .venv/installed-run
 
 # With DEBUG, the settings need no other variable.
 test lint screenshots: export DEBUG := true
+# Tests start Python some hundred times: it keeps what it compiled, also where the machine is told not to.
+test: export PYTHONDONTWRITEBYTECODE :=
 
 # A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
 # two at a time; then what measures how long customers wait, with nothing heavier than itself beside it; then, once more
@@ -24,7 +26,7 @@ test lint screenshots: export DEBUG := true
 # `make test ONLY=needs` runs what needs a program beside Python.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )
-WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary
+WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
 test: lint
 ifdef ARGS
 	@exec $(WITH_POSTGRES) python -m pytest $(ARGS)

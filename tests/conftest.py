@@ -1,5 +1,6 @@
 """What every test finds, and what many ask for; a fixture of one subject stays in its file."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser
 
 from leads.delivery import health, relay
 from tests.support import live
 from tests.support.browser import chromium
+from tests.support.emptying import empty_what_was_filled
 from tests.support.live import Postgres
 
 pytest_plugins = ["tests.support.lacking"]
@@ -22,8 +25,12 @@ pytest_plugins = ["tests.support.lacking"]
 # Whoever ends pytest ends the servers that it started, too.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-# A slow machine is no finding: properties assert what is true, never how fast.
-hypothesis.settings.register_profile("folio", deadline=None)
+TransactionTestCase._fixture_teardown = empty_what_was_filled
+# Passwords that are to be hard to guess take a tenth of a second each.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A slow machine is no finding: properties assert what is true, never how fast. `EXAMPLES=1000` looks more closely.
+hypothesis.settings.register_profile("folio", deadline=None, max_examples=int(os.environ.get("EXAMPLES", 50)))
 hypothesis.settings.load_profile("folio")
 
 

@@ -204,13 +204,24 @@ def test_what_the_pooler_run_finds_is_a_transaction_pooler():
             )
 
 
+LEADS_OF_THEIRS = """
+CREATE TABLE leads (
+    id bigserial PRIMARY KEY, name text, phone text, quote_data jsonb, status text DEFAULT 'new', visitor_id text,
+    created_at timestamptz DEFAULT now()
+);
+INSERT INTO leads (name, quote_data) VALUES ('Ana', '{}'), ('Beto', '{}');
+"""
+
+
 @pytest.mark.needs("pgbouncer")
-def test_an_empty_database_is_migrated_through_the_pooler(empty_database):
+def test_a_project_s_leads_are_adopted_through_the_pooler(empty_database):
+    with psycopg.connect(leading_to(empty_database, DATABASE_URL), autocommit=True) as connection:
+        connection.execute(LEADS_OF_THEIRS)
     with pooler() as (_, url):
         through_the_pooler = leading_to(empty_database, url)
         migrated = manage("migrate", database_url=through_the_pooler)
         assert migrated.returncode == 0, migrated.stderr
-        assert asked("SELECT count(*) FROM leads", through_the_pooler) == "0"
+        assert asked("SELECT count(folio) FROM leads", through_the_pooler) == "2"
         assert manage("migrate", "--check", database_url=through_the_pooler).returncode == 0
 
 

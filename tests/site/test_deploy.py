@@ -1,10 +1,9 @@
 """A release as a host makes it: the Procfile in a clean clone, docs/deploy.md to the letter, the host's proxy."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.db import connection, migrations, models
@@ -14,22 +13,12 @@ from tests.support import live
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.live import ROOT, Postgres, Site
+from tests.support.processes import run
 from tests.support.release import blocks, clone, follow, processes, serving, shell
 
 HOST = "quotes.example.com"
 KEY = "as long as what the document's command prints, and known to these tests alone"
 PASSWORD = "a password of ana's own"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with live.postgres() as server:
-        yield server
-
-
-def empty_database(server: Postgres, name: str) -> Postgres:
-    server.query(f"CREATE DATABASE {name}")
-    return Postgres(server.url.replace("/postgres?", f"/{name}?"), server.data, server.data)
 
 
 def production(database_url: str, directory: Path, **changes: str) -> dict[str, str]:
@@ -39,37 +28,85 @@ def production(database_url: str, directory: Path, **changes: str) -> dict[str, 
 
 
 @pytest.fixture(scope="module")
-def postgres(server: Postgres) -> Postgres:
-    return empty_database(server, "released")
+def postgres() -> Iterator[Postgres]:
+    """An empty database."""
+    with live.postgres() as server:
+        server.query("CREATE DATABASE released")
+        yield Postgres(server.url.replace("/postgres?", "/released?"), server.data, server.data)
 
 
 # --- From a clean clone to customers ----------------------------------------------------------------------------------
 
 
+class Release(NamedTuple):
+    """The site of the Procfile's `web`, after docs/deploy.md. said: by its release; examined: by the doctor."""
+
+    site: Site
+    project: Path
+    said: str
+    examined: str
+
+
 @pytest.fixture(scope="module")
-def released(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
-    """The site after both processes of the Procfile ran, and what `release` said. No proxy of this machine is known."""
+def release(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     directory = tmp_path_factory.mktemp("host")
     project = clone(directory / "folio")
-    environment = production(postgres.url, directory, FORWARDED_ALLOW_IPS="192.0.2.1")
-    release = shell(processes()["release"], cwd=project, environment=environment)
-    assert release.returncode == 0, release.stderr
-    with serving(project, environment, directory / "log") as site:
-        yield site, release.stdout
+    environment = given_to_env(project, production("", directory), postgres)
+    [*_, said] = follow("deploy.md", "3. The release", environment=environment, cwd=project)
+    [login] = [block.text for block in blocks("deploy.md") if block.heading == "4. The first login"]
+    made = shell(login, cwd=project, environment=environment, typed=f"{PASSWORD}\n")
+    assert made.returncode == 0, made.stderr
+    [examined] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
+    # No proxy of this machine is known.
+    with serving(project, {**environment, "FORWARDED_ALLOW_IPS": "192.0.2.1"}, directory / "log") as site:
+        yield Release(site, project, said, examined)
 
 
-def test_the_release_step_does_all_that_a_site_needs(released, postgres):
-    _, said = released
-    assert "catalogues compiled" in said
-    assert "static files copied" in said
-    assert "System check identified no issues" in said
-    assert "Applying leads.0001_lead... OK" in said
+def given_to_env(project: Path, environment: dict[str, str], postgres: Postgres) -> dict[str, str]:
+    """Write the document's .env, with ours for its examples; return the environment without what stands there."""
+    [variables] = [block.text for block in blocks("deploy.md") if block.language == "dotenv"]
+    [example] = re.findall(r"^DATABASE_URL=(.*)$", variables, re.MULTILINE)
+    key = a_key(project, environment=environment)
+    for theirs, ours in (example, postgres.url), ("paste-what-the-command-printed", key), (HOST, f"{HOST},127.0.0.1"):
+        assert theirs in variables
+        variables = variables.replace(theirs, ours)
+    (project / ".env").write_text(variables)
+    # What .env says counts only where the environment says nothing at all.
+    named = re.findall(r"^(\w+)=", variables, re.MULTILINE)
+    return {name: value for name, value in environment.items() if name not in named}
+
+
+def a_key(project: Path, *, environment: dict[str, str]) -> str:
+    [command] = [b.text for b in blocks("deploy.md") if b.heading == "2. The variables" and b.language == "bash"]
+    key = shell(command, cwd=project, environment=environment).stdout.strip()
+    assert len(key) > 50
+    return key
+
+
+def test_the_procfile_releases_as_the_document_does():
+    [commands] = [block.text for block in blocks("deploy.md") if block.heading == "3. The release"]
+    install, *steps = commands.splitlines()
+    assert install == "pip install -r requirements.txt"  # which a host with a Procfile has done by then
+    assert processes()["release"] == " && ".join(steps)
+
+
+def test_a_release_does_all_that_a_site_needs(release, postgres):
+    assert "catalogues compiled" in release.said
+    assert "static files copied" in release.said
+    assert "System check identified no issues" in release.said
+    assert "Applying leads.0001_lead... OK" in release.said
     groups = {row["name"] for row in postgres.query("SELECT name FROM auth_group")}
     assert {"Sales", "Sales manager", "Owner"} <= groups
 
 
-def test_a_released_site_serves_customers_in_their_language_with_its_styles(released, postgres):
-    site, _ = released
+def test_the_document_s_own_steps_lead_to_a_healthy_site(release, postgres):
+    [staff] = postgres.query("SELECT username, is_superuser FROM auth_user WHERE username = 'ana'")
+    assert staff["is_superuser"]
+    assert not [line for line in release.examined.splitlines() if line.startswith("error")]
+
+
+def test_a_released_site_serves_customers_in_their_language_with_its_styles(release, postgres):
+    site = release.site
     page = site.get("/")
     [style] = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
     assert site.get(style).status == 200
@@ -79,23 +116,20 @@ def test_a_released_site_serves_customers_in_their_language_with_its_styles(rele
     assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE folio = %s", folio))
 
 
-def test_a_second_release_of_the_same_changes_nothing(released, postgres):
-    site, _ = released
-    project = Path(f"/proc/{site.process.pid}/cwd").resolve()
-    again = shell(processes()["release"], cwd=project, environment=site.environment)
+def test_a_second_release_of_the_same_changes_nothing(release):
+    again = shell(processes()["release"], cwd=release.project, environment=release.site.environment)
     assert again.returncode == 0, again.stderr
     assert "0 catalogues compiled" in again.stdout
     assert "No migrations to apply" in again.stdout
     assert "0 created, 0 permissions granted, 0 revoked" in again.stdout
 
 
-def test_a_release_without_a_database_stops_and_says_why(tmp_path):
-    project = clone(tmp_path / "folio")
-    environment = production(live.NOBODY_LISTENS, tmp_path)
-    release = shell(processes()["release"], cwd=project, environment=environment)
-    assert release.returncode != 0
-    assert "port 1 failed: Connection refused" in release.stderr.splitlines()[-2:][0] + release.stderr.splitlines()[-1]
-    assert "created" not in release.stdout
+def test_a_release_without_a_database_stops_and_says_why(release):
+    environment = {**release.site.environment, "DATABASE_URL": live.NOBODY_LISTENS}
+    stopped = shell(processes()["release"], cwd=release.project, environment=environment)
+    assert stopped.returncode != 0
+    assert "port 1 failed: Connection refused" in "".join(stopped.stderr.splitlines()[-2:])
+    assert "created" not in stopped.stdout
 
 
 def test_the_site_starts_without_a_build_a_release_or_a_database(tmp_path):
@@ -111,28 +145,26 @@ def test_the_site_starts_without_a_build_a_release_or_a_database(tmp_path):
 HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Port": "443"}
 
 
-def test_plain_http_is_redirected_once(released):
-    site, _ = released
+def test_plain_http_is_redirected_once(release):
+    site = release.site
     answer = site.get("/", **{**HTTPS, "X-Forwarded-Proto": "http"})
     assert (answer.status, answer.location) == (301, f"https://{HOST}/")
     assert site.get("/", **HTTPS).status == 200
 
 
-def test_links_are_https_and_have_the_public_name(released):
-    site, _ = released
+def test_links_are_https_and_have_the_public_name(release):
+    site = release.site
     body = {"lines": [{"product": "concrete", "options": {"strength": "200", "service": "direct"}}]}
     body["lines"][0] |= {"measure": {"kind": "volume", "m3": "5"}, "extras": []}
     assert site.post_json("/quote/", body, **HTTPS).json["url"].startswith(f"https://{HOST}/q/")
 
 
-def test_staff_log_in_without_naming_the_origin(released):
-    site, _ = released
-    environment = {**site.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    live.manage("createsuperuser", "--noinput", "--username=eva", "--email=eva@example.com", environment=environment)
+def test_staff_log_in_without_naming_the_origin(release):
+    site = release.site
     form = site.get("/admin/login/", **HTTPS)
     [cookie] = (header.split(";")[0] for header in form.headers.get_all("Set-Cookie"))
     csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
-    fields = {"csrfmiddlewaretoken": csrf, "login": "eva", "password": PASSWORD}
+    fields = {"csrfmiddlewaretoken": csrf, "login": "ana", "password": PASSWORD}
     answer = site.post("/admin/login/", fields, Cookie=cookie, Origin=f"https://{HOST}", **HTTPS)
     assert (answer.status, answer.location) == (302, "/admin/")
 
@@ -143,8 +175,7 @@ def test_staff_log_in_without_naming_the_origin(released):
 def gunicorn_settings(**changes: str) -> dict[str, str]:
     ours = live.environment(live.NOBODY_LISTENS)
     environment = {name: value for name, value in ours.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS")}
-    command = [sys.executable, "-m", "gunicorn", "--print-config", "settings.wsgi"]
-    done = subprocess.run(command, cwd=ROOT, env=environment | changes, capture_output=True, text=True, check=True)
+    done = run("-m", "gunicorn", "--print-config", "settings.wsgi", environment=environment | changes)
     return dict(re.findall(r"^(\w+)\s+= (.*)$", done.stdout, re.MULTILINE))
 
 
@@ -162,35 +193,6 @@ def test_a_host_sets_the_port_and_how_many_processes_and_threads():
 
 
 # --- The document -----------------------------------------------------------------------------------------------------
-
-
-def test_the_document_s_own_steps_lead_to_a_healthy_site(server, tmp_path):
-    postgres = empty_database(server, "documented")
-    project = clone(tmp_path / "folio")
-    [variables] = [block.text for block in blocks("deploy.md") if block.language == "dotenv"]
-    [example] = re.findall(r"^DATABASE_URL=(.*)$", variables, re.MULTILINE)
-    key = a_key(project, environment=production("", tmp_path))
-    variables = variables.replace(example, postgres.url).replace("paste-what-the-command-printed", key)
-    (project / ".env").write_text(variables)
-    # What .env says counts only where the environment says nothing at all.
-    named = re.findall(r"^(\w+)=", variables, re.MULTILINE)
-    environment = {name: value for name, value in production("", tmp_path).items() if name not in named}
-
-    follow("deploy.md", "3. The release", environment=environment, cwd=project)
-    [login] = [block.text for block in blocks("deploy.md") if block.heading == "4. The first login"]
-    made = shell(login, cwd=project, environment=environment, typed=f"{PASSWORD}\n")
-    assert made.returncode == 0, made.stderr
-    [staff] = postgres.query("SELECT username, is_superuser FROM auth_user WHERE username = 'ana'")
-    assert staff["is_superuser"]
-    [examined] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
-    assert not [line for line in examined.splitlines() if line.startswith("error")]
-
-
-def a_key(project: Path, *, environment: dict[str, str]) -> str:
-    [command] = [b.text for b in blocks("deploy.md") if b.heading == "2. The variables" and b.language == "bash"]
-    key = shell(command, cwd=project, environment=environment).stdout.strip()
-    assert len(key) > 50
-    return key
 
 
 def test_every_variable_is_in_the_document():

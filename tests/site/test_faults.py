@@ -43,7 +43,7 @@ CUSTOMERS = 10
 # Two workers with gunicorn's own thread, four for requests, the journal writer, the relay and the alerts worker.
 THREADS = 2 * (1 + 4 + 3)
 # Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
-LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 20))
+LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 8))
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def quotes_for(site: Site, rounds: int, customers: int = CUSTOMERS) -> list[dict
 
 
 def customers_pass(
-    site: Site, *, rounds: int = 6, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
+    site: Site, *, rounds: int = 4, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
 ) -> list[Answer]:
     """Check out one after another and many at a time, each within the budget."""
     quotes = list(quotes or quotes_for(site, rounds, customers))
@@ -138,24 +138,21 @@ def within(seconds: float) -> Iterator[None]:
 DROPPED = pytest.param(faults.dropped, marks=pytest.mark.needs("iptables"))
 
 # Each under connections that are open, and, where that is another path, under connections that must first be made.
+# How each error is classed is held by tests/leads/delivery/test_breaker.py: here one of a kind is enough.
 WARM = [
-    faults.refused,
     faults.stopped,
-    faults.hung,
     faults.hung_and_cut,
     faults.reply_lost,
     faults.frozen,
     DROPPED,
     faults.locked,
-    faults.slow_insert,
     faults.connections_ended,
     faults.too_many_connections,
     faults.read_only,
     faults.without_table,
-    faults.without_column,
     faults.without_policy,
 ]
-COLD = [faults.hung_and_cut, faults.frozen, faults.dropped, faults.reply_lost]
+COLD = [faults.frozen, faults.dropped]
 HEALED_AT_ONCE = [faults.connections_ended]
 
 
@@ -264,11 +261,7 @@ def test_many_checkouts_at_once_share_statements(site, postgres, network):
     assert network.messages["Sync"] == network.messages["Execute"]
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [faults.wrong_password, faults.tenant_not_found, faults.pooler_s_own_breaker],
-    ids=lambda fault: fault.__name__,
-)
+@pytest.mark.parametrize("fault", [faults.wrong_password, faults.tenant_not_found], ids=lambda fault: fault.__name__)
 def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
     # A server of its own: no other site may connect there, nor be blocked there for minutes.
     with a_database() as (postgres, network), live.site(network.url) as site:
@@ -414,9 +407,7 @@ def kept(tmp_path: Path) -> dict[str, str]:
     return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
 
 
-@pytest.mark.parametrize(
-    "fault", [faults.refused, faults.hung, faults.frozen, faults.locked], ids=lambda fault: fault.__name__
-)
+@pytest.mark.parametrize("fault", [faults.frozen, faults.locked], ids=lambda fault: fault.__name__)
 def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
     with fault(postgres, network), live.site(network.url, **kept(tmp_path)) as site:
         with within(10):
@@ -481,9 +472,8 @@ def test_postgres_is_used_again_within_seconds_of_a_long_outage(site, postgres, 
         assert eventually(lambda: is_up(site))
 
 
-@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1/none?host=192.0.2.1"], ids=["unknown", "unreachable"])
-def test_customers_pass_when_the_host_of_the_database_cannot_be_reached(host):
-    with live.site(f"postgresql://shop:wrong@{host}") as site:
+def test_customers_pass_when_nobody_knows_the_host_of_the_database():
+    with live.site("postgresql://shop:wrong@nowhere.invalid") as site:
         customers_pass(site)
 
 
@@ -596,8 +586,7 @@ def is_queued(site: Site, answer: Answer) -> bool:
 
 
 @pytest.mark.needs("mkfs.ext4", "mounting")
-@pytest.mark.parametrize("spoil", [fill, make_read_only])
-@pytest.mark.parametrize("database", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(("spoil", "database"), [(fill, faults.refused), (make_read_only, faults.hung)])
 def test_the_spare_directory_takes_over_from_a_disk_that_takes_nothing(spoil, database, postgres, network, tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         outbox = {"OUTBOX_DIR": f"{disk}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/spare"}

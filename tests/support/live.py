@@ -283,8 +283,8 @@ def migrated_postgres() -> Path:
         if is_first:
             shutil.rmtree(data, ignore_errors=True)
             migrate = f"{sys.executable} manage.py migrate --verbosity=0"
-            command = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "sh", "-c", migrate]
-            subprocess.run(command, cwd=ROOT, env=environment(""), check=True)
+            beside = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
+            subprocess.run([*beside, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
     return data
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import live
 from tests.support.browser import HEIGHT, PHONE_WIDTH, silent_context
+from tests.support.customers import a_quote
 from tests.support.eventually import eventually
 from tests.support.live import Site, message
 
@@ -111,6 +112,13 @@ def get_the_quote(page: Page) -> str:
     page.click(".summary button.primary")
     page.wait_for_url("**/q/*/**")
     return page.locator(".paper").get_attribute("data-folio")
+
+
+def open_a_quote(page: Page, site: Site) -> dict[str, Any]:
+    """Open a quote by its link; return what the site says of it to a JSON client."""
+    quote = a_quote(site)
+    page.goto(f"/q/{quote['token']}/")
+    return quote
 
 
 def go_to_the_chat(page: Page, *, name: str = NAME, phone: str = PHONE) -> str:

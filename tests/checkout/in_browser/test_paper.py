@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import live
-from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.browser import DESKTOP_WIDTH
 from tests.support.customers import A_LINE
 from tests.support.live import NOBODY_LISTENS, Site, message
 from tests.support.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
@@ -23,7 +23,6 @@ LONG_LINE = {
     "measure": {"kind": "solid_dimensions", "length_m": "12.35", "width_m": "8.4", "thickness_cm": "12"},
     "extras": ["fiber", "accelerant"],
 }
-WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +61,9 @@ def test_a_quote_is_one_page_of_paper(browser, site, lines):
         assert page.locator("button, input, form, a").locator("visible=true").count() == 0
 
 
-@WIDTHS
-def test_a_quote_is_passed_on_by_its_link_alone(browser, site, width):
+def test_a_quote_is_passed_on_by_its_link_alone(browser, site):
     quote = a_quote(site)
-    with visiting(browser, site, width=width) as page:
+    with visiting(browser, site) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
         page.goto(f"/q/{quote['token']}/?utm_source=instagram&landing=/")
@@ -95,10 +93,9 @@ def test_without_a_script_nothing_is_offered_that_needs_one(browser, site):
         fits_the_screen(page)
 
 
-@WIDTHS
-def test_whoever_comes_back_from_the_chat_opens_it_again_without_typing(browser, site, width):
+def test_whoever_comes_back_from_the_chat_opens_it_again_without_typing(browser, site):
     quote = a_quote(site)
-    with visiting(browser, site, width=width) as page:
+    with visiting(browser, site) as page:
         open_quote(page, quote)
         expect(page.locator("[data-reopen]")).to_be_hidden()
         page.fill("#name", NAME)
@@ -164,10 +161,9 @@ def test_a_browser_that_keeps_nothing_shows_no_list(browser, site):
         expect(page.locator("[data-mine]")).to_be_hidden()
 
 
-@WIDTHS
-def test_the_price_of_before_stands_beside_that_of_today(browser, site, width):
+def test_the_price_of_before_stands_beside_that_of_today(browser, site):
     quote = a_quote(site)
-    with visiting(browser, site, width=width) as page:
+    with visiting(browser, site) as page:
         page.goto(f"/q/{quote['token']}/?before={quote['token']}")
         expect(page.locator(".earlier")).to_contain_text("$0.00")
         fits_the_screen(page)

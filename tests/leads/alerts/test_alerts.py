@@ -257,6 +257,7 @@ def test_a_hundred_leads_during_a_fault_are_one_message(admin_client, service):
     assert len(service.received) == 2
 
 
+@pytest.mark.pooler
 @pytest.mark.django_db
 def test_a_busy_minute_is_two_messages(admin_client, service):
     phone = switched_on(admin_client, service)
@@ -296,6 +297,7 @@ def test_a_browser_that_comes_later_hears_of_later_leads_only(admin_client, serv
     assert len(service.received) == 3
 
 
+@pytest.mark.pooler
 @pytest.mark.django_db
 def test_two_processes_that_tell_at_the_same_time_tell_once(admin_client, service):
     switched_on(admin_client, service)

@@ -16,9 +16,10 @@ from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
 from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
-pytestmark = [pytest.mark.django_db, pytest.mark.pooler]
+pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.pooler
 def test_a_quote_is_a_row_without_a_person():
     issued = an_issued_quote()
 
@@ -32,6 +33,7 @@ def test_a_quote_is_a_row_without_a_person():
     assert lead.created_at == issued.quote.issued_at
 
 
+@pytest.mark.pooler
 def test_a_lead_completes_its_quote():
     issued, contact = an_issued_quote(), a_contact()
 
@@ -48,6 +50,7 @@ def test_a_lead_completes_its_quote():
     }
 
 
+@pytest.mark.pooler
 def test_any_order_of_arrival_gives_the_same_row():
     issued = an_issued_quote()
     older = a_contact(phone="+526560000001")
@@ -61,6 +64,7 @@ def test_any_order_of_arrival_gives_the_same_row():
         assert list(Lead.objects.values_list("phone", flat=True)) == ["+526560000002"]
 
 
+@pytest.mark.pooler
 def test_what_the_staff_wrote_is_never_touched():
     issued = an_issued_quote()
     store(lead_record(issued, a_contact()))
@@ -165,6 +169,7 @@ def test_the_columns_are_those_of_the_data_model():
     }
 
 
+@pytest.mark.pooler
 @pytest.mark.django_db(transaction=True)
 def test_a_lead_is_contacted_by_exactly_one_of_many():
     store(lead_record(an_issued_quote(), a_contact()))

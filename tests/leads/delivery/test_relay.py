@@ -19,7 +19,7 @@ from leads.models import Lead
 from tests.support.eventually import eventually
 from tests.support.factories import a_contact, an_issued_quote
 
-pytestmark = [pytest.mark.quiet, pytest.mark.pooler, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.quiet, pytest.mark.django_db(transaction=True)]
 
 
 def sql(statement: str) -> None:
@@ -50,6 +50,7 @@ def a_lead(**contact):
     return lead_record(an_issued_quote(), a_contact(**contact))
 
 
+@pytest.mark.pooler
 def test_a_lead_is_stored_while_its_customer_waits(outbox_directories):
     lead = a_lead()
     assert record(lead) is Outcome.STORED
@@ -69,6 +70,7 @@ def test_the_request_thread_never_asks_postgres(django_assert_num_queries):
         assert record(a_lead()) is Outcome.STORED
 
 
+@pytest.mark.pooler
 def test_many_at_once_go_in_fewer_statements(monkeypatch):
     record(a_lead())
     leads = [a_lead() for _ in range(64)]
@@ -91,6 +93,7 @@ def test_many_at_once_go_in_fewer_statements(monkeypatch):
     assert relay.of_this_process() is before
 
 
+@pytest.mark.pooler
 def test_without_its_table_leads_wait_and_then_arrive(outbox_directories, without_its_table):
     leads = [a_lead() for _ in range(3)]
     assert {record(lead) for lead in leads} == {Outcome.QUEUED}
@@ -113,6 +116,7 @@ def test_nobody_waits_while_the_breaker_is_open(without_its_table, settings):
     assert time.monotonic() - started < settings.LEAD_WAIT_MS / 2000  # one wait would take twice as long
 
 
+@pytest.mark.pooler
 def test_what_postgres_refuses_is_put_aside_and_the_others_pass(outbox_directories, refuses_red):
     leads = [a_lead(name=name) for name in ("Ana", "Red", "Luz")]
     assert [record(lead) for lead in leads] == [Outcome.STORED, Outcome.QUEUED, Outcome.STORED]

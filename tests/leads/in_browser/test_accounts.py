@@ -1,4 +1,7 @@
-"""Getting in, in a real Chromium on a phone and a desktop: with a passkey, an authenticator app, a recovery code."""
+"""Getting in, in a real Chromium on a phone: with a passkey, an authenticator app, a recovery code.
+
+How each page looks on a desktop is seen on the way.
+"""
 
 from collections.abc import Callable
 
@@ -6,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support import live
-from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.codes import app_code
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible, assert_fits_the_screen, picture
@@ -32,23 +35,21 @@ def ana(site: Site) -> None:
     live.manage("createsuperuser", "--noinput", "--username=ana", "--email=", environment=environment)
 
 
-@pytest.fixture(params=[PHONE_WIDTH, DESKTOP_WIDTH])
-def page(
-    request: pytest.FixtureRequest, ana: None, postgres: Postgres, new_context: Callable[..., BrowserContext]
-) -> Page:
+@pytest.fixture
+def page(ana: None, postgres: Postgres, new_context: Callable[..., BrowserContext]) -> Page:
     """The login, for ana, who has no second factor yet."""
     postgres.query("DELETE FROM mfa_authenticator")
-    page = new_context(width=request.param).new_page()
+    page = new_context().new_page()
     page.goto("/admin/")
     return page
 
 
 def looks_right(page: Page, name: str) -> None:
-    if page.viewport_size["width"] == PHONE_WIDTH:
-        assert_accessible(page, name)
-    else:
-        assert_fits_the_screen(page)
-        picture(page, name)
+    page.set_viewport_size({"width": DESKTOP_WIDTH, "height": HEIGHT})
+    assert_fits_the_screen(page)
+    picture(page, name)
+    page.set_viewport_size({"width": PHONE_WIDTH, "height": HEIGHT})
+    assert_accessible(page, name)
 
 
 def log_in(page: Page) -> None:

@@ -1,25 +1,18 @@
 """The desk in a real Chromium: whole on a phone and a desktop, light and dark, under the site's own content policy."""
 
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.leads.in_browser.conftest import LEADS
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.looks import assert_fits_the_screen, picture
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
 
 
-@pytest.fixture(params=[(PHONE_WIDTH, "light"), (PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")], ids=str)
-def page(request: pytest.FixtureRequest, demo_leads: None, visit: Callable[..., Page]) -> Page:
-    width, scheme = request.param
-    return visit("/admin/", width=width, scheme=scheme)
-
-
-def test_the_desk_is_whole_and_every_link_is_large_enough_for_a_finger(page):
-    page.goto("/admin/?days=90")
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
+def test_the_desk_is_whole_and_every_link_is_large_enough_for_a_finger(visit, width, scheme):
+    page = visit("/admin/?days=90", width=width, scheme=scheme)
     expect(page.locator(".desk-days svg rect.quotes")).to_have_count(90)
     page.click(".desk-days summary")
     assert_fits_the_screen(page)
@@ -31,8 +24,8 @@ def test_the_desk_is_whole_and_every_link_is_large_enough_for_a_finger(page):
     assert tallest == pytest.approx(140, abs=1)
 
 
-def test_a_manager_goes_from_a_figure_to_its_leads(page):
-    page.goto("/admin/")
+def test_a_manager_goes_from_a_figure_to_its_leads(visit):
+    page = visit("/admin/")
     page.click(".desk-head nav a:nth-child(2)")
     expect(page.locator(".desk-head nav [aria-current]")).to_contain_text("30")
     quotes = page.locator(".desk-figures dd").nth(1)

@@ -19,7 +19,6 @@ LONG_NAME = "Constructora e Inmobiliaria Hernández-Villaseñor del Río Bravo"
 PEOPLE = [("María Peña", "656 123 4567"), (LONG_NAME, "656 555 0133"), ("María Peña", "656 123 4567")]
 
 WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +48,7 @@ def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
     return open_page
 
 
-@SCHEMES
-@WIDTHS
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
 def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
     page = visit(width=width, scheme=scheme)
     expect(page).to_have_title(re.compile(r"^\(3\) "))
