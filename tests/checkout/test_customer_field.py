@@ -5,6 +5,7 @@ from io import StringIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.management import call_command
 
 from leads import customer
 from leads.customer import CustomerField, text_of_at_most
@@ -68,3 +69,17 @@ def test_what_is_too_long_is_refused_beside_the_field_and_kept_in_it(client):
 def test_the_seal_in_the_chat_s_link_carries_it():
     contact = a_contact(answers={"site_address": KEPT})
     assert unseal(seal(contact, folio="F"), folio="F") == contact
+
+
+def test_staff_read_it_on_the_lead_s_page(client, admin_client):
+    client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
+    page = admin_client.get(f"/admin/leads/lead/{the_lead().pk}/change/").content.decode()
+    assert f"<dt>Dirección de la obra</dt><dd>{KEPT}</dd>" in page
+
+
+def test_the_export_has_it_as_a_column(client, tmp_path):
+    client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
+    the_lead()
+    call_command("export_leads", output=tmp_path / "leads.csv")
+    [row] = csv.DictReader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines())
+    assert row["site_address"] == KEPT
