@@ -42,7 +42,7 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
     """Close every table to the data API, then give leads of an adopted table their folios."""
-    from leads.ops import adoption, supabase
+    from leads.ops import adopted_folios, supabase
 
     out = stdout or OutputWrapper(sys.stdout)
     closed = supabase.close_data_api(using)
@@ -50,6 +50,6 @@ def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None
         out.write("  There is no data API here: none of Supabase's roles.")
     if closed and verbosity > 0:
         out.write(f"  Closed to the data API: {closed} tables, views and sequences.")
-    filled = adoption.fill_folios(using, out=OutputWrapper(sys.stderr))
+    filled = adopted_folios.fill_folios(using, out=OutputWrapper(sys.stderr))
     if filled and verbosity > 0:
         out.write(f"  {filled}")

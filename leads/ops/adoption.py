@@ -6,17 +6,14 @@ shop's other programs write. docs/supabase.md lists each decision.
 """
 
 import json
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, cast
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.core.management.base import CommandError, OutputWrapper
+from django.core.management.base import CommandError
 from django.db import DatabaseError, connections, migrations, models, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
@@ -26,12 +23,8 @@ from psycopg.types.string import TextLoader
 
 from leads import snapshot
 from leads.delivery.upsert import upsert
-from leads.ops.progress import Progress
-from quoter.engine import folio
 
 TABLE = "leads"
-BATCH = 2000
-LONGEST_FOLIO = 64
 
 TEXT = ("text", "character varying")
 MOMENT = ("timestamp with time zone", "timestamp without time zone")
@@ -71,11 +64,6 @@ WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 _TABLE = """
 SELECT relkind::text, pg_has_role(relowner, 'USAGE'), quote_ident(relowner::regrole::text), quote_ident(current_user)
 FROM pg_class WHERE oid = to_regclass(%s)
-"""
-
-_TRIGGERS = """
-SELECT quote_ident(tgname), tgenabled::text FROM pg_trigger
-WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 16 > 0
 """
 
 
@@ -131,15 +119,15 @@ def refuse_what_cannot_be_adopted(using: str) -> None:
 
 def is_there(using: str) -> bool:
     """Return whether there is a table, or anything else, called `leads`."""
-    return bool(_rows(using, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", [TABLE]))
+    return bool(rows_of(using, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", [TABLE]))
 
 
 def obstacles(using: str) -> list[str]:
     """Return what keeps `leads` from being adopted, as the catalog shows it, each with what to do; [] for nothing."""
-    ((relkind, is_owned, owner, role),) = _rows(using, _TABLE, [TABLE])
+    ((relkind, is_owned, owner, role),) = rows_of(using, _TABLE, [TABLE])
     if relkind != "r":
         return ["leads is not an ordinary table. Give it another name, and Folio makes its own."]
-    columns = _columns(using)
+    columns = columns_of(using)
     if strange := [name for name in REQUIRED if name not in columns]:
         return [f"It has no {', '.join(strange)}, so it holds something else: ALTER TABLE leads RENAME TO ...;"]
     if not is_owned:
@@ -170,7 +158,7 @@ def obstacles(using: str) -> list[str]:
         if column.is_required and not column.has_default and column.name not in REQUIRED | ADDED:
             cure = f"ALTER TABLE leads ALTER {connections[using].ops.quote_name(column.name)} DROP NOT NULL;"
             obstacles.append(f"{column.name} is required, and Folio has no value for it: {cure}")
-    if _rows(using, f"SELECT 1 FROM {TABLE} WHERE created_at IS NULL LIMIT 1", []):
+    if rows_of(using, f"SELECT 1 FROM {TABLE} WHERE created_at IS NULL LIMIT 1", []):
         obstacles.append(
             "Rows have no created_at, which orders them: UPDATE leads SET created_at = ... WHERE created_at IS NULL;"
         )
@@ -189,41 +177,18 @@ def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
         editor.execute("SET LOCAL lock_timeout = '10s'")
         editor.execute("SET LOCAL statement_timeout = 0")
         editor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
-        done = [*_add_columns(editor, model), *_make_it_fit(editor, _columns(using))]
+        done = [*_add_columns(editor, model), *_make_it_fit(editor, columns_of(using))]
         for index in model._meta.indexes:
             editor.add_index(model, index)
         _try_a_lead(model, using)
-    _print(f"leads exists already: its {_count(using):,} rows stay as they are.", *done, *_statuses(using))
+    _print(f"leads exists already: its {count_of(using):,} rows stay as they are.", *done, *_statuses(using))
 
 
 def match_key(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     """Give the empty table of events the key type of the adopted leads, so that it can refer to them."""
-    key = _columns(editor.connection.alias)["id"]
+    key = columns_of(editor.connection.alias)["id"]
     if key.type == "uuid":
         editor.execute("ALTER TABLE lead_events ALTER lead_id TYPE uuid USING NULL")
-
-
-def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
-    """Give a folio to every lead that has none; return a sentence on what was done, or None for nothing.
-
-    A lead gets the folio in its quote_data, or a new one when there is none or another lead has the same. It works in
-    batches, so that other writers never wait long and a second run goes on where the first was stopped.
-    """
-    if not is_there(using) or not (column := _columns(using).get("folio")) or column.is_required:
-        return None
-    total = _count(using, "folio IS NULL")
-    if not total:
-        return None
-    kept = minted = 0
-    with Progress("leads with a folio", out) as progress:
-        # Repeated, because other programs may have added leads with smaller keys meanwhile.
-        while True:
-            before = kept + minted
-            for more_kept, more_minted in _filled(using):
-                kept, minted = kept + more_kept, minted + more_minted
-                progress.show(kept + minted, min(1.0, (kept + minted) / total))
-            if kept + minted == before:
-                return f"Folios: {kept:,} taken from quote_data, {minted:,} new."
 
 
 def read_adopted_types(*, connection: Any, **kwargs: object) -> None:
@@ -242,7 +207,7 @@ class _ZonedLoader(TimestampLoader):
 
 
 def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> Iterator[str]:
-    columns = _columns(editor.connection.alias)
+    columns = columns_of(editor.connection.alias)
     added = [name for name in ADDED if name not in columns]
     for name in added:
         field = copy(cast(Any, model._meta.get_field(name)))
@@ -309,7 +274,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _statuses(using: str) -> Iterator[str]:
-    strange = _rows(
+    strange = rows_of(
         using,
         f"SELECT coalesce(quote_literal(status::text), 'NULL'), count(*) FROM {TABLE} "
         "WHERE status IS NULL OR status NOT IN ('new', 'contacted') GROUP BY 1 ORDER BY 2 DESC",
@@ -321,67 +286,6 @@ def _statuses(using: str) -> Iterator[str]:
         yield "UPDATE leads SET status = 'new' WHERE status = ...;"
 
 
-def _filled(using: str) -> Iterator[tuple[int, int]]:
-    """Fill in folios in the order of the keys; yield for each batch how many leads kept their own, how many got one."""
-    key_type, last = _columns(using)["id"].type, None
-    while True:
-        with transaction.atomic(using=using), _triggers_disabled(using):
-            rows = _rows(
-                using,
-                f"SELECT id, btrim({snapshot.FOLIO_SQL}), created_at FROM {TABLE} WHERE folio IS NULL "
-                f"AND (%s::{key_type} IS NULL OR id > %s::{key_type}) ORDER BY id LIMIT %s FOR UPDATE",
-                [last, last, BATCH],
-            )
-            if not rows:
-                return
-            folios, kept = _assigned(using, rows)
-            with connections[using].cursor() as cursor:
-                cursor.execute(
-                    f"UPDATE {TABLE} SET folio = given.folio "
-                    f"FROM unnest(%s::{key_type}[], %s::text[]) AS given (id, folio) WHERE {TABLE}.id = given.id",
-                    [[row[0] for row in rows], folios],
-                )
-        last = rows[-1][0]
-        yield kept, len(rows) - kept
-
-
-def _assigned(using: str, rows: list[tuple[Any, ...]]) -> tuple[list[str], int]:
-    """Return a folio for each row, and how many of them come from the rows themselves."""
-    zone = ZoneInfo(settings.TIME_ZONE)
-    minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in rows]
-    wanted = [own for _, own, _ in rows if own and len(own) <= LONGEST_FOLIO]
-    taken = {name for (name,) in _rows(using, f"SELECT folio FROM {TABLE} WHERE folio = ANY (%s)", [wanted + minted])}
-    folios, kept = [], 0
-    for (_, own, created_at), new in zip(rows, minted, strict=True):
-        is_free = own and len(own) <= LONGEST_FOLIO and own not in taken
-        while not is_free and new in taken:
-            new = _mint(created_at.astimezone(zone).date())
-        kept += bool(is_free)
-        folios.append(own if is_free else new)
-        taken.add(folios[-1])
-    return folios, kept
-
-
-def _mint(on: date) -> str:
-    return folio.mint(on, random_bits=secrets.randbits(folio.RANDOM_BITS))
-
-
-@contextmanager
-def _triggers_disabled(using: str) -> Iterator[None]:
-    """Disable the table's own triggers, which would set an updated_at or notify others of every row.
-
-    Other writers wait for the end of the transaction, so no trigger misses their rows.
-    """
-    triggers = _rows(using, _TRIGGERS, [TABLE])
-    with connections[using].cursor() as cursor:
-        for name, _ in triggers:
-            cursor.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER {name}")
-        yield
-        for name, state in triggers:
-            always = "ALWAYS " if state == "A" else ""
-            cursor.execute(f"ALTER TABLE {TABLE} ENABLE {always}TRIGGER {name}")
-
-
 def _wrong_type(column: Column, kinds: tuple[str, ...]) -> str:
     if column.name not in REQUIRED:
         rename = f"ALTER TABLE leads RENAME {column.name} TO {column.name}_before;"
@@ -390,16 +294,16 @@ def _wrong_type(column: Column, kinds: tuple[str, ...]) -> str:
     return f"{column.name} is {column.type}; Folio reads and writes {' or '.join(kinds)}: {change}"
 
 
-def _columns(using: str) -> dict[str, Column]:
-    return {row[0]: Column(*row) for row in _rows(using, _COLUMNS, [TABLE])}
+def columns_of(using: str) -> dict[str, Column]:
+    return {row[0]: Column(*row) for row in rows_of(using, _COLUMNS, [TABLE])}
 
 
-def _count(using: str, condition: str = "true") -> int:
-    ((count,),) = _rows(using, f"SELECT count(*) FROM {TABLE} WHERE {condition}", [])
+def count_of(using: str, condition: str = "true") -> int:
+    ((count,),) = rows_of(using, f"SELECT count(*) FROM {TABLE} WHERE {condition}", [])
     return int(count)
 
 
-def _rows(using: str, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+def rows_of(using: str, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
-from leads.ops import adoption
+from leads.ops import adopted_folios
 from quoter.engine import folio
 from tests.support.factories import NAME, a_contact, an_issued_quote, store
 from tests.support.live import Postgres
@@ -254,7 +254,7 @@ def test_a_folio_is_the_quote_s_own_unless_an_older_lead_has_it(shop, settings):
 def test_a_new_folio_that_is_already_used_is_replaced_by_another(shop, monkeypatch):
     sql(PLAYBOOK.replace("2026-03-02", "2026-03-04").replace("2026-03-03", "2026-03-04"))
     numbers = (number // 3 for number in count())
-    monkeypatch.setattr(adoption.secrets, "randbits", lambda bits: next(numbers))
+    monkeypatch.setattr(adopted_folios.secrets, "randbits", lambda bits: next(numbers))
     migrate()
     assert len(set(folios())) == 4
 
@@ -294,20 +294,20 @@ def test_a_timestamp_without_zone_is_read_in_the_zone_it_is_written_in(shop):
 def test_a_migrate_that_was_interrupted_goes_on_where_it_stopped(shop, monkeypatch):
     sql(EMPTY)
     sql("INSERT INTO leads (name, phone, quote_data) SELECT 'Ana', '1', '{}' FROM generate_series(1, 10)")
-    monkeypatch.setattr(adoption, "BATCH", 4)
-    assigned, calls = adoption._assigned, count()
+    monkeypatch.setattr(adopted_folios, "BATCH", 4)
+    assigned, calls = adopted_folios._assigned, count()
 
     def interrupted(*arguments: Any) -> Any:
         if next(calls):
             raise KeyboardInterrupt
         return assigned(*arguments)
 
-    monkeypatch.setattr(adoption, "_assigned", interrupted)
+    monkeypatch.setattr(adopted_folios, "_assigned", interrupted)
     with suppress(KeyboardInterrupt):
         migrate()
     first_batch = folios()
     assert [bool(each) for each in first_batch] == [True] * 4 + [False] * 6
-    monkeypatch.setattr(adoption, "_assigned", assigned)
+    monkeypatch.setattr(adopted_folios, "_assigned", assigned)
     migrate()
     assert folios()[:4] == first_batch[:4]
     assert all(folios())

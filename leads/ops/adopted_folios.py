@@ -1,0 +1,109 @@
+"""Gives folios to the leads of an adopted table, in batches."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.management.base import OutputWrapper
+from django.db import connections, transaction
+
+from leads import snapshot
+from leads.ops.adoption import TABLE, columns_of, count_of, is_there, rows_of
+from leads.ops.progress import Progress
+from quoter.engine import folio
+
+BATCH = 2000
+LONGEST_FOLIO = 64
+
+_TRIGGERS = """
+SELECT quote_ident(tgname), tgenabled::text FROM pg_trigger
+WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 16 > 0
+"""
+
+
+def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
+    """Give a folio to every lead that has none; return a sentence on what was done, or None for nothing.
+
+    A lead gets the folio in its quote_data, or a new one when there is none or another lead has the same. It works in
+    batches, so that other writers never wait long and a second run goes on where the first was stopped.
+    """
+    if not is_there(using) or not (column := columns_of(using).get("folio")) or column.is_required:
+        return None
+    total = count_of(using, "folio IS NULL")
+    if not total:
+        return None
+    kept = minted = 0
+    with Progress("leads with a folio", out) as progress:
+        # Repeated, because other programs may have added leads with smaller keys meanwhile.
+        while True:
+            before = kept + minted
+            for more_kept, more_minted in _filled(using):
+                kept, minted = kept + more_kept, minted + more_minted
+                progress.show(kept + minted, min(1.0, (kept + minted) / total))
+            if kept + minted == before:
+                return f"Folios: {kept:,} taken from quote_data, {minted:,} new."
+
+
+def _filled(using: str) -> Iterator[tuple[int, int]]:
+    """Fill in folios in the order of the keys; yield for each batch how many leads kept their own, how many got one."""
+    key_type, last = columns_of(using)["id"].type, None
+    while True:
+        with transaction.atomic(using=using), _triggers_disabled(using):
+            batch = rows_of(
+                using,
+                f"SELECT id, btrim({snapshot.FOLIO_SQL}), created_at FROM {TABLE} WHERE folio IS NULL "
+                f"AND (%s::{key_type} IS NULL OR id > %s::{key_type}) ORDER BY id LIMIT %s FOR UPDATE",
+                [last, last, BATCH],
+            )
+            if not batch:
+                return
+            folios, kept = _assigned(using, batch)
+            with connections[using].cursor() as cursor:
+                cursor.execute(
+                    f"UPDATE {TABLE} SET folio = given.folio "
+                    f"FROM unnest(%s::{key_type}[], %s::text[]) AS given (id, folio) WHERE {TABLE}.id = given.id",
+                    [[row[0] for row in batch], folios],
+                )
+        last = batch[-1][0]
+        yield kept, len(batch) - kept
+
+
+def _assigned(using: str, batch: list[tuple[Any, ...]]) -> tuple[list[str], int]:
+    """Return a folio for each row, and how many of them come from the rows themselves."""
+    zone = ZoneInfo(settings.TIME_ZONE)
+    minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in batch]
+    wanted = [own for _, own, _ in batch if own and len(own) <= LONGEST_FOLIO]
+    taken = {name for (name,) in rows_of(using, f"SELECT folio FROM {TABLE} WHERE folio = ANY (%s)", [wanted + minted])}
+    folios, kept = [], 0
+    for (_, own, created_at), new in zip(batch, minted, strict=True):
+        is_free = own and len(own) <= LONGEST_FOLIO and own not in taken
+        while not is_free and new in taken:
+            new = _mint(created_at.astimezone(zone).date())
+        kept += bool(is_free)
+        folios.append(own if is_free else new)
+        taken.add(folios[-1])
+    return folios, kept
+
+
+def _mint(on: date) -> str:
+    return folio.mint(on, random_bits=secrets.randbits(folio.RANDOM_BITS))
+
+
+@contextmanager
+def _triggers_disabled(using: str) -> Iterator[None]:
+    """Disable the table's own triggers, which would set an updated_at or notify others of every row.
+
+    Other writers wait for the end of the transaction, so no trigger misses their rows.
+    """
+    triggers = rows_of(using, _TRIGGERS, [TABLE])
+    with connections[using].cursor() as cursor:
+        for name, _ in triggers:
+            cursor.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER {name}")
+        yield
+        for name, state in triggers:
+            always = "ALWAYS " if state == "A" else ""
+            cursor.execute(f"ALTER TABLE {TABLE} ENABLE {always}TRIGGER {name}")
