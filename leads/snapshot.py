@@ -36,7 +36,7 @@ STAYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"
 NOBODY: dict[str, Any] = {"customer": {"name": "", "phone": "", "phone_raw": ""}, "visitor_id": "", "attribution": {}}
 
 # A price book nests seven levels deep. Python's JSON fails at a few hundred.
-MOST_LEVELS = 100
+MOST_LEVELS = 200
 LONGEST_INT = 1000  # digits; Python's limit is 4,300
 # No shop has numbers beyond these, which can take megabytes to print, or years without a local time.
 MOST_DIGITS = 30
