@@ -240,6 +240,7 @@ NAME_THE_COLUMN = {
     "leads.ops.demo": "writes it",
     "leads.ops.doctor.writing": "writes a row, and takes it back",
     "leads.ops.adoption": "adopts a table that has it",
+    "leads.ops.adopted_folios": "says where folios come from",
     "leads.ops.audit": "fetches it",
     "leads.privacy.export": "fetches it, and hands it out whole",
     "leads.privacy.anonymise": "takes the person out of it, by the list of `leads.snapshot`",
