@@ -26,16 +26,18 @@ test: export PYTHONDONTWRITEBYTECODE :=
 # `make test ONLY=needs` runs what needs a program beside Python.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )
+# The database goes with its server; Postgres could not drop one that a pooler still holds connections to.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
+PYTEST = python -m pytest --reuse-db
 test: lint
 ifdef ARGS
-	@exec $(WITH_POSTGRES) python -m pytest $(ARGS)
+	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
-	@$(WITH_POSTGRES) python -m pytest -m '$(AND)not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	@$(WITH_POSTGRES) python -m pytest -m '$(AND)quiet' --numprocesses=2
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=2
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
-	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer python -m pytest --quiet -m pooler
+	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler
 endif
 
 lint: install
