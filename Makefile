@@ -17,13 +17,13 @@ run: .venv/installed-run
 
 # With DEBUG, the settings need no other variable.
 test lint screenshots: export DEBUG := true
-# Tests start Python some hundred times: it keeps what it compiled, also where the machine is told not to.
+# Tests start Python some hundred times, so it keeps its compiled files, even where the environment forbids that.
 test: export PYTHONDONTWRITEBYTECODE :=
 
-# A database of its own, so that neither var/postgres nor anyone's DATABASE_URL is ever touched. First what mostly waits,
-# two at a time; then what measures how long customers wait, with nothing heavier than itself beside it; then, once more
-# through a transaction pooler, what a pooler might break. `make test ARGS=tests/quoter/test_token.py` runs one file;
-# `make test ONLY=needs` runs what needs a program beside Python.
+# The tests have a database of their own and never touch var/postgres or the database of DATABASE_URL. First run those
+# that mostly wait, two at a time; then those that measure how long customers wait, with nothing heavier beside them;
+# then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
+# runs one file; `make test ONLY=needs` runs those that need a program beside Python.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )
 # The database goes with its server; Postgres could not drop one that a pooler still holds connections to.

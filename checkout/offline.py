@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from quoter import brand
 from quoter import views as quoter_views
-from quoter.language import PARAMETER, TONGUES, Tongue, in_tongue, of_page
+from quoter.language import PAGE_LANGUAGES, PARAMETER, PageLanguage, in_language, of_page
 
 _FILES = (
     "favicon.svg",
@@ -55,15 +55,15 @@ def _worker() -> str:
     page = reverse("checkout:offline")
     brand_files = filter(None, [brand.address_of(brand.stylesheet()), brand.address_of(brand.logo())])
     files = [*map(static, _FILES), *brand_files]
-    pages = [page, *(in_tongue(page, tongue) for tongue in TONGUES)]
-    release = sha256("".join([*files, *map(_page, TONGUES)]).encode()).hexdigest()[:16]
+    pages = [page, *(in_language(page, each) for each in PAGE_LANGUAGES)]
+    release = sha256("".join([*files, *map(_page, PAGE_LANGUAGES)]).encode()).hexdigest()[:16]
     kept = json.dumps({"release": release, "files": files, "pages": pages})
     return f'import {{ serve }} from "{static("checkout/worker.js")}";\n\nserve({kept});\n'
 
 
 @cache
-def _page(tongue: Tongue) -> str:
+def _page(language: PageLanguage) -> str:
     request = HttpRequest()
-    request.GET = QueryDict(f"{PARAMETER}={tongue.code}")
-    with translation.override(tongue.django):
+    request.GET = QueryDict(f"{PARAMETER}={language.code}")
+    with translation.override(language.django):
         return quoter_views.page(request, [], came_from={}, is_offline=True).content.decode()

@@ -9,7 +9,7 @@ from leads.customer import Refused
 from quoter.engine.pricing import FieldError
 from quoter.engine.text import Text
 
-NOT_TEXT = Text(es="Este dato no tiene la forma esperada.", en="This value has not the expected shape.")
+NOT_TEXT = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
 NO_TOKEN = Text(es="Falta la cotización. Vuelve a calcularla.", en="The quote is missing. Please price it again.")
 
 

@@ -25,7 +25,7 @@ _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
 # So many characters of a field are shown again. Nobody types a longer quantity, and an attack must not grow the page.
 _KEPT = 200
 
-WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value has not the expected shape.")
+WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
 
 
 @dataclass

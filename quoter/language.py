@@ -1,6 +1,6 @@
-"""The language of a page: what its address says (`?lang=en`), else what the browser asks for. No cookie keeps it.
+"""The language of a page: the one in its address (`?lang=en`), else the browser's. No cookie keeps it.
 
-Our own links and forms carry it on, so who has switched stays in that language, whatever the browser says.
+Our own links and forms carry the parameter on, so a visitor who has switched stays in that language.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ PARAMETER = "lang"
 
 
 @dataclass(frozen=True)
-class Tongue:
-    """A language that pages are to be had in. code: in addresses; tag: in HTML; locale: as Open Graph writes it."""
+class PageLanguage:
+    """A language that pages are offered in. code: in addresses; tag: in HTML; locale: as Open Graph writes it."""
 
     code: str
     django: str
@@ -25,14 +25,14 @@ class Tongue:
     name: str
 
 
-TONGUES = (
-    Tongue(code="es", django="es-mx", tag="es-MX", locale="es_MX", name="Español"),
-    Tongue(code="en", django="en", tag="en", locale="en_US", name="English"),
+PAGE_LANGUAGES = (
+    PageLanguage(code="es", django="es-mx", tag="es-MX", locale="es_MX", name="Español"),
+    PageLanguage(code="en", django="en", tag="en", locale="en_US", name="English"),
 )
 
 
 class LanguageMiddleware:
-    """Makes each page in its language, and says which one that is."""
+    """Activates the language of each page, and names it in the response's headers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -48,32 +48,32 @@ class LanguageMiddleware:
         return response
 
 
-def of_address(request: HttpRequest) -> Tongue | None:
-    """Return the language that a page's address asks for; None where it leaves that to the browser."""
-    if not request.META.get("QUERY_STRING"):  # to read nothing takes its time, too
+def of_address(request: HttpRequest) -> PageLanguage | None:
+    """Return the language that a page's address asks for; None when it asks for none."""
+    if not request.META.get("QUERY_STRING"):  # even an empty query takes time to parse
         return None
-    said = request.GET.get(PARAMETER)
-    return next((tongue for tongue in TONGUES if tongue.code == said), None)
+    code = request.GET.get(PARAMETER)
+    return next((each for each in PAGE_LANGUAGES if each.code == code), None)
 
 
-def of_page() -> Tongue:
+def of_page() -> PageLanguage:
     """Return the language of the page being made."""
-    return next((tongue for tongue in TONGUES if tongue.django == translation.get_language()), TONGUES[0])
+    return next((each for each in PAGE_LANGUAGES if each.django == translation.get_language()), PAGE_LANGUAGES[0])
 
 
 def carried(address: str, request: HttpRequest, query: str = "") -> str:
-    """Return an address of ours with a query, and with the language where that of the page at hand has one."""
+    """Return one of our addresses with a query, and with the language if this page's own address has one."""
     asked = of_address(request)
     queries = [f"{PARAMETER}={asked.code}"] if asked else []
     queries += [query] if query else []
     return f"{address}?{'&'.join(queries)}" if queries else address
 
 
-def in_tongue(address: str, tongue: Tongue) -> str:
-    """Return where a page is found in a language. address: without a query."""
-    return f"{address}?{PARAMETER}={tongue.code}"
+def in_language(address: str, language: PageLanguage) -> str:
+    """Return the address of a page in a language. address: without a query."""
+    return f"{address}?{PARAMETER}={language.code}"
 
 
 def alternates(address: str) -> dict[str, str]:
-    """Return where a page is found in each language, and in the browser's own, by the tag that `hreflang` takes."""
-    return {**{tongue.tag: in_tongue(address, tongue) for tongue in TONGUES}, "x-default": address}
+    """Return the address of a page in each language, and in the browser's own, by its `hreflang`."""
+    return {**{each.tag: in_language(address, each) for each in PAGE_LANGUAGES}, "x-default": address}

@@ -78,7 +78,7 @@ def findings_in(folio: str, data: object, *, zone: ZoneInfo) -> list[AuditFindin
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "its prices are no price book"
+        return "its prices are not a price book"
     if isinstance(error, snapshot.NotAQuote):
         return str(error)
     # A refusal names fields, measures and amounts, but never a person.

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from quoter import language, share, site
-from quoter.language import Tongue
+from quoter.language import PageLanguage
 
 register = template.Library()
 
@@ -19,18 +19,18 @@ def link(context: dict[str, Any], name: str, query: str = "") -> str:
 
 
 @register.simple_tag
-def this_language() -> Tongue:
+def this_language() -> PageLanguage:
     return language.of_page()
 
 
 @register.simple_tag
-def other_language() -> Tongue:
+def other_language() -> PageLanguage:
     """Return the other language of this page."""
-    return next(tongue for tongue in language.TONGUES if tongue != language.of_page())
+    return next(each for each in language.PAGE_LANGUAGES if each != language.of_page())
 
 
 @register.simple_tag(takes_context=True)
-def here_in(context: dict[str, Any], tongue: Tongue) -> str:
+def here_in(context: dict[str, Any], page_language: PageLanguage) -> str:
     """Return the address of this page in a language; of the calculator, when the page gives no address of its own.
 
     From the context: `here`, its path; `attribution` and `here_query`, its query. The request's own query could hold
@@ -38,7 +38,7 @@ def here_in(context: dict[str, Any], tongue: Tongue) -> str:
     """
     query = QueryDict(context.get("attribution", ""), mutable=True)
     query.update(context.get("here_query", {}))
-    query[language.PARAMETER] = tongue.code
+    query[language.PARAMETER] = page_language.code
     return f"{context.get('here') or reverse('quoter:calculator')}?{query.urlencode()}"
 
 

@@ -11,7 +11,7 @@ SHORT_PHONE = "The phone takes at least 10 digits, for example 656 123 4567."
 LONG_PHONE = "The phone is too long: up to 30 characters."
 ODD_PHONE = "Write the phone with digits only, no emoji or symbols."
 NO_TOKEN = "The quote is missing. Please price it again."
-NOT_TEXT = "This value has not the expected shape."
+NOT_TEXT = "This value does not have the expected form."
 
 
 def submission(**changes) -> OrderSubmission:

@@ -170,7 +170,7 @@ def open_connection() -> Iterator[Finding]:
         connection.ensure_connection()
     except DatabaseError as fault:
         if classify(fault) is Fault.AUTH:
-            turns.block()  # for the next who would try
+            turns.block()  # for every process of this machine
         found, cure = explained(fault)
         yield error("database", f"{_address()}: {found}", cure)
         return

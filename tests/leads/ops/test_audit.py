@@ -111,15 +111,15 @@ def test_a_quote_that_cannot_be_read_is_reported_with_the_reason(data, why):
 
 
 @pytest.mark.parametrize("flags", [True, 5, "late", [["late"]], {"late": 1}])
-def test_odd_flags_are_no_fault(flags):
+def test_flags_of_another_shape_are_not_a_finding(flags):
     assert found_in({**stored(), "flags": flags}) == []
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda data: data.pop("prices"), "its prices are no price book"),
-        (lambda data: data.update(prices={}), "its prices are no price book"),
+        (lambda data: data.pop("prices"), "its prices are not a price book"),
+        (lambda data: data.update(prices={}), "its prices are not a price book"),
         (lambda data: data.update(issued_at="yesterday"), "its 'issued_at' is wrong"),
         (lambda data: data["lines"][0].update(product="bricks"), "QuoteRefused: lines.0.product: Choose a product"),
         (lambda data: data["prices"]["products"][0]["prices"][0]["tiers"][0].update({"from": "90"}), "NoTier"),
