@@ -19,9 +19,11 @@ run: .venv/installed-run
 test lint screenshots: export DEBUG := true
 # Tests start Python some hundred times, so it keeps its compiled files, even where the environment forbids that.
 test: export PYTHONDONTWRITEBYTECODE :=
+# What they make once for all, such as static files, is of this run.
+test: export TEST_RUN := $(shell date +%s%N)
 
 # The tests have a database of their own and never touch var/postgres or the database of DATABASE_URL. First run those
-# that mostly wait, two at a time; then those that measure how long customers wait, with nothing heavier beside them;
+# that mostly wait, three at a time; then those that measure how long customers wait, with nothing heavier beside them;
 # then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
 # runs one file; `make test ONLY=needs` runs those that need a program beside Python.
 ONLY ?=
@@ -29,15 +31,17 @@ AND = $(if $(ONLY),$(ONLY) and )
 # The database goes with its server; Postgres could not drop one that a pooler still holds connections to.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
 PYTEST = python -m pytest --reuse-db
+# Only these are read: collecting all tests takes seconds.
+FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' tests)
 test: lint
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=2
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=2 $(call FILES_MARKED,quiet)
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
-	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler
+	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler $(call FILES_MARKED,pooler)
 endif
 
 lint: install

@@ -9,7 +9,6 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser
@@ -67,10 +66,8 @@ def patience(settings: Any) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def collected_static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    django_settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
-    call_command("collectstatic", verbosity=0, interactive=False)
-    return django_settings.STATIC_ROOT
+def collected_static_files() -> None:
+    live.collect_static()
 
 
 # --- On request -----------------------------------------------------------------------------------------------------

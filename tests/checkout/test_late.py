@@ -79,7 +79,7 @@ def issued_at(moment: datetime) -> token.IssuedQuote:
     return token.issue(site.price_book(), quote)
 
 
-def test_it_arrives_once_however_often_it_is_sent(client):
+def test_a_late_lead_arrives_once_however_often_it_is_sent(client):
     sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)))
     for _ in range(3):
         assert post_json(client, "/late/", sent).json()["success"]

@@ -69,7 +69,7 @@ def test_what_is_written_of_a_lead_is_read_back():
     listed=st.lists(st.sampled_from(Flag), unique=True),
 )
 @settings(max_examples=25)
-def test_so_is_whatever_a_customer_typed(name, phone_raw, accepted_at, listed):
+def test_whatever_a_customer_typed_is_read_as_it_was_stored(name, phone_raw, accepted_at, listed):
     contact = a_contact(name=name, phone_raw=phone_raw, privacy_accepted_at=accepted_at, flags=tuple(listed))
     said = read(loads(json.dumps(lead_record(an_issued_quote(), contact).quote_data).replace("\\u0000", "\\ufffd")))
     assert said.customer == Customer(*(text.replace("\0", "\ufffd") for text in (name, PHONE_E164, phone_raw)))
@@ -296,7 +296,7 @@ def test_the_modules_that_name_the_column_are_known():
     assert {name for name, tree in CODE.items() if names_the_column(tree)} == NAME_THE_COLUMN.keys()
 
 
-def test_nobody_else_reaches_into_it():
+def test_only_the_snapshot_reaches_into_the_column():
     found = {name: places for name, tree in CODE.items() if (places := shape_known_in(tree))}
     assert found.keys() == {"leads.snapshot"}
 

@@ -190,7 +190,7 @@ def test_a_file_gives_what_the_environment_does_not(monkeypatch, unset, tmp_path
     assert [env.text(name) for name in ("COLOUR", "SIZE", "SHAPE")] == ["red", "10 m", "r#und"]
 
 
-def test_there_may_be_no_file(tmp_path):
+def test_a_start_needs_no_file(tmp_path):
     env.load_file(tmp_path / ".env")
 
 

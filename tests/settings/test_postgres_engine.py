@@ -45,7 +45,7 @@ def test_a_query_that_does_not_answer_is_given_up(bounded):
     assert time.monotonic() - started < 2
 
 
-def test_its_backend_does_not_go_on(bounded):
+def test_the_backend_of_a_query_that_was_given_up_does_not_go_on(bounded):
     with pytest.raises(OperationalError), bounded.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
     bounded.close()

@@ -43,7 +43,7 @@ def health(site: Site) -> tuple[str, str]:
     return answer["status"], answer["database"]
 
 
-def test_it_survives_a_restart_of_postgres(site, postgres, network):
+def test_an_added_view_survives_a_restart_of_postgres(site, postgres, network):
     assert statuses(site) == {200}
     with faults.stopped(postgres, network):
         pass
@@ -51,7 +51,7 @@ def test_it_survives_a_restart_of_postgres(site, postgres, network):
     assert health(site) == ("ok", "up")
 
 
-def test_where_it_fails_the_monitor_is_told_that_postgres_is_down(site, postgres, network):
+def test_where_an_added_view_fails_the_monitor_is_told_that_postgres_is_down(site, postgres, network):
     assert statuses(site) == {200}
     with faults.stopped(postgres, network):
         assert statuses(site) == {500}
@@ -60,7 +60,7 @@ def test_where_it_fails_the_monitor_is_told_that_postgres_is_down(site, postgres
     assert statuses(site) == {200}
 
 
-def test_its_form_needs_the_csrf_token(site):
+def test_the_form_of_an_added_view_needs_the_csrf_token(site):
     assert site.post("/count/").status == 403
 
 

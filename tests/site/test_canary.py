@@ -25,6 +25,8 @@ from tests.support.live import ROOT, Answer, Postgres, Site
 from tests.support.processes import run
 from tests.support.release import clone
 
+pytestmark = pytest.mark.long
+
 NAME, PHONE = "Zoraida Ñandúcañada", "(656) 987-6512"
 SECRETS = {
     "SECRET_KEY": "canary-of-the-signing-key, it signs and says nothing",

@@ -16,6 +16,8 @@ from tests.support.live import ROOT, Postgres, Site
 from tests.support.processes import run
 from tests.support.release import blocks, clone, follow, processes, serving, shell
 
+pytestmark = pytest.mark.long
+
 HOST = "quotes.example.com"
 KEY = "as long as what the document's command prints, and known to these tests alone"
 PASSWORD = "a password of ana's own"

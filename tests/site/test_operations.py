@@ -14,6 +14,8 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.live import Answer, Postgres, Site, message
 from tests.support.release import blocks, follow
 
+pytestmark = pytest.mark.long
+
 DOCUMENT = "operations.md"
 CUSTOMERS = 3
 
@@ -41,7 +43,7 @@ def arrived(postgres: Postgres, answers: list[Answer]) -> bool:
     return Counter(row["folio"] for row in rows) == folios(answers)
 
 
-def test_it_is_told_how_it_stands(postgres, tmp_path):
+def test_the_commands_say_how_delivery_stands(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
         customers(site)
         assert eventually(lambda: site.get("/healthz").json["outbox"]["pending"] == 0)

@@ -290,8 +290,8 @@ def migrated_postgres() -> Path:
 
 @contextmanager
 def _the_first_of_this_run(name: str) -> Iterator[bool]:
-    """Yield whether no other process of this test run has been here; the others wait until the first is done."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    """Yield whether no other process of this `make test` has been here; the others wait until the first is done."""
+    run = os.environ.get("TEST_RUN") or os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
     VAR.mkdir(exist_ok=True)
     with (VAR / f"{name}-by").open("a+") as note:
         flock(note, LOCK_EX)

@@ -1,7 +1,7 @@
 """Python programs of the project, each in a process with an environment, arguments and output of its own.
 
-A start takes a third of the time: the process is forked from one that has imported Django and the other libraries, and
-nothing of the project. What a host runs is run as a host does by `release.shell` and `release.serving`.
+A start takes a third of the time: the process is forked from one that has imported Django and the other libraries
+(preloaded.py), and nothing of the project. What is run as a host runs it, from the first line on, is in release.py.
 """
 
 import atexit
@@ -19,33 +19,11 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
-# Libraries that need no settings, and read nothing of the environment while they are imported, as gunicorn does. One
-# that is gone costs time and nothing else.
-PRELOADED = [
-    "django.contrib.admin",
-    "django.contrib.postgres.indexes",
-    "django.contrib.staticfiles.storage",
-    "django.core.cache.backends.db",
-    "django.core.management.commands.migrate",
-    "django.core.wsgi",
-    "django.db.backends.postgresql.base",
-    "django.middleware.gzip",
-    "cryptography.hazmat.primitives.ciphers.aead",
-    "environ",
-    "fido2.features",
-    "phonenumbers",
-    "PIL.Image",
-    "pydantic.json_schema",
-    "pydantic.main",
-    "qrcode.image.svg",
-    "sentry_sdk.integrations.django",
-    "whitenoise.middleware",
-]
 # Where a program finds the socket that it is given.
 SOCKET_FD = 100
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(PRELOADED)
+_context.set_forkserver_preload(["tests.support.preloaded"])
 
 
 class Process:

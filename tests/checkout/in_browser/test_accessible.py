@@ -18,7 +18,7 @@ from tests.support.live import Site
 from tests.support.looks import axe_finds_nothing
 from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, press, visiting
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 # WCAG's narrowest screen, and a desktop enlarged to 200 %.
 NARROW, ENLARGED = 320, DESKTOP_WIDTH // 2

@@ -31,7 +31,7 @@ from tests.support.walk import (
     visiting,
 )
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 Visit = Callable[..., Page]
 

@@ -25,7 +25,7 @@ from tests.support.walk import (
     visiting,
 )
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 # What the browser itself says of a server that is not there.
 GONE = ["net::ERR_"]

@@ -16,7 +16,7 @@ from tests.support.looks import assert_accessible
 LIST = "/admin/leads/lead/"
 EVERY_WIDTH = (PHONE_WIDTH, DESKTOP_WIDTH)
 
-pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium"), pytest.mark.long]
 
 
 def a_contacted_lead(postgres: Postgres) -> int:

@@ -135,7 +135,7 @@ def test_signed_out_it_says_so_and_asks_no_more(page, context):
     assert len(polls) == asked
 
 
-def test_it_sounds_for_a_new_lead_once_sound_was_switched_on(page, site, postgres):
+def test_an_open_inbox_sounds_for_a_new_lead_once_sound_was_switched_on(page, site, postgres):
     button = page.locator("[data-sound]")
     expect(button).to_have_attribute("aria-pressed", "false")
     a_customer(site, postgres)

@@ -24,6 +24,8 @@ from tests.support.factories import NAME, a_contact, an_issued_quote, store
 from tests.support.live import Postgres
 from tests.support.supabase import database, django_on, server
 
+pytestmark = pytest.mark.long
+
 LIST = "/admin/leads/lead/"
 AS_PRINTED = "the statement that migrate prints"
 

@@ -37,6 +37,8 @@ from tests.support.live import ROOT, Postgres
 from tests.support.processes import run
 from tests.support.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 SECRET_KEY = "nobody-else-signs-with-this-" + "Zq7" * 10
 PASSWORD = "Wr0ng-P4ssword"
 SERVICE_KEY = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"

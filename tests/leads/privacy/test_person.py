@@ -94,7 +94,7 @@ def test_a_person_is_found_by_any_spelling_of_their_phone(asked):
         {"phone": "+16561234567", "phone_raw": "+1 656 123 4567"},
     ],
 )
-def test_and_however_it_was_stored(stored):
+def test_a_person_is_found_however_their_phone_was_stored(stored):
     lead = a_lead(**stored)
     assert [held["folio"] for held in exported()["leads"]] == [lead.folio]
 

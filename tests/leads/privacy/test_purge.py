@@ -198,7 +198,7 @@ def test_a_journal_that_is_delivered_late_does_not_bring_the_person_back():
 
 
 @pytest.mark.django_db
-def test_nor_does_the_link_from_their_chat():
+def test_the_link_from_the_chat_does_not_bring_the_person_back():
     issued, contact = an_issued_quote(), a_contact(submitted_at=LONG_AGO)
     store(lead_record(issued, contact))
     Lead.objects.update(created_at=LONG_AGO)
