@@ -43,8 +43,8 @@ INSTALLED_APPS = [
     "checkout",
 ]
 
-# Every page runs them all, yet a customer's has no session, no cookie and no query: sessions and users are read when
-# they are first asked for, and only pages under SESSION_COOKIE_PATH ask.
+# They run for every page, but a customer's page has no session and makes no query: Django reads sessions and users only
+# on first access, and only pages under SESSION_COOKIE_PATH access them.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -52,7 +52,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "leads.staff.outage.OutageMiddleware",  # before whatever asks Postgres
+    "leads.staff.outage.OutageMiddleware",  # before the first middleware that queries Postgres
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -81,8 +81,8 @@ TEMPLATES = [
     },
 ]
 
-# What one app shows of another that it knows nothing of: the calculator with what checkout adds to it, and the page
-# that a lead's link leads to.
+# Names through which a lower app uses a higher one without importing it: the calculator's template, extended by
+# checkout, and the public page of a lead.
 CALCULATOR_TEMPLATE = "checkout/calculator.html"
 ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_page", args=[lead.folio])}
 
@@ -97,11 +97,11 @@ BRAND_COLOR = env.color("BRAND_COLOR")
 BRAND_ACCENT = env.color("BRAND_ACCENT")
 PRIVACY_NOTICE = env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
 
-# They measure visits, of those who agree.
-GA4_MEASUREMENT_ID = env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")
-META_PIXEL_ID = env.spelt("META_PIXEL_ID", r"[0-9]{5,20}", example="1234567890123456")
+# Both measure only the visits of people who agree.
+GA4_MEASUREMENT_ID = env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")
+META_PIXEL_ID = env.matching("META_PIXEL_ID", r"[0-9]{5,20}", example="1234567890123456")
 
-# The pictures that chats show beside a link, drawn from the above when the site starts.
+# The pictures that chats show beside a link, drawn from the settings above when the site starts.
 SHARE_DIR = VAR_DIR / "share"
 
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "es-mx", allowed=("es-mx", "en"))
@@ -112,15 +112,15 @@ USE_TZ = True
 
 # --- Leads ----------------------------------------------------------------------------------------------------------
 
-# A DATABASE_URL that cannot be used never stops the site: customers go on to WhatsApp, and leads.ops.checks says so.
+# An unusable DATABASE_URL never stops the site: customers still reach WhatsApp, and leads.ops.checks reports it.
 _database = env.database("DATABASE_URL", ca="DATABASE_CA")
 DATABASE_KIND, DATABASE_FAULT, DATABASE_WARNINGS = _database.kind, _database.fault, _database.warnings
 DATABASE_CA = env.text("DATABASE_CA")
 _DATABASE_OPTIONS: dict[str, Any] = {
     "application_name": "folio",
     "server_side_binding": True,  # otherwise Postgres logs a refused lead with its name and phone
-    "prepare_threshold": sys.maxsize,  # only what asks for it by prepare=True
-    "connect_timeout": 2,  # seconds; libpq takes no less
+    "prepare_threshold": sys.maxsize,  # prepare only statements executed with prepare=True
+    "connect_timeout": 2,  # seconds, libpq's minimum
     "gssencmode": "disable",
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -132,12 +132,12 @@ DATABASES: dict[str, dict[str, Any]] = {
         **_database.config,
         "ENGINE": "settings.postgres",
         "CONN_MAX_AGE": 300,
-        "CONN_HEALTH_CHECKS": True,  # a restart of Postgres would cost each thread one failed page
-        "DISABLE_SERVER_SIDE_CURSORS": True,  # a transaction pooler loses them
+        "CONN_HEALTH_CHECKS": True,  # without them, a restart of Postgres would fail one page in each thread
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # they do not survive a transaction pooler
         "OPTIONS": _DATABASE_OPTIONS | _database.config["OPTIONS"],
     }
 }
-# What `migrate` connects by instead, where another way to the same database is set.
+# The connection of `migrate`, if DATABASE_MIGRATION_URL is set.
 DATABASE_MIGRATION: dict[str, Any] = {}
 if env.text("DATABASE_MIGRATION_URL"):
     _migration = env.database("DATABASE_MIGRATION_URL", ca="DATABASE_CA")
@@ -149,7 +149,7 @@ OUTBOX_DIRECTORIES = [
     env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
     env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
 ]
-# How long a checkout waits for Postgres; leads/delivery/__init__.py says what its waits add up to, and why.
+# How long a checkout waits for Postgres; leads/delivery/__init__.py explains its waits and their sum.
 LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
 
 SUPABASE_URL = env.text("SUPABASE_URL")
@@ -157,10 +157,10 @@ SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
 
 # --- The sales desk -------------------------------------------------------------------------------------------------
 
-# Within how many minutes of business hours a lead is promised an answer.
+# A lead is promised an answer within this many minutes of business hours.
 ANSWER_PROMISE = timedelta(minutes=env.integer("ANSWER_PROMISE", 30, at_least=1))
 BUSINESS_HOURS = env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00, Sat 8:00-14:00")
-# What stands in the chat when a salesperson opens it, in the language of the quote.
+# The message with which a salesperson opens the chat, in the language of the quote.
 _greeting_fields = ("name", "folio", "total", "business")
 GREETINGS = {
     "es": env.message(
@@ -177,7 +177,7 @@ GREETINGS = {
 
 # --- Staff accounts -------------------------------------------------------------------------------------------------
 
-# A password alone opens nothing; `make run` is for looking around.
+# Off only for development, so that `make run` needs no authenticator.
 REQUIRE_SECOND_FACTOR = env.boolean("REQUIRE_SECOND_FACTOR", default=not DEBUG)
 LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "admin:index"
 AUTHENTICATION_BACKENDS = ["leads.staff.backend.StaffBackend"]
@@ -186,44 +186,45 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# A working day, and no page prolongs it.
+# A working day. No page extends a session.
 SESSION_COOKIE_AGE = 12 * 3600
-SESSION_COOKIE_PATH = "/admin/"  # staff's pages alone have a session
-# Not in the session, as the default does with long ones: each save would prolong it.
+SESSION_COOKIE_PATH = "/admin/"  # only staff pages have a session
+# The default storage puts long messages into the session, and each save would extend it.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 ACCOUNT_ADAPTER = "leads.staff.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
-# The host's proxy appends the visitor's address to X-Forwarded-For; what stands before it anybody could have written.
+# The host's proxy appends the visitor's address to X-Forwarded-For. Clients can forge everything before it.
 ALLAUTH_TRUSTED_PROXY_COUNT = 0 if DEBUG else 1
 MFA_ADAPTER = "leads.staff.adapters.SecondFactorAdapter"
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody here is known by an address
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff log in by user name, and their addresses are not verified
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_TOTP_ISSUER = BUSINESS_NAME
-MFA_TOTP_TOLERANCE = 1  # phones' clocks differ: the code before and the one after count, too
+MFA_TOTP_TOLERANCE = 1  # phones' clocks differ, so the previous and the next code are valid too
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey counts as both factors, so a finger or a PIN must unlock it
-# Attempts to log in are counted here, for all processes and machines alike. No customer's page ever asks it.
+# Counts login attempts, shared by all processes and machines. Customers' pages never use it.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "staff_cache",
-        "OPTIONS": {"MAX_ENTRIES": 10_000},  # with fewer, guesses at many names would push out what limits them
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # with fewer, guesses at many names would evict the counters
     }
 }
 
 # --- Alerts -----------------------------------------------------------------------------------------------------------
 
-# Who gets a mail for new leads; and for those that nobody answered in so many minutes of business hours.
+# Who gets a mail for each new lead, and for leads that nobody answered within ESCALATE_AFTER (business hours).
 ALERT_EMAILS = env.names("ALERT_EMAILS", default=[])
 ALERT_MANAGER_EMAILS = env.names("ALERT_MANAGER_EMAILS", default=[])
 ESCALATE_AFTER = timedelta(minutes=env.integer("ESCALATE_AFTER", 60, at_least=1))
-# On a lock screen others read along.
+# Whether alerts have the customer's first name. Other people may read a lock screen.
 ALERT_NAMES = env.boolean("ALERT_NAMES", default=True)
-# Browsers name the service that we are to call, so only these are: Chrome's, Firefox's, Apple's, Edge's.
+# The site sends requests to push URLs that browsers supply, so only known services are allowed: those of Chrome,
+# Firefox, Safari and Edge.
 PUSH_SERVICES = [
     r"https://fcm\.googleapis\.com/",
     r"https://[\w-]+\.push\.services\.mozilla\.com/",
@@ -236,7 +237,7 @@ EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.integer("EMAIL_PORT", 587)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
-# Never in the clear past this machine.
+# Encrypted, unless the mail server runs on this machine.
 EMAIL_USE_SSL = EMAIL_PORT == 465
 EMAIL_USE_TLS = not EMAIL_USE_SSL and EMAIL_HOST not in ("localhost", "127.0.0.1")
 EMAIL_TIMEOUT = 10
@@ -254,12 +255,12 @@ STORAGES = {
 
 # --- Security -------------------------------------------------------------------------------------------------------
 
-# The largest honest request, 20 lines with every helper filled in, is about 30 kB and 600 fields. What is larger is
-# still read, up to these bounds, so that its faults can be named beside their fields.
+# The largest real request, 20 lines with every helper filled in, is about 30 kB and 600 fields. Larger ones are still
+# read, up to these bounds, so that the answer can show their errors beside the fields.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
-# Chrome applies form-action to the redirect after a POST, and to every hop of it.
+# Chrome applies form-action to every redirect that follows a POST.
 WHATSAPP_ORIGINS = ["https://wa.me", "https://api.whatsapp.com", "https://web.whatsapp.com"]
 SECURE_CSP = {
     "default-src": ["'none'"],
@@ -274,7 +275,7 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
 }
 X_FRAME_OPTIONS = "DENY"
-# The quote's link must not travel to WhatsApp in a Referer header.
+# The quote's link must not reach WhatsApp in a Referer header.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 
 if not DEBUG:
@@ -314,16 +315,16 @@ LOGGING: dict[str, Any] = {
         },
     },
     "handlers": {
-        "console": {"class": "settings.logstream.UnblockedStream", "formatter": "line"},
+        "console": {"class": "settings.logstream.NonBlockingStream", "formatter": "line"},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-        # A wrong address is the visitor's, not an event for a person to look at. Of an outage the breaker tells, once.
+        # A 404 is the visitor's mistake and needs no attention. The circuit breaker logs an outage once.
         "django.request": {"level": "ERROR", "filters": ["not of an outage"]},
-        # Scanners try names all day: for whoever reads the log, not for whoever is woken up.
+        # Scanners send wrong Host headers all day: worth a log line, not a report to Sentry.
         "django.security.DisallowedHost": {"handlers": ["console"], "propagate": False},
-        # What fails outside Django's reach goes the same way. At DEBUG it would write down every address.
+        # Errors outside Django are logged the same way. At DEBUG, gunicorn would log every URL.
         "gunicorn.error": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
     },
 }

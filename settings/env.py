@@ -1,7 +1,7 @@
-"""Environment text becomes a typed value here and nowhere else, or a refusal that names the variable.
+"""Reads the environment: each variable becomes a typed value, or an ImproperlyConfigured that names the variable.
 
-Data fails open, secrets fail closed: a database URL that cannot be used is reported and the site starts; a secret that
-is missing, of the wrong kind or in a public place stops the start. A message never repeats a secret's value.
+Data fails open, secrets fail closed. A database URL that cannot be used is reported, and the site starts. A secret that
+is missing, of the wrong kind or under a public prefix stops the start. No message repeats a secret's value.
 """
 
 import base64
@@ -44,24 +44,24 @@ SECRET_NAMES = (
 SHARED_POOLER = ".pooler.supabase.com"
 SUPABASE = (".supabase.co", SHARED_POOLER)
 TRANSACTION_PORT = "6543"
-# A shorter secret could stand in a public value by accident.
-TELLING_LENGTH = 8
+# A shorter secret could be part of a public value by accident.
+MIN_SECRET_LENGTH = 8
 
 
 def load_file(path: Path) -> None:
-    """Take variables from a .env file where there is one; the environment's own win."""
+    """Add the variables of a .env file, if it exists, to the environment; those already set win."""
     if not path.is_file():
         return
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        # Left to read_env, such a line would be skipped and quoted in the log, its secret with it.
+        # read_env would skip such a line and log it, and it may hold a secret.
         if line.strip() and not re.match(r"#|(export )?[A-Za-z0-9_]+=", line):
             raise ImproperlyConfigured(f"Line {number} of {path.name} is not NAME=value.")
     environ.Env.read_env(path)
 
 
 def text(name: str, default: str = "") -> str:
-    """Return a variable; one that is set to nothing counts as not set."""
-    # Not through environ: it takes a value that begins with $ for the name of another variable.
+    """Return a variable's text, stripped; an empty one counts as not set."""
+    # django-environ would read a value that begins with $ as the name of another variable.
     return os.environ.get(name, "").strip() or default
 
 
@@ -72,7 +72,7 @@ def required(name: str) -> str:
 
 
 def boolean(name: str, *, default: bool) -> bool:
-    """Return a switch; a spelling that is neither yes nor no is refused rather than read as no."""
+    """Return a switch; a text that is neither true nor false raises an error instead of counting as false."""
     value = text(name).lower()
     if value == "":
         return default
@@ -95,7 +95,7 @@ def names(name: str, default: list[str]) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()] or default
 
 
-# Of each day of the week, Monday first: when the shop opens and closes, as times since midnight.
+# For each day of the week, Monday first: the pairs of opening and closing time, as time since midnight.
 Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -109,7 +109,7 @@ def business_hours(name: str, default: str) -> Hours:
         spelling = _OPEN.fullmatch(" ".join(part.split()))
         days = [day.capitalize() for day in spelling.group(1, 2) if day] if spelling else []
         if not spelling or not days or any(day not in _DAYS for day in days):
-            raise ImproperlyConfigured(f"{name} is not like {default}.")
+            raise ImproperlyConfigured(f"{name} does not have the form of {default}.")
         opens, closes = (timedelta(hours=int(spelling[hour]), minutes=int(spelling[hour + 1])) for hour in (3, 5))
         first, last = _DAYS.index(days[0]), _DAYS.index(days[-1])
         if not (first <= last and opens < closes <= timedelta(days=1)):
@@ -120,12 +120,12 @@ def business_hours(name: str, default: str) -> Hours:
 
 
 def message(name: str, default: str, *, fields: tuple[str, ...]) -> str:
-    """Return a text with places to fill in, such as {name}; one that names other places is refused."""
+    """Return a text with placeholders such as {name}; any other placeholder raises an error."""
     value = text(name, default)
     try:
         value.format(**dict.fromkeys(fields, ""))
     except (LookupError, ValueError, AttributeError):
-        raise ImproperlyConfigured(f"{name} takes {{{'}, {'.join(fields)}}} and no other braces.") from None
+        raise ImproperlyConfigured(f"{name} may use {{{'}, {'.join(fields)}}} and no other braces.") from None
     return value
 
 
@@ -133,51 +133,51 @@ def path(name: str, default: Path) -> Path:
     return Path(text(name, str(default)))
 
 
-# What stands at the beginning of a picture's file. An SVG has no such mark.
+# The first bytes of each file type. An SVG has no fixed ones.
 _PICTURES = {".svg": b"", ".png": b"\x89PNG\r\n\x1a\n", ".webp": b"RIFF"}
-# A customer's page has 40 kB altogether.
+# Bytes. The budget of a customer's page is 40 kB in all.
 _LARGEST_PICTURE = 20_000
 
 
 def picture(name: str) -> Path | None:
-    """Return the path of a picture that pages can show, or None where there is none."""
+    """Return the path of a picture that pages can show, or None if the variable is not set."""
     if not (value := text(name)):
         return None
     path = Path(value)
-    mark = _PICTURES.get(path.suffix.lower())
+    signature = _PICTURES.get(path.suffix.lower())
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ImproperlyConfigured(f"{name} cannot be read: {value}") from error
-    if mark is None or not content.startswith(mark) or (mark == b"" and b"<svg" not in content):
-        raise ImproperlyConfigured(f"{name} is no SVG, PNG or WebP file with the ending of its kind: {value}")
+    if signature is None or not content.startswith(signature) or (signature == b"" and b"<svg" not in content):
+        raise ImproperlyConfigured(f"{name} is not an SVG, PNG or WebP file with the extension of its type: {value}")
     if len(content) > _LARGEST_PICTURE:
         raise ImproperlyConfigured(f"{name} has over {_LARGEST_PICTURE // 1000} kB, too much for a phone: {value}")
     return path
 
 
 def color(name: str) -> str:
-    """Return a colour as #rrggbb, or "" where there is none."""
+    """Return a colour as #rrggbb, or "" if the variable is not set."""
     value = text(name).removeprefix("#").lower()
     if re.fullmatch(r"[0-9a-f]{3}", value):
         value = "".join(digit * 2 for digit in value)
     if value and not re.fullmatch(r"[0-9a-f]{6}", value):
-        raise ImproperlyConfigured(f"{name} is no colour such as #0b5d4a.")
+        raise ImproperlyConfigured(f"{name} is not a colour such as #0b5d4a.")
     return f"#{value}" if value else ""
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in allowed:
-        raise ImproperlyConfigured(f"{name} is one of {', '.join(allowed)}.")
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}.")
     return value
 
 
-def spelt(name: str, pattern: str, *, example: str) -> str:
-    """Return a text of one spelling, or "" when it is not set."""
+def matching(name: str, pattern: str, *, example: str) -> str:
+    """Return a text that matches a regular expression, or "" if the variable is not set."""
     value = text(name)
     if value and not re.fullmatch(pattern, value):
-        raise ImproperlyConfigured(f"{name} is not like {example}.")
+        raise ImproperlyConfigured(f"{name} does not have the form of {example}.")
     return value
 
 
@@ -186,12 +186,12 @@ def time_zone(name: str, default: str) -> str:
     try:
         ZoneInfo(value)
     except (ValueError, OSError, LookupError) as error:
-        raise ImproperlyConfigured(f"{name} is no time zone, such as {default}.") from error
+        raise ImproperlyConfigured(f"{name} is not a time zone such as {default}.") from error
     return value
 
 
 def phone_number(name: str, *, demo: str | None) -> str:
-    """Return a WhatsApp number as wa.me takes it: digits, country code first."""
+    """Return a WhatsApp number as wa.me takes it: digits, country code first. demo: the default; None: required."""
     value = re.sub(r"[\s+().-]", "", text(name, demo) if demo else required(name))
     if not re.fullmatch(r"[1-9][0-9]{9,14}", value):
         raise ImproperlyConfigured(f"{name} needs digits only, country code first, such as 526561234567.")
@@ -199,24 +199,24 @@ def phone_number(name: str, *, demo: str | None) -> str:
 
 
 def secret_key(name: str, *, kept_in: Path | None) -> str:
-    """Return the signing key. kept_in: where development keeps one that it made; None: it must be set."""
+    """Return the signing key. kept_in: the file where development keeps a generated one; None: the key must be set."""
     if text(name) or kept_in is None:
         return required(name)
     if not kept_in.exists():
         kept_in.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed when whole, because another process may be starting meanwhile.
-        whole = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
-        whole.touch(mode=0o600)
-        whole.write_text(secrets.token_urlsafe(50))
-        whole.replace(kept_in)
+        # Written to another file and renamed, because another process may start and read it at the same time.
+        new_file = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
+        new_file.touch(mode=0o600)
+        new_file.write_text(secrets.token_urlsafe(50))
+        new_file.replace(kept_in)
     return kept_in.read_text().strip()
 
 
 class Database(NamedTuple):
-    """Connection settings, of which OPTIONS holds what the URL asks for and what its kind of connection needs.
+    """Connection settings. In config, OPTIONS has the URL's own parameters and what its kind of connection needs.
 
-    kind: "direct", "session pooler" and "transaction pooler" are Supabase's ways, or those of poolers like its own;
-    "other"; "none" with a fault. fault: why they cannot be used, or ""; warnings: what was put right to use them.
+    kind: "direct", "session pooler" and "transaction pooler" as Supabase names them, "other", or "none" with a fault;
+    fault: why the URL cannot be used, or ""; warnings: what is wrong with it and does not prevent its use.
     """
 
     config: dict[str, Any]
@@ -226,32 +226,33 @@ class Database(NamedTuple):
 
 
 def database(name: str, *, ca: str) -> Database:
-    """Read a Postgres URL; one that is missing or malformed gives settings that refuse every connection at once.
+    """Read a Postgres URL. If it is missing or malformed, every connection with the result fails immediately.
 
-    ca: the variable with the path of the CA certificate that the server's own must be signed with, when it is set.
+    ca: the name of the variable with the path of the CA certificate; if that is set, the server's certificate is
+    verified against it.
     """
     url, certificate = text(name), text(ca)
     for variable, fault in ((name, _database_fault(name, url)), (ca, _certificate_fault(ca, certificate))):
         if fault:
-            # libpq takes a host that starts with a slash for a socket's directory, fails without touching the network
-            # and repeats the path in its error: the log then says what is wrong wherever a connection is tried.
-            refusing = {"NAME": "none", "HOST": f"/{variable} cannot be used", "OPTIONS": {}}
-            return Database(refusing, "none", fault, ())
+            # To libpq, a host that starts with a slash is a socket's directory. It fails without using the network and
+            # repeats the path in its error, so every failed connection logs what is wrong.
+            unusable = {"NAME": "none", "HOST": f"/{variable} cannot be used", "OPTIONS": {}}
+            return Database(unusable, "none", fault, ())
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     host, port = parts.hostname or query["host"], str(parts.port or query.get("port", ""))
     kind = _database_kind(host, port, says_pgbouncer=query.pop("pgbouncer", "") == "true")
     known = {key: value for key, value in query.items() if key in _libpq_parameters()}
     warnings = [
-        f"{name}: the parameter {key!r} is not one of Postgres's and was left out." for key in query if key not in known
+        f"{name}: the parameter {key!r} is unknown to Postgres and was left out." for key in query if key not in known
     ]
     if host.endswith(SHARED_POOLER) and "." not in (parts.username or ""):
-        warnings.append(f"{name}: the pooler's user is role.project, such as postgres.abcdefghijklmnopqrst.")
+        warnings.append(f"{name}: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst.")
     options: dict[str, Any] = {}
     if host.endswith(SUPABASE):
         options["sslmode"] = "require"
     if kind == "transaction pooler":
-        options["prepare_threshold"] = None  # the next transaction may find another server, without the statement
+        options["prepare_threshold"] = None  # the next transaction may run in another session, without the statement
     config = environ.Env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
     options |= config.pop("OPTIONS", {})
     if certificate:
@@ -264,7 +265,7 @@ def _database_kind(host: str, port: str, *, says_pgbouncer: bool) -> str:
         if port == TRANSACTION_PORT:
             return "transaction pooler"
         return "session pooler" if host.endswith(SHARED_POOLER) else "direct"
-    # Elsewhere only the URL can say so, as Prisma has it say; 6543 is the port of a Supabase on one's own servers, too.
+    # Other poolers are known by the parameter pgbouncer=true, as in Prisma. A self-hosted Supabase has port 6543 too.
     return "transaction pooler" if says_pgbouncer or port == TRANSACTION_PORT else "other"
 
 
@@ -282,13 +283,13 @@ def _database_fault(name: str, url: str) -> str:
     if parts.scheme not in ("postgres", "postgresql"):
         return f"{name} does not begin with postgresql://."
     if parts.fragment or url.endswith("#"):
-        return f"{name} has a bare #: in the password, write it %23."
-    if port == 0 or "@" in parts.path:  # a slash before the @ was meant as the password's
+        return f"{name} has a bare #; in a password, write %23."
+    if port == 0 or "@" in parts.path:  # the password has a slash
         return malformed
     if not (parts.hostname or dict(parse_qsl(parts.query)).get("host")):
-        return f"{name} names no host."
+        return f"{name} has no host."
     if not parts.path.strip("/"):
-        return f"{name} names no database after the host."
+        return f"{name} has no database name after the host."
     return ""
 
 
@@ -297,8 +298,8 @@ def _certificate_fault(name: str, path: str) -> str:
         return ""
     try:
         ssl.create_default_context(cafile=path)
-    except OSError:  # an unreadable certificate is one, too
-        return f"{name} is no file with a certificate that can be read: {path}"
+    except OSError:  # ssl.SSLError, for a file that is not a certificate, is a subclass
+        return f"{name} is not a readable certificate file: {path}"
     return ""
 
 
@@ -307,7 +308,7 @@ def _libpq_parameters() -> set[str]:
 
 
 def service_role_key(name: str) -> str:
-    """Return Supabase's service key, or "" when it is not set; any other kind of key is refused."""
+    """Return Supabase's service key, or "" if it is not set; any other kind of key raises an error."""
     value = text(name)
     if value and not _is_service_key(value):
         raise ImproperlyConfigured(
@@ -317,10 +318,11 @@ def service_role_key(name: str) -> str:
 
 
 def refuse_public_secrets(environment: Mapping[str, str]) -> None:
-    """Stop the start when a secret stands under a public prefix, by its name or by its value."""
+    """Raise ImproperlyConfigured if a variable with a public prefix has the name or the value of a secret."""
     values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]
     passwords = [password for value in values if (password := _password_of(value))]
-    telling = [secret for secret in (*values, *passwords, *map(unquote, passwords)) if len(secret) >= TELLING_LENGTH]
+    candidates = (*values, *passwords, *map(unquote, passwords))
+    long_secrets = [secret for secret in candidates if len(secret) >= MIN_SECRET_LENGTH]
     for name, value in environment.items():
         prefix = next((prefix for prefix in PUBLIC_PREFIXES if name.startswith(prefix)), None)
         if prefix is None:
@@ -328,7 +330,7 @@ def refuse_public_secrets(environment: Mapping[str, str]) -> None:
         own_name = name.removeprefix(prefix)
         if own_name in SECRET_NAMES or re.search(r"SERVICE_(ROLE|KEY)|SECRET", own_name):
             raise ImproperlyConfigured(f"{name} is the name of a secret under the public prefix {prefix}.")
-        if _is_service_key(value.strip()) or any(secret in value for secret in telling):
+        if _is_service_key(value.strip()) or any(secret in value for secret in long_secrets):
             raise ImproperlyConfigured(f"{name} holds a secret, and {prefix} makes it public.")
 
 

@@ -1,7 +1,7 @@
-"""Where log lines go: stderr, for as long as somebody takes them.
+"""A logging handler that writes to stderr and never blocks.
 
-Whoever reads a service's log can hang: a frozen journal, a container's log driver, a terminal on hold. A plain handler
-then waits, with every thread that has something to say behind it, and customers behind those.
+The reader of a service's log can hang: a frozen journald, a container's log driver, a paused terminal. An ordinary
+handler would then block every thread that logs, and so the customers.
 """
 
 import logging
@@ -10,12 +10,12 @@ import select
 import stat
 
 _STDERR = 2
-# A pipe that says it has room has it for so many bytes (PIPE_BUF).
-_PIECE = 4096
+# When poll() reports room in a pipe, a write of up to this many bytes does not block (PIPE_BUF).
+_CHUNK_BYTES = 4096
 
 
-class UnblockedStream(logging.Handler):
-    """Writes to stderr what it takes at once, and counts the lines that it did not."""
+class NonBlockingStream(logging.Handler):
+    """Writes a line to stderr if that does not block; otherwise drops it, and reports later how many were dropped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,23 +25,23 @@ class UnblockedStream(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = self.format(record)
-        except Exception:  # broad: a line that cannot be written must not fail whoever logs it, as in logging itself
+        except Exception:  # broad: an error in logging must not reach the code that logs, as in the standard handlers
             self.handleError(record)
             return
         if self._lost:
-            text = f"{self._lost} log lines were lost: nobody took them\n{text}"
+            text = f"{self._lost} log lines were lost because nothing read the log\n{text}"
         self._lost = 0 if self._write(text + "\n") else self._lost + 1
 
     def _write(self, text: str) -> bool:
-        """Return whether all of it was taken; of a long one, a reader that hangs may have taken the beginning."""
-        left = text.encode(errors="backslashreplace")
+        """Return whether the whole text was written; the beginning of a long one may have been."""
+        remaining = text.encode(errors="backslashreplace")
         try:
-            while left:
+            while remaining:
                 if self._may_block and not _has_room(_STDERR):
                     return False
-                left = left[os.write(_STDERR, left[:_PIECE]) :]
+                remaining = remaining[os.write(_STDERR, remaining[:_CHUNK_BYTES]) :]
         except OSError:
-            return False  # nobody is there any more
+            return False  # the reader has closed its end
         return True
 
 
@@ -53,6 +53,6 @@ def _is_file(fd: int) -> bool:
 
 
 def _has_room(fd: int) -> bool:
-    watch = select.poll()
-    watch.register(fd, select.POLLOUT)
-    return any(event & select.POLLOUT for _, event in watch.poll(0))
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in poll.poll(0))

@@ -1,4 +1,4 @@
-"""Reports of faults, to Sentry. Imported only where they are asked for: the package is a quarter of a start."""
+"""Error reports to Sentry. Imported only if a DSN is set, because importing sentry_sdk takes a quarter of a start."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +7,14 @@ import sentry_sdk
 from django.core.exceptions import ImproperlyConfigured
 from sentry_sdk.utils import BadDsn
 
-# For the log: each warning and each unhandled error becomes an event.
+# A handler for LOGGING: each record of level WARNING or above becomes an event.
 HANDLER = {"class": "sentry_sdk.integrations.logging.EventHandler", "level": "WARNING"}
 
 
 def start(dsn: str, *, environment: str, before_send: Callable[[Any, Any], Any]) -> None:
-    """Send events from now on; ImproperlyConfigured where the address is none."""
-    # No integration: the default ones cost more than a quarter of the throughput, and the log's handler already sends
-    # what there is to tell. Local variables and request bodies would hold names and phones.
+    """Send events from now on; ImproperlyConfigured if the DSN is invalid."""
+    # No integrations: the default ones cost more than a quarter of the throughput, and the log handler already sends
+    # every error. Local variables and request bodies would hold names and phones.
     try:
         sentry_sdk.init(
             dsn=dsn,

@@ -1,7 +1,7 @@
-"""What a log line and a Sentry event may say: the folio and the kind of error, never a person, a secret or a token.
+"""Keeps personal data, secrets and tokens out of log lines and Sentry events; folio and kind of error remain.
 
-A name cannot be told from any other word, so nothing here relies on finding one: an event is made of the parts that
-hold none, and an exception is named, not quoted. What is left is combed for secrets, phones and addresses.
+A person's name cannot be recognised in a text. So events are built only from parts that hold no names, and an exception
+is reported by its class instead of its message. The remaining text is searched for secrets, phones and query strings.
 """
 
 import logging
@@ -15,16 +15,16 @@ from urllib.parse import quote
 Redact = Callable[[str], str]
 
 REDACTED = "[redacted]"
-# A shorter secret would blank out ordinary words.
-TELLING_LENGTH = 8
+# Redacting a shorter secret would redact ordinary words.
+MIN_SECRET_LENGTH = 8
 
 _FOLIO = r"(?P<folio>\b\d{6}-\w{4}-\w{4}-\w\b)"
 _TOKEN = r"""(?<=/q/)[^\s/?#'"]{25,}"""  # a folio is shorter
 _QUERY = r"""(?<=\?)[^\s'"]*=[^\s'"]*"""
-_AREA = r" ?\((?=\d{2,3}\))"  # no other bracket: "8000 (4242)" is a port and a process
+_AREA = r" ?\((?=\d{2,3}\))"  # only an area code in brackets: "8000 (4242)" is a port and a process
 _PHONE = rf"(?<![\w.-])\+?(?:{_AREA})?\d(?:(?:{_AREA}|\) ?|[ .-]{{1,2}})?\d){{9,14}}(?![\w:])"
 
-# These speak of our code. Any other message may repeat what somebody typed or, as Postgres does, a whole row.
+# The messages of these exceptions are about the code. Others may repeat what somebody typed, or a row of a table.
 _QUOTABLE = frozenset(
     {
         "AttributeError",
@@ -40,7 +40,7 @@ _QUOTABLE = frozenset(
     }
 )
 
-# The rest of an event goes: the request, the user, breadcrumbs, local variables, what a log record carried beside.
+# The rest of an event is dropped: the request, the user, breadcrumbs, local variables, extra data of a log record.
 _EVENT = ("event_id", "timestamp", "platform", "level", "logger", "environment", "release", "server_name", "sdk")
 _EXCEPTION = ("type", "module")
 _FRAME = (
@@ -50,52 +50,53 @@ _FRAME = (
 
 
 def redaction(secrets: Iterable[str]) -> Redact:
-    """Return a function that takes these secrets, phones, query strings and tokens of quotes out of a text."""
-    telling = [secret for secret in secrets if len(secret) >= TELLING_LENGTH]
-    spelt = {re.escape(spelling) for secret in telling for spelling in (secret, quote(secret, safe=""))}
-    hidden = re.compile("|".join([_FOLIO, *sorted(spelt), _TOKEN, _QUERY, _PHONE]))
-    return lambda text: hidden.sub(lambda found: found["folio"] or REDACTED, text)
+    """Return a function that redacts these secrets, phones, query strings and quote tokens in a text."""
+    long_secrets = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
+    spellings = {re.escape(spelling) for secret in long_secrets for spelling in (secret, quote(secret, safe=""))}
+    sensitive = re.compile("|".join([_FOLIO, *sorted(spellings), _TOKEN, _QUERY, _PHONE]))
+    return lambda text: sensitive.sub(lambda match: match["folio"] or REDACTED, text)
 
 
 class LineFormatter(logging.Formatter):
-    """Writes a log record, its traceback with the exceptions named, and redacts the whole."""
+    """Formats a log record and redacts it; a traceback has the classes of its exceptions, without their messages."""
 
     def __init__(self, fmt: str, redact: Redact) -> None:
         super().__init__(fmt)
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        record.exc_text = None  # the formatter of another handler keeps the exception's message here
+        record.exc_text = None  # another handler's formatter may have cached the exception's message here
         return self._redact(super().format(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
         error: BaseException = ei[1]
-        return "\n".join(reversed([_told(cause) for cause in _chain(error)]))
+        return "\n".join(reversed([_traceback(cause) for cause in _chain(error)]))
 
 
 def before_send(redact: Redact) -> Callable[[Any, Any], Any]:
-    """Return the last thing that sees Sentry's event before it leaves: it makes another, of what may leave."""
+    """Return Sentry's `before_send` hook, which replaces each event by one with only the parts that may be sent."""
 
     def scrubbed(event: Any, hint: Any) -> Any:
-        kept = _only(event, _EVENT)
+        clean = _only(event, _EVENT)
         if "message" in event:
-            kept["message"] = redact(event["message"])
+            clean["message"] = redact(event["message"])
         if entry := event.get("logentry"):
-            kept["logentry"] = {part: redact(entry[part]) for part in ("message", "formatted") if part in entry}
-        if raised := event.get("exception"):
+            clean["logentry"] = {part: redact(entry[part]) for part in ("message", "formatted") if part in entry}
+        if exception := event.get("exception"):
             error = hint.get("exc_info", (None, None, None))[1]
-            said = {type(cause).__name__: redact(_message(cause)) for cause in _chain(error)}
-            kept["exception"] = {"values": [_exception(value, said) for value in raised["values"]]}
-        return kept
+            messages = {type(cause).__name__: redact(_message(cause)) for cause in _chain(error)}
+            clean["exception"] = {"values": [_exception(value, messages) for value in exception["values"]]}
+        return clean
 
     return scrubbed
 
 
-def _exception(value: dict[str, Any], said: dict[str, str]) -> dict[str, Any]:
+def _exception(value: dict[str, Any], messages: dict[str, str]) -> dict[str, Any]:
+    """messages: of the exceptions, by the names of their classes."""
     frames = (value.get("stacktrace") or {}).get("frames", [])
     return {
         **_only(value, _EXCEPTION),
-        "value": said.get(value["type"], ""),
+        "value": messages.get(value["type"], ""),
         "stacktrace": {"frames": [_only(frame, _FRAME) for frame in frames]},
     }
 
@@ -105,20 +106,20 @@ def _only(given: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception, then what it came of."""
+    """Yield an exception, then its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _message(error: BaseException) -> str:
-    """Return what may be repeated of an exception's message: all of it, Postgres's code for it, or nothing."""
+    """Return an exception's message if it may be repeated, else its SQLSTATE if it has one, else ""."""
     if type(error).__name__ in _QUOTABLE:
         return str(error)
     return getattr(error, "sqlstate", None) or ""
 
 
-def _told(error: BaseException) -> str:
-    where: TracebackType | None = error.__traceback__
-    named = f"{type(error).__module__}.{type(error).__qualname__}: {_message(error)}".rstrip(": ")
-    return "Traceback (most recent call last):\n" + "".join(traceback.format_tb(where)) + named
+def _traceback(error: BaseException) -> str:
+    frames: TracebackType | None = error.__traceback__
+    name = f"{type(error).__module__}.{type(error).__qualname__}: {_message(error)}".rstrip(": ")
+    return "Traceback (most recent call last):\n" + "".join(traceback.format_tb(frames)) + name

@@ -1,9 +1,9 @@
-"""Static files under names that change with their content, so that browsers may keep each for good."""
+"""Static files with a hash of their content in their names, so that browsers may cache each one indefinitely."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Also names the modules that a script imports: a page never mixes the scripts of two releases."""
+    """Also rewrites the imports between scripts, so that a page never mixes the scripts of two releases."""
 
     support_js_module_import_aggregation = True

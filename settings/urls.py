@@ -5,7 +5,7 @@ urlpatterns = [
     path("", include("checkout.urls")),
     path("", include("quoter.urls")),
     path("", include("leads.delivery.urls")),
-    path("admin/", include("leads.staff.urls")),  # before the admin's own, whose login and logout they replace
+    path("admin/", include("leads.staff.urls")),  # first, because it replaces the admin's login and logout
     path("admin/", admin.site.urls),
 ]
 

@@ -1,7 +1,7 @@
-"""Django's PostgreSQL engine with every wait bounded on the client's side, and nothing left in the session.
+"""Django's PostgreSQL engine with a deadline for every wait, and without session settings.
 
-Behind a transaction pooler the next transaction may run in another session. What one client sets there reaches others
-or is lost, so nothing is set, and nothing relies on what is.
+Behind a transaction pooler the next transaction may run in another session. A setting that one client makes there is
+lost, or reaches other clients. So this engine sets nothing in a session and relies on no session setting.
 """
 
 from datetime import UTC, datetime
@@ -14,22 +14,22 @@ from settings.postgres import driver
 
 
 class MomentLoader(TimestamptzLoader):
-    """Reads a moment by the offset that is written with it.
+    """Reads a timestamptz by the offset that Postgres sends with it.
 
-    Django's own takes the clock of the session's zone for UTC, which is right only after setting that zone.
+    Django's loader ignores the offset and assumes that the session's time zone is UTC.
     """
 
-    timezone = UTC  # Django looks whether this is the one it wants
+    timezone = UTC  # Django replaces the loader if this is not the zone it expects
 
     def load(self, data: Any) -> datetime:
         return super().load(data).astimezone(UTC)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """deadline_s: of this thread's connection, None for none."""
+    """deadline_s: the longest wait of this thread's connection, None for no limit."""
 
     Database = driver
-    timezone_name = ""  # of the session: Django sets none
+    timezone_name = ""  # so that Django does not set the session's time zone
     connection: driver.BoundedConnection | None
     _deadline_s: float | None = driver.DEFAULT_DEADLINE_S
 
@@ -50,9 +50,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return connection
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django calls this as each request begins and ends, a customer's too, and nobody may wait for Postgres there.
+        """Close the connection after an error, without asking the server whether it still works, as Django does.
 
-        After an error Django would ask the server whether the connection still works, and a frozen one does not say.
+        Django calls this as each request begins and ends, and a frozen server would not answer.
         """
         if self.errors_occurred:
             self.close()

@@ -1,14 +1,14 @@
-"""psycopg, with connections that give up: the DB-API module that the engine in base.py takes for Django's.
+"""psycopg with a deadline for every wait: the DB-API module of the engine in base.py.
 
-No setting of libpq or Postgres ends the wait on a warm connection whose peer takes the query and never answers: a
-frozen server, a hung pooler. Four staff pages that hang so would leave customers no thread.
+No setting of libpq or Postgres ends the wait on an open connection whose server accepts a query and never answers, such
+as a frozen server or a hung pooler. Four hanging staff pages would take all of a process's threads from customers.
 """
 
 import time
 from typing import Any
 
 import psycopg
-from psycopg import *  # noqa: F403  (Django takes its classes of errors from the module that connects)
+from psycopg import *  # noqa: F403  (Django looks up the DB-API's exception classes in this module)
 
 DEFAULT_DEADLINE_S = 5.0
 
@@ -18,7 +18,7 @@ class DeadlineExceeded(psycopg.OperationalError, TimeoutError):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that gives up. deadline_s: the longest that any one exchange with the server may take, if any."""
+    """A connection whose waits end. deadline_s: the limit of one exchange with the server, None for no limit."""
 
     deadline_s: float | None = DEFAULT_DEADLINE_S
 
@@ -29,18 +29,20 @@ class BoundedConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, deadline_s)
         except psycopg.OperationalError as error:
-            # psycopg has no public name for a wait that expired. What comes sooner, or from the server, is none.
+            # psycopg has no exception of its own for a wait that timed out. An error with an SQLSTATE, or one before
+            # the deadline, has another cause.
             if error.sqlstate or time.monotonic() - started < deadline_s:
                 raise
             self._give_up()
             raise DeadlineExceeded(f"no answer within {deadline_s:g} s") from error
 
     def _give_up(self) -> None:
-        # A query that waits for a lock would hold its backend for as long as the lock is held, one more at each retry.
+        # Without the cancel, a query that waits for a lock keeps its backend until the lock is free, and each retry
+        # would add another backend.
         try:
             self.cancel_safe(timeout=0.25)
         except psycopg.Error:
-            pass  # a server that does not answer does not hear this either
+            pass  # a server that does not answer queries does not answer a cancel either
         finally:
             self.pgconn.finish()
 

@@ -87,7 +87,7 @@ def test_a_colour_is_read_as_people_write_it(monkeypatch, typed, color):
 )
 def test_a_text_that_is_no_colour_is_refused_with_the_name_of_its_variable(monkeypatch, typed):
     monkeypatch.setenv("BRAND_ACCENT", typed)
-    with pytest.raises(ImproperlyConfigured, match="BRAND_ACCENT is no colour such as #0b5d4a"):
+    with pytest.raises(ImproperlyConfigured, match="BRAND_ACCENT is not a colour such as #0b5d4a"):
         env.color("BRAND_ACCENT")
 
 
@@ -101,9 +101,9 @@ def test_a_logo_is_a_file_that_pages_can_show(monkeypatch, tmp_path, name, conte
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("logo.gif", b"GIF89a", "is no SVG, PNG or WebP file"),
-        ("logo.png", LOGO, "is no SVG, PNG or WebP file"),
-        ("logo.svg", b"<html>", "is no SVG, PNG or WebP file"),
+        ("logo.gif", b"GIF89a", "is not an SVG, PNG or WebP file"),
+        ("logo.png", LOGO, "is not an SVG, PNG or WebP file"),
+        ("logo.svg", b"<html>", "is not an SVG, PNG or WebP file"),
         ("logo.svg", LOGO + b" " * 20_000, "has over 20 kB"),
         ("logo.svg", None, "cannot be read"),
     ],

@@ -436,7 +436,7 @@ def test_no_statement_is_prepared_where_it_would_be_lost(read, url):
 def test_a_user_that_the_shared_pooler_does_not_know_is_a_warning(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:S3cret@aws-0-us-east-1.pooler.supabase.com:6543/postgres")
     (warning,) = env.database("DATABASE_URL", ca="DATABASE_CA").warnings
-    assert warning == "DATABASE_URL: the pooler's user is role.project, such as postgres.abcdefghijklmnopqrst."
+    assert warning == "DATABASE_URL: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst."
 
 
 def test_the_real_database_answers():
@@ -449,8 +449,8 @@ def test_parameters_that_postgres_does_not_know_are_left_out_with_a_warning():
     result, said = tried(f"{DATABASE_URL}{more}schema=shop&connection_limit=1&application_name=quotes")
     assert (result["fault"], result["error"]) == ("", "")
     assert result["warnings"] == [
-        "DATABASE_URL: the parameter 'schema' is not one of Postgres's and was left out.",
-        "DATABASE_URL: the parameter 'connection_limit' is not one of Postgres's and was left out.",
+        "DATABASE_URL: the parameter 'schema' is unknown to Postgres and was left out.",
+        "DATABASE_URL: the parameter 'connection_limit' is unknown to Postgres and was left out.",
     ]
     assert all(warning in said for warning in result["warnings"])
 
@@ -482,7 +482,7 @@ def test_a_site_with_a_certificate_that_cannot_be_read_starts_says_so_and_is_ref
 
     result, said = tried(DATABASE_URL, DATABASE_CA=str(certificate))
 
-    assert result["fault"] == f"DATABASE_CA is no file with a certificate that can be read: {certificate}"
+    assert result["fault"] == f"DATABASE_CA is not a readable certificate file: {certificate}"
     assert f"{result['fault']} Customers pass" in said
     assert "DATABASE_CA cannot be used" in result["error"]
     assert result["seconds"] < 1
@@ -641,11 +641,11 @@ def test_a_start_with_every_secret_in_its_place_says_none_of_them():
 @pytest.mark.parametrize("value", ["G-AB12CD34EF", ""])
 def test_an_id_of_one_spelling_is_taken_as_it_is(monkeypatch, value):
     monkeypatch.setenv("GA4_MEASUREMENT_ID", value)
-    assert env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF") == value
+    assert env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF") == value
 
 
 @pytest.mark.parametrize("value", ["UA-12345-1", "g-ab12", "G-AB12 ", 'G-1"><script>'])
 def test_an_id_of_another_spelling_is_refused(monkeypatch, value):
     monkeypatch.setenv("GA4_MEASUREMENT_ID", f"{value}x")
-    with pytest.raises(ImproperlyConfigured, match=r"^GA4_MEASUREMENT_ID is not like G-AB12CD34EF\.$"):
-        env.spelt("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")
+    with pytest.raises(ImproperlyConfigured, match=r"^GA4_MEASUREMENT_ID does not have the form of G-AB12CD34EF\.$"):
+        env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")

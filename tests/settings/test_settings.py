@@ -48,7 +48,7 @@ def test_a_bad_database_url_is_an_error_before_a_deploy():
 def test_a_parameter_that_was_left_out_is_a_warning():
     checked = manage("check", database_url="postgresql://shop@127.0.0.1:1/shop?schema=shop")
     assert checked.returncode == 0
-    assert "?: (leads.W002) DATABASE_URL: the parameter 'schema' is not one of Postgres's" in checked.stderr
+    assert "?: (leads.W002) DATABASE_URL: the parameter 'schema' is unknown to Postgres" in checked.stderr
 
 
 def test_the_models_have_all_their_migrations():

@@ -162,7 +162,7 @@ def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
 def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
     with live.site(tls.url(), DATABASE_CA=f"{tls.ca}.gone") as site:
         assert site.post("/checkout/", {"token": a_token(site), **PERSON}).status == 303
-        assert f"ERROR leads.apps DATABASE_CA is no file with a certificate that can be read: {tls.ca}.gone" in site.log
+        assert f"ERROR leads.apps DATABASE_CA is not a readable certificate file: {tls.ca}.gone" in site.log
 
 
 # --- A transaction pooler, which the other tests run through, too -----------------------------------------------------
