@@ -14,7 +14,7 @@ class CheckoutConfig(AppConfig):
     notice: notice.Notice
 
     def ready(self) -> None:
-        # A consent to a notice that nobody could read would be none.
+        # Without a notice that customers can read, nobody can consent to it.
         try:
             self.notice = notice.read(settings.PRIVACY_NOTICE)
         except notice.NoticeInvalid as invalid:

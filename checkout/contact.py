@@ -1,4 +1,4 @@
-"""Who asked, made of what they sent at checkout and of how it was sent."""
+"""Builds the contact of a lead from a checkout and its request."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from checkout import visitor
 from checkout.apps import notice_in_force
 from checkout.submission import OrderSubmission
-from leads import phones as phones
+from leads import phones
 from leads.delivery.record import Contact
 from leads.snapshot import Flag
 
-# Nobody reads a quote and types a name and a phone in less.
+# A person needs longer to read the quote and to type a name and a phone.
 HUMAN_FILL_TIME = timedelta(seconds=3)
 
 
@@ -27,22 +27,23 @@ def contact_of(
     flags: Iterable[str] = (),
     notice_version: str = "",
 ) -> Contact:
-    """Return who asked. quoted_at: when they got the quote; at: when they sent their details; flags: more to note.
+    """Return who asked, flagged when it looks like a bot.
 
-    notice_version: of the privacy notice that they could read, where it may be another than today's.
+    quoted_at: when they got the quote; at: when they sent their details; came_from: as `origin.read` returns it;
+    flags: further flags of the lead; notice_version: of the privacy notice that they saw, today's by default.
     """
     has_agreed = submission.privacy_accepted or submission.marketing_accepted
-    suspicions = {Flag.HONEYPOT: submission.website, Flag.TOO_FAST: at - quoted_at < HUMAN_FILL_TIME}
+    bot_signs = {Flag.HONEYPOT: submission.website, Flag.TOO_FAST: at - quoted_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,
         phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),
         phone_raw=submission.phone,
         submitted_at=at,
-        visitor_id=visitor.mark_of(request),
+        visitor_id=visitor.id_of(request),
         privacy_accepted_at=at if submission.privacy_accepted else None,
         privacy_notice_version=(notice_version or notice_in_force().version) if has_agreed else "",
         marketing_accepted_at=at if submission.marketing_accepted else None,
         attribution=came_from,
         answers=dict(submission.answers),
-        flags=(*(flag for flag, raised in suspicions.items() if raised), *flags),
+        flags=(*(flag for flag, is_raised in bot_signs.items() if is_raised), *flags),
     )

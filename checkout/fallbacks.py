@@ -1,4 +1,4 @@
-"""The pages that stand in for another: there is no such page, or it cannot be shown just now. Each offers the chat."""
+"""The error pages: not found, server error, database unavailable. Each offers the chat."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,5 +13,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest, *, folio: str) -> HttpResponse:
-    """Answer for a quote that only the database has, while it is down."""
+    """Return the 503 page for a quote that only the database has, while the database is down."""
     return render(request, "checkout/unavailable.html", {"folio": folio, "here": request.path}, status=503)

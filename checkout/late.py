@@ -1,7 +1,7 @@
 """POST /late/: checkouts that customers' devices kept while this site could not be reached.
 
-Only a quote that we gave out is taken, which its token proves. It is refused neither for its price nor for its age; its
-flags tell staff that it came late, and whether the quote had expired.
+Only a quote of this site is accepted, which its signed token proves. It is refused neither for its price nor for its
+age. The lead's flags tell staff that it came late, and whether the quote had expired by then.
 """
 
 import logging
@@ -24,13 +24,13 @@ from quoter.token import BadToken
 
 logger = logging.getLogger(__name__)
 
-# How far back a device's word for the time is taken; it keeps a lead no longer itself.
-OLDEST = timedelta(days=30)
+# The oldest time of a checkout that is believed. A device keeps a lead no longer than this (LONGEST_MS in kept.js).
+OLDEST_SUBMISSION = timedelta(days=30)
 
 
 @require_POST
 def late(request: HttpRequest) -> HttpResponse:
-    """Record a lead that a device kept; answers as POST /checkout/ does, but 503 where the lead is safe nowhere."""
+    """Record a lead that a device kept. Answers as POST /checkout/ does, but 503 when the lead could not be stored."""
     sent = incoming.read(request)
     if sent.faults or not sent.is_json:
         return _refused(sent.faults or [FieldError("", NOT_TEXT)])
@@ -43,7 +43,7 @@ def late(request: HttpRequest) -> HttpResponse:
         return _refused([FieldError("token", BROKEN_LINK)])
 
     now, quoted_at = timezone.now(), issued.quote.issued_at
-    at = max(_believed(sent.json.get("submitted_at"), now=now), quoted_at)
+    at = max(_submitted_at(sent.json.get("submitted_at"), now=now), quoted_at)
     contact = contact_of(
         request,
         submission,
@@ -51,30 +51,30 @@ def late(request: HttpRequest) -> HttpResponse:
         at=at,
         came_from=origin.read(sent.json.get("attribution")),
         flags=["late", "expired"] if issued.quote.is_expired(at) else ["late"],
-        notice_version=_version(sent.json.get("notice_version")),
+        notice_version=_notice_version(sent.json.get("notice_version")),
     )
     lead = lead_record(issued, contact)
     received = {"received_at": now.isoformat(timespec="seconds")}
     outcome = recorded(replace(lead, about={**lead.about, "late": received}))
-    if outcome is Outcome.CARRIED:  # the chat's message is written already, so the device has to keep the lead
+    if outcome is Outcome.CARRIED:  # this answer opens no chat that could carry the lead, so the device must keep it
         return JsonResponse({"success": False, "folio": lead.folio}, status=503)
     return as_json(issued, chat_for(request, issued, contact, outcome), outcome)
 
 
 def _refused(errors: Sequence[FieldError]) -> HttpResponse:
-    # The device forgets it now, for nobody is there to mend it. The customer's chat message still has it.
+    # The device now deletes its copy, because the customer is no longer there to correct it. The chat still has it.
     logger.info("Late lead refused: fields=%s", ",".join(error.field for error in errors))
     return incoming.refusal(errors)
 
 
-def _believed(sent: object, *, now: datetime) -> datetime:
-    """Return a moment that a device named, where it may be true; else now: clocks of phones are often wrong."""
+def _submitted_at(sent: object, *, now: datetime) -> datetime:
+    """Return the time that a device sent if it is plausible, else now, because clocks of phones are often wrong."""
     try:
         at = datetime.fromisoformat(sent) if isinstance(sent, str) else now
-        return at if now - OLDEST <= at <= now else now
-    except (ValueError, TypeError, OverflowError):  # no moment, or one without an offset
+        return at if now - OLDEST_SUBMISSION <= at <= now else now
+    except (ValueError, TypeError, OverflowError):  # not a time, or one without an offset
         return now
 
 
-def _version(sent: object) -> str:
+def _notice_version(sent: object) -> str:
     return sent if isinstance(sent, str) and len(sent) <= notice.MAX_VERSION and sent.isprintable() else ""

@@ -1,4 +1,4 @@
-"""The privacy notice: the shop's own words, in a file. Each consent is stored with the version of it that was shown."""
+"""The shop's privacy notice, read from a TOML file. Each consent is stored with the version that was shown."""
 
 import tomllib
 from pathlib import Path
@@ -11,11 +11,11 @@ MAX_VERSION = 40  # characters
 
 
 class NoticeInvalid(ValueError):
-    """The file is no privacy notice that can be shown."""
+    """The file does not hold a privacy notice that can be shown."""
 
 
 class Notice(BaseModel):
-    """version: a new one with each change; text: paragraphs apart by an empty line, {business} stands for its name."""
+    """version: new with each change; text: paragraphs separated by empty lines, {business} is the shop's name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Notice(BaseModel):
             try:
                 shown = text.say(language, business="")
             except (LookupError, AttributeError, ValueError):
-                raise ValueError(f"{language} takes {{business}} and no other braces") from None
+                raise ValueError(f"{language} may use {{business}} and no other braces") from None
             if not shown.strip():
                 raise ValueError(f"{language} is empty")
         return text

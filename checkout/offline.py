@@ -1,8 +1,8 @@
-"""What a customer's device keeps for when it cannot reach us: the service worker, and the calculator that it shows.
+"""What a customer's device keeps for times without a connection: a service worker and an offline calculator.
 
-That page is the calculator itself, the same for everybody, which says that there is no connection until it finds one.
-The worker's name is a hash of the page and of all its files, so a device has either the whole new release or the whole
-old one.
+The offline page is the calculator itself, the same for everybody. It says that there is no connection until it finds
+one. The worker's cache is named after a hash of the page and of its files, so a device has either the whole new release
+or the whole old one.
 """
 
 import json
@@ -36,16 +36,17 @@ _FILES = (
 @require_safe
 def calculator(request: HttpRequest) -> HttpResponse:
     """GET /offline/: the calculator as a device keeps it, in the language of the page."""
-    return _checked_each_time(HttpResponse(_page(of_page())))
+    return _revalidated(HttpResponse(_page(of_page())))
 
 
 @require_safe
 def worker(request: HttpRequest) -> HttpResponse:
-    """GET /worker.js: the customers' service worker; it stands here so that it may serve every page."""
-    return _checked_each_time(HttpResponse(_worker(), content_type="text/javascript"))
+    """GET /worker.js: the customers' service worker, at the root because a worker serves only paths below its own."""
+    return _revalidated(HttpResponse(_worker(), content_type="text/javascript"))
 
 
-def _checked_each_time(response: HttpResponse) -> HttpResponse:
+def _revalidated(response: HttpResponse) -> HttpResponse:
+    """Have browsers ask the server each time before they use their copy."""
     patch_cache_control(response, no_cache=True)
     return response
 
@@ -57,8 +58,8 @@ def _worker() -> str:
     files = [*map(static, _FILES), *brand_files]
     pages = [page, *(in_language(page, each) for each in PAGE_LANGUAGES)]
     release = sha256("".join([*files, *map(_page, PAGE_LANGUAGES)]).encode()).hexdigest()[:16]
-    kept = json.dumps({"release": release, "files": files, "pages": pages})
-    return f'import {{ serve }} from "{static("checkout/worker.js")}";\n\nserve({kept});\n'
+    manifest = json.dumps({"release": release, "files": files, "pages": pages})
+    return f'import {{ serve }} from "{static("checkout/worker.js")}";\n\nserve({manifest});\n'
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The page of a quote: GET /q/<token or folio>/, and the same again with what is to be mended at checkout."""
+"""The page of a quote: GET /q/<token or folio>/, also shown again with the errors of a refused checkout."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ from quoter.token import BadToken, IssuedQuote
 
 logger = logging.getLogger(__name__)
 
-# The field of the form, and of the address, that carries the token of the quote which was priced again.
+# The form field and the query parameter with the token of the earlier quote, which this one prices again.
 BEFORE = "before"
 
 
@@ -40,7 +40,7 @@ BEFORE = "before"
 def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
     """GET /q/<token>/ shows a quote from its token alone; GET /q/<folio>/ from the database, without name or phone.
 
-    A POST, as the form sends it that switches the language, shows the same with what was typed.
+    A POST comes from the button that switches the language. It shows the same page with what was typed.
     """
     came_from = origin.of_visit(request, landing=_quotes_path())
     try:
@@ -72,7 +72,10 @@ def show(
     errors: Iterable[FieldError] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Return the page of a quote, with what the request's form has typed. errors: why a checkout was refused."""
+    """Return the page of a quote, with the values typed in the request's form. errors: why a checkout was refused.
+
+    issued: None for a broken token, which leaves only the form and its errors.
+    """
     messages: dict[str, list[str]] = {}
     for error in errors:
         messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
@@ -104,7 +107,7 @@ def show(
             "address_on_paper": address(request, issued.quote.folio),
             "shop_phone": phones.readable(settings.WHATSAPP_NUMBER),
             "chat_url": chat_url(),
-            # For the page to go to by itself, with the name that is typed in it, when the server does not answer.
+            # When the server does not answer, the page's script opens this chat with the typed name filled in.
             "chat_url_for_name": chat_url(name="{name}"),
             "notice_version": notice_in_force().version,
         }
@@ -114,9 +117,9 @@ def show(
 def _filled_in(
     form: Mapping[str, str], messages: Mapping[str, list[str]], wrong_field: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield the fields of the checkout's form, with what was typed in each and what is to be mended.
+    """Yield the fields of the checkout's form, with what was typed in each and its error messages.
 
-    wrong_field: the first to be mended, which gets the focus.
+    wrong_field: the first field with an error, which gets the focus.
     """
     for field in customer.fields():
         label = field.label.in_(site.language())
@@ -137,15 +140,15 @@ def address(request: HttpRequest, reference: str) -> str:
 
 
 def after(before: object) -> dict[str, str]:
-    """Return what the address of a new quote says of the one that it takes the place of; {} where that is none of ours.
+    """Return the `before` query parameter, which names the quote being repriced; {} unless it is a valid token.
 
-    before: its token, as it was sent.
+    before: the token of that quote, as the client sent it.
     """
     return {BEFORE: before} if isinstance(before, str) and _loaded(before) else {}
 
 
 def _earlier(request: HttpRequest, issued: IssuedQuote) -> dict[str, Any] | None:
-    """Return the quote of before, beside this one, where the address names it and it was for the same job."""
+    """Return the earlier quote and its comparison with this one; None unless the address names one for the same job."""
     before = _loaded(request.GET.get(BEFORE, ""))
     comparison = compared(before, issued) if before else None
     return {"quote": before.quote, "comparison": comparison} if before and comparison else None
@@ -160,5 +163,5 @@ def _loaded(reference: str) -> IssuedQuote | None:
 
 @cache
 def _quotes_path() -> str:
-    # Once: looking an address up takes as long as building the whole message.
+    # Cached, because reverse() takes as long as building the whole message.
     return reverse("checkout:quote_page", args=["-"]).removesuffix("-/")

@@ -1,4 +1,4 @@
-"""What a customer sends at checkout, and what they can mend in it. Plain Python: no Django."""
+"""Reads and checks what a customer sends at checkout. Plain Python: no Django."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class SubmissionRefused(ValueError):
 class OrderSubmission:
     """A checkout that can be recorded.
 
-    phone: as typed; answers: of the optional fields that were filled in; website: whether the field that only bots see
-    was filled in.
+    phone: as typed; answers: the optional fields that were filled in; website: whether the field that only bots see was
+    filled in.
     """
 
     token: str
@@ -39,22 +39,22 @@ class OrderSubmission:
 
     @classmethod
     def read(cls, sent: Mapping[str, Any]) -> Self:
-        """Return the submission in a form or a JSON object; SubmissionRefused names every field to mend."""
-        kept, errors = {}, []
+        """Return the submission in a form or a JSON object; SubmissionRefused names every wrong field."""
+        checked, errors = {}, []
         for name, check in [("token", _present), *((field.name, field.check) for field in customer.fields())]:
             try:
-                kept[name] = _checked(sent.get(name), check)
+                checked[name] = _checked(sent.get(name), check)
             except Refused as refused:
                 errors.append(FieldError(name, refused.text))
         if errors:
             raise SubmissionRefused(errors)
         return cls(
-            token=kept["token"],
-            name=kept["name"],
-            phone=kept["phone"],
-            answers={field.name: kept[field.name] for field in customer.OPTIONAL if kept[field.name]},
-            privacy_accepted=_ticked(sent.get("privacy_accepted")),
-            marketing_accepted=_ticked(sent.get("marketing_accepted")),
+            token=checked["token"],
+            name=checked["name"],
+            phone=checked["phone"],
+            answers={field.name: checked[field.name] for field in customer.OPTIONAL if checked[field.name]},
+            privacy_accepted=_is_ticked(sent.get("privacy_accepted")),
+            marketing_accepted=_is_ticked(sent.get("marketing_accepted")),
             website=bool(sent.get("website")),
         )
 
@@ -71,5 +71,5 @@ def _present(token: str) -> str:
     return token
 
 
-def _ticked(value: object) -> bool:
+def _is_ticked(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.lower() in ("on", "1", "true", "yes"))

@@ -1,5 +1,7 @@
-"""Google Analytics and Meta, where the shop has them and this visitor agreed: only then does a page load them, and only
-then does its content policy name them. No answer is a no.
+"""Google Analytics and Meta tags.
+
+A page loads them, and its content policy allows them, only if the shop has set them up and the visitor agreed. No
+answer counts as no.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +18,13 @@ from quoter import site
 from quoter.content_policy import HEADER, policy
 from quoter.engine.text import Text
 
-# Written by the script that asks, read here. Without scripts there is nothing to agree to.
+# Set by static/checkout/consent.js. Without scripts no tag loads, so there is nothing to agree to.
 COOKIE = "tags"
 BOTH = Text(es="{one} y {other}", en="{one} and {other}")
 
 
 class Service(NamedTuple):
-    """Who measures. origins: what a page that loads it may reach, by directive of the content policy."""
+    """An analytics service. setting: the one with the shop's id; origins: by directive of the content policy."""
 
     name: str
     setting: str
@@ -36,13 +38,13 @@ SERVICES = (
         "GA4_MEASUREMENT_ID",
         {"script-src": _GOOGLE[:1], "connect-src": _GOOGLE, "img-src": _GOOGLE},
     ),
-    # Told by requests alone: Meta's own script could read what is typed in a form.
+    # Our own script sends the events: Meta's script could read what is typed in a form.
     Service("Meta", "META_PIXEL_ID", {"connect-src": ("https://www.facebook.com",)}),
 )
 
 
 class TagsMiddleware:
-    """Lets a page that loads tags reach them."""
+    """Allows the tags' origins in the content policy of a page that loads them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         if not services():
@@ -59,23 +61,23 @@ class TagsMiddleware:
 
 
 def services() -> list[Service]:
-    """Return those that the shop has."""
+    """Return the services that the shop has set up."""
     return [service for service in SERVICES if getattr(settings, service.setting)]
 
 
 def on_page(request: HttpRequest) -> dict[str, Any]:
-    """Return what a page needs that may have tags; {} where the shop has none, or the browser itself says no.
+    """Return the template context of a page that may load tags; {} if the shop has none or the browser opts out.
 
-    answer: "yes", "no", or "" for none yet.
+    In it, answer: "yes", "no", or "" when the visitor has not answered.
     """
-    if not (ours := services()) or asks_for_privacy(request):
+    if not (shop_services := services()) or asks_for_privacy(request):
         return {}
-    said = request.COOKIES.get(COOKIE, "")
-    answer = said if said in ("yes", "no") else ""
+    cookie = request.COOKIES.get(COOKIE, "")
+    answer = cookie if cookie in ("yes", "no") else ""
     request.has_tags = answer == "yes"  # type: ignore[attr-defined]  # for the middleware
     return {
         "answer": answer,
-        "services": _listed([service.name for service in ours]),
+        "services": _listed([service.name for service in shop_services]),
         "ga4": settings.GA4_MEASUREMENT_ID,
         "meta": settings.META_PIXEL_ID,
     }
@@ -86,8 +88,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _origins() -> dict[str, list[str]]:
-    named: dict[str, list[str]] = {}
+    allowed: dict[str, list[str]] = {}
     for service in services():
         for directive, origins in service.origins.items():
-            named.setdefault(directive, []).extend(origins)
-    return named
+            allowed.setdefault(directive, []).extend(origins)
+    return allowed

@@ -5,8 +5,8 @@ from django.views.decorators.gzip import gzip_page
 from checkout import late, offline, quote_page, views
 
 app_name = "checkout"
-# csrf_exempt for the reason in quoter/urls.py: no session, and perhaps no cookie. On /privacy/ a visitor decides about
-# a cookie, so that view looks where the form comes from.
+# csrf_exempt for the reason in quoter/urls.py: customers have no session, and perhaps no cookie. The form on /privacy/
+# changes a cookie, so that view refuses requests from other sites by itself.
 urlpatterns = [
     path("quote/", csrf_exempt(views.give_quote), name="give_quote"),
     path("q/<str:reference>/", csrf_exempt(gzip_page(quote_page.quote_page)), name="quote_page"),

@@ -1,6 +1,6 @@
-"""From a priced form to a chat: POST /quote/ and POST /checkout/.
+"""From a priced form to a chat: POST /quote/ and POST /checkout/; and the privacy page.
 
-A fault of ours is never the customer's problem: what cannot be stored goes on in the WhatsApp message.
+When a lead cannot be stored, the customer still reaches the chat, and the WhatsApp message carries the lead.
 """
 
 import logging
@@ -45,7 +45,7 @@ EXPIRED = Text(
 
 
 class SeeOther(HttpResponseRedirect):
-    """303: the browser goes on with a GET, and Back does not send the form again."""
+    """303: the browser follows with a GET, and Back does not send the form again."""
 
     status_code = 303
 
@@ -66,9 +66,9 @@ def give_quote(request: HttpRequest) -> HttpResponse:
     if errors:
         return _refuse_quote(request, sent, typed, errors)
 
-    mark = visitor.marked(request)
+    visitor_id = visitor.id_or_new(request)
     came_from = origin.read(sent.fields.get("attribution"))
-    recorded(quote_record(issued, visitor_id=mark, attribution=came_from))
+    recorded(quote_record(issued, visitor_id=visitor_id, attribution=came_from))
     signed = token.dumps(issued)
     if sent.is_json:
         answer = {
@@ -81,17 +81,17 @@ def give_quote(request: HttpRequest) -> HttpResponse:
     page = reverse("checkout:quote_page", args=[signed])
     query = origin.as_query(came_from | quote_page.after(sent.fields.get(quote_page.BEFORE)))
     page = carried(page, request, query)
-    # A page that sends its form by script goes on by itself.
+    # calculator.js sends the form with fetch(), then navigates to this URL.
     by_script = request.headers.get("Accept") == "application/json"
     response = JsonResponse({"url": page}, status=201) if by_script else SeeOther(page)
-    if mark:
-        visitor.keep(response, mark)
+    if visitor_id:
+        visitor.keep(response, visitor_id)
     return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def checkout(request: HttpRequest) -> HttpResponse:
-    """POST /checkout/: record who asked, and go on to the chat, whatever became of the record."""
+    """POST /checkout/: record who asked, and redirect to the chat, even when the lead could not be stored."""
     if request.method != "POST":
         return redirect(carried(reverse("quoter:calculator"), request))
     sent = incoming.read(request)
@@ -114,11 +114,11 @@ def checkout(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def privacy(request: HttpRequest) -> HttpResponse:
-    """GET /privacy/: the shop's privacy notice, in the visitor's language; POST: their word on the visitor's mark."""
+    """GET /privacy/: the shop's privacy notice, in the visitor's language; POST: allow or refuse the visitor cookie."""
     if request.method == "POST":
         response = SeeOther(f"{carried(request.path, request)}#visitor")
-        if request.headers.get("Sec-Fetch-Site") != "cross-site":  # no other site decides for the person
-            visitor.decide(response, wants_mark=request.POST.get("mark") == "on")
+        if request.headers.get("Sec-Fetch-Site") != "cross-site":  # another site must not decide for the visitor
+            visitor.decide(response, is_allowed=request.POST.get("mark") == "on")
         return response
     notice = notice_in_force()
     context = {
@@ -132,9 +132,9 @@ def privacy(request: HttpRequest) -> HttpResponse:
 
 
 def recorded(lead: LeadRecord) -> Outcome:
-    """Record the lead; whatever goes wrong, the customer goes on.
+    """Record the lead and return where it is; an error never stops the customer.
 
-    The WhatsApp message carries the quote when nothing else does, so staff can restore the lead from the chat.
+    If recording fails, the WhatsApp message carries the lead, so staff can restore it from the chat.
     """
     try:
         return record(lead)
@@ -144,7 +144,10 @@ def recorded(lead: LeadRecord) -> Outcome:
 
 
 def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: Outcome) -> str:
-    """Return the URL of the chat with the customer's message. outcome: where the lead is, which decides on its link."""
+    """Return the URL of the chat with the customer's message.
+
+    outcome: where the lead is; unless it is in Postgres, the link in the message carries it.
+    """
     return quote_chat_url(
         settings.WHATSAPP_NUMBER,
         issued.quote,
@@ -156,7 +159,7 @@ def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcom
 
 
 def as_json(issued: IssuedQuote, chat_url: str, outcome: Outcome) -> JsonResponse:
-    """Return the contract's answer to a checkout that was taken."""
+    """Return the contract's JSON for a successful checkout."""
     answer = {"success": True, "folio": issued.quote.folio, "whatsapp_url": chat_url}
     return JsonResponse(answer if outcome is Outcome.STORED else {**answer, "warning": "db_down"})
 
@@ -177,7 +180,7 @@ def _link(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: 
     number = issued.quote.folio
     if outcome is Outcome.STORED:
         return quote_page.address(request, number)
-    # An advertiser's mark of one click is long, and the lines of the quote need the room.
+    # Click ids (gclid, fbclid) are long, and the message needs the room for the lines of the quote.
     sealed = replace(contact, attribution=origin.without(contact.attribution, origin.CLICKS))
     return f"{quote_page.address(request, token.short(issued))}#{seal(sealed, folio=number)}"
 

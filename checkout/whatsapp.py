@@ -1,4 +1,4 @@
-"""The chat link and the message that it brings along. Plain Python: no Django."""
+"""The WhatsApp link of a quote, and the message in it. Plain Python: no Django."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from quoter.engine.text import Language, Text
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
-# WhatsApp documents no limit; links of this length were seen to open everywhere.
+# WhatsApp documents no limit. Links of this length opened on every system tried.
 MAX_URL = 2000
 
 GREETING = Text(es="Hola, soy {name}.", en="Hello, this is {name}.")
@@ -31,15 +31,15 @@ TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {tot
 def quote_chat_url(
     number: str, quote: Quote, *, language: Language, link: str, name: str = "", answers: Mapping[str, str] = _NOTHING
 ) -> str:
-    """Return the link into the chat with the quote in the message, at most MAX_URL characters.
+    """Return the URL of a chat with the quote as its message, at most MAX_URL characters long if possible.
 
-    answers: of the optional fields. To keep within it, lines are left out from the end, then name and answers; folio,
-    total and link always stand: where a link is too long by itself, as one that carries a lead can be, a longer
-    URL is better than a lost lead.
+    link: of the quote's page; answers: the customer's optional fields. A message that is too long leaves out lines from
+    the end, then name and answers. Folio, total and link always stay: a link that carries a lead may be too long by
+    itself, and a longer URL is better than a lost lead.
     """
     counts = range(len(quote.lines), -1, -1)
-    for shown, by, with_answers in [*((shown, name, answers) for shown in counts), (0, "", _NOTHING)]:
-        text = message(quote, language=language, link=link, name=by, shown=shown, answers=with_answers)
+    for shown, shown_name, shown_answers in [*((shown, name, answers) for shown in counts), (0, "", _NOTHING)]:
+        text = message(quote, language=language, link=link, name=shown_name, shown=shown, answers=shown_answers)
         url = chat_url(number, text)
         if len(url) <= MAX_URL:
             break
@@ -51,13 +51,13 @@ def message(
 ) -> str:
     """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
     greeting = GREETING.say(language, name=name) if name else HELLO.in_(language)
-    left = len(quote.lines) - shown
-    one, many = (ONE_MORE, MORE) if shown else (ALL_ONE, ALL)
-    more = one.in_(language) if left == 1 else many.say(language, count=str(left))
+    omitted = len(quote.lines) - shown
+    singular, plural = (ONE_MORE, MORE) if shown else (ALL_ONE, ALL)
+    omission = singular.in_(language) if omitted == 1 else plural.say(language, count=str(omitted))
     parts = [
         f"{greeting} {SUBJECT.say(language, folio=quote.folio)}",
         *(_line(line, language) for line in quote.lines[:shown]),
-        *([more] if left else []),
+        *([omission] if omitted else []),
         TOTAL.say(language, total=money(quote.total), currency=quote.currency, tax=quote.tax.name),
         *(f"{label}: {value}" for label, value in answers_in_words(answers, language)),
         link,

@@ -1,4 +1,4 @@
-"""What the chat says for a customer whose job is not priced online: it is too large, or we cannot be reached.
+"""The chat message of a customer whose job is not priced online: it is too large, or the site cannot be reached.
 
 Plain Python: no Django.
 """
@@ -14,10 +14,10 @@ from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Language, Text
 
-# As many as a link of 2,000 characters holds, which is what opens everywhere.
+# As many lines as fit in a link of 2,000 characters, the length that opens everywhere.
 MOST_LINES = 8
 
-# The page writes what was typed below it (static/quoter/words.js).
+# static/quoter/words.js adds what was typed below it.
 UNPRICED = Text(
     es="Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.",
     en="Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.",
@@ -30,11 +30,11 @@ MORE = Text(es="- y más partidas", en="- and more lines")
 
 
 def chat_url(number: str, text: str) -> str:
-    """Return the wa.me link. number: digits, country code first; spaces are %20, which every phone reads."""
+    """Return the wa.me link. number: digits, country code first. Spaces become %20, which every phone decodes."""
     return f"https://wa.me/{number}?text={_RESERVED.sub(lambda run: _encoded(run[0]), text)}"
 
 
-# One call of quote() for the whole text looks at each letter, of which a link that carries a lead has a thousand.
+# Only the runs of reserved characters go through quote(), because it is slow on a message of a thousand characters.
 _RESERVED = re.compile(r"[^A-Za-z0-9_.~-]+")
 
 
@@ -44,14 +44,14 @@ def _encoded(run: str) -> str:
 
 
 def is_beyond(book: PriceBook, line: LineRequest) -> bool:
-    """Tell whether a line asks for more than is quoted online."""
+    """Return whether a line asks for more than the maximum that is quoted online."""
     product = book.product(line.product)
     measured = product and _measured(product, line)
     return bool(product and measured and measured.quantity > product.maximum)
 
 
 def request(book: PriceBook, lines: Sequence[LineRequest], *, language: Language) -> str:
-    """Return the message that asks for these lines, as far as they were filled in."""
+    """Return the message that asks for these lines. Lines without a valid quantity are listed without one."""
     said = list(_said(book, lines, language))
     more = [MORE.in_(language)] if len(said) > MOST_LINES else []
     return "\n".join([HELLO.in_(language), *said[:MOST_LINES], *more])

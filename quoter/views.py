@@ -1,4 +1,4 @@
-"""The calculator: a page that prices, and stores nothing."""
+"""The calculator's page and its live total, and the files for search engines. Nothing here is stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from quoter.forms import LineViews, TypedLine, edited, typed_lines
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def calculator(request: HttpRequest) -> HttpResponse:
-    """Show the calculator; a POST from one of its edit buttons shows it again, changed, with all that was typed."""
+    """Show the calculator. A POST from an edit button shows it with that edit made and everything that was typed."""
     if request.method != "POST":
         came_from = origin.of_visit(request, landing=request.path)
         return page(request, [TypedLine.fresh(site.price_book().products[0])], came_from=came_from)
@@ -27,24 +27,24 @@ def calculator(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def summary(request: HttpRequest) -> HttpResponse:
-    """Return the pieces of the page that follow from the form as it stands: the bill, the total, each line's title."""
+    """Return the parts of the page that change while the form is filled in: the bill, the total, each line's title."""
     lines = typed_lines(incoming.read(request).form)
-    as_it_stands = preview.of(lines)
-    views = LineViews(site.price_book(), [], site.language()).of(lines, as_it_stands.quoted)
-    return render(request, "quoter/_live.html", {**as_it_stands._asdict(), "lines": views})
+    so_far = preview.of(lines)
+    views = LineViews(site.price_book(), [], site.language()).of(lines, so_far.quoted)
+    return render(request, "quoter/_live.html", {**so_far._asdict(), "lines": views})
 
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """Say what search engines may read. Quotes they may, and find in each that it is not to be listed."""
+    """Return robots.txt. Quotes are not blocked, because crawlers must read a page to see its noindex."""
     return render(request, "quoter/robots.txt", {"address": site.address(request)}, content_type="text/plain")
 
 
 @require_safe
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """List the calculator, in each language, and in the one that the browser asks for."""
-    places = language.alternates(site.address(request) + reverse("quoter:calculator"))
-    return render(request, "quoter/sitemap.xml", {"alternates": places}, content_type="application/xml")
+    """Return sitemap.xml: the calculator's address in each language, and without a language."""
+    alternates = language.alternates(site.address(request) + reverse("quoter:calculator"))
+    return render(request, "quoter/sitemap.xml", {"alternates": alternates}, content_type="application/xml")
 
 
 def page(
@@ -56,16 +56,17 @@ def page(
     status: int = 200,
     is_offline: bool = False,
 ) -> HttpResponse:
-    """Return the calculator with these lines and errors. came_from: as `origin.read` returns it.
+    """Return the calculator with these lines and errors.
 
-    is_offline: the page that devices keep. It says that there is no connection, and has no data for search engines.
+    came_from: as `origin.read` returns it; is_offline: the page that devices keep, which says that there is no
+    connection and has no data for search engines.
     """
     book = site.price_book()
     errors = list(errors)
     views = LineViews(book, errors, site.language())
     lines = list(lines) or [TypedLine.fresh(book.products[0])]
-    as_it_stands = preview.of(lines)
-    shown = views.of(lines, as_it_stands.quoted)
+    so_far = preview.of(lines)
+    shown = views.of(lines, so_far.quoted)
     wrong = [field.name for line in shown for field in line.wrong_fields()]
     context = {
         "book": book,
@@ -80,15 +81,15 @@ def page(
         "general_errors": views.general(),
         "has_errors": bool(errors),
         "attribution": origin.as_query(came_from),
-        **as_it_stands._asdict(),
+        **so_far._asdict(),
         **({"hints": []} if errors else {}),
-        **({} if is_offline else _found(request)),
+        **({} if is_offline else _search_engine_data(request)),
     }
     return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)
 
 
-def _found(request: HttpRequest) -> dict[str, Any]:
-    """Return what search engines and the previews in chats read of the page."""
+def _search_engine_data(request: HttpRequest) -> dict[str, Any]:
+    """Return the template context for search engines and for link previews in chats."""
     address = site.address(request)
     structured_data = schema_org.structured_data(
         site.price_book(),

@@ -174,10 +174,10 @@ def test_only_a_quote_of_ours_for_the_same_job_is_compared(client):
         assert 'class="card earlier"' not in page_of(client, answer.url)
 
 
-# --- The visitor's mark ---------------------------------------------------------------------------------------------
+# --- The visitor cookie ---------------------------------------------------------------------------------------------
 
 
-def test_the_mark_can_be_turned_off_and_on_again(client):
+def test_the_visitor_cookie_can_be_turned_off_and_on_again(client):
     client.post("/quote/", as_form(a_line()))
     assert len(client.cookies["visitor"].value) == 22
 
@@ -185,7 +185,7 @@ def test_the_mark_can_be_turned_off_and_on_again(client):
     assert (off.status_code, off.url) == (303, "/privacy/#visitor")
     assert client.cookies["visitor"].value == "off"
     page = page_of(client, "/privacy/")
-    assert "desactivada" in page
+    assert "Desactivaste esta cookie" in page
     assert 'name="mark" value="on"' in page
 
     page = client.post("/quote/", as_form(a_line())).url
@@ -202,15 +202,15 @@ def test_the_mark_can_be_turned_off_and_on_again(client):
 
 
 @pytest.mark.parametrize("wish", [{"sec-gpc": "1"}, {"dnt": "1"}])
-def test_a_browser_that_asks_for_privacy_gets_no_mark_and_shows_none(client, wish):
-    client.cookies["visitor"] = "a-mark-of-22-charactrs"
+def test_a_browser_that_asks_for_privacy_gets_no_visitor_cookie_and_its_old_one_is_not_read(client, wish):
+    client.cookies["visitor"] = "an-id-of-22-characters"
     answer = client.post("/quote/", as_form(a_line()), headers=wish)
     assert "visitor" not in answer.cookies
     body = quoted(client)
     post_json(client, "/checkout/", {"token": body["token"], "name": NAME, "phone": PHONE})
     client.post("/checkout/", {"token": answer.url.split("/")[2], "name": NAME, "phone": PHONE}, headers=wish)
     leads = dict(Lead.objects.values_list("folio", "visitor_id"))
-    assert leads.pop(body["folio"]) == "a-mark-of-22-charactrs"
+    assert leads.pop(body["folio"]) == "an-id-of-22-characters"
     assert set(leads.values()) == {""}
     page = unescape(client.get("/privacy/", headers={**wish, "accept-language": "en"}).content.decode())
     assert "Your browser asks sites not to follow you" in page
