@@ -1,10 +1,10 @@
-// Without this script the form is sent as it is, and the browser follows the redirect into the chat. With it, the chat
-// opens even when our server does not answer: from the page itself, and the lead is kept here until it can be sent.
-// Tells the shop's analytics, where it has some, what became of a quote: the folio and the value, never the person.
+// Sends the checkout form and opens the chat, also when the server does not answer: the page then opens the chat itself
+// and keeps the lead on the device until it can be sent. Without this script the browser sends the form and follows the
+// redirect to the chat. Also pushes events with folio and value, never the person, to the shop's analytics.
 
 import { keep } from "./kept.js";
 
-// With the time that the disk has in kept.js, the chat is open within three seconds.
+// With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
 const LONGEST_URL = 2000;
 
@@ -12,31 +12,32 @@ const form = document.querySelector("#checkout");
 const paper = document.querySelector(".paper");
 let isUnderWay = false;
 
-function tell(event, more = {}) {
+function track(event, more = {}) {
   const { folio, value, currency } = paper?.dataset ?? {};
   (window.dataLayer ??= []).push({ event, folio, value, currency, ...more });
 }
 
 form?.addEventListener("submit", async (event) => {
-  if (event.submitter?.hasAttribute("formaction")) return; // to another page than the chat
-  if (!paper) return; // the link was broken: the server's page says so
+  if (event.submitter?.hasAttribute("formaction")) return; // this button does not check out
+  if (!paper) return; // the quote's link is broken, and the server's answer says so
   event.preventDefault();
   if (isUnderWay) return;
   isUnderWay = true;
   const fields = Object.fromEntries(new FormData(form));
   const answer = await checkedOut(fields).catch(() => null);
   if (answer?.success) {
-    tell("lead_submitted");
-    if (answer.warning) tell("lead_warning", { warning: answer.warning });
+    track("lead_submitted");
+    if (answer.warning) track("lead_warning", { warning: answer.warning });
     location.assign(answer.whatsapp_url);
   } else if (answer) {
-    form.submit(); // the server's page says what to mend
+    form.submit(); // the server's page shows the errors
   } else {
     await goWithoutServer(fields);
   }
 });
 
-// Rejects where nobody answers, or not in our words: a proxy's error page, a hotel's login.
+// Rejects if the server does not answer in time or the answer is not JSON, such as a proxy's error page or a hotel's
+// login page. Returns null for any other JSON.
 async function checkedOut(fields) {
   const response = await fetch(form.action, {
     method: "POST",
@@ -53,8 +54,8 @@ async function goWithoutServer(fields) {
   if (!form.reportValidity()) return;
   const sent = { ...fields, submitted_at: new Date().toISOString(), notice_version: form.dataset.notice };
   await keep(paper.dataset.folio, form.dataset.late, sent);
-  tell("lead_submitted");
-  tell("lead_warning", { warning: "kept" });
+  track("lead_submitted");
+  track("lead_warning", { warning: "kept" });
   location.assign(chatFor(fields.name.trim()));
 }
 
@@ -64,7 +65,7 @@ function chatFor(name) {
 }
 
 addEventListener("pageshow", () => { isUnderWay = false; });
-if (paper) tell("quote_shown");
+if (paper) track("quote_shown");
 for (const chat of document.querySelectorAll("[data-chat], [data-reopen] a")) {
-  chat.addEventListener("click", () => tell("whatsapp_opened"));
+  chat.addEventListener("click", () => track("whatsapp_opened"));
 }

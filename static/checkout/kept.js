@@ -1,5 +1,5 @@
-// Leads that could not be sent: kept on this device until the site has them, and then forgotten. Once is enough, and
-// twice does no harm: the site knows a lead by its folio. Pages and the worker use this alike.
+// Leads that could not be sent. The device keeps each until the site has stored it. Sending one twice is harmless, because
+// the site identifies a lead by its folio. Used by the pages and by the service worker.
 
 const STORE = "leads";
 const DISK_MS = 400;
@@ -7,7 +7,7 @@ const LONGEST_MS = 30 * 24 * 3600 * 1000;
 const FIRST_PAUSE_MS = 5000;
 const LONGEST_PAUSE_MS = 5 * 60 * 1000;
 
-function opened() {
+function openDatabase() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open("folio", 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "folio" });
@@ -17,7 +17,7 @@ function opened() {
 }
 
 async function inStore(mode, action) {
-  const database = await opened();
+  const database = await openDatabase();
   try {
     return await new Promise((resolve, reject) => {
       const transaction = database.transaction(STORE, mode);
@@ -30,21 +30,22 @@ async function inStore(mode, action) {
   }
 }
 
-// url: where the site takes it; sent: what goes there, with its submitted_at. The newest of a folio stays. Never fails:
-// a browser that keeps nothing, or not in time, must not hold anybody, for the chat's message says it all.
+// Keeps a lead, in place of an earlier one with its folio. url: where to post it; sent: the body, with submitted_at.
+// Resolves after DISK_MS at the latest and never rejects: a browser without storage must not delay the chat, whose
+// message has the whole lead.
 export function keep(folio, url, sent) {
-  const late = new Promise((resolve) => setTimeout(resolve, DISK_MS));
-  return Promise.race([keepOnDisk({ folio, url, sent }).catch(() => {}), late]);
+  const timeout = new Promise((resolve) => setTimeout(resolve, DISK_MS));
+  return Promise.race([keepOnDisk({ folio, url, sent }).catch(() => {}), timeout]);
 }
 
 async function keepOnDisk(lead) {
   await inStore("readwrite", (store) => store.put(lead));
-  // Where the browser can, it wakes the worker as soon as there is a connection, with no page open.
+  // With Background Sync the browser wakes the worker when there is a connection, even with no page open.
   const registration = await navigator.serviceWorker?.getRegistration();
   await registration?.sync?.register("leads");
 }
 
-// Sends what is kept; rejects where something has to stay.
+// Sends all kept leads; rejects if one of them could not be sent.
 export async function send() {
   const leads = await inStore("readonly", (store) => store.getAll());
   const settled = await Promise.allSettled(leads.map(sendOne));
@@ -53,32 +54,33 @@ export async function send() {
 }
 
 async function sendOne(lead) {
-  if (!(await isSettled(lead))) throw new Error("it has to stay");
+  if (!(await isSettled(lead))) throw new Error("the site has not stored the lead");
   await inStore("readwrite", (store) => {
-    const found = store.get(lead.folio);
-    // Unless somebody has corrected it meanwhile.
-    found.onsuccess = () => {
-      if (found.result?.sent.submitted_at === lead.sent.submitted_at) store.delete(lead.folio);
+    const request = store.get(lead.folio);
+    // A newer version of the lead may have been kept in the meantime.
+    request.onsuccess = () => {
+      if (request.result?.sent.submitted_at === lead.sent.submitted_at) store.delete(lead.folio);
     };
-    return found;
+    return request;
   });
 }
 
+// Whether the device can delete a lead: it is too old, stored by the site, or refused by it.
 async function isSettled({ url, sent }) {
-  // A device is no place to keep a person for ever.
+  // A device must not keep personal data indefinitely.
   if (Date.now() - Date.parse(sent.submitted_at) > LONGEST_MS) return true;
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(sent) });
-  if (response.status === 422) return true; // nobody is here to mend it
+  if (response.status === 422) return true; // the customer is no longer here to correct it
   return response.ok && (await response.json()).success === true;
 }
 
-// On every page, once it is there; not in the worker, which is woken for it.
+// Every page sends what is kept when it is shown. The worker does so only on a sync event.
 if (globalThis.document) {
-  let pause, again;
+  let pause, retry;
   const deliver = () => send().catch(() => {
-    clearTimeout(again);
-    again = setTimeout(deliver, pause); // else what has to stay would wait for another visit
+    clearTimeout(retry);
+    retry = setTimeout(deliver, pause); // without a retry, the lead would wait for the next visit
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
   });
   const deliverNow = () => {
@@ -88,6 +90,6 @@ if (globalThis.document) {
   addEventListener("online", deliverNow);
   addEventListener("pageshow", () => {
     deliverNow();
-    navigator.serviceWorker?.register("/worker.js", { type: "module" }).catch(() => {}); // not every browser has them
+    navigator.serviceWorker?.register("/worker.js", { type: "module" }).catch(() => {}); // some have no module workers
   });
 }

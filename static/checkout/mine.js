@@ -1,5 +1,5 @@
-// The quotes that this device has seen, kept on it and sent nowhere: folio, total, dates, link, and when it was taken to
-// the chat. Never a name or a phone. Where the browser keeps nothing, nothing shows.
+// "My quotes": the quotes that this device has shown, stored only on the device. Each has its folio, total, dates, link and
+// the time of its checkout, but no name or phone. In a browser without storage the list stays hidden.
 
 const KEY = "quotes";
 const MOST = 20;
@@ -9,7 +9,7 @@ const section = document.querySelector("[data-mine]");
 const paper = document.querySelector("[data-link]");
 const reopen = document.querySelector("[data-reopen]");
 
-function kept() {
+function storedQuotes() {
   try {
     const quotes = JSON.parse(localStorage.getItem(KEY));
     return Array.isArray(quotes) ? quotes : [];
@@ -18,31 +18,31 @@ function kept() {
   }
 }
 
-function keep(quotes) {
+function store(quotes) {
   try {
     if (quotes.length) localStorage.setItem(KEY, JSON.stringify(quotes.slice(0, MOST)));
     else localStorage.removeItem(KEY);
   } catch {
-    // No storage, or none left: the page does without.
+    // Without storage, or without space in it, there is no list.
   }
 }
 
-const written = (at, style) =>
+const formatted = (at, style) =>
   new Intl.DateTimeFormat(document.documentElement.lang, { ...style, timeZone: section.dataset.zone }).format(new Date(at));
 
-// Puts the quote of this page first; a later visit changes nothing of it but the link: the address that was opened, for
-// which the worker keeps the page, and never the one by the folio, which needs the database.
+// Puts this page's quote first in the list. Its link is the address with the token, if that was opened, because the worker
+// has cached that page; never the address with the folio, which needs the database.
 function remember(change = {}) {
   const { folio, total, made, until, link } = paper.dataset;
-  const before = kept().find((quote) => quote.folio === folio);
-  const others = kept().filter((quote) => quote.folio !== folio);
+  const earlier = storedQuotes().find((quote) => quote.folio === folio);
+  const others = storedQuotes().filter((quote) => quote.folio !== folio);
   const isByToken = location.pathname.startsWith(PAGES) && !location.pathname.includes(folio);
-  const path = isByToken ? location.pathname : before?.link ?? new URL(link).pathname;
-  keep([{ ...before, folio, total, made, until, link: path, ...change }, ...others]);
+  const path = isByToken ? location.pathname : earlier?.link ?? new URL(link).pathname;
+  store([{ ...earlier, folio, total, made, until, link: path, ...change }, ...others]);
 }
 
-// The worker has the pages of quotes for when there is no network.
-async function forgetPages() {
+// Deletes the pages of quotes that the service worker has cached.
+async function deleteCachedPages() {
   for (const name of await caches.keys()) {
     const cache = await caches.open(name);
     const pages = (await cache.keys()).filter(({ url }) => new URL(url).pathname.startsWith(PAGES));
@@ -61,24 +61,24 @@ function item(quote) {
   for (const moment of ["made", "until"]) {
     const time = row.querySelector(`[data-${moment}]`);
     time.dateTime = quote[moment];
-    time.textContent = written(quote[moment], { dateStyle: "long" });
+    time.textContent = formatted(quote[moment], { dateStyle: "long" });
   }
   row.querySelector(isExpired ? "[data-valid]" : "[data-expired]").remove();
   return row;
 }
 
 function show() {
-  const quotes = kept();
+  const quotes = storedQuotes();
   section.querySelector("ul").replaceChildren(...quotes.map(item));
   section.hidden = !quotes.length;
   if (!reopen) return;
   const sent = quotes.find(({ folio }) => folio === paper.dataset.folio)?.sent;
   reopen.hidden = !sent;
-  if (sent) reopen.querySelector("[data-sent]").textContent = written(sent, { dateStyle: "long", timeStyle: "short" });
+  if (sent) reopen.querySelector("[data-sent]").textContent = formatted(sent, { dateStyle: "long", timeStyle: "short" });
 }
 
 if (section) {
-  // A checkout that comes back to be mended was not one.
+  // A refused checkout does not count as sent.
   if (paper) remember("refused" in paper.dataset ? { sent: undefined } : {});
   show();
   const form = document.querySelector("#checkout");
@@ -87,13 +87,13 @@ if (section) {
   });
   form?.addEventListener("invalid", () => paper && remember({ sent: undefined }), true);
   section.querySelector("button").addEventListener("click", () => {
-    keep([]);
-    forgetPages().catch(() => {}); // not every browser has them
+    store([]);
+    deleteCachedPages().catch(() => {}); // not every browser has the Cache API
     show();
     const cleared = document.querySelector("[data-mine-cleared]");
     cleared.hidden = false;
     cleared.focus();
   });
-  // Back from the chat may show this page as it was left.
+  // Back from the chat, the browser may show this page from its back/forward cache.
   window.addEventListener("pageshow", ({ persisted }) => persisted && show());
 }

@@ -1,4 +1,4 @@
-// Takes a quote further: by the phone's own share sheet, the clipboard, or paper. The link holds the quote and no person.
+// Shares a quote by the system's share dialog, the clipboard or a printout. The link has the quote and no personal data.
 
 const actions = document.querySelector("[data-actions]");
 const share = actions?.querySelector("[data-share]");
@@ -8,12 +8,12 @@ const status = actions?.querySelector("[role=status]");
 async function copy(text, button) {
   status.textContent = "";
   const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-  status.textContent = isCopied || copiedTheOldWay(text) ? button.dataset.done : status.dataset.failed;
+  status.textContent = isCopied || copyByCommand(text) ? button.dataset.done : status.dataset.failed;
   button.focus();
 }
 
-// Browsers inside other apps often refuse the clipboard, and still know the command of before.
-function copiedTheOldWay(text) {
+// Browsers inside other apps often refuse the Clipboard API but still support the deprecated copy command.
+function copyByCommand(text) {
   const field = Object.assign(document.createElement("textarea"), { value: text, className: "visually-hidden" });
   document.body.append(field);
   field.select();
@@ -22,7 +22,6 @@ function copiedTheOldWay(text) {
   return isCopied;
 }
 
-// The chat's link brings the message along.
 const messageIn = (chatUrl) => new URL(chatUrl).searchParams.get("text");
 
 if (actions) {
@@ -30,7 +29,8 @@ if (actions) {
   const text = document.querySelector("meta[name=description]").content;
   share.hidden = !navigator.share;
   actions.hidden = false;
-  share.addEventListener("click", () => navigator.share({ title: document.title, text, url: link }).catch(() => {})); // closed again
+  // It rejects when the person closes the dialog.
+  share.addEventListener("click", () => navigator.share({ title: document.title, text, url: link }).catch(() => {}));
   print.hidden = !window.print;
   print.addEventListener("click", () => window.print());
   for (const button of actions.querySelectorAll("[data-copy]")) {

@@ -1,5 +1,5 @@
-// Hands what dataLayer is told to Google Analytics and Meta. A page has this script only where its visitor agreed.
-// They learn the folio and the value, never the person; and never a quote's address, which holds the whole quote.
+// Forwards dataLayer events to Google Analytics and Meta. A page loads this script only if its visitor agreed. They get
+// folio and value, never the person, and never the full address of a quote, which contains the whole quote.
 
 const { ga4, meta } = document.querySelector("script[data-tags]").dataset;
 const EVENTS = ["quote_shown", "lead_submitted", "lead_warning", "whatsapp_opened"];
@@ -7,6 +7,7 @@ const META_EVENTS = { quote_shown: "ViewContent", lead_submitted: "Lead", whatsa
 const CAMPAIGN = /^(utm_\w+|gclid|fbclid)$/;
 const layer = (window.dataLayer ??= []);
 
+// Returns an address without personal data: of another site its origin, of this one no token and only campaign parameters.
 function bare(address) {
   if (!address) return "";
   const { origin, pathname, searchParams } = new URL(address);
@@ -16,7 +17,7 @@ function bare(address) {
 }
 
 function gtag() {
-  layer.push(arguments); // Google's script tells these from other entries by their being arguments
+  layer.push(arguments); // Google's script handles only entries that are `arguments` objects
 }
 
 function loadGoogle() {
@@ -25,7 +26,7 @@ function loadGoogle() {
     page_location: bare(location.href),
     page_referrer: bare(document.referrer),
     page_title: document.title.replace(/\d{6}(-\w+)+/, ""),
-    cookie_domain: "none", // of this host alone, where an answer taken back can delete it
+    cookie_domain: "none", // this host only, so that consent.js can delete the cookies
     allow_google_signals: false,
     allow_ad_personalization_signals: false,
   });
@@ -33,31 +34,31 @@ function loadGoogle() {
   document.head.append(Object.assign(document.createElement("script"), { async: true, src }));
 }
 
-function tellMeta(event, { folio, value, currency } = {}) {
+function sendToMeta(event, { folio, value, currency } = {}) {
   const query = new URLSearchParams({ id: meta, ev: event, dl: bare(location.href), rl: bare(document.referrer) });
   if (folio) {
-    query.set("eid", `${event}.${folio}`); // twice the same counts once
+    query.set("eid", `${event}.${folio}`); // Meta counts events with the same id once
     query.set("cd[value]", value);
     query.set("cd[currency]", currency);
   }
-  // It outlives the page, which goes on to the chat.
-  const how = { mode: "no-cors", credentials: "include", keepalive: true };
-  fetch(`https://www.facebook.com/tr?${query}`, how).catch(() => {});
+  // keepalive: the request must finish although the page navigates to the chat.
+  const options = { mode: "no-cors", credentials: "include", keepalive: true };
+  fetch(`https://www.facebook.com/tr?${query}`, options).catch(() => {});
 }
 
 function forward(entry) {
   if (!EVENTS.includes(entry?.event)) return;
-  const { event, ...said } = entry;
-  if (ga4) gtag("event", event, said);
-  if (meta && META_EVENTS[event]) tellMeta(META_EVENTS[event], said);
+  const { event, ...details } = entry;
+  if (ga4) gtag("event", event, details);
+  if (meta && META_EVENTS[event]) sendToMeta(META_EVENTS[event], details);
 }
 
-// An answer that was taken back counts in a page kept from before, too.
+// A cached page may still have this script after the visitor has withdrawn consent.
 if (document.cookie.split("; ").includes("tags=yes")) {
-  const before = [...layer];
+  const earlierEntries = [...layer];
   if (ga4) loadGoogle();
-  if (meta) tellMeta("PageView");
-  before.forEach(forward);
+  if (meta) sendToMeta("PageView");
+  earlierEntries.forEach(forward);
   const push = layer.push.bind(layer);
   layer.push = (...entries) => {
     const length = push(...entries);

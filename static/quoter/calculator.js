@@ -1,12 +1,12 @@
-// The calculator works without this script; with it, the total follows the typing and edits need no reload. Prices and
-// lines come from the server alone. While it cannot be reached, the page has no price, and takes what was typed to the
-// chat in words.
+// Updates the calculator's total while a person types, and edits lines without a reload. The page works without it. All
+// prices and lines come from the server. While it cannot be reached, the page shows no prices, and a link takes what was
+// typed to the chat.
 
 import { withWords } from "./words.js";
 
 const form = document.querySelector("[data-summary-url]");
 const chat = form?.querySelector("[data-unpriced]");
-const opening = chat?.href;
+const chatWithoutLines = chat?.href;
 const PAUSE_MS = 250;
 const SERVER_MS = 3000;
 const RETRY_MS = 5000;
@@ -18,29 +18,30 @@ let isAsking = false;
 const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 const typed = () => new URLSearchParams(new FormData(form)).toString();
 
-// --- What the server says --------------------------------------------------------------------------------------------
+// --- Requests to the server ------------------------------------------------------------------------------------------
 
-function posted(url, body, headers = {}) {
+function post(url, body, headers = {}) {
   return fetch(url, { method: "POST", body, headers, signal: AbortSignal.timeout?.(SERVER_MS) });
 }
 
-// Returns a page of the calculator, or pieces of it; rejects where nobody answers, or somebody else: a proxy, a hotel.
-async function asked(url, body) {
-  const page = parsed(await (await posted(url, body)).text());
-  if (!page.querySelector("[data-live]")) throw new Error("no answer of the calculator");
+// Returns the calculator's page or parts of it, as a document. Rejects if the server does not answer in time, or if the
+// answer is another page, such as a proxy's error or a hotel's login.
+async function postForPage(url, body) {
+  const page = parsed(await (await post(url, body)).text());
+  if (!page.querySelector("[data-live]")) throw new Error("not the calculator's page");
   return page;
 }
 
-// Puts the bill, the total and the lines' titles of a page in the place of ours. What is the same stays untouched, so
-// that screen readers say a total only when it is another.
-function put(page) {
-  for (const piece of page.querySelectorAll("[data-live]")) {
-    const ours = document.getElementById(piece.id);
-    if (ours && ours.innerHTML !== piece.innerHTML) ours.innerHTML = piece.innerHTML;
+// Takes the bill, the total and the lines' titles from another page. An unchanged part is not touched, so that screen
+// readers announce the total only when it changes.
+function updateLiveParts(page) {
+  for (const part of page.querySelectorAll("[data-live]")) {
+    const target = document.getElementById(part.id);
+    if (target && target.innerHTML !== part.innerHTML) target.innerHTML = part.innerHTML;
   }
 }
 
-// Has the page say whether the server can be reached; while it cannot, asks again now and then.
+// Shows whether the server can be reached, and retries while it cannot.
 function setOffline(isOffline) {
   form.classList.toggle("offline", isOffline);
   if (!isOffline) return;
@@ -51,37 +52,36 @@ function setOffline(isOffline) {
 async function refresh() {
   remember();
   const body = (latest = new FormData(form));
-  const page = await asked(form.dataset.summaryUrl, body).catch(() => null);
+  const page = await postForPage(form.dataset.summaryUrl, body).catch(() => null);
   // A slow early reply would otherwise overwrite a newer price.
   if (body !== latest) return;
   setOffline(!page);
-  if (page) put(page);
+  if (page) updateLiveParts(page);
 }
 
-// Shows the lines that the server makes of a form, such as one with an edit button pressed. Returns false where a person
-// typed on meanwhile, and nothing was changed; rejects as asked() does.
+// Posts a form, such as one with an edit button pressed, and shows the lines that the server returns. Returns false, and
+// changes nothing, if the person typed in the meantime. Rejects like postForPage().
 async function show(body) {
-  const before = typed();
+  const typedBefore = typed();
   latest = body;
-  const page = await asked(form.dataset.editUrl, body);
-  if (typed() !== before) return false;
+  const page = await postForPage(form.dataset.editUrl, body);
+  if (typed() !== typedBefore) return false;
   form.querySelector(".lines").replaceWith(page.querySelector(".lines"));
   setOffline(false);
-  put(page);
+  updateLiveParts(page);
   remember();
   return true;
 }
 
-// Goes to the page of the quote.
 async function getQuote() {
   if (isAsking) return;
   isAsking = true;
-  const answer = await posted(form.action, new FormData(form), { Accept: "application/json" })
+  const answer = await post(form.action, new FormData(form), { Accept: "application/json" })
     .then((response) => (response.status === 422 ? { isRefused: true } : response.json()))
     .catch(() => null);
   if (answer?.url) return location.assign(answer.url);
   isAsking = false;
-  if (answer) return form.submit(); // the server's page says what to mend
+  if (answer) return form.submit(); // the server's page shows the errors
   setOffline(true);
   chat.focus();
 }
@@ -89,7 +89,7 @@ async function getQuote() {
 async function edit(button) {
   const focus = focusAfter(button.value);
   try {
-    // On a slow line a person types on meanwhile, and nothing of that may be lost.
+    // On a slow connection a person may type before the answer arrives, and none of that may be lost.
     while (!(await show(new FormData(form, button))));
   } catch {
     if (button.value.startsWith("preset:")) choose(button);
@@ -99,14 +99,14 @@ async function edit(button) {
   [...form.querySelectorAll(focus)].find((control) => control.offsetParent)?.focus();
 }
 
-// Where a person goes on after an edit: the button again, or the line that is new.
+// Returns a selector for the control that gets the focus after an edit: the same button, or the first one of a line.
 function focusAfter(value) {
   if (value.startsWith("preset:")) return `button[value="${value}"]`;
   const lines = form.querySelectorAll("[data-line]").length;
   return `[data-line="${value.startsWith("remove:") ? 0 : lines}"] :is(button, summary, input:not([type=hidden]))`;
 }
 
-// Notes the kind of work, as the server would, and opens the fields; what it suggests for them, only the server knows.
+// Sets the kind of work without the server, and opens the fields. Only the server knows the values it would suggest.
 function choose(tile) {
   const [, number, preset] = tile.value.split(":");
   const name = `lines.${number}.preset`;
@@ -118,83 +118,84 @@ function choose(tile) {
   remember();
 }
 
-// --- What was typed is kept ------------------------------------------------------------------------------------------
+// --- Keeping what was typed ------------------------------------------------------------------------------------------
 
-const DRAFT = "folio.draft"; // what stands in the fields
-const DRAWN = "folio.lines"; // the lines with these fields, as the server drew them
+const DRAFT = "folio.draft"; // the values of the fields
+const LINES_HTML = "folio.lines"; // the lines as the server last rendered them
 
-// The lines alone, without where the visitor came from.
+// Returns the form's fields without the attribution.
 function lines() {
   const fields = new URLSearchParams(typed());
   fields.delete("attribution");
   return fields.toString();
 }
 
-// Those of a page on which nothing was said yet; no other form is like it.
+// The fields of an empty calculator; null on any other page.
 const untouched = form && "fresh" in form.dataset ? lines() : null;
 
-// With this entry of the history: where Back makes the page anew, as in-app browsers do, it has one line again. The page
-// of a refused form cannot be had by its address, so there the entry becomes the calculator's. And on the device, for
-// whoever closes the page and comes back.
+// Stores what was typed in this entry of the browser's history, because Back may load the page again, as in-app browsers
+// do; and on the device, for people who close the page and come back. The page of a refused form cannot be loaded by its
+// address, so its entry gets the calculator's.
 function remember() {
   const { editUrl } = form.dataset;
   history.replaceState(typed(), "", location.pathname === editUrl ? location.href : editUrl);
   const isUntouched = lines() === untouched;
   if (!isUntouched) {
-    kept(DRAFT, lines());
-    kept(DRAWN, drawn());
+    stored(DRAFT, lines());
+    stored(LINES_HTML, linesHtml());
   }
   for (const link of form.querySelectorAll(".lines [data-start-over]")) link.hidden = isUntouched;
 }
 
-function drawn() {
+function linesHtml() {
   const copy = form.querySelector(".lines").cloneNode(true);
   copy.lang = document.documentElement.lang;
   return copy.outerHTML;
 }
 
-// Reads what is kept, or with null forgets it, or keeps another. Where a browser has no storage for us, there is nothing.
-function kept(key, text) {
+// Returns a stored text; or, with a second argument, stores that text, or with null deletes it. Without storage in the
+// browser, returns null.
+function stored(key, text) {
   try {
     if (text === undefined) return localStorage.getItem(key);
     if (text === null) localStorage.removeItem(key);
     else localStorage.setItem(key, text);
   } catch {
-    // Back and reload bring it back all the same.
+    // Back and reload still restore what was typed, from the history.
   }
   return null;
 }
 
 function forget() {
-  kept(DRAFT, null);
-  kept(DRAWN, null);
+  stored(DRAFT, null);
+  stored(LINES_HTML, null);
 }
 
-// What was left here last time, unless it became a quote, which is where a link back to an empty page stands.
-async function bringBack() {
+// Restores what was typed on an earlier visit. Somebody who comes from the page of a quote starts with an empty form.
+async function restoreDraft() {
   if (/\/q\/./.test(document.referrer)) forget();
-  const left = kept(DRAFT);
-  if (!left) return;
-  const fields = new URLSearchParams(left);
+  const draft = stored(DRAFT);
+  if (!draft) return;
+  const fields = new URLSearchParams(draft);
   if (form.elements.attribution) fields.set("attribution", form.elements.attribution.value);
   await restore(fields);
   document.querySelector("[data-brought-back]").hidden = false;
 }
 
-// Shows a form as it was left: drawn by the server, or, where it cannot be reached, as it drew these lines last.
+// Shows a form with these fields: rendered by the server or, without a connection, from the lines' stored HTML.
 async function restore(fields) {
-  const before = typed();
+  const typedBefore = typed();
   try {
     await show(fields);
   } catch {
-    if (typed() === before) redraw(fields);
+    if (typed() === typedBefore) restoreWithoutServer(fields);
     setOffline(true);
   }
 }
 
-function redraw(fields) {
-  const last = parsed(kept(DRAWN) ?? "").querySelector(".lines");
-  if (last) form.querySelector(".lines").replaceWith(last);
+function restoreWithoutServer(fields) {
+  const storedLines = parsed(stored(LINES_HTML) ?? "").querySelector(".lines");
+  if (storedLines) form.querySelector(".lines").replaceWith(storedLines);
   for (const control of form.querySelectorAll(".lines :is(input, select)")) {
     const texts = fields.getAll(control.name);
     if (control.matches("[type=radio], [type=checkbox]")) control.checked = texts.includes(control.value);
@@ -202,7 +203,7 @@ function redraw(fields) {
   }
 }
 
-// --- What a person does ----------------------------------------------------------------------------------------------
+// --- Events ----------------------------------------------------------------------------------------------------------
 
 form?.addEventListener("input", () => {
   clearTimeout(timer);
@@ -220,22 +221,22 @@ form?.addEventListener("submit", (event) => {
   const button = event.submitter;
   remember();
   const isEdit = button?.name === "edit";
-  if (!isEdit && button?.hasAttribute("formaction")) return; // to this page in another language
+  if (!isEdit && button?.hasAttribute("formaction")) return; // switches the language
   event.preventDefault();
   if (isEdit) edit(button);
   else getQuote();
 });
 
-chat?.addEventListener("click", () => { chat.href = withWords(opening, form); });
+chat?.addEventListener("click", () => { chat.href = withWords(chatWithoutLines, form); });
 
 if (form) for (const change of ["online", "offline"]) addEventListener(change, refresh);
 
-// Back, and a reload, bring back what was typed after the page was made.
+// Back and reload restore what was typed after the page was rendered.
 window.addEventListener("pageshow", () => {
   if (!form) return;
   isAsking = false;
   if (history.state && history.state !== typed()) restore(new URLSearchParams(history.state));
-  else if (!history.state && lines() === untouched) bringBack();
+  else if (!history.state && lines() === untouched) restoreDraft();
   else refresh();
   if (form.classList.contains("offline")) setOffline(true);
 });

@@ -1,15 +1,16 @@
-// What stands in the calculator's form, in the page's own words: for the chat, where the server cannot be asked. It knows
-// groups, labels and answers, and nothing of what is sold.
+// Describes the calculator's form in the page's own labels, for the chat when the server cannot be reached. It knows only
+// groups, labels and answers, so it works for any price book.
 
-// What opens everywhere.
+// A wa.me link of this length opens everywhere.
 const LONGEST_URL = 2000;
 
-// Of a label, without its hint, its price or its unit.
+// The first text of a label, without its hint, price or unit.
 const label = (element) => element.firstChild.textContent.trim();
 
-// Inputs of a way to measure that is not the chosen one are not in sight, and say nothing.
-const isInSight = (control) => !control.matches(".inputs *") || control.matches(":checked + .way + .inputs *");
+// The inputs of a measuring method that is not chosen are hidden.
+const isShown = (control) => !control.matches(".inputs *") || control.matches(":checked + .way + .inputs *");
 
+// Returns "200 kg/cm²" for a choice and "Volume 5.6 m³" for an input; "" for an input or list without a value.
 function answer(control) {
   if (control.matches("button")) return label(control);
   const name = label(control.labels[0]);
@@ -19,13 +20,13 @@ function answer(control) {
   return given && `${name} ${given} ${unit}`.trim();
 }
 
-// Returns "- Strength: 200 kg/cm²", or "" where the group has no answer yet.
+// Returns "- Strength: 200 kg/cm²", or "" if the group has no answer yet.
 function group(fields) {
   const controls = fields.querySelectorAll("[aria-pressed=true], :checked:not(option), [type=text], select");
-  const answers = [...controls].filter(isInSight).map(answer).filter(Boolean);
-  // One way to measure is always chosen.
-  const least = fields.matches(".measures") ? 2 : 1;
-  return answers.length < least ? "" : `- ${label(fields.querySelector(".label"))}: ${answers.join(", ")}`;
+  const answers = [...controls].filter(isShown).map(answer).filter(Boolean);
+  // A measuring method is always chosen, so a method alone is not an answer.
+  const minimum = fields.matches(".measures") ? 2 : 1;
+  return answers.length < minimum ? "" : `- ${label(fields.querySelector(".label"))}: ${answers.join(", ")}`;
 }
 
 function line(fields) {
@@ -33,8 +34,8 @@ function line(fields) {
   return groups.length ? [`*${fields.querySelector("legend").textContent.trim()}*`, ...groups] : [];
 }
 
-// Returns the chat's URL with what was typed below the words that it has already, as much of it as fits.
-// chat: a wa.me link that ends with its text.
+// Returns the chat's URL with the form's lines added to its text, as many as fit in LONGEST_URL.
+// chat: a wa.me link whose last parameter is its text.
 export function withWords(chat, form) {
   const lines = [...form.querySelectorAll("[data-line]")].flatMap(line);
   for (let shown = lines.length; ; shown -= 1) {
