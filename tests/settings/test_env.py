@@ -1,4 +1,4 @@
-"""Text from the environment: read into typed values one by one, and by a whole process as it starts."""
+"""The readers of environment variables, one by one and in a process that starts."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from settings import env
 from tests.support.processes import ROOT, run
 
-# Every variable that .env.example describes, set to nothing: a .env of the developer's own then fills in none.
+# Every variable of .env.example, set to an empty text, so that a developer's own .env does not set it.
 NOTHING_SET = dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
 SECRET_KEY = "k" * 50
 PRODUCTION = {"SECRET_KEY": SECRET_KEY, "WHATSAPP_NUMBER": "526561234567"}
@@ -22,13 +22,13 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program after Django's setup, with nothing in its environment but what is given."""
+    """Run a program after Django's setup, with only these variables in its environment."""
     variables = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings", **NOTHING_SET, **environment}
     return run("-W", "error", "-c", f"import django; django.setup(); {program}", environment=variables)
 
 
 def refused(**environment: str) -> str:
-    """Start a process that must not start; return all that it said."""
+    """Start a process that must refuse to start; return its output."""
     process = python("print('started')", **PRODUCTION | environment)
     assert process.returncode != 0
     assert "started" not in process.stdout
@@ -50,12 +50,12 @@ def setting(name: str, **environment: str):
 @pytest.mark.parametrize(
     ("value", "read"), [("blue", "blue"), ("  blue\n", "blue"), ("", "red"), ("   ", "red"), ("$HOME", "$HOME")]
 )
-def test_a_text_is_read_as_it_stands_and_nothing_counts_as_not_set(monkeypatch, value, read):
+def test_a_text_is_read_unchanged_and_an_empty_one_counts_as_not_set(monkeypatch, value, read):
     monkeypatch.setenv("COLOUR", value)
     assert env.text("COLOUR", default="red") == read
 
 
-def test_a_variable_that_is_not_there_has_its_default(monkeypatch):
+def test_a_missing_variable_has_its_default(monkeypatch):
     monkeypatch.delenv("COLOUR", raising=False)
     assert env.text("COLOUR") == ""
     assert env.text("COLOUR", default="red") == "red"
@@ -67,7 +67,7 @@ def test_a_variable_that_is_not_there_has_its_default(monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["", "  "])
-def test_a_required_variable_set_to_nothing_is_refused_by_name(monkeypatch, value):
+def test_an_empty_required_variable_is_refused_by_name(monkeypatch, value):
     monkeypatch.setenv("COLOUR", value)
     with pytest.raises(ImproperlyConfigured, match="COLOUR is not set"):
         env.required("COLOUR")
@@ -121,7 +121,7 @@ def test_a_whatsapp_number_is_read_as_people_write_it(monkeypatch, value, number
 @pytest.mark.parametrize(
     "value", ["656", "0526561234567", "52656123456x", "5265612345678901", "٥٢٦٥٦١٢٣٤٥٦٧", "5٢٦٥٦١٢٣٤٥٦٧"]
 )
-def test_a_whatsapp_number_that_no_chat_opens_for_is_refused_by_name(monkeypatch, value):
+def test_an_impossible_whatsapp_number_is_refused_by_name(monkeypatch, value):
     monkeypatch.setenv("WHATSAPP_NUMBER", value)
     with pytest.raises(ImproperlyConfigured, match="WHATSAPP_NUMBER"):
         env.phone_number("WHATSAPP_NUMBER", demo="520000000000")
@@ -160,7 +160,7 @@ def test_a_value_that_cannot_be_used_stops_the_start_and_names_the_variable(name
         ("ALLOWED_HOSTS", {}, ["localhost", "127.0.0.1", "[::1]"]),
     ],
 )
-def test_a_setting_is_what_the_environment_says_or_its_default(name, value, read):
+def test_a_setting_has_its_value_from_the_environment_or_its_default(name, value, read):
     assert setting(name, **value) == read
 
 
@@ -169,17 +169,17 @@ def test_a_setting_is_what_the_environment_says_or_its_default(name, value, read
 
 @pytest.fixture
 def unset(monkeypatch):
-    """Forget the variables that a test loads from a file."""
+    """Return a function that unsets variables, and does so again after the test."""
 
-    def forget(*names: str) -> None:
+    def unset_variables(*names: str) -> None:
         for name in names:
             monkeypatch.setenv(name, "")
             monkeypatch.delenv(name)
 
-    return forget
+    return unset_variables
 
 
-def test_a_file_gives_what_the_environment_does_not(monkeypatch, unset, tmp_path):
+def test_a_file_sets_only_variables_that_the_environment_lacks(monkeypatch, unset, tmp_path):
     unset("COLOUR", "SIZE", "SHAPE")
     monkeypatch.setenv("COLOUR", "red")
     file = tmp_path / ".env"
@@ -190,7 +190,7 @@ def test_a_file_gives_what_the_environment_does_not(monkeypatch, unset, tmp_path
     assert [env.text(name) for name in ("COLOUR", "SIZE", "SHAPE")] == ["red", "10 m", "r#und"]
 
 
-def test_a_start_needs_no_file(tmp_path):
+def test_a_missing_file_is_ignored(tmp_path):
     env.load_file(tmp_path / ".env")
 
 
@@ -229,13 +229,13 @@ def test_development_makes_a_secret_key_once_and_keeps_it_to_itself(monkeypatch,
     assert env.secret_key("SECRET_KEY", kept_in=kept) == first
 
 
-def test_two_developments_have_different_secret_keys(monkeypatch, tmp_path):
+def test_two_installations_get_different_secret_keys(monkeypatch, tmp_path):
     monkeypatch.setenv("SECRET_KEY", "")
     keys = {env.secret_key("SECRET_KEY", kept_in=tmp_path / name) for name in ("one", "two")}
     assert len(keys) == 2
 
 
-def test_a_secret_key_of_one_s_own_is_taken_even_in_development(monkeypatch, tmp_path):
+def test_a_secret_key_in_the_environment_is_used_in_development_too(monkeypatch, tmp_path):
     monkeypatch.setenv("SECRET_KEY", "$mine")
     assert env.secret_key("SECRET_KEY", kept_in=tmp_path / "secret-key") == "$mine"
     assert list(tmp_path.iterdir()) == []
@@ -243,7 +243,7 @@ def test_a_secret_key_of_one_s_own_is_taken_even_in_development(monkeypatch, tmp
 
 # --- A database that cannot be used: the site starts ------------------------------------------------------------------
 
-TRY_THE_DATABASE = """
+CONNECT = """
 import json, time
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -260,14 +260,14 @@ print(json.dumps({
 """
 
 
-def tried(database_url: str, **environment: str) -> tuple[dict, str]:
-    """Start a process and connect; return what came of it, and all that the process said."""
-    process = python(f"exec({TRY_THE_DATABASE!r})", **PRODUCTION | environment, DATABASE_URL=database_url)
+def connect(database_url: str, **environment: str) -> tuple[dict, str]:
+    """Start a process and connect; return the result, and the process's error output."""
+    process = python(f"exec({CONNECT!r})", **PRODUCTION | environment, DATABASE_URL=database_url)
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout), process.stdout + process.stderr
 
 
-# The password, wherever there is one, is S3cret and W0rd with something in between.
+# Each password is S3cret and W0rd with something in between.
 BAD_URLS = {
     "empty": "",
     "garbage": "garbage",
@@ -298,7 +298,7 @@ BAD_URLS = {
 
 
 @pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
-def test_a_database_url_that_cannot_be_used_is_named_and_not_repeated(monkeypatch, url):
+def test_an_unusable_database_url_is_reported_by_name_and_not_repeated(monkeypatch, url):
     monkeypatch.setenv("DATABASE_URL", url)
     database = env.database("DATABASE_URL", ca="DATABASE_CA")
     assert database.fault.startswith("DATABASE_URL ")
@@ -308,17 +308,17 @@ def test_a_database_url_that_cannot_be_used_is_named_and_not_repeated(monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["empty", "garbage", "another kind", "bare #", "bare / after digits", "no host"])
-def test_a_site_with_such_a_url_starts_says_so_and_is_refused_at_once(kind):
-    result, said = tried(BAD_URLS[kind])
+def test_a_site_with_an_unusable_database_url_starts_and_reports_it(kind):
+    result, output = connect(BAD_URLS[kind])
 
     assert result["fault"].startswith("DATABASE_URL ")
-    assert f"{result['fault']} Customers pass" in said
+    assert f"{result['fault']} Customers pass" in output
     assert "DATABASE_URL cannot be used" in result["error"]
     assert result["seconds"] < 1
-    assert not [trace for trace in ("S3cret", "W0rd") if trace in said]
+    assert not [trace for trace in ("S3cret", "W0rd") if trace in output]
 
 
-def test_a_database_url_that_is_not_there_is_named(monkeypatch):
+def test_a_missing_database_url_is_reported(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert env.database("DATABASE_URL", ca="DATABASE_CA").fault == "DATABASE_URL is not set."
 
@@ -337,7 +337,7 @@ def test_a_database_url_that_is_not_there_is_named(monkeypatch):
         ("postgresql://shop:a@db.example.com", "database"),
     ],
 )
-def test_a_fault_says_what_to_do(monkeypatch, url, advice):
+def test_a_fault_says_what_is_wrong_in_the_url(monkeypatch, url, advice):
     monkeypatch.setenv("DATABASE_URL", url)
     assert advice in env.database("DATABASE_URL", ca="DATABASE_CA").fault.replace("DATABASE_URL", "")
 
@@ -347,7 +347,7 @@ def test_a_fault_says_what_to_do(monkeypatch, url, advice):
 
 @pytest.fixture
 def read(monkeypatch):
-    """Read a database URL that can be used, and has nothing to be put right."""
+    """Return a function that reads a database URL without a fault or a warning."""
     monkeypatch.setenv("DATABASE_CA", "")
 
     def database(url: str) -> env.Database:
@@ -359,7 +359,7 @@ def read(monkeypatch):
     return database
 
 
-def test_every_part_of_a_database_url_is_read(read):
+def test_each_part_of_a_database_url_is_read(read):
     url = "postgres://postgres.project:S3cret@db.example.com:5433/postgres?sslmode=require&connect_timeout=5"
     assert read(url).config | {"ENGINE": ""} == {
         "ENGINE": "",
@@ -382,7 +382,7 @@ def test_every_part_of_a_database_url_is_read(read):
         ("a%25b", "a%b"),
         ("a%C3%B1", "añ"),
         ("a+b", "a+b"),
-        # These do no harm as they are.
+        # These need no encoding.
         ("a@b", "a@b"),
         ("a:b", "a:b"),
         ("$a", "$a"),
@@ -395,7 +395,7 @@ def test_a_password_is_decoded(read, written, password):
     assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.com", 5432, "shop")
 
 
-def test_a_socket_s_directory_may_stand_for_the_host(read):
+def test_the_host_may_be_the_directory_of_a_socket(read):
     config = read("postgresql://postgres@/shop?host=%2Ftmp%2Fpostgres").config
     assert (config["HOST"], config["OPTIONS"]) == ("", {"host": "/tmp/postgres"})
 
@@ -429,33 +429,33 @@ def test_the_kind_of_connection_is_known_by_its_url(read, url, kind):
 
 
 @pytest.mark.parametrize("url", [f"{POOLER}:6543/postgres", "postgresql://shop@db.example.com/shop?pgbouncer=true"])
-def test_no_statement_is_prepared_where_it_would_be_lost(read, url):
+def test_no_statement_is_prepared_through_a_transaction_pooler(read, url):
     assert read(url).config["OPTIONS"]["prepare_threshold"] is None
 
 
-def test_a_user_that_the_shared_pooler_does_not_know_is_a_warning(monkeypatch):
+def test_a_user_without_a_project_is_a_warning_with_the_shared_pooler(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:S3cret@aws-0-us-east-1.pooler.supabase.com:6543/postgres")
     (warning,) = env.database("DATABASE_URL", ca="DATABASE_CA").warnings
     assert warning == "DATABASE_URL: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst."
 
 
-def test_the_real_database_answers():
-    result, _ = tried(DATABASE_URL)
+def test_a_connection_to_the_test_database_succeeds():
+    result, _ = connect(DATABASE_URL)
     assert (result["fault"], result["warnings"], result["error"]) == ("", [], "")
 
 
-def test_parameters_that_postgres_does_not_know_are_left_out_with_a_warning():
+def test_unknown_parameters_are_left_out_with_a_warning():
     more = "&" if "?" in DATABASE_URL else "?"
-    result, said = tried(f"{DATABASE_URL}{more}schema=shop&connection_limit=1&application_name=quotes")
+    result, output = connect(f"{DATABASE_URL}{more}schema=shop&connection_limit=1&application_name=quotes")
     assert (result["fault"], result["error"]) == ("", "")
     assert result["warnings"] == [
         "DATABASE_URL: the parameter 'schema' is unknown to Postgres and was left out.",
         "DATABASE_URL: the parameter 'connection_limit' is unknown to Postgres and was left out.",
     ]
-    assert all(warning in said for warning in result["warnings"])
+    assert all(warning in output for warning in result["warnings"])
 
 
-def test_the_url_s_own_parameters_win_over_ours():
+def test_the_parameters_in_the_url_override_the_site_s_own():
     url = f"{POOLER}/postgres?application_name=quotes&sslmode=disable"
     options = setting("DATABASES['default']['OPTIONS']", DATABASE_URL=url)
     assert (options["application_name"], options["sslmode"]) == ("quotes", "disable")
@@ -466,24 +466,24 @@ def test_the_url_s_own_parameters_win_over_ours():
 
 
 @pytest.mark.parametrize("host", [f"db.{REF}.supabase.co", "aws-0-us-east-1.pooler.supabase.com"])
-def test_a_connection_to_supabase_is_encrypted_without_being_told(read, host):
+def test_a_connection_to_supabase_is_encrypted_by_default(read, host):
     assert read(f"postgresql://postgres.{REF}@{host}/postgres").config["OPTIONS"] == {"sslmode": "require"}
 
 
-def test_of_tls_with_others_nothing_is_said(read):
+def test_tls_is_not_required_of_other_servers(read):
     assert read("postgresql://shop@db.example.com/shop").config["OPTIONS"] == {}
 
 
 @pytest.mark.parametrize("content", [None, "", "garbage"], ids=["missing", "empty", "garbage"])
-def test_a_site_with_a_certificate_that_cannot_be_read_starts_says_so_and_is_refused_at_once(tmp_path, content):
+def test_a_site_with_an_unreadable_certificate_starts_and_reports_it(tmp_path, content):
     certificate = tmp_path / "ca.crt"
     if content is not None:
         certificate.write_text(content)
 
-    result, said = tried(DATABASE_URL, DATABASE_CA=str(certificate))
+    result, output = connect(DATABASE_URL, DATABASE_CA=str(certificate))
 
     assert result["fault"] == f"DATABASE_CA is not a readable certificate file: {certificate}"
-    assert f"{result['fault']} Customers pass" in said
+    assert f"{result['fault']} Customers pass" in output
     assert "DATABASE_CA cannot be used" in result["error"]
     assert result["seconds"] < 1
 
@@ -511,7 +511,7 @@ def test_a_service_key_is_taken(monkeypatch, value):
     assert env.service_role_key("SUPABASE_SERVICE_ROLE_KEY") == value.strip()
 
 
-def test_there_may_be_no_service_key(monkeypatch):
+def test_the_service_key_is_optional(monkeypatch):
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "")
     assert env.service_role_key("SUPABASE_SERVICE_ROLE_KEY") == ""
 
@@ -533,7 +533,7 @@ def test_there_may_be_no_service_key(monkeypatch):
         "S3cretW0rd",
     ],
 )
-def test_any_other_key_is_refused_and_not_repeated(monkeypatch, value):
+def test_any_other_kind_of_key_is_refused_and_not_repeated(monkeypatch, value):
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", value)
     with pytest.raises(ImproperlyConfigured) as error:
         env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
@@ -541,9 +541,9 @@ def test_any_other_key_is_refused_and_not_repeated(monkeypatch, value):
 
 
 def test_a_key_of_the_wrong_kind_stops_the_start():
-    said = refused(SUPABASE_SERVICE_ROLE_KEY=ANON_JWT)
-    assert "ImproperlyConfigured: SUPABASE_SERVICE_ROLE_KEY " in said
-    assert ANON_JWT not in said
+    output = refused(SUPABASE_SERVICE_ROLE_KEY=ANON_JWT)
+    assert "ImproperlyConfigured: SUPABASE_SERVICE_ROLE_KEY " in output
+    assert ANON_JWT not in output
 
 
 # --- Secrets in public places -----------------------------------------------------------------------------------------
@@ -553,7 +553,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://shop:S3cret%2FW0rd@db.example.com:5432/shop",
     "SUPABASE_SERVICE_ROLE_KEY": SERVICE_JWT,
 }
-# By name the value does not matter.
+# Names that are refused whatever their value is.
 PUBLIC_NAMES = [
     "NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY",
     "NEXT_PUBLIC_SERVICE_KEY",
@@ -607,8 +607,8 @@ def test_the_value_of_a_secret_under_a_public_prefix_is_refused(prefix, value):
         ("SECRETARY", "S3cret/W0rd"),
     ],
 )
-def test_what_is_public_by_nature_or_under_no_public_prefix_is_fine(name, value):
-    # Browsers report to the same Sentry project as the server: its DSN is no secret.
+def test_a_value_that_is_not_secret_or_has_no_public_prefix_is_accepted(name, value):
+    # Browsers report to the same Sentry project as the server, so its DSN is not secret.
     env.refuse_public_secrets(SECRETS | {"SENTRY_DSN": "https://0123456789abcdef@o1.ingest.sentry.io/1", name: value})
 
 
@@ -627,25 +627,25 @@ def test_a_short_password_does_not_turn_every_public_value_into_a_secret():
 )
 def test_a_secret_in_a_public_place_stops_the_start_and_is_not_repeated(public):
     (name,) = public
-    said = refused(**SECRETS, **public)
-    assert f"ImproperlyConfigured: {name} " in said
-    assert not [secret for secret in (*SECRETS.values(), *public.values()) if secret in said]
+    output = refused(**SECRETS, **public)
+    assert f"ImproperlyConfigured: {name} " in output
+    assert not [secret for secret in (*SECRETS.values(), *public.values()) if secret in output]
 
 
-def test_a_start_with_every_secret_in_its_place_says_none_of_them():
+def test_a_start_prints_no_secret():
     process = python("print('started')", **PRODUCTION | SECRETS)
     assert process.stdout == "started\n"
     assert not [secret for secret in (*SECRETS.values(), "S3cret") if secret in process.stderr]
 
 
 @pytest.mark.parametrize("value", ["G-AB12CD34EF", ""])
-def test_an_id_of_one_spelling_is_taken_as_it_is(monkeypatch, value):
+def test_an_id_that_matches_its_pattern_is_read_unchanged(monkeypatch, value):
     monkeypatch.setenv("GA4_MEASUREMENT_ID", value)
     assert env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF") == value
 
 
 @pytest.mark.parametrize("value", ["UA-12345-1", "g-ab12", "G-AB12 ", 'G-1"><script>'])
-def test_an_id_of_another_spelling_is_refused(monkeypatch, value):
+def test_an_id_that_does_not_match_its_pattern_is_refused(monkeypatch, value):
     monkeypatch.setenv("GA4_MEASUREMENT_ID", f"{value}x")
     with pytest.raises(ImproperlyConfigured, match=r"^GA4_MEASUREMENT_ID does not have the form of G-AB12CD34EF\.$"):
         env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")

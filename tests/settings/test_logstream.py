@@ -1,4 +1,4 @@
-"""A log that nobody reads holds no customer."""
+"""A log that nothing reads does not delay customers."""
 
 import os
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ CUSTOMERS = 10
 
 
 @pytest.fixture
-def unread(tmp_path: Path) -> Iterator[int]:
-    """A pipe at tmp_path/log that is full: our end of it, from which nobody has read yet."""
+def unread_log(tmp_path: Path) -> Iterator[int]:
+    """A pipe at tmp_path/log that nothing reads but the test."""
     os.mkfifo(tmp_path / "log")
     pipe = os.open(tmp_path / "log", os.O_RDWR | os.O_NONBLOCK)
     yield pipe
@@ -29,7 +29,7 @@ def fill(pipe: int) -> None:
             os.write(pipe, b"x" * 1000 + b"\n")
 
 
-def drained(pipe: int) -> str:
+def read_all(pipe: int) -> str:
     text = b""
     try:
         while True:
@@ -38,17 +38,17 @@ def drained(pipe: int) -> str:
         return text.decode()
 
 
-def test_customers_pass_while_nobody_reads_the_log(tmp_path, unread):
+def test_checkouts_succeed_while_nothing_reads_the_log(tmp_path, unread_log):
     into_the_pipe = ["sh", "-c", 'exec "$@" 2>"$0"', tmp_path / "log"]
     with live.site(live.NOBODY_LISTENS, under=into_the_pipe) as site:
         quotes = [a_quote(site) for _ in range(2 * CUSTOMERS)]
-        fill(unread)
+        fill(unread_log)
         answers = at_once(CUSTOMERS, lambda: check_out_with(site, quotes.pop()))
         assert {answer.json["warning"] for answer in answers} == {"db_down"}
 
-        drained(unread)
+        read_all(unread_log)
         answers = at_once(CUSTOMERS, lambda: check_out_with(site, quotes.pop()))
-        said = drained(unread)
-        assert "log lines were lost because nothing read the log" in said
-        assert all(f"folio={answer.json['folio']}" in said for answer in answers)
-        assert not traces_in(said)
+        log = read_all(unread_log)
+        assert "log lines were lost because nothing read the log" in log
+        assert all(f"folio={answer.json['folio']}" in log for answer in answers)
+        assert not traces_in(log)

@@ -1,6 +1,6 @@
-"""The bound on every wait, and sessions that nothing relies on, against the pinned Django and psycopg.
+"""The Postgres engine: a deadline for every wait, and no settings in a session.
 
-Every test runs through a transaction pooler, too.
+Every test also runs through a transaction pooler.
 """
 
 import time
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.pooler]
 
 
 @pytest.fixture
-def bounded():
+def short_deadline():
     """This thread's connection, with a short deadline."""
     connection.close()
     connection.deadline_s = 0.3
@@ -33,25 +33,25 @@ def bounded():
     connection.deadline_s = DEFAULT_DEADLINE_S
 
 
-def test_psycopg_is_the_one_this_was_written_for():
+def test_the_installed_psycopg_is_the_version_that_the_driver_relies_on():
     assert psycopg.__version__.startswith("3.3.")
 
 
-def test_a_query_that_does_not_answer_is_given_up(bounded):
+def test_a_query_without_an_answer_fails_at_the_deadline(short_deadline):
     started = time.monotonic()
-    with pytest.raises(OperationalError) as raised, bounded.cursor() as cursor:
+    with pytest.raises(OperationalError) as raised, short_deadline.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
     assert isinstance(raised.value.__cause__, DeadlineExceeded)
     assert time.monotonic() - started < 2
 
 
-def test_the_backend_of_a_query_that_was_given_up_does_not_go_on(bounded):
-    with pytest.raises(OperationalError), bounded.cursor() as cursor:
+def test_the_backend_of_an_abandoned_query_is_cancelled(short_deadline):
+    with pytest.raises(OperationalError), short_deadline.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
-    bounded.close()
+    short_deadline.close()
 
     def sleepers():
-        with bounded.cursor() as cursor:
+        with short_deadline.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE query LIKE '%%pg_sleep(30)%%' AND state = 'active' AND pid <> pg_backend_pid()"
@@ -61,46 +61,46 @@ def test_the_backend_of_a_query_that_was_given_up_does_not_go_on(bounded):
     eventually(lambda: sleepers() == 0)
 
 
-def test_the_connection_serves_again_after_it(bounded):
-    with pytest.raises(OperationalError), bounded.cursor() as cursor:
+def test_the_next_query_after_a_deadline_gets_a_new_connection(short_deadline):
+    with pytest.raises(OperationalError), short_deadline.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(30)")
-    bounded.close()
-    with bounded.cursor() as cursor:
+    short_deadline.close()
+    with short_deadline.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
 
 
-def test_a_query_within_the_bound_is_left_alone(bounded):
-    with bounded.cursor() as cursor:
+def test_a_query_within_the_deadline_succeeds(short_deadline):
+    with short_deadline.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.1)")
 
 
-def test_every_connection_of_the_site_is_bounded():
+def test_every_connection_has_a_deadline():
     connection.close()
     connection.ensure_connection()
     assert isinstance(connection.connection, BoundedConnection)
     assert connection.connection.deadline_s == 5.0
 
 
-def test_a_bound_holds_at_once_on_an_open_connection(bounded):
-    bounded.ensure_connection()
-    bounded.deadline_s = None
-    with bounded.cursor() as cursor:
+def test_a_new_deadline_applies_to_an_open_connection(short_deadline):
+    short_deadline.ensure_connection()
+    short_deadline.deadline_s = None
+    with short_deadline.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.4)")
 
 
-def test_after_an_error_a_request_closes_its_connection_and_does_not_ask_whether_it_works(bounded):
-    with pytest.raises(ProgrammingError), bounded.cursor() as cursor:
+def test_after_an_error_a_request_closes_its_connection_without_checking_it(short_deadline):
+    with pytest.raises(ProgrammingError), short_deadline.cursor() as cursor:
         cursor.execute("SELECT nothing")
     close_old_connections()
-    assert bounded.connection is None
+    assert short_deadline.connection is None
 
 
-def test_a_request_leaves_a_sound_connection_for_the_next_one(bounded):
-    bounded.ensure_connection()
-    kept = bounded.connection
+def test_a_request_without_an_error_keeps_its_connection_open(short_deadline):
+    short_deadline.ensure_connection()
+    kept = short_deadline.connection
     close_old_connections()
-    assert bounded.connection is kept
+    assert short_deadline.connection is kept
 
 
 # --- Sessions -------------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def session_setting(name: str) -> str:
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/Ciudad_Juarez", "UTC"])
-def test_a_moment_is_read_right_in_whatever_zone_the_session_is(zone):
+def test_a_time_is_read_correctly_in_any_time_zone_of_the_session(zone):
     Lead.objects.create(folio="1", quote_data={}, created_at=NOON)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
@@ -124,11 +124,11 @@ def test_a_moment_is_read_right_in_whatever_zone_the_session_is(zone):
     assert (read, read.tzinfo) == (NOON, UTC)
 
 
-def test_connecting_sets_nothing_in_a_session_that_others_may_get():
+def test_connecting_leaves_the_session_s_settings_unchanged():
     connection.close()
     with psycopg.connect(**connection.get_connection_params()) as plain:
-        (as_found,) = plain.execute("SHOW TimeZone").fetchone()
-    assert session_setting("TimeZone") == as_found
+        (default_zone,) = plain.execute("SHOW TimeZone").fetchone()
+    assert session_setting("TimeZone") == default_zone
 
 
 def test_clients_that_share_sessions_read_back_what_they_wrote():
@@ -147,7 +147,7 @@ def test_clients_that_share_sessions_read_back_what_they_wrote():
         assert all(threads.map(write_and_read, range(80)))
 
 
-def test_a_statement_is_prepared_on_demand_and_only_where_it_stays():
+def test_a_statement_is_prepared_on_demand_except_through_a_transaction_pooler():
     with connection.cursor():
         pass
     for _ in range(20):
@@ -161,7 +161,7 @@ def test_a_statement_is_prepared_on_demand_and_only_where_it_stays():
 # --- Migrations -----------------------------------------------------------------------------------------------------
 
 
-def test_a_migration_takes_as_long_as_it_takes(bounded):
+def test_a_migration_has_no_deadline(short_deadline):
     def dawdle(**kwargs):
         with connections[kwargs["using"]].cursor() as cursor:
             cursor.execute("SELECT pg_sleep(0.5)")
@@ -172,10 +172,10 @@ def test_a_migration_takes_as_long_as_it_takes(bounded):
         call_command("migrate", verbosity=0)
     finally:
         post_migrate.disconnect(dawdle, sender=leads)
-    assert bounded.deadline_s == 0.3
+    assert short_deadline.deadline_s == 0.3
 
 
-def test_the_settings_hold_what_the_measurements_say():
+def test_the_database_settings_suit_a_transaction_pooler():
     database = settings.DATABASES["default"]
     assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
     assert "pool" not in database["OPTIONS"]

@@ -1,4 +1,4 @@
-"""What reaches Sentry and the log: the folio and the kind of error, never the person. A local server plays Sentry."""
+"""What reaches Sentry and the log: the folio and the kind of error, never the person. A local server acts as Sentry."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ assert answer["warning"] == "db_down", answer
 print(answer["folio"])
 """
 
-# Everything that an event can carry, around an error that repeats the row.
+# Puts personal data into every part of an event, and reports a database error that repeats the row.
 A_ROW_REFUSED = f"""
 import logging
 from django.db import connection
@@ -71,7 +71,7 @@ def run(program: str, directory: Path, **changes: str) -> subprocess.CompletedPr
     return processes.run("-c", f"{setup}\n{program}\nsentry_sdk.flush(5)", environment=environment)
 
 
-def test_a_lead_that_was_not_stored_is_reported_by_its_folio(sentry, tmp_path):
+def test_a_queued_lead_is_reported_by_its_folio(sentry, tmp_path):
     nowhere = "postgres://nobody:hunter2hunter2@127.0.0.1:1/none"
     done = run(CHECKOUT_WITHOUT_A_DATABASE, tmp_path, SENTRY_DSN=sentry.dsn, DATABASE_URL=nowhere)
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ def test_a_lead_that_was_not_stored_is_reported_by_its_folio(sentry, tmp_path):
     assert [text for text in PERSONAL if text in "".join(sentry.envelopes) + done.stderr] == []
 
 
-def test_an_event_holds_what_broke_and_where_and_nothing_that_was_typed(sentry, tmp_path):
+def test_an_event_has_the_error_and_its_place_and_nothing_that_was_typed(sentry, tmp_path):
     done = run(A_ROW_REFUSED, tmp_path, SENTRY_DSN=sentry.dsn)
     assert done.returncode == 0, done.stderr
     error, message = sentry.events
@@ -98,25 +98,25 @@ def test_an_event_holds_what_broke_and_where_and_nothing_that_was_typed(sentry, 
     assert "vars" not in json.dumps(raised)
     assert message["message"] == "Call [redacted]"
     about = {"event_id", "timestamp", "platform", "level", "environment", "server_name", "sdk"}
-    # A release is there where the host or git tells which one runs.
+    # An event has a release if the host or git names one.
     assert set(error) - {"release"} == about | {"logger", "logentry", "exception"}
     assert set(message) - {"release"} == about | {"message"}
     assert [text for text in PERSONAL if text in "".join(sentry.envelopes) + done.stderr] == []
 
 
-def test_an_address_of_sentry_that_is_none_stops_the_start(tmp_path):
+def test_an_invalid_sentry_dsn_stops_the_start(tmp_path):
     done = run("print('started')", tmp_path, SENTRY_DSN="o1.ingest.sentry.io")
     assert "started" not in done.stdout
     assert "ImproperlyConfigured: SENTRY_DSN cannot be used: Unsupported scheme ''." in done.stderr
 
 
-# --- The text of a message ------------------------------------------------------------------------------------------
+# --- Redaction of a text --------------------------------------------------------------------------------------------
 
 REDACT = redaction(["pass/word of ours", "", "short"])
 
 
 @pytest.mark.parametrize(
-    ("said", "written"),
+    ("text", "redacted"),
     [
         ("Call (656) 123-4567, or +52 1 656 123 4567.", "Call [redacted], or [redacted]."),
         ("Call +52 (656) 123 4567 or 656.123.4567!", "Call [redacted] or [redacted]!"),
@@ -127,12 +127,12 @@ REDACT = redaction(["pass/word of ours", "", "short"])
         ("GET /admin/leads/lead/?q=656&name=Zoila HTTP", "GET /admin/leads/lead/?[redacted] HTTP"),
     ],
 )
-def test_persons_secrets_and_addresses_are_taken_out_of_a_text(said, written):
-    assert REDACT(said) == written
+def test_personal_data_secrets_and_addresses_are_redacted(text, redacted):
+    assert REDACT(text) == redacted
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "queued: folio=261122-7F3K-Q2M9-X fault=timeout",
         "quarantined: folio=261122-7834-0291-5 reason=IntegrityError 23514",
@@ -143,8 +143,8 @@ def test_persons_secrets_and_addresses_are_taken_out_of_a_text(said, written):
         "?: (leads.W001) DATABASE_URL is not set. The short one.",
     ],
 )
-def test_what_operations_need_stays_in_a_text(said):
-    assert REDACT(said) == said
+def test_what_operations_need_is_not_redacted(text):
+    assert REDACT(text) == text
 
 
 # --- The log --------------------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def logged(error: Exception) -> str:
     return formatter.format(record)
 
 
-def test_a_traceback_names_every_exception_and_quotes_none_that_may_repeat_what_was_typed():
+def test_a_traceback_names_each_exception_without_a_message_that_may_repeat_what_was_typed():
     try:
         try:
             int(NAME)
@@ -171,7 +171,7 @@ def test_a_traceback_names_every_exception_and_quotes_none_that_may_repeat_what_
     assert written.index("int(NAME)") < first < written.index("raise KeyError(NAME) from cause") < second
 
 
-def test_a_traceback_quotes_the_errors_that_speak_of_our_code():
+def test_a_traceback_has_the_messages_of_errors_about_the_code():
     assert logged(FileNotFoundError(2, "No such file or directory", "/var/outbox")).endswith(
         "builtins.FileNotFoundError: [Errno 2] No such file or directory: '/var/outbox'"
     )

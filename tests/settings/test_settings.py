@@ -1,4 +1,4 @@
-"""The settings as a whole, as they are in production: the system checks, and what a real site sends."""
+"""The settings in production: the system checks, and the headers and cookies of a running site."""
 
 import os
 import re
@@ -27,31 +27,31 @@ def manage(*arguments: str, database_url: str) -> subprocess.CompletedProcess[st
 # --- System checks --------------------------------------------------------------------------------------------------
 
 
-def test_the_checks_before_a_deploy_find_nothing():
+def test_the_deployment_checks_find_nothing():
     checked = manage("check", "--deploy", "--fail-level=WARNING", database_url=os.environ["DATABASE_URL"])
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.strip() == "System check identified no issues (0 silenced)."
 
 
-def test_a_bad_database_url_is_a_warning_of_every_day():
+def test_a_bad_database_url_is_a_warning_outside_of_a_deployment_check():
     checked = manage("check", database_url="garbage")
     assert checked.returncode == 0
     assert "?: (leads.W001) DATABASE_URL does not begin with postgresql://." in checked.stderr
 
 
-def test_a_bad_database_url_is_an_error_before_a_deploy():
+def test_a_bad_database_url_is_an_error_in_a_deployment_check():
     checked = manage("check", "--deploy", database_url="garbage")
     assert checked.returncode == 1
     assert "?: (leads.E001) DATABASE_URL does not begin with postgresql://." in checked.stderr
 
 
-def test_a_parameter_that_was_left_out_is_a_warning():
+def test_an_unknown_database_parameter_is_a_warning():
     checked = manage("check", database_url="postgresql://shop@127.0.0.1:1/shop?schema=shop")
     assert checked.returncode == 0
     assert "?: (leads.W002) DATABASE_URL: the parameter 'schema' is unknown to Postgres" in checked.stderr
 
 
-def test_the_models_have_all_their_migrations():
+def test_no_migration_is_missing():
     made = manage("makemigrations", "--check", "--dry-run", database_url=os.environ["DATABASE_URL"])
     assert (made.returncode, made.stdout) == (0, "No changes detected\n"), made.stderr
 
@@ -61,7 +61,7 @@ def test_the_models_have_all_their_migrations():
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """A site in production, with every secret set. Nobody listens where its database should be."""
+    """A site in production, with every secret set and without a database."""
     url = f"postgresql://shop:{PASSWORD}@127.0.0.1:1/shop"
     with live.site(url, SECRET_KEY=KEY, SUPABASE_SERVICE_ROLE_KEY=SERVICE_KEY) as running:
         yield running
@@ -69,7 +69,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def customer_pages(site: Site) -> dict[str, Answer]:
-    """Every kind of page that a customer can be shown, and the answers on the way."""
+    """Every kind of response that a customer can get, by its name."""
     quoted = site.post("/quote/", as_form(a_line()))
     quote = site.get(quoted.location)
     token = quoted.location.split("/")[2]
@@ -91,7 +91,7 @@ def customer_pages(site: Site) -> dict[str, Answer]:
     }
 
 
-def test_the_customer_s_pages_are_the_expected_ones(customer_pages):
+def test_customer_pages_have_their_expected_status(customer_pages):
     assert {name: answer.status for name, answer in customer_pages.items()} == {
         "calculator": 200,
         "calculator, refused": 422,
@@ -109,7 +109,7 @@ def test_the_customer_s_pages_are_the_expected_ones(customer_pages):
     }
 
 
-def test_every_answer_keeps_browsers_to_a_strict_policy(customer_pages, site):
+def test_every_response_has_a_strict_content_policy(customer_pages, site):
     for name, answer in {**customer_pages, "login": site.get("/admin/login/")}.items():
         directives = dict(part.split(maxsplit=1) for part in answer.headers["Content-Security-Policy"].split("; "))
         assert directives == {
@@ -120,14 +120,14 @@ def test_every_answer_keeps_browsers_to_a_strict_policy(customer_pages, site):
             "font-src": "'self'",
             "connect-src": "'self'",
             "manifest-src": "'self'",
-            # The checkout's redirect goes there, by way of all three in some browsers.
+            # The checkout redirects to wa.me, which in some browsers redirects to the other two.
             "form-action": "'self' https://wa.me https://api.whatsapp.com https://web.whatsapp.com",
             "base-uri": "'none'",
             "frame-ancestors": "'none'",
         }, name
 
 
-def test_every_answer_has_the_other_headers_of_a_careful_site(customer_pages, site):
+def test_every_response_has_the_other_security_headers(customer_pages, site):
     expected = {
         "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
         "X-Content-Type-Options": "nosniff",
@@ -140,17 +140,17 @@ def test_every_answer_has_the_other_headers_of_a_careful_site(customer_pages, si
 
 
 @pytest.mark.parametrize("path", ["/", "/q/broken/", "/admin/", "/healthz/"])
-def test_plain_http_is_sent_to_https(site, path):
+def test_plain_http_is_redirected_to_https(site, path):
     answer = site.get(path, Host=HOST, **{"X-Forwarded-Proto": "http"})
     assert (answer.status, answer.location) == (301, f"https://{HOST}{path}")
 
 
-def test_a_monitor_may_ask_over_plain_http(site):
+def test_healthz_works_over_plain_http(site):
     answer = site.get("/healthz", **{"X-Forwarded-Proto": "http"})
     assert (answer.status, answer.json["database"]) == (200, "down")
 
 
-def test_a_host_that_is_not_ours_is_refused(site):
+def test_an_unknown_host_is_refused(site):
     assert site.get("/", Host="shop.example.com").status == 400
 
 
@@ -168,9 +168,9 @@ def test_pages_for_customers_do_not_depend_on_who_is_logged_in(customer_pages):
     assert {name: vary for name, vary in varying.items() if "cookie" in vary.lower()} == {}
 
 
-def test_no_page_and_no_log_holds_a_secret(customer_pages, site):
-    said = {name: f"{answer.headers}{answer.text}" for name, answer in customer_pages.items()} | {"log": site.log}
-    for name, text in said.items():
+def test_no_page_and_no_log_has_a_secret(customer_pages, site):
+    texts = {name: f"{answer.headers}{answer.text}" for name, answer in customer_pages.items()} | {"log": site.log}
+    for name, text in texts.items():
         assert [secret for secret in (KEY, PASSWORD, SERVICE_KEY) if secret in text] == [], name
 
 
@@ -191,19 +191,19 @@ def test_a_login_without_the_csrf_token_is_refused():
 
 
 @pytest.mark.django_db
-def test_a_login_with_the_csrf_token_is_heard():
+def test_a_login_with_the_csrf_token_is_processed():
     client = Client(enforce_csrf_checks=True)
     token = client.get("/admin/login/").context["csrf_token"]
 
     assert client.post("/admin/login/", CREDENTIALS).status_code == 403
-    heard = client.post("/admin/login/", {**CREDENTIALS, "csrfmiddlewaretoken": str(token)})
-    assert heard.status_code == 200
-    assert heard.context["form"].errors
+    response = client.post("/admin/login/", {**CREDENTIALS, "csrfmiddlewaretoken": str(token)})
+    assert response.status_code == 200
+    assert response.context["form"].errors
 
 
 @pytest.mark.django_db
 def test_every_staff_page_needs_the_csrf_token():
-    # One that does not refuse by itself, as Django's own views of the admin would: it sends strangers to the login.
+    # A view that only redirects strangers to the login, unlike the admin's own views, which check the token themselves.
     assert Client().post("/admin/second-factor/codes/new/").status_code == 302
     assert Client(enforce_csrf_checks=True).post("/admin/second-factor/codes/new/").status_code == 403
 
@@ -215,7 +215,7 @@ def test_customers_need_no_csrf_token(path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_customer_page_asks_postgres_who_its_visitor_is_not_even_of_staff(admin_client, django_assert_num_queries):
+def test_customer_pages_read_no_session_even_of_staff(admin_client, django_assert_num_queries):
     assert admin_client.get("/admin/").status_code == 200
     with django_assert_num_queries(0):
         calculator = admin_client.get("/")

@@ -1,4 +1,4 @@
-"""Which release this is: said by a command, by the doctor and by the log, and the changelog knows it."""
+"""The version: shown by a command, by the doctor and by the log, and listed in the changelog."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.live import NOBODY_LISTENS, ROOT
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
-def test_the_command_the_doctor_and_the_first_line_of_the_log_say_the_version():
+def test_the_version_command_the_doctor_and_the_first_log_line_show_the_version():
     with live.site(NOBODY_LISTENS) as site:
         assert site.log.splitlines()[0].endswith(f"Folio {VERSION} starts.")
         assert site.manage("version") == f"Folio {VERSION}"
@@ -22,6 +22,6 @@ def test_the_command_the_doctor_and_the_first_line_of_the_log_say_the_version():
         assert f"version      Folio {VERSION}, Django 5.2" in examination.stdout
 
 
-def test_the_newest_release_in_the_changelog_is_this_one():
+def test_the_newest_release_in_the_changelog_is_this_version():
     releases = re.findall(r"^## (\d\S+) - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert releases[0] == VERSION
