@@ -23,7 +23,7 @@ from tests.support.factories import (
     the_lead,
 )
 
-# The relay writes on a connection of its own, so what it reads and writes must be committed.
+# The relay writes on another connection, which sees only committed data.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUMPED_100 = a_line(options={"strength": "100", "service": "pumped"})
@@ -95,7 +95,7 @@ def test_a_quote_is_recorded_without_a_person(client):
     assert {name: lead.quote_data[name] for name in body["quote"]} == body["quote"]
 
 
-def test_json_numbers_are_read_as_they_are_written(client):
+def test_json_numbers_are_read_as_exact_decimals(client):
     line = json.dumps(a_line()).replace('"5.6"', "5.6")
     response = post_json(client, "/quote/", f'{{"lines": [{line}]}}')
     assert response.json()["quote"]["lines"][0]["requested"] == "5.6"
@@ -131,7 +131,7 @@ def test_a_wrong_line_is_refused_at_its_field(client, line, field, words):
 
 
 @pytest.mark.parametrize("line", [WRONG_LINES[name][0] for name in ("zero", "no number", "two meanings", "too much")])
-def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(client, line):
+def test_a_refused_form_keeps_what_was_typed_and_shows_the_error_at_its_field(client, line):
     other = a_line(options={"strength": "300", "service": "pumped"}, extras=["accelerant"])
     response = client.post("/quote/", as_form(other, line))
 
@@ -145,7 +145,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(client, line
     assert 'name="lines.0.extras" value="accelerant" checked' in page
 
 
-def test_two_hundred_lines_are_refused_and_kept(client):
+def test_two_hundred_lines_are_refused_and_shown_again(client):
     response = client.post("/quote/", as_form(*[a_line()] * 200))
     page = response.content.decode()
     assert response.status_code == 422
@@ -182,7 +182,7 @@ def test_twenty_lines_are_quoted_and_checked_out(client):
         "[" * 100_000,
     ],
 )
-def test_any_json_gets_an_answer_that_a_client_can_mend(client, body):
+def test_any_malformed_json_is_refused_with_an_error(client, body):
     response = post_json(client, "/quote/", body)
     assert response.status_code == 422
     assert response.json()["errors"]
@@ -228,7 +228,7 @@ def test_a_broken_link_is_a_404_page_that_offers_the_chat(client, reference):
     assert "https://wa.me/" in response.content.decode()
 
 
-def test_a_quote_keeps_its_prices_while_it_is_valid_though_the_book_changes(client, monkeypatch):
+def test_a_quote_keeps_its_prices_when_the_price_book_changes(client, monkeypatch):
     body = quoted(client, a_line())
     book = site.price_book()
     doubled = [
@@ -268,7 +268,7 @@ def test_an_expired_quote_offers_to_price_again_with_the_same_lines(client, monk
     assert 'value="40"' in again.content.decode()
 
 
-def test_a_quote_holds_until_the_last_second_of_its_last_day(client, monkeypatch):
+def test_a_quote_is_valid_until_the_last_second_of_its_last_day(client, monkeypatch):
     issued = an_issued_quote()
     monkeypatch.setattr(timezone, "now", lambda: issued.quote.valid_until)
     answer = post_json(client, "/checkout/", {"token": token.dumps(issued), "name": NAME, "phone": PHONE})
@@ -278,7 +278,7 @@ def test_a_quote_holds_until_the_last_second_of_its_last_day(client, monkeypatch
 # --- POST /checkout/ ------------------------------------------------------------------------------------------------
 
 
-def test_a_checkout_ends_in_the_chat_and_in_the_table(client):
+def test_a_checkout_redirects_to_the_chat_and_stores_the_lead(client):
     submission = a_submission(client, privacy_accepted="on")
 
     response = client.post("/checkout/", submission)
@@ -320,7 +320,7 @@ WRONG_DETAILS = {
 
 
 @pytest.mark.parametrize(("field", "value", "words"), WRONG_DETAILS.values(), ids=WRONG_DETAILS.keys())
-def test_wrong_details_are_refused_at_their_field_and_kept(client, field, value, words):
+def test_wrong_details_are_refused_at_their_field_and_shown_again(client, field, value, words):
     submission = a_submission(client) | {field: value}
 
     as_json = post_json(client, "/checkout/", submission)
@@ -341,7 +341,7 @@ def test_wrong_details_are_refused_at_their_field_and_kept(client, field, value,
     assert the_lead().name == ""
 
 
-def test_every_character_of_a_token_counts(client):
+def test_a_token_with_any_changed_character_is_refused(client):
     submission = a_submission(client)
     signed = submission["token"]
     for position in range(0, len(signed), 7):
@@ -371,7 +371,7 @@ def test_a_person_is_not_flagged(client, monkeypatch):
     assert Lead.objects.get().quote_data["flags"] == []
 
 
-def test_the_visitor_is_known_from_quote_to_lead_and_never_required(client):
+def test_the_visitor_s_id_is_kept_from_quote_to_lead_and_never_required(client):
     page = client.post("/quote/", as_form(a_line())).url
     visitor = client.cookies["visitor"].value
     client.post("/checkout/", {"token": page.split("/")[2], "name": NAME, "phone": PHONE})
@@ -392,10 +392,10 @@ def test_english_browsers_get_english(client):
     assert text_of(answer["whatsapp_url"]).startswith("Hello, this is Jo.")
 
 
-# --- What it costs --------------------------------------------------------------------------------------------------
+# --- Queries --------------------------------------------------------------------------------------------------------
 
 
-def test_the_request_thread_asks_the_database_nothing(client, django_assert_num_queries):
+def test_a_customer_s_request_makes_no_query_on_its_own_thread(client, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert client.get("/").status_code == 200
         page = client.post("/quote/", as_form(a_line())).url
@@ -406,7 +406,7 @@ def test_the_request_thread_asks_the_database_nothing(client, django_assert_num_
     assert the_lead().name == NAME
 
 
-def test_going_back_to_a_form_address_leads_to_the_calculator(client):
+def test_a_get_of_a_form_s_address_redirects_to_the_calculator(client):
     for path in ("/quote/", "/checkout/"):
         assert client.get(path).url == "/"
 
@@ -439,7 +439,7 @@ def test_the_live_total_is_the_total_of_the_quote(client):
     assert "<html" not in summary
 
 
-def test_the_live_total_stays_quiet_about_what_is_not_typed_yet(client):
+def test_the_live_total_shows_no_error_for_empty_fields(client):
     untouched = client.post("/summary/", as_form(a_line(options={}, measure={"kind": "volume", "m3": ""})))
     assert "<li>" not in untouched.content.decode()
     wrong = client.post("/summary/", as_form(a_volume("4,500")))

@@ -1,4 +1,4 @@
-"""What customers agree to: the notice that they can read, and news only for those who ask for them."""
+"""Consent: to the privacy notice that was shown, and to news only if the box was ticked."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,28 +32,28 @@ def own_notice(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("language", "words"), [("es-MX", "es responsable de los datos"), ("en", "is responsible for the personal data")]
 )
-def test_the_notice_is_there_in_the_visitor_s_language(client, settings, language, words):
+def test_the_notice_is_shown_in_the_visitor_s_language(client, settings, language, words):
     settings.BUSINESS_NAME = "Concretos & Hijos"
     page = client.get("/privacy/", headers={"accept-language": language}).content.decode()
     assert f"<p>Concretos &amp; Hijos {words}" in page
     assert notice.read(BUNDLED).version in page
 
 
-def test_the_shop_s_own_words_take_the_place_of_the_example(client, own_notice):
+def test_the_shop_s_own_notice_replaces_the_example(client, own_notice):
     page = client.get("/privacy/", headers={"accept-language": "en"}).content.decode()
     assert "<p>Notice of Folio.</p>" in page
     assert "2027-02" in page
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_notice_is_beside_the_button_and_the_box_for_news_is_not_ticked(client):
+def test_the_checkout_form_links_to_the_notice_and_the_box_for_news_is_not_ticked(client):
     page = client.get(client.post("/quote/", as_form(a_line())).url).content.decode()
     assert 'href="/privacy/"' in page
     assert 'name="marketing_accepted">' in page
 
 
 @pytest.mark.django_db(transaction=True)
-def test_both_consents_are_stored_with_their_moment_and_the_version_that_was_shown(client, own_notice):
+def test_both_consents_are_stored_with_their_time_and_the_notice_s_version(client, own_notice):
     answer = client.post("/checkout/", a_submission(client, privacy_accepted="on", marketing_accepted="on"))
 
     assert answer.status_code == 303
@@ -83,14 +83,14 @@ def test_staff_see_who_agreed_to_news(client, admin_client, ticked):
     ],
     ids=["nothing", "notice", "news", "no news"],
 )
-def test_nobody_agrees_to_what_they_did_not_tick(client, ticked, stored):
+def test_only_what_was_ticked_is_stored_as_consent(client, ticked, stored):
     assert post_json(client, "/checkout/", {**a_submission(client), **ticked}).status_code == 200
     given = Lead.objects.get().quote_data["privacy"]
     assert {name: bool(value) for name, value in given.items()} == stored
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refused_form_keeps_the_tick(client):
+def test_a_refused_form_keeps_the_box_ticked(client):
     form = {**a_submission(client), "phone": "123", "name": NAME}
     assert (
         'name="marketing_accepted" checked>'
@@ -120,6 +120,6 @@ def test_a_notice_that_cannot_be_shown_stops_the_start_and_says_why(tmp_path, se
     assert fault in str(refused.value)
 
 
-def test_a_notice_that_is_not_there_stops_the_start(tmp_path):
+def test_a_missing_notice_file_stops_the_start(tmp_path):
     with pytest.raises(notice.NoticeInvalid, match="cannot be read"):
         notice.read(tmp_path / "missing.toml")

@@ -1,4 +1,4 @@
-"""A field that is added to the customer's form is defined in one place, and reaches everything that a name does."""
+"""An optional field of the checkout form is defined once, and reaches record, message, seal, staff and exports."""
 
 import csv
 from io import StringIO
@@ -30,19 +30,19 @@ def message(chat_url: str) -> str:
     return parse_qs(urlsplit(chat_url).query)["text"][0]
 
 
-def test_the_form_asks_for_it_in_the_language_of_the_page(client):
+def test_the_form_has_the_field_in_the_language_of_the_page(client):
     page = f"/q/{quoted(client)['token']}/"
     assert '<label for="site_address">Dirección de la obra</label>' in client.get(page).content.decode()
     assert '<label for="site_address">Site address</label>' in client.get(f"{page}?lang=en").content.decode()
 
 
-def test_record_and_message_have_it(client):
+def test_the_record_and_the_message_have_the_field(client):
     answer = client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
     assert f"Dirección de la obra: {KEPT}" in message(answer.url).splitlines()
     assert the_lead().quote_data["customer"]["site_address"] == KEPT
 
 
-def test_staff_read_it_on_the_lead_s_page_and_in_the_export(admin_client):
+def test_staff_find_the_field_on_the_lead_s_page_and_in_their_export(admin_client):
     store(lead_record(an_issued_quote(), a_contact(answers={"site_address": KEPT})))
     page = f"/admin/leads/lead/{the_lead().pk}/change/"
     assert f"<dt>Dirección de la obra</dt><dd>{KEPT}</dd>" in admin_client.get(page).content.decode()
@@ -50,13 +50,13 @@ def test_staff_read_it_on_the_lead_s_page_and_in_the_export(admin_client):
     assert [row["site_address"] for row in csv.DictReader(StringIO(sheet))] == [KEPT]
 
 
-def test_left_empty_nothing_is_said_of_it(client):
+def test_an_empty_field_is_left_out_of_the_message_and_the_record(client):
     answer = client.post("/checkout/", {**a_submission(client), "site_address": "  "})
     assert "Dirección" not in message(answer.url)
     assert "site_address" not in the_lead().quote_data["customer"]
 
 
-def test_what_is_too_long_is_refused_beside_the_field_and_kept_in_it(client):
+def test_a_text_that_is_too_long_is_refused_at_the_field_and_shown_again(client):
     typed = "x" * 61
     answer = client.post("/checkout/", {**a_submission(client), "site_address": typed})
     page = answer.content.decode()
@@ -66,18 +66,18 @@ def test_what_is_too_long_is_refused_beside_the_field_and_kept_in_it(client):
     assert f'value="{PHONE}"' in page
 
 
-def test_the_seal_in_the_chat_s_link_carries_it():
+def test_the_seal_has_the_field():
     contact = a_contact(answers={"site_address": KEPT})
     assert unseal(seal(contact, folio="F"), folio="F") == contact
 
 
-def test_staff_read_it_on_the_lead_s_page(client, admin_client):
+def test_the_lead_s_page_shows_a_field_that_was_checked_out(client, admin_client):
     client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
     page = admin_client.get(f"/admin/leads/lead/{the_lead().pk}/change/").content.decode()
     assert f"<dt>Dirección de la obra</dt><dd>{KEPT}</dd>" in page
 
 
-def test_the_export_has_it_as_a_column(client, tmp_path):
+def test_the_export_command_has_the_field_as_a_column(client, tmp_path):
     client.post("/checkout/", {**a_submission(client), "site_address": TYPED})
     the_lead()
     call_command("export_leads", output=tmp_path / "leads.csv")

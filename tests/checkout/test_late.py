@@ -1,4 +1,4 @@
-"""Leads that a customer's device kept while the site could not be reached: POST /late/."""
+"""POST /late/: leads that a customer's device kept while the site could not be reached."""
 
 import shutil
 from datetime import datetime, timedelta
@@ -33,8 +33,8 @@ from tests.support.live import message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A segment as an earlier release left it, in which devices priced quotes: one with the total that the customer saw, one
-# with another, and one of a product that the price book did not have any more.
+# A journal segment with three leads that devices priced: one with the total that the customer saw, one with another
+# total, and one of a product that the price book no longer had.
 DEVICE_LEADS = Path(__file__).parent / "data" / "device_leads.journal"
 
 
@@ -42,7 +42,7 @@ def minutes_ago(minutes: int) -> str:
     return (timezone.now() - timedelta(minutes=minutes)).isoformat()
 
 
-def of_our_quote(**changes):
+def a_late_lead(**changes):
     return {
         "token": token.dumps(an_issued_quote()),
         "name": NAME,
@@ -53,8 +53,8 @@ def of_our_quote(**changes):
     }
 
 
-def test_a_checkout_that_did_not_get_through_arrives_as_the_lead_that_it_was(client):
-    sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)), submitted_at=minutes_ago(30))
+def test_a_kept_checkout_becomes_a_lead_with_its_own_time_and_the_late_flag(client):
+    sent = a_late_lead(token=token.dumps(a_quote_from_an_hour_ago()), submitted_at=minutes_ago(30))
     answer = post_json(client, "/late/", sent)
 
     lead = the_lead()
@@ -67,59 +67,58 @@ def test_a_checkout_that_did_not_get_through_arrives_as_the_lead_that_it_was(cli
     assert set(lead.quote_data["late"]) == {"received_at"}
 
 
-def quoted(*, an_hour_ago: int) -> token.IssuedQuote:
-    return issued_at(timezone.now() - timedelta(hours=an_hour_ago))
+def a_quote_from_an_hour_ago() -> token.IssuedQuote:
+    return a_quote_issued_at(timezone.now() - timedelta(hours=1))
 
 
-def issued_at(moment: datetime) -> token.IssuedQuote:
-    """The quote of a_line(), as given out at a moment."""
+def a_quote_issued_at(at: datetime) -> token.IssuedQuote:
     line = LineRequest.model_validate(a_line())
-    number = folio.mint(moment.date(), random_bits=7)
-    quote = pricing.price(site.price_book(), [line], folio=number, issued_at=moment, zone=site.zone(), language="es")
+    number = folio.mint(at.date(), random_bits=7)
+    quote = pricing.price(site.price_book(), [line], folio=number, issued_at=at, zone=site.zone(), language="es")
     return token.issue(site.price_book(), quote)
 
 
 def test_a_late_lead_arrives_once_however_often_it_is_sent(client):
-    sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)))
+    sent = a_late_lead(token=token.dumps(a_quote_from_an_hour_ago()))
     for _ in range(3):
         assert post_json(client, "/late/", sent).json()["success"]
     assert the_lead().name == NAME
 
 
-def test_a_quote_that_has_expired_since_is_not_refused(client):
-    issued = issued_at(timezone.now() - timedelta(days=9))
+def test_a_quote_that_expired_after_the_checkout_is_accepted_without_the_expired_flag(client):
+    issued = a_quote_issued_at(timezone.now() - timedelta(days=9))
     in_time = (issued.quote.valid_until - timedelta(hours=1)).isoformat()
-    assert post_json(client, "/late/", of_our_quote(token=token.dumps(issued), submitted_at=in_time)).json()["success"]
+    assert post_json(client, "/late/", a_late_lead(token=token.dumps(issued), submitted_at=in_time)).json()["success"]
     assert the_lead().quote_data["flags"] == ["late"]
 
 
-def test_one_that_had_expired_before_is_kept_and_says_so(client):
-    issued = issued_at(timezone.now() - timedelta(days=9))
-    assert post_json(client, "/late/", of_our_quote(token=token.dumps(issued))).json()["success"]
+def test_a_quote_that_expired_before_the_checkout_is_accepted_with_the_expired_flag(client):
+    issued = a_quote_issued_at(timezone.now() - timedelta(days=9))
+    assert post_json(client, "/late/", a_late_lead(token=token.dumps(issued))).json()["success"]
     assert the_lead().quote_data["flags"] == ["late", "expired"]
 
 
 @pytest.mark.parametrize(
     "claimed",
     ["2999-01-01T00:00:00+00:00", "1999-01-01T00:00:00+00:00", "2026-11-26T10:00:00", "yesterday", None, 5, {}],
-    ids=["future", "long ago", "no offset", "no time", "none", "number", "object"],
+    ids=["future", "long ago", "no offset", "not a time", "none", "number", "object"],
 )
-def test_a_time_that_cannot_be_is_not_believed(client, claimed):
+def test_an_implausible_time_of_a_device_is_replaced_by_now(client, claimed):
     before = timezone.now()
-    sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)), submitted_at=claimed)
+    sent = a_late_lead(token=token.dumps(a_quote_from_an_hour_ago()), submitted_at=claimed)
     assert post_json(client, "/late/", sent).json()["success"]
     assert before <= the_lead().submitted_at <= timezone.now()
 
 
-def test_newer_details_win_over_what_a_device_kept(client):
-    signed = token.dumps(quoted(an_hour_ago=1))
+def test_newer_details_win_over_those_that_a_device_kept(client):
+    signed = token.dumps(a_quote_from_an_hour_ago())
     assert post_json(client, "/checkout/", {"token": signed, "name": "María Luisa", "phone": PHONE}).json()["success"]
-    assert post_json(client, "/late/", of_our_quote(token=signed, submitted_at=minutes_ago(20))).json()["success"]
+    assert post_json(client, "/late/", a_late_lead(token=signed, submitted_at=minutes_ago(20))).json()["success"]
     assert the_lead().name == "María Luisa"
 
 
-def test_without_our_signature_nothing_is_taken(client):
-    made_by_a_device = {
+def test_a_quote_without_a_token_is_refused(client):
+    priced_by_a_device = {
         "folio": "261166-7F3K-Q2M9-Y",
         "issued_at": minutes_ago(12),
         "lines": [a_line()],
@@ -128,7 +127,7 @@ def test_without_our_signature_nothing_is_taken(client):
         "phone": PHONE,
         "submitted_at": minutes_ago(10),
     }
-    answer = post_json(client, "/late/", made_by_a_device)
+    answer = post_json(client, "/late/", priced_by_a_device)
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
     assert error == {"field": "token", "message": "Falta la cotización. Vuelve a calcularla."}
@@ -147,41 +146,41 @@ def test_without_our_signature_nothing_is_taken(client):
         ({"token": ""}, "token"),
     ],
 )
-def test_what_is_no_lead_is_refused_with_its_field(client, changes, field):
-    answer = post_json(client, "/late/", of_our_quote(**changes))
+def test_a_wrong_field_of_a_late_lead_is_refused_by_name(client, changes, field):
+    answer = post_json(client, "/late/", a_late_lead(**changes))
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert not Lead.objects.exists()
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", "null", '{"lines": "' + "x" * 300_000 + '"}'])
-def test_what_cannot_be_read_is_refused(client, body):
+def test_an_unreadable_body_is_refused(client, body):
     assert post_json(client, "/late/", body).status_code == 422
     assert not Lead.objects.exists()
 
 
 def test_a_form_is_refused(client):
-    assert client.post("/late/", of_our_quote()).status_code == 422
+    assert client.post("/late/", a_late_lead()).status_code == 422
     assert not Lead.objects.exists()
 
 
-def test_a_lead_that_is_safe_nowhere_stays_on_the_device(client, monkeypatch):
+def test_a_late_lead_that_could_not_be_stored_gets_a_503_so_that_the_device_keeps_it(client, monkeypatch):
     monkeypatch.setattr("checkout.late.recorded", lambda lead: Outcome.CARRIED)
-    assert post_json(client, "/late/", of_our_quote()).status_code == 503
+    assert post_json(client, "/late/", a_late_lead()).status_code == 503
 
 
-def test_an_anonymised_person_does_not_come_back(client):
-    sent = of_our_quote(token=token.dumps(quoted(an_hour_ago=1)), submitted_at=minutes_ago(30))
+def test_a_late_lead_sent_again_does_not_undo_an_anonymisation(client):
+    sent = a_late_lead(token=token.dumps(a_quote_from_an_hour_ago()), submitted_at=minutes_ago(30))
     post_json(client, "/late/", sent)
     lead = the_lead()
     anonymise.anonymise([lead.pk], by=None, now=timezone.now(), detail="test")
     post_json(client, "/late/", sent)
-    post_json(client, "/late/", of_our_quote())  # delivered in turn: then the other one was, too
+    post_json(client, "/late/", a_late_lead())  # leads are delivered in order, so after this one the other was, too
     eventually(lambda: Lead.objects.count() == 2)
     assert Lead.objects.get(pk=lead.pk).phone == ""
 
 
-# --- What nobody may do ---------------------------------------------------------------------------------------------
+# --- Requests of strangers ------------------------------------------------------------------------------------------
 
 
 MOMENTS = ["2026-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:59", "x"]
@@ -200,35 +199,35 @@ MOMENTS = ["2026-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", "9999-12-31
         },
     )
 )
-def test_whatever_a_stranger_sends_no_lead_comes_or_changes(client, changes):
+def test_requests_without_a_token_create_and_change_no_lead(client, changes):
     Lead.objects.all().delete()
-    ours, anonymous = an_issued_quote(), an_issued_quote()
-    store(lead_record(ours, a_contact()))
+    checked_out, anonymous = an_issued_quote(), an_issued_quote()
+    store(lead_record(checked_out, a_contact()))
     store(quote_record(anonymous, visitor_id="v"))
-    before = list(Lead.objects.order_by("folio").values())
+    rows_before = list(Lead.objects.order_by("folio").values())
 
-    for number in (ours.quote.folio, anonymous.quote.folio):
+    for number in (checked_out.quote.folio, anonymous.quote.folio):
         sent = {"token": "", "folio": number, "name": "Mallory", "phone": PHONE, **changes}
         assert post_json(client, "/late/", sent).status_code == 422
-    delivered_after = an_issued_quote()  # in turn: what was sent before it would be there, too
-    post_json(client, "/late/", of_our_quote(token=token.dumps(delivered_after)))
+    delivered_after = an_issued_quote()  # leads are delivered in order, so an earlier one would be stored by then
+    post_json(client, "/late/", a_late_lead(token=token.dumps(delivered_after)))
     eventually(lambda: Lead.objects.filter(folio=delivered_after.quote.folio).exists())
-    assert list(Lead.objects.exclude(folio=delivered_after.quote.folio).order_by("folio").values()) == before
+    assert list(Lead.objects.exclude(folio=delivered_after.quote.folio).order_by("folio").values()) == rows_before
 
 
-# --- What an earlier release left -----------------------------------------------------------------------------------
+# --- Leads that devices priced --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def device_leads(outbox_directories) -> dict[str, Lead]:
-    """The leads of that segment, by the last of their flags."""
+    """The leads of DEVICE_LEADS, by the last of their flags."""
     outbox_directories[0].mkdir()
     shutil.copy(DEVICE_LEADS, outbox_directories[0])
     call_command("outbox", "flush", verbosity=0)
     return {lead.quote_data["flags"][-1]: lead for lead in Lead.objects.all()}
 
 
-def test_leads_that_devices_priced_still_arrive_and_wait(device_leads):
+def test_stored_leads_that_devices_priced_are_still_delivered(device_leads):
     assert set(device_leads) == {"made_offline", "price_mismatch", "unpriced"}
     assert Lead.objects.waiting().count() == 3
     for lead in device_leads.values():
@@ -236,7 +235,7 @@ def test_leads_that_devices_priced_still_arrive_and_wait(device_leads):
         assert findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
 
 
-def test_staff_still_read_what_devices_priced(device_leads, admin_client):
+def test_staff_can_still_read_leads_that_devices_priced(device_leads, admin_client):
     listed = admin_client.get("/admin/leads/lead/").content.decode()
     for words in ("cotizada sin conexión", "vio otro total", "sin precio"):
         assert words in listed

@@ -1,4 +1,4 @@
-"""The page of a quote as a document: what it says, what is priced again, and what a device may be told to keep."""
+"""The page of a quote: its document, pricing an expired quote again, and the visitor cookie."""
 
 import re
 from collections.abc import Callable
@@ -24,18 +24,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def change_book(monkeypatch):
-    """Have another price book from now on: `changed` returns what becomes of each product."""
+    """Return a function that changes the price book. changes_of: returns the changed fields of a product."""
 
-    def change(changed: Callable[[Product], dict[str, Any]]) -> None:
+    def change(changes_of: Callable[[Product], dict[str, Any]]) -> None:
         config = apps.get_app_config("quoter")
-        products = tuple(product.model_copy(update=changed(product)) for product in config.book.products)
+        products = tuple(product.model_copy(update=changes_of(product)) for product in config.book.products)
         monkeypatch.setattr(config, "book", config.book.model_copy(update={"products": products}))
 
     return change
 
 
 def dearer_by_100(product: Product) -> dict[str, Any]:
-    """Every price a unit, 100 more."""
+    """Raise every unit price by 100."""
     return {
         "prices": tuple(
             listed.model_copy(
@@ -48,13 +48,13 @@ def dearer_by_100(product: Product) -> dict[str, Any]:
 
 @pytest.fixture
 def expire(monkeypatch):
-    """Let the clock pass the last second of a quote."""
+    """Return a function that sets the clock to one second after the end of a quote's validity."""
 
-    def passed(issued: IssuedQuote) -> None:
+    def set_clock(issued: IssuedQuote) -> None:
         now = issued.quote.valid_until + timedelta(seconds=1)
         monkeypatch.setattr(timezone, "now", lambda: now)
 
-    return passed
+    return set_clock
 
 
 def page_of(client, path: str, language: str = "es-MX") -> str:
@@ -64,7 +64,7 @@ def page_of(client, path: str, language: str = "es-MX") -> str:
 
 
 def hidden_fields(page: str) -> dict[str, str]:
-    """Return what the form for an expired quote sends."""
+    """Return the fields of the form that prices an expired quote again."""
     form = re.search(r'<form class="card notice".*?</form>', page, re.DOTALL)[0]
     return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form))
 
@@ -81,12 +81,12 @@ def hidden_fields(page: str) -> dict[str, str]:
         ("en", (2026, 12, 3, 23, 59), "Thursday, December 3, 2026, at 11:59 p.m."),
     ],
 )
-def test_a_day_and_its_hour_are_written_as_people_do(language, at, words):
+def test_a_date_and_time_is_written_in_full_in_each_language(language, at, words):
     with translation.override(language):
         assert moment(datetime(*at, tzinfo=ZONE)) == words
 
 
-def test_a_difference_says_its_direction():
+def test_a_difference_has_a_sign():
     issued = an_issued_quote().quote
     assert (difference(issued.total), difference(-issued.total)) == ("+$17,622.10", "−$17,622.10")
     assert difference(issued.total - issued.total) == "$0.00"
@@ -96,16 +96,16 @@ def test_a_difference_says_its_direction():
     ("language", "words"),
     [("es-MX", ["Vigente hasta el", "a las 11:59", "Qué puede cambiar"]), ("en", ["Valid until", "at 11:59 p.m."])],
 )
-def test_the_document_says_whose_it_is_until_when_it_holds_and_where_it_is_found(client, settings, language, words):
+def test_the_quote_page_shows_the_shop_the_end_of_validity_and_the_address(client, settings, language, words):
     settings.BUSINESS_NAME, settings.WHATSAPP_NUMBER = "Concretos & Hijos", "526561234567"
     issued = an_issued_quote()
     page = page_of(client, f"/q/{token.dumps(issued)}/", language)
-    for said in [*words, "Concretos & Hijos · WhatsApp +52 656 123 4567", f"http://testserver/q/{issued.quote.folio}/"]:
-        assert said in page
+    for text in [*words, "Concretos & Hijos · WhatsApp +52 656 123 4567", f"http://testserver/q/{issued.quote.folio}/"]:
+        assert text in page
     assert 'href="tel:+526561234567"' in page
 
 
-def test_the_link_to_share_holds_the_quote_and_neither_campaign_nor_person(client):
+def test_the_link_to_share_has_the_quote_and_neither_campaign_nor_person(client):
     issued = an_issued_quote()
     page = page_of(client, f"/q/{token.dumps(issued)}/?utm_source=instagram&landing=/")
     link = re.search(r'data-copy="([^"]+)"', page)[1]
@@ -127,14 +127,14 @@ def test_an_expired_quote_is_priced_again_in_one_tap_with_the_difference_shown(c
     assert answer.status_code == 303
     page = page_of(client, answer.url)
     # 6 m³ at 2,669.46 and 900.00 of fibre are 16,916.76, and 8 % on it 1,353.34: 18,270.10.
-    for said in ("$17,622.10", "$18,270.10", "+$648.00", "$2,569.46", "$2,669.46", issued.quote.folio, 'id="checkout"'):
-        assert said in page
+    for text in ("$17,622.10", "$18,270.10", "+$648.00", "$2,569.46", "$2,669.46", issued.quote.folio, 'id="checkout"'):
+        assert text in page
     lead = the_lead()
     assert lead.quote_data["attribution"]["utm_source"] == "instagram"
     assert lead.folio != issued.quote.folio
 
 
-def test_prices_that_are_the_same_are_said_to_be(client, expire):
+def test_a_repriced_quote_with_the_same_prices_says_that_nothing_changed(client, expire):
     issued = an_issued_quote()
     expire(issued)
     answer = client.post("/quote/", hidden_fields(page_of(client, f"/q/{token.dumps(issued)}/")))
@@ -143,15 +143,17 @@ def test_prices_that_are_the_same_are_said_to_be(client, expire):
     assert "$0.00" in page
 
 
-WITHOUT = {
+REMOVED_FROM_THE_BOOK = {
     "an extra": (lambda concrete: {"extras": concrete.extras[1:]}, "Este adicional no existe."),
     "every extra": (lambda concrete: {"extras": ()}, "Este adicional no existe."),
     "the product": (lambda concrete: {"code": "mortar"}, "Elige un producto de la lista."),
 }
 
 
-@pytest.mark.parametrize(("change", "reason"), WITHOUT.values(), ids=WITHOUT.keys())
-def test_what_is_not_offered_any_more_opens_the_calculator_and_says_so(client, expire, change_book, change, reason):
+@pytest.mark.parametrize(("change", "reason"), REMOVED_FROM_THE_BOOK.values(), ids=REMOVED_FROM_THE_BOOK.keys())
+def test_repricing_what_is_no_longer_offered_shows_the_calculator_with_an_error(
+    client, expire, change_book, change, reason
+):
     issued = an_issued_quote(a_line(), a_line(options={"strength": "250", "service": "pumped"}, extras=[]))
     change_book(change)
     expire(issued)
@@ -165,9 +167,9 @@ def test_what_is_not_offered_any_more_opens_the_calculator_and_says_so(client, e
     assert 'name="lines.1.options.service" value="pumped" checked' in page
 
 
-def test_only_a_quote_of_ours_for_the_same_job_is_compared(client):
-    other = token.short(an_issued_quote(a_line(measure={"kind": "volume", "m3": "9"})))
-    for before in (other, "forged", ""):
+def test_only_a_valid_token_of_a_quote_for_the_same_job_is_compared(client):
+    another_job = token.short(an_issued_quote(a_line(measure={"kind": "volume", "m3": "9"})))
+    for before in (another_job, "forged", ""):
         answer = client.post("/quote/", {**as_form(a_line()), "before": before})
         assert answer.status_code == 303
         assert "forged" not in answer.url

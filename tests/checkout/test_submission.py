@@ -19,7 +19,7 @@ def submission(**changes) -> OrderSubmission:
 
 
 def refusals(sent: dict) -> list[tuple[str, str]]:
-    """Read a submission that must be refused; return each field with what is said in English beside it."""
+    """Read a submission that must be refused; return each wrong field with its message in English."""
     with pytest.raises(SubmissionRefused) as refused:
         OrderSubmission.read(sent)
     return [(error.field, error.message.en) for error in refused.value.errors]
@@ -49,7 +49,7 @@ def test_a_name_of_120_characters_is_the_longest():
     assert refusal(name="ñ" * 121) == [("name", LONG_NAME)]
 
 
-def test_only_what_is_kept_of_a_name_counts_for_its_length():
+def test_characters_removed_from_a_name_do_not_count_for_its_length():
     assert submission(name=f"  {'ñ' * 120}\u200b \n").name == "ñ" * 120
 
 
@@ -73,7 +73,7 @@ def test_space_around_and_within_a_name_is_tidied():
         "क्\u200dष",  # with a joiner
         "نامه\u200cای",  # with a non-joiner
         "Ana 👩\u200d👩\u200d👧",  # three emoji, joined
-        "Ana \U0001fae9",  # an emoji newer than Python's tables
+        "Ana \U0001fae9",  # an emoji that Python's Unicode tables do not have
         "\ue000",  # private use
         "*Ana* {name} %s <b>",
     ],
@@ -83,7 +83,7 @@ def test_a_name_of_any_script_is_kept(name):
 
 
 @pytest.mark.parametrize("mark", ["\u202e", "\u202a", "\u2066", "\u200e", "\u200f", "\u200b", "\ufeff", "\xad"])
-def test_marks_that_nobody_sees_are_left_out_of_a_name(mark):
+def test_invisible_characters_are_removed_from_a_name(mark):
     assert submission(name=f"{mark}Zoila{mark} Vaca{mark}").name == "Zoila Vaca"
 
 
@@ -120,7 +120,7 @@ def test_a_phone_with_emoji_or_symbols_is_refused(odd):
     assert refusal(phone=f"656{odd}1234567") == [("phone", ODD_PHONE)]
 
 
-def test_a_phone_copied_from_the_contacts_loses_its_invisible_marks():
+def test_invisible_characters_are_removed_from_a_phone():
     assert submission(phone="\u202a+52 656 123 4567\u202c").phone == "+52 656 123 4567"
 
 
@@ -129,7 +129,7 @@ def test_a_phone_copied_from_the_contacts_loses_its_invisible_marks():
 
 @pytest.mark.parametrize("field", ["token", "name", "phone"])
 @pytest.mark.parametrize("value", [6561234567, 1.5, True, False, 0, [], ["Zoila"], {}, {"es": "Zoila"}, b"Zoila"])
-def test_a_value_that_is_no_text_is_refused_beside_its_field(field, value):
+def test_a_value_that_is_not_text_is_refused_at_its_field(field, value):
     assert refusal(**{field: value}) == [(field, NOT_TEXT)]
 
 
@@ -137,16 +137,16 @@ MISSING = [("token", NO_TOKEN), ("name", NO_NAME), ("phone", SHORT_PHONE)]
 
 
 @pytest.mark.parametrize("sent", [{}, {"token": None, "name": None, "phone": None}, {"token": "", "other": "x"}])
-def test_missing_fields_are_asked_for(sent):
+def test_missing_fields_are_reported(sent):
     assert refusals(sent) == MISSING
 
 
-def test_all_wrong_fields_are_reported_at_once():
+def test_all_wrong_fields_are_reported_together():
     sent = {"token": [], "name": "a" * 121, "phone": "123"}
     assert refusals(sent) == [("token", NOT_TEXT), ("name", LONG_NAME), ("phone", SHORT_PHONE)]
 
 
-def test_a_refusal_speaks_both_languages():
+def test_a_refusal_is_in_both_languages():
     with pytest.raises(SubmissionRefused) as refused:
         OrderSubmission.read({"token": "", "name": "", "phone": "123"})
     assert [error.message.es for error in refused.value.errors] == [
@@ -168,19 +168,19 @@ def test_the_privacy_notice_is_accepted(ticked):
 
 
 @pytest.mark.parametrize("unticked", [False, None, "", "off", "false", "0", "no", "maybe", 2, [], ["on"], {"on": True}])
-def test_the_privacy_notice_is_accepted_by_nothing_else(unticked):
+def test_no_other_value_accepts_the_privacy_notice(unticked):
     assert submission(privacy_accepted=unticked).privacy_accepted is False
 
 
-def test_the_privacy_notice_may_be_left_out():
+def test_a_submission_without_the_privacy_notice_has_not_accepted_it():
     assert submission().privacy_accepted is False
 
 
 @pytest.mark.parametrize("filled", ["http://spam.example", "\ud83d", ["x"], {"x": 1}, 7, True])
-def test_a_filled_trap_is_noted_and_never_refused(filled):
+def test_a_filled_honeypot_is_flagged_and_never_refused(filled):
     assert submission(website=filled).website is True
 
 
 @pytest.mark.parametrize("empty", ["", None, [], {}, False])
-def test_an_empty_trap_is_nothing_to_note(empty):
+def test_an_empty_honeypot_is_not_flagged(empty):
     assert submission(website=empty).website is False

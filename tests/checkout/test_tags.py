@@ -1,4 +1,4 @@
-"""Google Analytics and Meta: nothing of them where the shop has none, and nothing before a visitor agrees."""
+"""Google Analytics and Meta tags: none unless the shop has set them up, and none before the visitor agrees."""
 
 from urllib.parse import unquote_plus
 
@@ -33,7 +33,7 @@ def path(request) -> str:
     return request.param if request.param != "quote" else f"/q/{token.dumps(an_issued_quote())}/"
 
 
-def test_without_tags_no_page_knows_of_any(client, path):
+def test_without_tags_in_the_settings_no_page_mentions_them(client, path):
     client.cookies["tags"] = "yes"
     answer = client.get(path)
     assert not any(part in answer.content.decode() for part in ("data-tags", "consent.js", "checkout/tags"))
@@ -51,16 +51,16 @@ def test_a_visitor_is_asked_and_nothing_is_loaded_before_the_answer(client, tags
     assert "Cookie" in answer["Vary"]
 
 
-@pytest.mark.parametrize("said", ["no", "nonsense", ""])
-def test_anything_but_a_yes_is_a_no(client, tags, path, said):
-    client.cookies["tags"] = said
+@pytest.mark.parametrize("cookie", ["no", "nonsense", ""])
+def test_any_answer_but_yes_counts_as_no(client, tags, path, cookie):
+    client.cookies["tags"] = cookie
     answer = client.get(path)
     assert LOADER not in answer.content.decode()
-    assert (QUESTION in answer.content.decode()) == (said != "no" and path != "/privacy/")
+    assert (QUESTION in answer.content.decode()) == (cookie != "no" and path != "/privacy/")
     assert not {GOOGLE, META} & set(answer["Content-Security-Policy"].replace(";", " ").split())
 
 
-def test_after_a_yes_the_page_loads_them_and_its_policy_names_them(client, tags, path):
+def test_after_a_yes_the_page_loads_the_tags_and_its_policy_allows_them(client, tags, path):
     client.cookies["tags"] = "yes"
     answer = client.get(path)
     page, policy = answer.content.decode(), policy_of(answer)
@@ -71,7 +71,7 @@ def test_after_a_yes_the_page_loads_them_and_its_policy_names_them(client, tags,
     assert policy["style-src"] == ["'self'"]
 
 
-def test_only_what_the_shop_has_is_named(client, tags):
+def test_the_policy_allows_only_the_services_that_the_shop_has(client, tags):
     tags.GA4_MEASUREMENT_ID = ""
     client.cookies["tags"] = "yes"
     policy = policy_of(client.get("/"))
@@ -86,7 +86,7 @@ def test_a_browser_that_asks_for_privacy_is_not_asked(client, tags):
     assert GOOGLE not in answer["Content-Security-Policy"]
 
 
-def test_the_privacy_page_says_what_was_answered_and_takes_another_answer(client, tags):
+def test_the_privacy_page_shows_the_answer_and_offers_to_change_it(client, tags):
     client.cookies["tags"] = "yes"
     page = client.get("/privacy/?lang=en").content.decode()
     assert "You have agreed." in page
@@ -94,7 +94,7 @@ def test_the_privacy_page_says_what_was_answered_and_takes_another_answer(client
 
 
 @pytest.mark.django_db
-def test_staff_s_pages_have_none(admin_client, tags):
+def test_staff_pages_have_no_tags(admin_client, tags):
     admin_client.cookies["tags"] = "yes"
     answer = admin_client.get("/admin/leads/lead/")
     assert "data-tags" not in answer.content.decode()
@@ -102,11 +102,11 @@ def test_staff_s_pages_have_none(admin_client, tags):
 
 
 @pytest.mark.needs("chromium")
-def test_in_a_browser_they_learn_the_quote_after_a_yes_and_nothing_after_a_no():
-    told: list[str] = []
+def test_google_and_meta_get_the_quote_s_value_after_a_yes_and_nothing_after_a_no():
+    requests: list[str] = []
 
-    def take(route: Route) -> None:
-        told.append(f"{route.request.url} {route.request.post_data or ''}")
+    def record(route: Route) -> None:
+        requests.append(f"{route.request.url} {route.request.post_data or ''}")
         route.fulfill(content_type="text/javascript", body="")
 
     with (
@@ -114,33 +114,33 @@ def test_in_a_browser_they_learn_the_quote_after_a_yes_and_nothing_after_a_no():
         chromium() as browser,
         silent_context(browser, base_url=site.url, extra_http_headers=live.THROUGH_THE_PROXY) as context,
     ):
-        context.route(lambda url: not url.startswith(site.url), take)
+        context.route(lambda url: not url.startswith(site.url), record)
         page = context.new_page()
         page.goto("/")
         expect(page.get_by_text("¿Podemos medir")).to_be_visible()
         axe_finds_nothing(page, "consent")
         page.get_by_role("button", name="Sí").click()
         expect(page.get_by_text("¿Podemos medir")).to_have_count(0)
-        assert told == []
+        assert requests == []
 
         quote = a_quote(site)
         address = f"/q/{quote['token']}/"
         page.goto(f"{address}?utm_source=facebook&name=Zoila", wait_until="networkidle")
         page.fill("#name", "Zoila Vaca")
-        assert [each for each in told if each.startswith(f"{GOOGLE}/gtag/js?id={GA4}")]
-        [view, shown] = [unquote_plus(each) for each in told if each.startswith(f"{META}/tr?id={PIXEL}")]
+        assert [each for each in requests if each.startswith(f"{GOOGLE}/gtag/js?id={GA4}")]
+        [view, shown] = [unquote_plus(each) for each in requests if each.startswith(f"{META}/tr?id={PIXEL}")]
         assert "ev=PageView" in view
         assert "/q/?utm_source=facebook" in view
         assert "ev=ViewContent" in shown
         assert f"cd[value]={quote['quote']['total']}" in shown
         google = page.evaluate("() => JSON.stringify([...dataLayer].map((entry) => [...(entry.length ? entry : [])]))")
         assert quote["folio"] in google
-        assert not any(trace in "".join([*told, google]) for trace in (quote["token"], "Zoila"))
+        assert not any(trace in "".join([*requests, google]) for trace in (quote["token"], "Zoila"))
 
         page.goto("/privacy/")
         page.get_by_role("button", name="No acepto").click()
         expect(page.get_by_text("No aceptaste")).to_be_visible()
         axe_finds_nothing(page, "consent-withdrawn")
-        told.clear()
+        requests.clear()
         page.goto(address, wait_until="networkidle")
-        assert told == []
+        assert requests == []

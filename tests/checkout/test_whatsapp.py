@@ -1,4 +1,4 @@
-"""The message into the chat, and its link. The quotes are real ones; their texts are written out by hand."""
+"""The chat's message and its link. The quotes are priced by the engine, and the expected texts are written by hand."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def twenty_lines(language="es") -> Quote:
 
 
 def text_of(url: str) -> str:
-    """Return the text that a link brings into the chat, as the phone decodes it."""
+    """Return the text of a chat link, decoded as a phone does."""
     (text,) = parse_qs(urlsplit(url).query, strict_parsing=True)["text"]
     return text
 
@@ -76,7 +76,7 @@ def test_the_message_in_english():
     )
 
 
-def test_the_message_of_somebody_without_a_name():
+def test_the_message_without_a_name():
     assert text_of(quote_chat_url(NUMBER, a_quote("es"), language="es", link=LINK)).startswith(
         "Hola. Me interesa la cotización *261122-7F3K-Q2M9-Q*:\n"
     )
@@ -100,7 +100,7 @@ def test_the_message_groups_thousands_and_lists_extras_in_the_book_s_order():
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
-def test_a_message_holds_no_emoji(language):
+def test_a_message_has_no_emoji(language):
     quotes = [
         a_quote(language),
         twenty_lines(language),
@@ -112,7 +112,7 @@ def test_a_message_holds_no_emoji(language):
 
 
 @pytest.mark.parametrize("name", ["*Ana*", "{name} {folio}", "%s %20", "Ana & Cía. #1 +", "<b>"])
-def test_a_name_is_written_as_it_is(name):
+def test_a_name_is_written_unchanged(name):
     url = quote_chat_url(NUMBER, a_quote("es"), language="es", link=LINK, name=name)
     assert text_of(url).startswith(f"Hola, soy {name}. Me interesa la cotización *261122-7F3K-Q2M9-Q*:\n")
 
@@ -120,7 +120,7 @@ def test_a_name_is_written_as_it_is(name):
 # --- The link -------------------------------------------------------------------------------------------------------
 
 
-def test_a_link_opens_the_chat_with_a_text_that_every_phone_reads():
+def test_a_link_has_its_text_percent_encoded():
     assert chat_url(NUMBER, "¿6 m³ de *concreto*?\n50% + #1 & más") == (
         "https://wa.me/526561234567?text="
         "%C2%BF6%20m%C2%B3%20de%20%2Aconcreto%2A%3F%0A50%25%20%2B%20%231%20%26%20m%C3%A1s"
@@ -128,7 +128,7 @@ def test_a_link_opens_the_chat_with_a_text_that_every_phone_reads():
 
 
 @pytest.mark.parametrize("text", ["a & b = c; d", "#1", "100 %", "1 + 1", "a\nb", "¡Ñandú!", "/?:@", "\"'<>", "👷"])
-def test_a_link_gives_back_the_text(text):
+def test_a_link_decodes_to_its_text(text):
     url = chat_url(NUMBER, text)
     assert text_of(url) == text
     assert url.isascii()
@@ -189,7 +189,7 @@ def test_the_name_is_left_out_after_the_last_line():
     assert text_of(one_more).startswith("Hola. ")
 
 
-def test_a_link_too_long_by_itself_stands_all_the_same():
+def test_a_link_that_is_too_long_by_itself_is_kept():
     link = LINK + "x" * 3000
     url = quote_chat_url(NUMBER, a_quote("es"), language="es", link=link, name=LONG_NAME)
     assert text_of(url) == (
@@ -200,31 +200,31 @@ def test_a_link_too_long_by_itself_stands_all_the_same():
     )
 
 
-def stands(url: str, quote: Quote, link: str) -> bool:
-    """Tell whether a link keeps to its bound, counts its lines right and holds what must never be left out."""
+def is_complete(url: str, quote: Quote, link: str) -> bool:
+    """Return whether a URL is short enough, counts the omitted lines right, and has folio, total and link."""
     text, lines = text_of(url), lines_of(url)
     *shown, last = lines
     counts = last.endswith(("más", "more lines", "partidas", " lines"))
-    left = next(int(word) for word in last.split() if word.isdigit()) if counts else -1
-    counted = len(shown) + left if left >= 0 else len(lines)
-    must = (f"*{quote.folio}*", f"*Total: ${quote.total:,.2f} MXN*", f"\n{link}")
-    return len(url) <= 2000 and counted == len(quote.lines) and all(part in text for part in must)
+    omitted = next(int(word) for word in last.split() if word.isdigit()) if counts else -1
+    counted = len(shown) + omitted if omitted >= 0 else len(lines)
+    required = (f"*{quote.folio}*", f"*Total: ${quote.total:,.2f} MXN*", f"\n{link}")
+    return len(url) <= 2000 and counted == len(quote.lines) and all(part in text for part in required)
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
 @pytest.mark.parametrize("name", ["", "Zoila", LONG_NAME, "ñ" * 120, "李" * 120])
-def test_twenty_lines_keep_within_2000_characters(language, name):
+def test_the_url_of_twenty_lines_has_at_most_2000_characters(language, name):
     quote = twenty_lines(language)
     url = quote_chat_url(NUMBER, quote, language=language, link=LINK, name=name)
-    assert stands(url, quote, LINK)
+    assert is_complete(url, quote, LINK)
 
 
-def test_long_descriptions_keep_within_2000_characters():
+def test_the_url_of_long_descriptions_has_at_most_2000_characters():
     lines = twenty_lines().lines
     long = [line.model_copy(update={"description": "Concreto de año añejo, ñ y más ñ, " * 20}) for line in lines]
     quote = twenty_lines().model_copy(update={"lines": tuple(long)})
     url = quote_chat_url(NUMBER, quote, language="es", link=LINK, name=LONG_NAME)
-    assert stands(url, quote, LINK)
+    assert is_complete(url, quote, LINK)
     assert lines_of(url) == ["- 20 partidas"]
 
 
@@ -267,7 +267,7 @@ def twenty_different_turfs() -> list[LineRequest]:
     [(CONCRETE, twenty_different_concretes()), (TURF, twenty_different_turfs())],
     ids=["concrete", "turf"],
 )
-def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whole_lead(language, book, lines):
+def test_the_url_of_twenty_lines_with_a_whole_lead_in_the_link_has_at_most_2000_characters(language, book, lines):
     quote = priced(book, *lines, language=language)
     contact = Contact(
         name=LONG_NAME,
@@ -284,14 +284,14 @@ def test_twenty_lines_keep_within_2000_characters_when_the_link_carries_the_whol
 
     url = quote_chat_url(NUMBER, quote, language=language, link=link, name=LONG_NAME)
 
-    assert stands(url, quote, link)
+    assert is_complete(url, quote, link)
 
 
-def test_the_checkout_s_own_modules_work_without_django():
+def test_the_plain_modules_of_checkout_work_without_django():
     program = "import sys, checkout.whatsapp, leads.phones, checkout.submission; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_link_is_encoded_as_the_library_does(text):
+def test_a_link_is_encoded_as_urllib_does(text):
     assert chat_url(NUMBER, text) == f"https://wa.me/{NUMBER}?text={percent_encode(text, safe='')}"

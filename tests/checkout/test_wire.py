@@ -1,4 +1,4 @@
-"""What a page weighs on the way to a phone."""
+"""Compression of pages."""
 
 import gzip
 
@@ -15,7 +15,7 @@ def a_quote() -> str:
 
 
 @pytest.mark.parametrize("path", ["/", "/privacy/", a_quote], ids=["calculator", "privacy", "quote"])
-def test_customers_pages_travel_compressed(client, path):
+def test_customer_pages_are_compressed(client, path):
     address = path() if callable(path) else path
     answer = client.get(address, headers=COMPRESSED)
     assert answer["Content-Encoding"] == "gzip"
@@ -26,10 +26,10 @@ def test_customers_pages_travel_compressed(client, path):
     assert b"</html>" in client.get(address).content
 
 
-def test_the_live_total_travels_compressed(client):
+def test_the_live_total_is_compressed(client):
     assert client.post("/summary/", as_form(a_line()), headers=COMPRESSED)["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.django_db
-def test_staff_s_pages_which_hold_csrf_tokens_do_not(admin_client):
+def test_staff_pages_are_not_compressed_because_they_have_csrf_tokens(admin_client):
     assert "Content-Encoding" not in admin_client.get("/admin/leads/lead/", headers=COMPRESSED)
