@@ -1,4 +1,4 @@
-"""One site and one Chromium for all of the customer's pages, on a day when the database is gone."""
+"""One site without a database for all tests of customer pages in a browser."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,6 +22,6 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def expired_token(site: Site, settings: Any) -> str:
-    """A quote that the site gave out, for 5.6 m³, and that has long expired."""
+    """A token of the site, of a quote for 5.6 m³ that expired long ago."""
     settings.SECRET_KEY = site.environment["SECRET_KEY"]
     return token.dumps(token.issue(CONCRETE, priced(CONCRETE, concrete("5.6"), at=LONG_AGO)))

@@ -1,7 +1,7 @@
-"""Axe finds nothing on any customer page in any of its states, and each fits the narrowest screen and large print.
+"""Axe finds no fault on any customer page in any of its states, and each fits narrow and enlarged screens.
 
-Each state is brought about once, by turns in Spanish and in English: dark on a phone, and then, as it stands, light on
-a desktop. Those that scripts change are brought about once more without JavaScript, at twice the size.
+Each state is shown once, alternately in Spanish and in English: dark on a phone, then light on a desktop without a
+reload. States that scripts change are shown again without JavaScript, at twice the size.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ STATES: dict[str, Callable[..., None]] = {}
 
 
 def state(show: Callable[..., None]) -> Callable[..., None]:
-    """A state of a page: the function that brings one about, given the page, the site and an expired token."""
+    """Register a state of a page. show: the function that shows it, given the page, the site and an expired token."""
     STATES[show.__name__.replace("_", "-")] = show
     return show
 
@@ -50,7 +50,7 @@ def calculator_with_lines(page: Page, **_) -> None:
 
 
 @state
-def calculator_that_brings_back_what_was_typed(page: Page, **_) -> None:
+def calculator_with_a_restored_draft(page: Page, **_) -> None:
     page.goto("/")
     fill_in_two_lines(page)
     page.goto("about:blank")
@@ -79,7 +79,7 @@ def calculator_asked_for_too_much(page: Page, **_) -> None:
 
 
 @state
-def calculator_with_quotes_of_before(page: Page, site: Site, **_) -> None:
+def calculator_with_earlier_quotes(page: Page, site: Site, **_) -> None:
     page.goto(f"/q/{a_token(site)}/")
     page.goto("/")
 
@@ -156,7 +156,7 @@ def visit(browser: Browser, site: Site) -> Callable[..., AbstractContextManager[
 
 @contextmanager
 def no_scripts(page: Page) -> Iterator[None]:
-    """Let no script of the page run, and axe itself only afterwards."""
+    """Disable JavaScript inside, and enable it again for axe."""
     chrome = page.context.new_cdp_session(page)
     chrome.send("Emulation.setScriptExecutionDisabled", {"value": True})
     yield
@@ -165,7 +165,7 @@ def no_scripts(page: Page) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_everybody_can_read_and_reach_everything(state, visit, site, expired_token):
+def test_a_page_is_accessible_and_fits_every_width(state, visit, site, expired_token):
     with visit(width=PHONE_WIDTH, color_scheme="dark", locale=LANGUAGES[state]) as page:
         STATES[state](page, site=site, expired_token=expired_token)
         axe_finds_nothing(page, f"phone-{state}")
@@ -175,7 +175,7 @@ def test_everybody_can_read_and_reach_everything(state, visit, site, expired_tok
 
 
 @pytest.mark.parametrize("state", WITH_AND_WITHOUT_SCRIPTS)
-def test_everybody_can_without_javascript_and_at_twice_the_size(state, visit, site, expired_token):
+def test_a_page_without_javascript_is_accessible_and_fits_when_enlarged(state, visit, site, expired_token):
     with visit(width=ENLARGED, color_scheme="light") as page:
         with no_scripts(page):
             STATES[state](page, site=site, expired_token=expired_token)

@@ -1,7 +1,7 @@
-"""What a customer can get wrong, through the real page, with JavaScript and without: once in each kind of field.
+"""Wrong input in each kind of field, in a browser with JavaScript and without.
 
-Which words belong to which mistake is held by tests/checkout/test_checkout.py. Here the message stands beside its
-field, the first such field has the focus and tells its message to a screen reader, and all that was typed is there.
+The message is at its field, the first wrong field has the focus and its message as description, and everything typed is
+still there. tests/checkout/test_checkout.py has the messages of each mistake.
 """
 
 import re
@@ -39,13 +39,13 @@ def page(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(page: Page, site: Site) -> None:
+def empty_storage(page: Page, site: Site) -> None:
     start_afresh(page, site)
 
 
-def assert_mendable(page: Page, field: str, words: str, *, form: str, before: dict[str, list[str]]) -> None:
-    """The field has the focus and says its message; all is there that `typed` gave before."""
-    # Not by its address: a script makes the calculator's of it at once.
+def assert_shows_error(page: Page, field: str, words: str, *, form: str, before: dict[str, list[str]]) -> None:
+    """The field has the focus and its message. before: the form as `typed` returned it, which is unchanged."""
+    # The address says nothing: a script replaces it by the calculator's.
     expect(page).to_have_title(re.compile("^Error: "))
     page.wait_for_load_state()
     expect(page.locator("[role=alert]")).to_be_visible()
@@ -60,7 +60,7 @@ def assert_mendable(page: Page, field: str, words: str, *, form: str, before: di
 
 # --- The calculator -------------------------------------------------------------------------------------------------
 
-# Options, the helper, what is typed in it, the field to mend, and words of its message.
+# Options, the measuring method, what is typed in it, the wrong field, and words of its message.
 WRONG_LINES = {
     "nothing chosen": ({}, "volume", {"m3": "6"}, f"{OPTION}strength", "Choose an option"),
     "not offered": ({"strength": "100", "service": "pumped"}, "volume", {"m3": "6"}, f"{OPTION}service", "not offered"),
@@ -84,7 +84,7 @@ WRONG_LINES = {
 
 
 @pytest.mark.parametrize(("options", "kind", "measure", "field", "words"), WRONG_LINES.values(), ids=WRONG_LINES.keys())
-def test_a_wrong_line_is_mended_where_it_is_wrong(page, options, kind, measure, field, words):
+def test_a_wrong_line_shows_its_error_at_the_field_and_keeps_what_was_typed(page, options, kind, measure, field, words):
     page.goto("/")
     for code, value in options.items():
         choose(page, f"{OPTION}{code}", value)
@@ -92,9 +92,9 @@ def test_a_wrong_line_is_mended_where_it_is_wrong(page, options, kind, measure, 
     for name, text in measure.items():
         page.fill(f'[name="{MEASURE}{kind}.{name}"]', text)
     page.check('[name="lines.0.extras"][value="fiber"]')
-    before = typed(page, CALCULATOR)
+    filled_in = typed(page, CALCULATOR)
     page.click(".summary button.primary")
-    assert_mendable(page, field, words, form=CALCULATOR, before=before)
+    assert_shows_error(page, field, words, form=CALCULATOR, before=filled_in)
 
 
 def test_of_several_wrong_fields_the_first_has_the_focus(page):
@@ -105,9 +105,9 @@ def test_of_several_wrong_fields_the_first_has_the_focus(page):
         choose(page, f"lines.{line}.options.service", "direct")
         page.fill(f'[name="lines.{line}.measure.volume.m3"]', text)
     press(page, "copy:1")
-    before = typed(page, CALCULATOR)
+    filled_in = typed(page, CALCULATOR)
     page.click(".summary button.primary")
-    assert_mendable(page, "lines.1.measure.volume.m3", "not a number", form=CALCULATOR, before=before)
+    assert_shows_error(page, "lines.1.measure.volume.m3", "not a number", form=CALCULATOR, before=filled_in)
 
 
 # --- The checkout ---------------------------------------------------------------------------------------------------
@@ -120,26 +120,26 @@ WRONG_DETAILS = {
 
 
 @pytest.mark.parametrize(("name", "phone", "field", "words"), WRONG_DETAILS.values(), ids=WRONG_DETAILS.keys())
-def test_wrong_details_are_mended_where_they_are_wrong(page, site, name, phone, field, words):
+def test_wrong_details_show_their_error_at_the_field_and_keep_what_was_typed(page, site, name, phone, field, words):
     page.goto(f"/q/{a_token(site)}/")
     page.fill("#name", name)
     page.fill("#phone", phone)
     page.check("#marketing_accepted")
-    before = typed(page, CHECKOUT)
+    filled_in = typed(page, CHECKOUT)
     page.click("#checkout button.primary")
     page.wait_for_url("**/checkout/")
     expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
-    assert_mendable(page, field, words, form=CHECKOUT, before=before)
+    assert_shows_error(page, field, words, form=CHECKOUT, before=filled_in)
 
 
-def test_a_forged_quote_is_refused_in_words_and_keeps_the_details(page, site):
-    before = send_with(page, site, "forged")
+def test_a_forged_token_shows_an_error_and_keeps_the_details(page, site):
+    filled_in = send_with(page, site, "forged")
     assert "not ours" in page.locator("[role=alert]:focus").inner_text()
     assert page.locator("main a[href^='https://wa.me/']").first.is_visible()
-    assert typed(page, CHECKOUT)["name"] == before["name"]
+    assert typed(page, CHECKOUT)["name"] == filled_in["name"]
 
 
-def test_a_quote_that_has_expired_meanwhile_is_priced_again_in_one_tap(page, site, expired_token):
+def test_a_quote_that_expired_before_checkout_can_be_priced_again_in_one_tap(page, site, expired_token):
     send_with(page, site, expired_token)
     assert "expired" in page.locator("[role=alert]:focus").inner_text()
     page.click("main form button.primary")
@@ -148,12 +148,12 @@ def test_a_quote_that_has_expired_meanwhile_is_priced_again_in_one_tap(page, sit
 
 
 def send_with(page: Page, site: Site, token: str) -> dict[str, list[str]]:
-    """Check out with a token that is not the page's; return what was typed."""
+    """Check out with another token than the page's; return what was typed."""
     page.goto(f"/q/{a_token(site)}/")
     page.fill("#name", NAME)
     page.fill("#phone", PHONE)
     page.locator("#checkout [name=token]").evaluate("(field, token) => { field.value = token }", token)
-    before = typed(page, CHECKOUT)
+    filled_in = typed(page, CHECKOUT)
     page.click("#checkout button.primary")
     page.wait_for_url("**/checkout/")
-    return before
+    return filled_in

@@ -1,4 +1,4 @@
-"""The customer's journey in a real Chromium: on a phone and a desktop, with JavaScript and without, in production."""
+"""The customer's journey in Chromium, on a phone and a desktop, with JavaScript and without."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -38,14 +38,14 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def site(postgres: Postgres) -> Iterator[Site]:
-    # A slow machine is no outage.
+    # So long that a slow machine does not queue a lead.
     with live.site(postgres.url, LEAD_WAIT_MS="5000") as running:
         yield running
 
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Open the calculator as a customer does; `visiting` says with what, and what must not happen."""
+    """Return a function that opens the calculator. Its arguments are those of `visiting`."""
     with ExitStack() as visits:
 
         def open_calculator(**circumstances) -> Page:
@@ -106,7 +106,7 @@ def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
 
 
 @SCRIPTS
-def test_edit_buttons_keep_all_that_was_typed(visit, scripts):
+def test_edit_buttons_keep_what_was_typed_in_every_line(visit, scripts):
     page = visit(scripts=scripts)
     fill_in_two_lines(page)
     unfold(page, '[name="lines.0.measure.volume.m3"]')
@@ -128,35 +128,35 @@ def test_edit_buttons_keep_all_that_was_typed(visit, scripts):
     assert with_preset["lines.2.measure.solid_area.area_m2"] == ["40"]
 
     press(page, "remove:0")
-    left = typed(page)
-    assert line(left, 0) == line(two_lines, 1)
-    assert line(left, 1) == line(with_preset, 2)
-    assert not line(left, 2)
+    after_removal = typed(page)
+    assert line(after_removal, 0) == line(two_lines, 1)
+    assert line(after_removal, 1) == line(with_preset, 2)
+    assert not line(after_removal, 2)
 
 
 def line(form: dict[str, list[str]], number: int) -> dict[str, list[str]]:
-    """Return the fields of one line that say something, without its number in their names."""
+    """Return the fields of one line that have a value, without the line's number in their names."""
     path = f"lines.{number}."
     return {name.removeprefix(path): text for name, text in form.items() if name.startswith(path) and any(text)}
 
 
-def test_what_is_typed_while_an_edit_is_under_way_is_kept(visit):
+def test_what_is_typed_during_an_edit_is_kept(visit):
     page = visit()
     volume = page.locator('[name="lines.0.measure.volume.m3"]')
     unfold(page, '[name="lines.0.measure.volume.m3"]')
 
-    def type_meanwhile(route: Route) -> None:
+    def type_before_the_answer(route: Route) -> None:
         volume.fill("7,5")
         route.continue_()
 
-    page.route("**/", type_meanwhile, times=1)
+    page.route("**/", type_before_the_answer, times=1)
     press(page, "add:concrete")
     expect(page.locator("[data-line]")).to_have_count(2)
     expect(volume).to_have_value("7,5")
 
 
 @SCRIPTS
-def test_back_from_the_quote_finds_all_that_was_typed(visit, scripts):
+def test_going_back_from_the_quote_restores_what_was_typed(visit, scripts):
     page = visit(scripts=scripts)
     fill_in_two_lines(page)
     before = typed(page)
@@ -168,31 +168,31 @@ def test_back_from_the_quote_finds_all_that_was_typed(visit, scripts):
         expect(page.locator("#summary .total")).to_contain_text(TOTAL)
 
 
-def test_what_was_typed_is_there_for_whoever_closes_the_page_and_comes_back(visit):
+def test_a_calculator_opened_again_has_what_was_typed_before(visit):
     page = visit()
     fill_in_two_lines(page)
     before = typed(page)
     expect(page.locator("#summary .total")).to_contain_text(TOTAL)
 
-    again = page.context.new_page()
+    reopened = page.context.new_page()
     page.close()
-    again.goto("/?utm_source=flyer")
-    expect(again.locator("[data-brought-back]")).to_be_visible()
-    expect(again.locator("#summary .total")).to_contain_text(TOTAL)
-    there = typed(again)
-    assert there.pop("attribution")[0].startswith("utm_source=flyer")
-    assert there == before
-    kept = again.evaluate("() => localStorage.getItem('folio.draft')")
-    assert "utm_source" not in kept
+    reopened.goto("/?utm_source=flyer")
+    expect(reopened.locator("[data-brought-back]")).to_be_visible()
+    expect(reopened.locator("#summary .total")).to_contain_text(TOTAL)
+    restored = typed(reopened)
+    assert restored.pop("attribution")[0].startswith("utm_source=flyer")
+    assert restored == before
+    draft = reopened.evaluate("() => localStorage.getItem('folio.draft')")
+    assert "utm_source" not in draft
 
-    again.click("[data-brought-back] [data-start-over]")
-    expect(again.locator("[data-line]")).to_have_count(1)
-    again.reload()
-    expect(again.locator("[data-brought-back]")).to_be_hidden()
-    assert not line(typed(again), 0).keys() - {"product", "measure.kind"}
+    reopened.click("[data-brought-back] [data-start-over]")
+    expect(reopened.locator("[data-line]")).to_have_count(1)
+    reopened.reload()
+    expect(reopened.locator("[data-brought-back]")).to_be_hidden()
+    assert not line(typed(reopened), 0).keys() - {"product", "measure.kind"}
 
 
-def test_a_job_that_became_a_quote_is_not_brought_back_by_the_link_to_a_new_one(visit):
+def test_the_link_to_a_new_quote_opens_an_empty_calculator(visit):
     page = visit()
     fill_in_two_lines(page)
     get_the_quote(page)
@@ -201,7 +201,7 @@ def test_a_job_that_became_a_quote_is_not_brought_back_by_the_link_to_a_new_one(
     expect(page.locator("[data-line]")).to_have_count(1)
 
 
-def test_a_browser_that_keeps_nothing_calculates_all_the_same(visit):
+def test_the_calculator_works_in_a_browser_without_storage(visit):
     page = visit()
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } })")
     page.reload()
@@ -209,7 +209,7 @@ def test_a_browser_that_keeps_nothing_calculates_all_the_same(visit):
     expect(page.locator("#summary .total")).to_contain_text(TOTAL)
 
 
-def test_the_total_and_the_button_stay_in_sight_on_a_phone(visit):
+def test_the_total_and_the_button_stay_visible_on_a_phone(visit):
     page = visit()
     fill_in_two_lines(page)
     for top in (0, 600, 5000):
@@ -219,7 +219,7 @@ def test_the_total_and_the_button_stay_in_sight_on_a_phone(visit):
         expect(page.locator(".summary button.primary")).to_be_in_viewport(ratio=1)
 
 
-def test_a_quote_needs_no_mouse(visit):
+def test_a_quote_can_be_made_without_a_mouse(visit):
     page = visit(width=DESKTOP_WIDTH)
     tab_to(page, ".direct > summary")
     page.keyboard.press("Enter")
@@ -256,7 +256,7 @@ def test_a_quote_needs_no_mouse(visit):
     go_to_the_chat_by_keyboard(page)
 
 
-def test_another_trade_needs_another_price_book_and_nothing_else(browser, postgres):
+def test_another_trade_needs_only_another_price_book(browser, postgres):
     with (
         live.site(postgres.url, PRICE_BOOK=str(BOOKS / "turf.toml")) as site,
         visiting(browser, site) as page,
@@ -277,7 +277,7 @@ def test_another_trade_needs_another_price_book_and_nothing_else(browser, postgr
     assert "$11,305.36 MXN" in text
 
 
-def test_an_english_browser_gets_english_down_to_the_message(visit):
+def test_an_english_browser_gets_english_pages_and_an_english_message(visit):
     page = visit(locale="en-US")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(page.locator("h1")).to_have_text("Ready-mix concrete")
@@ -287,10 +287,10 @@ def test_an_english_browser_gets_english_down_to_the_message(visit):
     assert "Ready-mix concrete" in go_to_the_chat(page)
 
 
-# --- What a customer gets wrong -------------------------------------------------------------------------------------
+# --- Correcting errors ----------------------------------------------------------------------------------------------
 
 
-def test_a_quantity_is_mended_and_the_rest_is_still_there(visit):
+def test_a_wrong_quantity_can_be_corrected_and_the_other_fields_are_kept(visit):
     page = visit()
     fill_in_two_lines(page)
     page.fill('[name="lines.1.measure.solid_area.area_m2"]', "4,500")
@@ -306,7 +306,7 @@ def test_a_quantity_is_mended_and_the_rest_is_still_there(visit):
     expect(field).to_have_value("40")
 
 
-def test_a_phone_is_mended_and_the_name_is_still_there(visit, site):
+def test_a_wrong_phone_can_be_corrected_and_the_name_is_kept(visit, site):
     page = visit()
     quote = open_a_quote(page, site)
     page.fill("#name", NAME)
@@ -316,59 +316,59 @@ def test_a_phone_is_mended_and_the_name_is_still_there(visit, site):
     assert f"*{quote['folio']}*" in go_to_the_chat(page, name=page.input_value("#name"))
 
 
-# --- What the shop's analytics are told -----------------------------------------------------------------------------
+# --- Events for the shop's analytics --------------------------------------------------------------------------------
 
 
-def test_analytics_learn_the_folio_and_the_value_and_never_the_person(visit, site):
+def test_analytics_get_the_folio_and_the_value_and_never_the_person(visit, site):
     page = visit()
-    told = watch_analytics(page)
-    about = told_of(open_a_quote(page, site))
+    events = watch_analytics(page)
+    details = event_details(open_a_quote(page, site))
     go_to_the_chat(page)
-    assert told == [{"event": "quote_shown", **about}, {"event": "lead_submitted", **about}]
+    assert events == [{"event": "quote_shown", **details}, {"event": "lead_submitted", **details}]
 
 
-def test_analytics_learn_of_a_chat_that_is_opened_without_leaving_details(visit, site):
+def test_analytics_get_an_event_when_the_chat_is_opened_without_details(visit, site):
     page = visit()
-    told = watch_analytics(page)
-    about = told_of(open_a_quote(page, site))
+    events = watch_analytics(page)
+    details = event_details(open_a_quote(page, site))
     page.click("[data-chat]")
     page.wait_for_url(f"{CHAT}**")
-    assert told == [{"event": "quote_shown", **about}, {"event": "whatsapp_opened", **about}]
+    assert events == [{"event": "quote_shown", **details}, {"event": "whatsapp_opened", **details}]
 
 
-def test_analytics_learn_that_a_lead_was_not_stored(visit, site, postgres):
+def test_analytics_get_a_warning_when_a_lead_was_not_stored(visit, site, postgres):
     page = visit()
-    told = watch_analytics(page)
-    about = told_of(open_a_quote(page, site))
+    events = watch_analytics(page)
+    details = event_details(open_a_quote(page, site))
     postgres.stop()
     try:
         text = go_to_the_chat(page)
     finally:
         postgres.start()
-    assert about["folio"] in text
-    assert [event["event"] for event in told] == ["quote_shown", "lead_submitted", "lead_warning"]
-    assert told[-1] == {"event": "lead_warning", "warning": "db_down", **about}
+    assert details["folio"] in text
+    assert [event["event"] for event in events] == ["quote_shown", "lead_submitted", "lead_warning"]
+    assert events[-1] == {"event": "lead_warning", "warning": "db_down", **details}
 
 
-def test_analytics_do_not_hide_what_is_to_be_mended(visit, site):
+def test_a_refused_checkout_shows_its_error_and_sends_no_event(visit, site):
     page = visit()
-    told = watch_analytics(page)
+    events = watch_analytics(page)
     open_a_quote(page, site)
     page.fill("#name", NAME)
     page.fill("#phone", "123")
     page.click("#checkout button.primary")
     expect(page.locator("#phone")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#name")).to_have_value(NAME)
-    assert "lead_submitted" not in [event["event"] for event in told]
+    assert "lead_submitted" not in [event["event"] for event in events]
 
 
-def told_of(quote: dict[str, Any]) -> dict[str, str]:
+def event_details(quote: dict[str, Any]) -> dict[str, str]:
     return {"folio": quote["folio"], "value": quote["quote"]["total"], "currency": "MXN"}
 
 
 def watch_analytics(page: Page) -> list[dict[str, str]]:
-    """Give the pages a dataLayer from the next one on; return the list that fills with what it is told."""
-    told: list[dict[str, str]] = []
-    page.expose_function("tell", lambda event: told.append(json.loads(event)))
-    page.add_init_script("window.dataLayer = { push: (event) => tell(JSON.stringify(event)) }")
-    return told
+    """Give the next pages a dataLayer; return the list to which it adds its events."""
+    events: list[dict[str, str]] = []
+    page.expose_function("record", lambda event: events.append(json.loads(event)))
+    page.add_init_script("window.dataLayer = { push: (event) => record(JSON.stringify(event)) }")
+    return events

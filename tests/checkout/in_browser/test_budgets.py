@@ -1,4 +1,4 @@
-"""What a customer's page may cost: bytes on the wire and requests; and nothing jumps. Times are `make lighthouse`'s."""
+"""Budgets of customer pages: bytes and requests, and no layout shifts. `make lighthouse` measures times."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.needs("chromium")
 
 MOST_BYTES = 40_000
 MOST_REQUESTS = 8
-# A tenth of what Lighthouse rounds to 0.01. A line that has come has its place to take.
-NOTICED = 0.001
-# Whatever has moved without the customer's doing, as the browser counts it.
+# Layout shift score, a tenth of the 0.01 that Lighthouse shows. Not zero, because an added line moves what is below it.
+MOST_SHIFT = 0.001
+# Records layout shifts that do not follow from the customer's input.
 WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
@@ -33,7 +33,7 @@ new PerformanceObserver((list) => {
 
 @dataclass
 class Wire:
-    """What a page has loaded. What a service worker fetches for later is no part of it."""
+    """What a page has loaded, without what a service worker fetches for later."""
 
     urls: list[str] = field(default_factory=list)
     bytes: float = 0
@@ -59,9 +59,9 @@ def path(request: pytest.FixtureRequest, site: Site) -> str:
     return f"/q/{a_token(site)}/" if request.param == "quote" else request.param
 
 
-def test_a_first_visit_fits_the_budget_and_stays_with_us(browser, site, path):
+def test_a_first_visit_fits_the_budget_and_requests_no_other_site(browser, site, path):
     shifts = [shifts_of_a_first_visit(browser, site, path) for _ in range(2)]
-    # A browser that is short of time may draw the bar once before it sticks; what a page moves, it moves each time.
+    # A busy browser may draw the sticky bar late once. A shift that the page causes happens in both visits.
     assert [] in shifts, shifts
 
 
@@ -76,7 +76,7 @@ def shifts_of_a_first_visit(browser: Browser, site: Site, path: str) -> list[Any
     return shifts
 
 
-def test_nothing_moves_by_itself_while_a_job_is_filled_in(browser: Browser, site: Site):
+def test_nothing_shifts_while_a_job_is_filled_in(browser: Browser, site: Site):
     with visiting(browser, site) as page, throttled(page):
         page.add_init_script(WATCH_SHIFTS)
         page.goto("/")
@@ -90,4 +90,4 @@ def test_nothing_moves_by_itself_while_a_job_is_filled_in(browser: Browser, site
         page.fill('[name="lines.1.measure.volume.m3"]', "4,500")
         expect(page.locator("#summary .hints")).to_be_visible()
         shifts = page.evaluate("() => shifts")
-    assert sum(value for value, *_ in shifts) < NOTICED, shifts
+    assert sum(value for value, *_ in shifts) < MOST_SHIFT, shifts

@@ -1,4 +1,4 @@
-"""The quote as a document in a real Chromium: on paper, passed on, and kept by the device that saw it."""
+"""The quote's page in Chromium: printed, shared, and listed on the device that opened it."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_cha
 
 pytestmark = pytest.mark.needs("chromium")
 
-# The longest that a line can be: three sentences of reasons, and both extras.
+# A line whose text is as long as it can be: three sentences of explanation, and both extras.
 LONG_LINE = {
     "product": "concrete",
     "options": {"strength": "250", "service": "pumped"},
@@ -41,7 +41,7 @@ def open_quote(page: Page, quote: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("lines", [1, 8])
-def test_a_quote_is_one_page_of_paper(browser, site, lines):
+def test_a_quote_is_printed_on_one_page(browser, site, lines):
     quote = a_quote(site, *[LONG_LINE] * lines)
     with visiting(browser, site, width=DESKTOP_WIDTH) as page:
         open_quote(page, quote)
@@ -49,7 +49,7 @@ def test_a_quote_is_one_page_of_paper(browser, site, lines):
         assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
 
         page.emulate_media(media="print")
-        said = page.inner_text("body")
+        text = page.inner_text("body")
         for needed in (
             "Concretos del Norte",
             quote["folio"],
@@ -57,11 +57,11 @@ def test_a_quote_is_one_page_of_paper(browser, site, lines):
             "Total con IVA",
             f"/q/{quote['folio']}/",
         ):
-            assert needed in said
+            assert needed in text
         assert page.locator("button, input, form, a").locator("visible=true").count() == 0
 
 
-def test_a_quote_is_passed_on_by_its_link_alone(browser, site):
+def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
     quote = a_quote(site)
     with visiting(browser, site) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -85,7 +85,7 @@ def test_a_quote_is_passed_on_by_its_link_alone(browser, site):
         expect(page.locator(".paper")).to_have_attribute("data-folio", quote["folio"])
 
 
-def test_without_a_script_nothing_is_offered_that_needs_one(browser, site):
+def test_without_javascript_no_action_that_needs_it_is_shown(browser, site):
     with visiting(browser, site, scripts=False) as page:
         open_quote(page, a_quote(site))
         expect(page.locator("[data-actions] button").locator("visible=true")).to_have_count(0)
@@ -93,7 +93,7 @@ def test_without_a_script_nothing_is_offered_that_needs_one(browser, site):
         fits_the_screen(page)
 
 
-def test_whoever_comes_back_from_the_chat_opens_it_again_without_typing(browser, site):
+def test_after_a_checkout_the_page_offers_to_open_the_chat_again(browser, site):
     quote = a_quote(site)
     with visiting(browser, site) as page:
         open_quote(page, quote)
@@ -118,13 +118,13 @@ def test_whoever_comes_back_from_the_chat_opens_it_again_without_typing(browser,
         assert NAME not in message(page.url)
 
 
-def test_a_device_lists_its_own_quotes_and_forgets_them_in_one_tap(browser, site):
+def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap(browser, site):
     first, second = a_quote(site), a_quote(site, LONG_LINE)
     with visiting(browser, site, expected=["status of 503"]) as page:
         for quote in (first, second):
             open_quote(page, quote)
         page.evaluate(EXPIRE, first["folio"])
-        page.goto(f"/q/{first['folio']}/")  # which only the database has, and it is down
+        page.goto(f"/q/{first['folio']}/")  # needs the database, which is down, so it must not replace the list's link
         listed = page.locator("[data-mine] li")
         expect(listed).to_have_count(2)
         expect(listed.nth(0)).to_contain_text(f"{second['folio']} ")
@@ -153,7 +153,7 @@ EXPIRE = """(folio) => {
 }"""
 
 
-def test_a_browser_that_keeps_nothing_shows_no_list(browser, site):
+def test_a_browser_without_storage_shows_no_list(browser, site):
     with visiting(browser, site) as page:
         page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
         open_quote(page, a_quote(site))
@@ -161,7 +161,7 @@ def test_a_browser_that_keeps_nothing_shows_no_list(browser, site):
         expect(page.locator("[data-mine]")).to_be_hidden()
 
 
-def test_the_price_of_before_stands_beside_that_of_today(browser, site):
+def test_a_repriced_quote_shows_both_prices(browser, site):
     quote = a_quote(site)
     with visiting(browser, site) as page:
         page.goto(f"/q/{quote['token']}/?before={quote['token']}")

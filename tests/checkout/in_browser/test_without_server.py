@@ -1,4 +1,4 @@
-"""When our server is gone: killed, frozen, out of reach. The customer gets to the chat all the same."""
+"""While the server is killed, frozen or out of reach, the customer still reaches the chat."""
 
 from collections.abc import Iterator
 
@@ -27,9 +27,9 @@ from tests.support.walk import (
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
-# What the browser itself says of a server that is not there.
+# The browser's console messages about a server that does not answer.
 GONE = ["net::ERR_"]
-# When a form was last sent, and when a page of ours was last left, by the browser's own clock, in milliseconds.
+# Stores when a form was last sent and when a page was last left, by the browser's clock, in milliseconds.
 NOTE_TIMES = """
 document.addEventListener("submit", () => { sessionStorage.sent = Date.now(); });
 addEventListener("pagehide", () => { sessionStorage.left = Date.now(); });
@@ -44,24 +44,24 @@ def site(postgres: Postgres) -> Iterator[Site]:
 
 def the_lead(postgres: Postgres, number: str) -> dict:
     """Return the only lead of a folio, once it has a name."""
-    asked = "SELECT * FROM leads WHERE folio = %s AND name > ''"
-    eventually(lambda: postgres.query(asked, number), or_show=lambda: f"{number} never came")
-    [lead] = postgres.query(asked, number)
+    query = "SELECT * FROM leads WHERE folio = %s AND name > ''"
+    eventually(lambda: postgres.query(query, number), or_show=lambda: f"{number} was not stored")
+    [lead] = postgres.query(query, number)
     return lead
 
 
-@pytest.mark.parametrize(("leave", "come_back"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
-def test_a_server_that_dies_between_quote_and_checkout_costs_no_lead(browser, site, postgres, leave, come_back):
+@pytest.mark.parametrize(("fail", "recover"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
+def test_a_lead_is_sent_later_when_the_server_dies_between_quote_and_checkout(browser, site, postgres, fail, recover):
     with visiting(browser, site, expected=GONE) as page:
         page.add_init_script(NOTE_TIMES)
         page.goto("/")
         fill_in_two_lines(page)
         number = get_the_quote(page)
-        leave(site)
+        fail(site)
         try:
             text = go_to_the_chat(page)
         finally:
-            come_back(site)
+            recover(site)
         for part in (number, NAME, f"${TOTAL} MXN", f"{site.url.replace('http:', 'https:')}/q/"):
             assert part in text
         assert len(page.url) <= 2000
@@ -69,13 +69,13 @@ def test_a_server_that_dies_between_quote_and_checkout_costs_no_lead(browser, si
         page.goto("/")
         assert page.evaluate("sessionStorage.left - sessionStorage.sent") < 3000
         lead = the_lead(postgres, number)
-        assert lead["quote_data"]["flags"][-1:] == ["late"] or leave is Site.freeze
+        assert lead["quote_data"]["flags"][-1:] == ["late"] or fail is Site.freeze
         assert lead["quote_data"]["total"] == TOTAL.replace(",", "")
         assert eventually(lambda: kept(page) == 0)
 
 
 def kept(page) -> int:
-    """Return how many leads the device still keeps."""
+    """Return how many leads the device keeps."""
     return page.evaluate("""() => new Promise((resolve) => {
       indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
         const count = result.transaction("leads").objectStore("leads").count();
@@ -84,9 +84,9 @@ def kept(page) -> int:
     })""")
 
 
-def test_a_kept_lead_goes_as_soon_as_the_server_is_back_under_an_open_page(browser, site, postgres):
+def test_an_open_page_sends_a_kept_lead_when_the_server_is_back(browser, site, postgres):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         fill_in_two_lines(page)
         number = get_the_quote(page)
         site.stop()
@@ -100,9 +100,9 @@ def test_a_kept_lead_goes_as_soon_as_the_server_is_back_under_an_open_page(brows
         assert eventually(lambda: kept(page) == 0)
 
 
-def test_a_kept_lead_goes_with_no_page_open(browser, site, postgres):
+def test_background_sync_sends_a_kept_lead(browser, site, postgres):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         fill_in_two_lines(page)
         number = get_the_quote(page)
         chrome, worker = worker_of(page)
@@ -111,12 +111,12 @@ def test_a_kept_lead_goes_with_no_page_open(browser, site, postgres):
             go_to_the_chat(page)
         finally:
             site.start()
-        # As the browser does once there is a connection.
+        # The browser does this when there is a connection.
         chrome.send("ServiceWorker.dispatchSyncEvent", {**worker, "tag": "leads", "lastChance": False})
         assert the_lead(postgres, number)["name"] == NAME
 
 
-def test_details_that_could_not_be_used_are_asked_for_before_the_chat_opens(browser, site):
+def test_wrong_details_are_refused_on_the_device_before_the_chat_opens(browser, site):
     with visiting(browser, site, expected=GONE) as page:
         page.goto("/")
         fill_in_two_lines(page)
@@ -133,20 +133,21 @@ def test_details_that_could_not_be_used_are_asked_for_before_the_chat_opens(brow
 # --- The calculator on the device -----------------------------------------------------------------------------------
 
 
-def a_visit(page: Page) -> None:
-    """Come for the first time, and stay until the worker has what it needs."""
+def first_visit(page: Page) -> None:
+    """Open the calculator, and wait until the service worker is installed."""
     page.goto("/")
     page.evaluate("() => navigator.serviceWorker.ready")
 
 
-def says_that_there_is_no_connection(page: Page) -> None:
+def assert_offline(page: Page) -> None:
+    """The calculator says that there is no connection, offers the chat and shows no price."""
     expect(page.locator(".tally [role=status]")).to_contain_text("chat")
     expect(page.locator("[data-unpriced]")).to_be_in_viewport()
     expect(page.locator(".summary button.primary")).to_be_hidden()
     assert "$" not in page.locator("main").inner_text()
 
 
-def ask_in_the_chat(page: Page) -> str:
+def open_the_chat(page: Page) -> str:
     """Go to the chat with what was typed; return the message."""
     page.click("[data-unpriced]")
     page.wait_for_url(f"{CHAT}**")
@@ -154,7 +155,7 @@ def ask_in_the_chat(page: Page) -> str:
     return message(page.url)
 
 
-IN_WORDS = {
+MESSAGES = {
     "es-MX": """\
 Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.
 *Concreto premezclado*
@@ -175,14 +176,14 @@ Hello. I would like a quote. The page could not give me the price, so it is to b
 
 
 @pytest.mark.parametrize(("locale", "width"), [("es-MX", PHONE_WIDTH), ("en-US", DESKTOP_WIDTH)])
-def test_a_job_is_taken_to_the_chat_without_a_connection(browser, site, locale, width):
+def test_without_a_connection_the_chat_gets_what_was_typed(browser, site, locale, width):
     scheme = "light" if locale == "es-MX" else "dark"
     circumstances = {"locale": locale, "width": width, "color_scheme": scheme, "service_workers": "allow"}
     with visiting(browser, site, expected=GONE, **circumstances) as page:
-        a_visit(page)
+        first_visit(page)
         page.context.set_offline(True)
         page.reload()
-        says_that_there_is_no_connection(page)
+        assert_offline(page)
         page.click('[value="preset:0:slab"]')
         expect(page.locator('[value="preset:0:slab"]')).to_have_attribute("aria-pressed", "true")
         choose(page, "lines.0.options.strength", "200")
@@ -191,15 +192,15 @@ def test_a_job_is_taken_to_the_chat_without_a_connection(browser, site, locale, 
         for name, text in {"length_m": "10", "width_m": "6,5", "thickness_cm": "12"}.items():
             page.fill(f'[name="lines.0.measure.solid_dimensions.{name}"]', text)
         page.check('[name="lines.0.extras"][value="fiber"]')
-        says_that_there_is_no_connection(page)
+        assert_offline(page)
         fits_the_screen(page)
         axe_finds_nothing(page, f"offline-calculator-{locale}")
-        assert ask_in_the_chat(page) == IN_WORDS[locale]
+        assert open_the_chat(page) == MESSAGES[locale]
 
 
-def test_what_was_typed_is_there_when_the_calculator_is_opened_without_a_connection(browser, site):
+def test_a_calculator_opened_without_a_connection_has_what_was_typed_before(browser, site):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         fill_in_two_lines(page)
         expect(page.locator("#tally")).to_contain_text(TOTAL)
         before = {name: texts for name, texts in typed(page).items() if any(texts)}
@@ -208,20 +209,20 @@ def test_what_was_typed_is_there_when_the_calculator_is_opened_without_a_connect
         page.goto("/")
         expect(page.locator("[data-brought-back]")).to_be_visible()
         assert {name: texts for name, texts in typed(page).items() if any(texts)} == before
-        says_that_there_is_no_connection(page)
-        text = ask_in_the_chat(page)
+        assert_offline(page)
+        text = open_the_chat(page)
     for words in ("*Concreto premezclado 1*", "Volumen 5,6 m³", "*Concreto premezclado 2*", "Espesor 12 cm"):
         assert words in text
 
 
-def test_nothing_is_lost_of_a_form_that_is_loaded_anew_without_a_connection(browser, site):
+def test_a_reload_without_a_connection_keeps_what_was_typed(browser, site):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         fill_in_two_lines(page)
         expect(page.locator("#tally")).to_contain_text(TOTAL)
         page.context.set_offline(True)
         page.fill('[name="lines.1.measure.solid_area.thickness_cm"]', "15")
-        says_that_there_is_no_connection(page)
+        assert_offline(page)
         assert eventually(lambda: page.evaluate("history.state.includes('thickness_cm=15')"))
         before = typed(page)
         page.reload()
@@ -229,7 +230,7 @@ def test_nothing_is_lost_of_a_form_that_is_loaded_anew_without_a_connection(brow
         assert typed(page) == before
 
 
-def test_as_much_as_fits_goes_to_the_chat(browser, site):
+def test_a_message_that_would_be_too_long_is_cut(browser, site):
     with visiting(browser, site, expected=GONE) as page:
         page.goto("/")
         fill_in_two_lines(page)
@@ -238,13 +239,13 @@ def test_as_much_as_fits_goes_to_the_chat(browser, site):
             press(page, "copy:1")
         page.context.set_offline(True)
         expect(page.locator("[data-unpriced]")).to_be_visible()
-        text = ask_in_the_chat(page)
+        text = open_the_chat(page)
     assert "Volumen 5,6 m³" in text
     assert text.endswith("\n…")
     assert "Concreto premezclado 10" not in text
 
 
-def test_another_trade_goes_to_the_chat_in_its_own_words(browser):
+def test_the_chat_gets_the_labels_of_another_price_book(browser):
     with (
         live.site(NOBODY_LISTENS, PRICE_BOOK="quoter/books/turf.toml") as site,
         visiting(browser, site, expected=GONE) as page,
@@ -257,7 +258,7 @@ def test_another_trade_goes_to_the_chat_in_its_own_words(browser):
         page.select_option('[name="lines.0.measure.shape.outline"]', "curves")
         for extra in ("installation", "weed_barrier"):
             page.check(f'[name="lines.0.extras"][value="{extra}"]')
-        assert ask_in_the_chat(page).splitlines()[1:] == [
+        assert open_the_chat(page).splitlines()[1:] == [
             "*Pasto sintético*",
             "- Altura del pasto: 30 mm",
             "- ¿Cuánto necesitas?: Otra forma: área, más merma, Área 40 m², Contorno con curvas (15 %)",
@@ -265,37 +266,37 @@ def test_another_trade_goes_to_the_chat_in_its_own_words(browser):
         ]
 
 
-@pytest.mark.parametrize(("leave", "come_back"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
-def test_a_browser_without_workers_goes_on_when_the_server_dies_under_an_open_page(browser, site, leave, come_back):
+@pytest.mark.parametrize(("fail", "recover"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
+def test_without_service_workers_an_open_calculator_offers_the_chat_when_the_server_dies(browser, site, fail, recover):
     with visiting(browser, site, expected=GONE) as page:
         page.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined })")
         page.goto("/")
         fill_in_two_lines(page)
         expect(page.locator("#tally")).to_contain_text(TOTAL)
-        leave(site)
+        fail(site)
         try:
             page.click(".summary button.primary")
             expect(page.locator("[data-unpriced]")).to_be_focused()
-            says_that_there_is_no_connection(page)
+            assert_offline(page)
         finally:
-            come_back(site)
-        # As soon as the server answers again, the price is back.
+            recover(site)
+        # When the server answers again, the price is shown again.
         expect(page.locator("#tally")).to_contain_text(TOTAL)
         expect(page.locator("[data-unpriced]")).to_be_hidden()
         get_the_quote(page)
 
 
-def test_somebody_else_s_page_in_our_place_is_no_answer(browser, site):
+def test_a_page_of_another_server_counts_as_no_connection(browser, site):
     with visiting(browser, site) as page:
         page.goto("/")
         page.route("**/summary/", lambda route: route.fulfill(content_type="text/html", body="<p>Hotel: log in</p>"))
         unfold(page, '[name="lines.0.measure.volume.m3"]')
         page.fill('[name="lines.0.measure.volume.m3"]', "5,6")
-        says_that_there_is_no_connection(page)
+        assert_offline(page)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_whoever_has_a_connection_is_told_nothing_of_one(browser, site, scripts):
+def test_with_a_connection_nothing_about_connections_is_shown(browser, site, scripts):
     with visiting(browser, site, scripts=scripts) as page:
         page.goto("/")
         expect(page.locator(".summary button.primary")).to_be_visible()
@@ -303,9 +304,9 @@ def test_whoever_has_a_connection_is_told_nothing_of_one(browser, site, scripts)
             expect(offline).to_be_hidden()
 
 
-def test_a_quote_that_was_seen_opens_without_a_connection(browser, site):
+def test_a_quote_that_was_opened_before_opens_without_a_connection(browser, site):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         fill_in_two_lines(page)
         number = get_the_quote(page)
         page.context.set_offline(True)
@@ -313,39 +314,39 @@ def test_a_quote_that_was_seen_opens_without_a_connection(browser, site):
         expect(page.locator(".paper")).to_have_attribute("data-folio", number)
 
 
-def test_staff_s_pages_are_none_of_the_worker_s_business(browser, site):
+def test_the_worker_handles_no_staff_pages(browser, site):
     with visiting(browser, site, service_workers="allow") as page:
-        a_visit(page)
+        first_visit(page)
         response = page.goto("/admin/login/")
         assert not response.from_service_worker
         assert page.evaluate("async () => (await caches.keys()).length") == 1
 
 
-def test_what_an_earlier_release_kept_goes(browser, site):
+def test_the_cache_of_an_earlier_release_is_deleted(browser, site):
     with visiting(browser, site, service_workers="allow") as page:
         page.goto("/robots.txt")
         page.evaluate("""async () => {
           const cache = await caches.open("0123456789abcdef");
           await cache.put("/offline/?lang=es", new Response("the price book and the words"));
         }""")
-        a_visit(page)
+        first_visit(page)
         assert eventually(lambda: "0123456789abcdef" not in page.evaluate("caches.keys()"))
 
 
-def test_a_quote_that_an_earlier_release_s_device_made_is_not_sent_again_and_again(browser, site):
+def test_a_kept_lead_that_the_site_refuses_is_sent_once_and_deleted(browser, site):
     with visiting(browser, site, service_workers="allow") as page:
         page.goto("/")
         assert eventually(lambda: kept(page) == 0)
-        asked: list[str] = []
-        page.context.on("request", lambda request: asked.append(request.url))
-        page.evaluate(KEEP, {"folio": "261166-7F3K-Q2M9-Y", "url": "/late/", "sent": {**OF_A_DEVICE}})
+        requested: list[str] = []
+        page.context.on("request", lambda request: requested.append(request.url))
+        page.evaluate(KEEP, {"folio": "261166-7F3K-Q2M9-Y", "url": "/late/", "sent": {**PRICED_BY_A_DEVICE}})
         page.goto("/")
         assert eventually(lambda: kept(page) == 0)
         page.goto("/privacy/")
-        assert [url for url in asked if url.endswith("/late/")] == [f"{site.url}/late/"]
+        assert [url for url in requested if url.endswith("/late/")] == [f"{site.url}/late/"]
 
 
-OF_A_DEVICE = {
+PRICED_BY_A_DEVICE = {
     "folio": "261166-7F3K-Q2M9-Y",
     "lines": [{"product": "concrete"}],
     "total": "17622.10",
@@ -362,18 +363,18 @@ KEEP = """(lead) => new Promise((resolve) => {
 })"""
 
 
-def test_a_new_release_takes_the_place_of_the_one_before_whole(browser, postgres):
+def test_a_new_release_replaces_the_cached_one_as_a_whole(browser, postgres):
     with (
         live.site(postgres.url, application="tests.support.behind_proxy") as site,
         visiting(browser, site, expected=GONE, service_workers="allow") as page,
     ):
-        a_visit(page)
-        before = page.evaluate("caches.keys()")
+        first_visit(page)
+        old_caches = page.evaluate("caches.keys()")
         site.stop()
         site.environment["BUSINESS_NAME"] = "Concretos del Norte"
         site.start()
         page.goto("/")
-        assert eventually(lambda: page.evaluate("caches.keys()") != before)
+        assert eventually(lambda: page.evaluate("caches.keys()") != old_caches)
         assert eventually(lambda: len(page.evaluate("caches.keys()")) == 1)
         page.context.set_offline(True)
         page.reload()

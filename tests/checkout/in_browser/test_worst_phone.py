@@ -1,4 +1,4 @@
-"""The whole journey on a cheap phone and a slow network, without a mouse, without JavaScript, and enlarged."""
+"""The customer's journey on a slow phone and a slow network, with the keyboard, without JavaScript, and enlarged."""
 
 import pytest
 from playwright.sync_api import expect
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.needs("chromium")
 ENLARGED = {"width": DESKTOP_WIDTH // 2, "device_scale_factor": 2}
 
 
-def test_the_keyboard_alone_leads_to_the_chat(browser, site):
+def test_the_journey_works_with_the_keyboard_alone(browser, site):
     with visiting(browser, site, color_scheme="dark") as page, throttled(page):
         page.goto("/")
         tab_to(page, '[value="preset:0:slab"]')
@@ -45,7 +45,7 @@ def test_the_keyboard_alone_leads_to_the_chat(browser, site):
     assert "$17,622.10 MXN" in text
 
 
-def test_twice_the_size_and_no_javascript_lead_to_the_chat(browser, site):
+def test_the_journey_works_enlarged_and_without_javascript(browser, site):
     with visiting(browser, site, scripts=False, locale="en-US", **ENLARGED) as page, throttled(page):
         page.goto("/")
         fill_in_two_lines(page)
@@ -56,7 +56,7 @@ def test_twice_the_size_and_no_javascript_lead_to_the_chat(browser, site):
 
 
 def pick(page, name: str, value: str) -> None:
-    """Choose one of several answers as the keyboard does."""
+    """Choose a radio button with the keyboard."""
     tab_to(page, f'[name="{name}"]')
     page.keyboard.press("Space")
     for _ in range(10):
