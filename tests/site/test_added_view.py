@@ -1,4 +1,4 @@
-"""A view that somebody adds, with a plain query: it survives a restart of Postgres, and harms no customer."""
+"""An added view with an ordinary query: it survives a restart of Postgres and never delays customers."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ from tests.support.proxy import Proxy, proxy
 
 pytestmark = pytest.mark.quiet
 
-# What one checkout may take: it waits for Postgres for 0.4 s at most; the rest is for a busy machine.
+# The limit of a checkout. It waits for Postgres for 0.4 s at most; the rest is for a busy machine.
 BUDGET_S = 1.0
 THREADS = 4
-# So many that each thread has its turn, whoever is quicker.
+# So many requests that every thread gets one, even if some are faster.
 EVERY_THREAD = 6 * THREADS
 
 
@@ -27,7 +27,7 @@ def network(postgres: Postgres) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def site(network: Proxy) -> Iterator[Site]:
-    # One process, so that what one thread finds out is what the next answer of /healthz says.
+    # One process, so that /healthz reports what any of its threads has found.
     size = {"WEB_CONCURRENCY": "1", "WEB_THREADS": str(THREADS)}
     with live.site(network.url, application="tests.support.added_view", **size) as running:
         eventually(lambda: health(running) == ("ok", "up"))
@@ -51,7 +51,7 @@ def test_an_added_view_survives_a_restart_of_postgres(site, postgres, network):
     assert health(site) == ("ok", "up")
 
 
-def test_where_an_added_view_fails_the_monitor_is_told_that_postgres_is_down(site, postgres, network):
+def test_healthz_reports_postgres_as_down_when_an_added_view_fails(site, postgres, network):
     assert statuses(site) == {200}
     with faults.stopped(postgres, network):
         assert statuses(site) == {500}
@@ -65,7 +65,7 @@ def test_the_form_of_an_added_view_needs_the_csrf_token(site):
 
 
 @pytest.mark.parametrize("fault", [faults.stopped, faults.frozen, faults.hung], ids=lambda fault: fault.__name__)
-def test_customers_pass_on_threads_whose_connections_are_dead(site, postgres, network, fault):
+def test_checkouts_are_fast_on_threads_whose_connections_are_dead(site, postgres, network, fault):
     assert statuses(site) == {200}
     tokens = [a_token(site) for _ in range(EVERY_THREAD)]
     with fault(postgres, network):

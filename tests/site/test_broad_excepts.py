@@ -1,4 +1,4 @@
-"""Whoever catches every exception says why, in a comment on that line or right above it: `# broad: <the reason>`."""
+"""Code that catches every exception gives its reason, on that line or the one above: `# broad: <the reason>`."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""docs/operations.md: each of its situations is brought about, its own commands are run, and no lead is missing."""
+"""docs/operations.md: each of its situations is caused, its commands are run as written, and no lead is missing."""
 
 import re
 import shutil
@@ -38,21 +38,21 @@ def folios(answers: list[Answer]) -> Counter[str]:
 
 
 def arrived(postgres: Postgres, answers: list[Answer]) -> bool:
-    """Whether each of these is there once, with its person."""
+    """Return whether `leads` has exactly these leads, each once."""
     rows = postgres.query("SELECT folio FROM leads WHERE name = %s", PERSON["name"])
     return Counter(row["folio"] for row in rows) == folios(answers)
 
 
-def test_the_commands_say_how_delivery_stands(postgres, tmp_path):
+def test_the_commands_show_the_state_of_delivery(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
         customers(site)
         assert eventually(lambda: site.get("/healthz").json["outbox"]["pending"] == 0)
-        [said] = follow(DOCUMENT, "How does it stand?", environment=site.environment)
-    assert "0 pending" in said
-    assert "0 leads wait" in said
+        [output] = follow(DOCUMENT, "How does it stand?", environment=site.environment)
+    assert "0 pending" in output
+    assert "0 leads wait" in output
 
 
-def test_after_an_outage_a_flush_delivers_at_once(postgres, tmp_path):
+def test_after_an_outage_a_flush_delivers_without_a_wait(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
         with faults.stopped(postgres, None):
             answers = customers(site)
@@ -60,18 +60,18 @@ def test_after_an_outage_a_flush_delivers_at_once(postgres, tmp_path):
         assert arrived(postgres, answers)
 
 
-def test_a_read_only_database_lets_a_session_make_room(postgres, tmp_path):
+def test_sessions_can_be_deleted_in_a_read_only_database(postgres, tmp_path):
     postgres.query("INSERT INTO django_session VALUES ('old', '', now() - interval '1 day')")
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
         with faults.read_only(postgres, None):
             assert eventually(lambda: "warning" in check_out_with(site, a_quote(site)).json)
-            postgres_said = follow(DOCUMENT, "The database is read-only", environment=site.environment)
-        assert postgres_said == ["[('on',)]"]
+            output = follow(DOCUMENT, "The database is read-only", environment=site.environment)
+        assert output == ["[('on',)]"]
         assert not postgres.query("SELECT true FROM django_session")
         assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE name <> ''"))
 
 
-def test_after_a_changed_password_leads_go_without_the_wait(postgres, tmp_path):
+def test_after_a_changed_password_a_flush_delivers_without_a_wait(postgres, tmp_path):
     faults.give_the_tables_to_the_site(postgres)
     old, new = (postgres.url.replace("postgres@", f"{faults.ROLE}:{word}@") for word in ("old", "right"))
     with faults.wrong_password(postgres, None):
@@ -80,12 +80,12 @@ def test_after_a_changed_password_leads_go_without_the_wait(postgres, tmp_path):
             assert eventually(lambda: "fault=auth" in site.log)
         with live.site(new, **outbox_in(tmp_path)) as site:
             answers += customers(site)
-            assert not postgres.query("SELECT true FROM leads")  # nobody may try again yet
+            assert not postgres.query("SELECT true FROM leads")  # the refused password still blocks connections
             follow(DOCUMENT, "The password was changed", environment=site.environment)
             assert arrived(postgres, answers)
 
 
-def test_refused_leads_arrive_when_the_table_is_mended(postgres, tmp_path):
+def test_refused_leads_are_delivered_after_the_table_is_repaired(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
         with faults.rule(postgres, "name = ''"):
             answers = customers(site)
@@ -94,19 +94,19 @@ def test_refused_leads_arrive_when_the_table_is_mended(postgres, tmp_path):
         assert arrived(postgres, answers)
 
 
-# A thousand rows that brought their numbers along and left the counter where it was.
-ROWS_WITH_THEIR_NUMBERS = """
+# A thousand rows inserted with their ids, which does not advance the sequence, as a restore does.
+ROWS_WITH_IDS = """
 INSERT INTO leads (id, folio, name, phone, visitor_id, quote_data)
 SELECT id + n, folio || n, '', '', '', jsonb_set(quote_data, '{folio}', to_jsonb(folio || n))
 FROM leads, generate_series(1, 1000) AS n
 """
 
 
-def test_a_restored_backup_takes_leads_again(postgres, tmp_path):
+def test_a_restored_backup_accepts_leads_after_its_sequence_is_repaired(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
         a_quote(site)
         assert eventually(lambda: postgres.query("SELECT true FROM leads"))
-        postgres.query(ROWS_WITH_THEIR_NUMBERS)
+        postgres.query(ROWS_WITH_IDS)
         answers = customers(site)
         assert eventually(lambda: "breaker opened: fault=schema" in site.log)
         assert not arrived(postgres, answers)
@@ -121,28 +121,31 @@ def test_an_outbox_moves_to_another_disk_with_its_leads(postgres, tmp_path):
     with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
         answers = customers(site)
     where = {"var/outbox": tmp_path / "outbox", "/mnt/durable": tmp_path / "durable"}
-    [said] = follow(DOCUMENT, "The outbox moves to another disk", environment=site.environment, instead=where)
+    [output] = follow(DOCUMENT, "The outbox moves to another disk", environment=site.environment, instead=where)
     # A quote is journaled when it is priced, and again with its person.
-    assert said.startswith(f"{2 * CUSTOMERS} sound, 0 damaged")
+    assert output.startswith(f"{2 * CUSTOMERS} sound, 0 damaged")
     with live.site(postgres.url, **outbox_in(tmp_path / "durable")):
         assert eventually(lambda: arrived(postgres, answers))
 
 
-def test_a_machine_s_leads_go_with_another_machine(postgres, tmp_path):
-    here, gone = tmp_path / "here", tmp_path / "gone"
+def test_the_outbox_of_a_removed_machine_is_delivered_by_another(postgres, tmp_path):
+    here, old = tmp_path / "here", tmp_path / "old"
     (here / "outbox-arriving").mkdir(parents=True)
     (here / "outbox-arriving").rmdir()
-    with live.site(postgres.url, **outbox_in(here)) as staying, live.site(postgres.url, **outbox_in(gone)) as leaving:
+    with (
+        live.site(postgres.url, **outbox_in(here)) as staying,
+        live.site(postgres.url, **outbox_in(old)) as leaving,
+    ):
         with faults.stopped(postgres, None):
             answers = customers(staying) + customers(leaving)
             leaving.process.terminate()
             leaving.process.wait(PATIENCE_S)
-        where = {"/mnt/old-machine/outbox": gone / "outbox", "var/outbox": here / "outbox"}
+        where = {"/mnt/old-machine/outbox": old / "outbox", "var/outbox": here / "outbox"}
         follow(DOCUMENT, "A machine goes away", environment=staying.environment, instead=where)
         eventually(lambda: arrived(postgres, answers), or_show=lambda: staying.log)
 
 
-def test_what_a_lost_disk_held_is_in_the_customer_s_message(postgres, tmp_path):
+def test_a_lead_from_a_lost_disk_is_restored_from_the_customer_s_message(postgres, tmp_path):
     with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
         [answer] = customers(site)[:1]
     shutil.rmtree(tmp_path / "outbox")
@@ -150,12 +153,12 @@ def test_what_a_lost_disk_held_is_in_the_customer_s_message(postgres, tmp_path):
     example = {"https://quotes.example.com/q/TOKEN/#SEAL": link}
     environment = {**site.environment, "DATABASE_URL": postgres.url}
     for change in ("created", "unchanged"):
-        [said] = follow(DOCUMENT, "A host without a durable disk", environment=environment, instead=example)
-        assert said == f"{answer.json['folio']}: {change}\n"
+        [output] = follow(DOCUMENT, "A host without a durable disk", environment=environment, instead=example)
+        assert output == f"{answer.json['folio']}: {change}\n"
     assert arrived(postgres, [answer])
 
 
-def test_what_is_sound_of_a_damaged_journal_can_be_taken_out(tmp_path):
+def test_the_sound_records_of_a_damaged_journal_can_be_exported(tmp_path):
     with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
         answers = customers(site)
     file: dict[str, Any] = {"waiting.jsonl": tmp_path / "waiting.jsonl"}
@@ -164,6 +167,6 @@ def test_what_is_sound_of_a_damaged_journal_can_be_taken_out(tmp_path):
     assert all(folio in text for folio in folios(answers))
 
 
-def test_every_command_of_the_document_is_run_here():
+def test_every_command_of_the_document_is_tested_here():
     followed = set(re.findall(r'follow\(DOCUMENT, "([^"]+)", env', Path(__file__).read_text()))
     assert {block.heading for block in blocks(DOCUMENT)} == followed

@@ -1,4 +1,4 @@
-"""Files and functions stay small enough to be read at once, and a line of a template says one thing."""
+"""Files and functions stay small enough to be read in one go."""
 
 import ast
 from collections.abc import Iterator
