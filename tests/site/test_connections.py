@@ -1,4 +1,4 @@
-"""Every way to connect, on the real thing: TLS that knows its server, a transaction pooler, another way to migrate."""
+"""Real connections of each kind: verified TLS, a transaction pooler, a separate URL for migrations."""
 
 import os
 import shutil
@@ -36,8 +36,8 @@ def manage(*arguments: str, database_url: str, **changes: str) -> subprocess.Com
     return run("manage.py", *arguments, environment=live.environment(database_url, **changes))
 
 
-def asked(sql: str, database_url: str, **changes: str) -> str:
-    """Connect as the site does and ask for one value; return it, or the error."""
+def queried(sql: str, database_url: str, **changes: str) -> str:
+    """Connect as the site does and query one value; return it, or the last line of the error."""
     program = f"from django.db import connection as c; cursor = c.cursor(); cursor.execute({sql!r}); "
     program += "print(cursor.fetchone()[0])"
     done = manage("shell", "-v0", "-c", program, database_url=database_url, **changes)
@@ -48,10 +48,10 @@ def asked(sql: str, database_url: str, **changes: str) -> str:
 
 
 class Authority:
-    """A certificate authority. certificate: the file that whoever trusts it needs."""
+    """A certificate authority. certificate: the file with its own, for DATABASE_CA."""
 
     def __init__(self, name: str, directory: Path) -> None:
-        self._name, self._key = named(name), ec.generate_private_key(ec.SECP256R1())
+        self._name, self._key = x509_name(name), ec.generate_private_key(ec.SECP256R1())
         own = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
         self.certificate = directory / f"{name}.crt"
         self.certificate.write_bytes(own.public_bytes(serialization.Encoding.PEM))
@@ -59,7 +59,7 @@ class Authority:
     def certify(self, host: str, directory: Path) -> None:
         """Write server.crt and server.key for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._signed(named(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
+        certificate = self._signed(x509_name(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         (directory / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (directory / "server.key").touch(mode=0o600)
@@ -72,13 +72,13 @@ class Authority:
         return certificate.add_extension(extension, critical=True).sign(self._key, hashes.SHA256())
 
 
-def named(common_name: str) -> x509.Name:
+def x509_name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A Postgres that takes encrypted connections only; its certificate is for the host `localhost`."""
+    """A Postgres that accepts only encrypted connections. Its certificate is for the host `localhost`."""
 
     port: int
     ca: str
@@ -108,50 +108,50 @@ def tls() -> Iterator[TlsServer]:
             shutil.chown(data, "nobody", "nogroup")
         initdb = [programs / "initdb", "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", data]
         subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **account)
-        ours, another = Authority("ours", directory), Authority("another", directory)
-        ours.certify("localhost", data)
+        authority, another = Authority("authority", directory), Authority("another", directory)
+        authority.certify("localhost", data)
         (data / "pg_hba.conf").write_text("hostssl all all all trust\n")
         for file in ("server.crt", "server.key") if account else ():
             shutil.chown(data / file, "nobody", "nogroup")
         port = free.getsockname()[1]
         free.close()
-        server = TlsServer(port, str(ours.certificate), str(another.certificate))
+        server = TlsServer(port, str(authority.certificate), str(another.certificate))
         postgres = [programs / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "ssl=on", "-c", "fsync=off"]
         with log.open("wb") as output, subprocess.Popen(postgres, cwd="/", stderr=output, **account) as process:
             try:
                 eventually(server.answers, or_show=log.read_text)
                 yield server
             finally:
-                process.send_signal(signal.SIGINT)  # at once, whoever is connected
+                process.send_signal(signal.SIGINT)  # a fast shutdown, which does not wait for open connections
 
 
 IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_a_server_with_a_certificate_by_the_right_authority_is_connected_to(tls):
-    assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca) == "True"
+def test_a_server_with_a_certificate_of_the_configured_authority_is_accepted(tls):
+    assert queried(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca) == "True"
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_what_the_url_says_of_tls_does_not_weaken_that(tls):
-    refusal = asked(IS_ENCRYPTED, tls.url(query="sslmode=prefer"), DATABASE_CA=tls.another_ca)
+def test_an_sslmode_in_the_url_does_not_weaken_the_verification(tls):
+    refusal = queried(IS_ENCRYPTED, tls.url(query="sslmode=prefer"), DATABASE_CA=tls.another_ca)
     assert "certificate verify failed" in refusal
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_a_server_with_a_certificate_by_another_authority_is_refused(tls):
-    assert "certificate verify failed" in asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.another_ca)
+def test_a_server_with_a_certificate_of_another_authority_is_refused(tls):
+    assert "certificate verify failed" in queried(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.another_ca)
 
 
 @pytest.mark.needs("postgres with TLS")
 def test_a_server_with_a_certificate_for_another_host_is_refused(tls):
-    refusal = asked(IS_ENCRYPTED, tls.url("127.0.0.1"), DATABASE_CA=tls.ca)
+    refusal = queried(IS_ENCRYPTED, tls.url("127.0.0.1"), DATABASE_CA=tls.ca)
     assert 'does not match host name "127.0.0.1"' in refusal
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
+def test_checkouts_succeed_while_the_server_s_certificate_is_refused(tls):
     with live.site(tls.url(), DATABASE_CA=tls.another_ca) as site:
         answer = site.post("/checkout/", {"token": a_token(site), **PERSON})
         assert (answer.status, answer.location.partition("?")[0]) == (303, f"https://wa.me/{live.WHATSAPP_NUMBER}")
@@ -159,7 +159,7 @@ def test_customers_pass_while_the_server_s_certificate_is_refused(tls):
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
+def test_checkouts_succeed_without_the_certificate_file_and_the_log_reports_it(tls):
     with live.site(tls.url(), DATABASE_CA=f"{tls.ca}.gone") as site:
         assert site.post("/checkout/", {"token": a_token(site), **PERSON}).status == 303
         assert f"ERROR leads.apps DATABASE_CA is not a readable certificate file: {tls.ca}.gone" in site.log
@@ -170,7 +170,7 @@ def test_customers_pass_without_the_certificate_s_file_and_the_log_says_so(tls):
 
 @contextmanager
 def pooler(database_url: str = DATABASE_URL) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a PgBouncer in front of the server until the end; yield the process and the URL that its command finds."""
+    """Run a PgBouncer in front of the server; yield the process of bin/with-pgbouncer and the pooler's URL."""
     command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", 'echo "$DATABASE_URL"; exec cat']
     environment = os.environ | {"DATABASE_URL": database_url}
     with subprocess.Popen(
@@ -188,12 +188,12 @@ def empty_database() -> Iterator[str]:
         connection.execute("DROP DATABASE empty WITH (FORCE)")
 
 
-def leading_to(database: str, url: str) -> str:
+def with_database(database: str, url: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 @pytest.mark.needs("pgbouncer")
-def test_what_the_pooler_run_finds_is_a_transaction_pooler():
+def test_with_pgbouncer_runs_its_command_behind_a_transaction_pooler():
     with pooler() as (_, url):
         kind = "from django.conf import settings; print(settings.DATABASE_KIND)"
         assert manage("shell", "-v0", "-c", kind, database_url=url).stdout == "transaction pooler\n"
@@ -204,7 +204,7 @@ def test_what_the_pooler_run_finds_is_a_transaction_pooler():
             )
 
 
-LEADS_OF_THEIRS = """
+EXISTING_LEADS = """
 CREATE TABLE leads (
     id bigserial PRIMARY KEY, name text, phone text, quote_data jsonb, status text DEFAULT 'new', visitor_id text,
     created_at timestamptz DEFAULT now()
@@ -214,28 +214,28 @@ INSERT INTO leads (name, quote_data) VALUES ('Ana', '{}'), ('Beto', '{}');
 
 
 @pytest.mark.needs("pgbouncer")
-def test_a_project_s_leads_are_adopted_through_the_pooler(empty_database):
-    with psycopg.connect(leading_to(empty_database, DATABASE_URL), autocommit=True) as connection:
-        connection.execute(LEADS_OF_THEIRS)
+def test_an_existing_leads_table_is_adopted_through_the_pooler(empty_database):
+    with psycopg.connect(with_database(empty_database, DATABASE_URL), autocommit=True) as connection:
+        connection.execute(EXISTING_LEADS)
     with pooler() as (_, url):
-        through_the_pooler = leading_to(empty_database, url)
+        through_the_pooler = with_database(empty_database, url)
         migrated = manage("migrate", database_url=through_the_pooler)
         assert migrated.returncode == 0, migrated.stderr
-        assert asked("SELECT count(folio) FROM leads", through_the_pooler) == "2"
+        assert queried("SELECT count(folio) FROM leads", through_the_pooler) == "2"
         assert manage("migrate", "--check", database_url=through_the_pooler).returncode == 0
 
 
 def processes_with(trace: str) -> list[str]:
-    found = []
+    process_ids = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            found += [process.parent.name] if trace in process.read_text(errors="replace") else []
-    return found
+            process_ids += [process.parent.name] if trace in process.read_text(errors="replace") else []
+    return process_ids
 
 
 @pytest.mark.needs("pgbouncer")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_no_pooler_is_left_however_its_command_ends(number):
+def test_the_pooler_stops_when_its_command_is_killed(number):
     with pooler() as (process, url):
         (directory,) = parse_qs(urlsplit(url).query)["host"]
         assert processes_with(directory)
@@ -246,27 +246,27 @@ def test_no_pooler_is_left_however_its_command_ends(number):
 
 
 @pytest.mark.needs("pgbouncer")
-def test_the_command_s_exit_status_is_the_pooler_s():
+def test_with_pgbouncer_returns_its_command_s_exit_status():
     command = [sys.executable, ROOT / "bin" / "with-pgbouncer", "sh", "-c", "exit 3"]
     assert subprocess.run(command).returncode == 3
 
 
-# --- Another way to migrate -----------------------------------------------------------------------------------------
+# --- DATABASE_MIGRATION_URL -----------------------------------------------------------------------------------------
 
 
-def test_migrate_goes_the_other_way_with_all_that_follows_it(empty_database):
-    # Whatever asked DATABASE_URL for a connection would find nobody there.
-    usual, other = leading_to(empty_database, NOBODY_LISTENS), leading_to(empty_database, DATABASE_URL)
-    migrated = manage("migrate", database_url=usual, DATABASE_MIGRATION_URL=other)
+def test_migrate_uses_the_migration_url_for_everything(empty_database):
+    # A connection to DATABASE_URL would fail, because nothing listens there.
+    unusable, usable = with_database(empty_database, NOBODY_LISTENS), with_database(empty_database, DATABASE_URL)
+    migrated = manage("migrate", database_url=unusable, DATABASE_MIGRATION_URL=usable)
     assert migrated.returncode == 0, migrated.stderr
-    assert asked("SELECT count(*) FROM leads", other) == "0"
-    assert int(asked("SELECT count(*) FROM auth_permission", other)) > 0
+    assert queried("SELECT count(*) FROM leads", usable) == "0"
+    assert int(queried("SELECT count(*) FROM auth_permission", usable)) > 0
 
 
 @pytest.mark.needs("postgres with TLS")
-def test_the_site_goes_on_by_its_usual_way(tls):
+def test_the_site_does_not_use_the_migration_url(tls):
     refused = tls.url("127.0.0.1")
-    assert asked(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca, DATABASE_MIGRATION_URL=refused) == "True"
+    assert queried(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.ca, DATABASE_MIGRATION_URL=refused) == "True"
 
 
 @pytest.mark.parametrize(
@@ -276,13 +276,13 @@ def test_the_site_goes_on_by_its_usual_way(tls):
         ({"DATABASE_MIGRATION_URL": DATABASE_URL, "DATABASE_CA": "/nowhere"}, "DATABASE_CA cannot be used"),
     ],
 )
-def test_migrate_refuses_another_way_that_cannot_be_used(changes, cause):
+def test_migrate_refuses_an_unusable_migration_url(changes, cause):
     migrated = manage("migrate", database_url=DATABASE_URL, **changes)
     assert migrated.returncode == 1
     assert cause in migrated.stderr
 
 
-def test_another_way_that_cannot_be_used_is_a_warning_of_every_day():
+def test_an_unusable_migration_url_is_a_warning():
     checked = manage("check", database_url=DATABASE_URL, DATABASE_MIGRATION_URL="garbage")
     assert checked.returncode == 0
     assert "?: (leads.W002) DATABASE_MIGRATION_URL does not begin with postgresql://." in checked.stderr

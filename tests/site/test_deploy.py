@@ -1,4 +1,4 @@
-"""A release as a host makes it: the Procfile in a clean clone, docs/deploy.md to the letter, the host's proxy."""
+"""A deployment as on a host: the Procfile in a clean clone, the steps of docs/deploy.md, the host's proxy."""
 
 import re
 from collections.abc import Iterator
@@ -41,41 +41,42 @@ def postgres() -> Iterator[Postgres]:
 
 
 class Release(NamedTuple):
-    """The site of the Procfile's `web`, after docs/deploy.md. said: by its release; examined: by the doctor."""
+    """The site of the Procfile's `web`, set up by docs/deploy.md. output: of the release; report: of the doctor."""
 
     site: Site
     project: Path
-    said: str
-    examined: str
+    output: str
+    report: str
 
 
 @pytest.fixture(scope="module")
 def release(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     directory = tmp_path_factory.mktemp("host")
     project = clone(directory / "folio")
-    environment = given_to_env(project, production("", directory), postgres)
-    [*_, said] = follow("deploy.md", "3. The release", environment=environment, cwd=project)
+    environment = write_env(project, production("", directory), postgres)
+    [*_, output] = follow("deploy.md", "3. The release", environment=environment, cwd=project)
     [login] = [block.text for block in blocks("deploy.md") if block.heading == "4. The first login"]
     made = shell(login, cwd=project, environment=environment, typed=f"{PASSWORD}\n")
     assert made.returncode == 0, made.stderr
-    [examined] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
-    # No proxy of this machine is known.
+    [report] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
+    # Gunicorn does not trust this machine as a proxy, as on a host.
     with serving(project, {**environment, "FORWARDED_ALLOW_IPS": "192.0.2.1"}, directory / "log") as site:
-        yield Release(site, project, said, examined)
+        yield Release(site, project, output, report)
 
 
-def given_to_env(project: Path, environment: dict[str, str], postgres: Postgres) -> dict[str, str]:
-    """Write the document's .env, with ours for its examples; return the environment without what stands there."""
+def write_env(project: Path, environment: dict[str, str], postgres: Postgres) -> dict[str, str]:
+    """Write the document's .env with real values for its examples; return the environment without its variables."""
     [variables] = [block.text for block in blocks("deploy.md") if block.language == "dotenv"]
     [example] = re.findall(r"^DATABASE_URL=(.*)$", variables, re.MULTILINE)
     key = a_key(project, environment=environment)
-    for theirs, ours in (example, postgres.url), ("paste-what-the-command-printed", key), (HOST, f"{HOST},127.0.0.1"):
-        assert theirs in variables
-        variables = variables.replace(theirs, ours)
+    hosts = f"{HOST},127.0.0.1"
+    for placeholder, value in (example, postgres.url), ("paste-what-the-command-printed", key), (HOST, hosts):
+        assert placeholder in variables
+        variables = variables.replace(placeholder, value)
     (project / ".env").write_text(variables)
-    # What .env says counts only where the environment says nothing at all.
-    named = re.findall(r"^(\w+)=", variables, re.MULTILINE)
-    return {name: value for name, value in environment.items() if name not in named}
+    # A variable in .env counts only if the environment does not have it, not even empty.
+    names = re.findall(r"^(\w+)=", variables, re.MULTILINE)
+    return {name: value for name, value in environment.items() if name not in names}
 
 
 def a_key(project: Path, *, environment: dict[str, str]) -> str:
@@ -85,26 +86,26 @@ def a_key(project: Path, *, environment: dict[str, str]) -> str:
     return key
 
 
-def test_the_procfile_releases_as_the_document_does():
+def test_the_procfile_has_the_document_s_release_commands():
     [commands] = [block.text for block in blocks("deploy.md") if block.heading == "3. The release"]
     install, *steps = commands.splitlines()
-    assert install == "pip install -r requirements.txt"  # which a host with a Procfile has done by then
+    assert install == "pip install -r requirements.txt"  # a host with a Procfile does this by itself
     assert processes()["release"] == " && ".join(steps)
 
 
-def test_a_release_does_all_that_a_site_needs(release, postgres):
-    assert "catalogues compiled" in release.said
-    assert "static files copied" in release.said
-    assert "System check identified no issues" in release.said
-    assert "Applying leads.0001_lead... OK" in release.said
+def test_a_release_does_everything_that_a_site_needs(release, postgres):
+    assert "catalogues compiled" in release.output
+    assert "static files copied" in release.output
+    assert "System check identified no issues" in release.output
+    assert "Applying leads.0001_lead... OK" in release.output
     groups = {row["name"] for row in postgres.query("SELECT name FROM auth_group")}
     assert {"Sales", "Sales manager", "Owner"} <= groups
 
 
-def test_the_document_s_own_steps_lead_to_a_healthy_site(release, postgres):
+def test_the_doctor_finds_no_error_after_the_document_s_steps(release, postgres):
     [staff] = postgres.query("SELECT username, is_superuser FROM auth_user WHERE username = 'ana'")
     assert staff["is_superuser"]
-    assert not [line for line in release.examined.splitlines() if line.startswith("error")]
+    assert not [line for line in release.report.splitlines() if line.startswith("error")]
 
 
 def test_a_released_site_serves_customers_in_their_language_with_its_styles(release, postgres):
@@ -118,15 +119,15 @@ def test_a_released_site_serves_customers_in_their_language_with_its_styles(rele
     assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE folio = %s", folio))
 
 
-def test_a_second_release_of_the_same_changes_nothing(release):
-    again = shell(processes()["release"], cwd=release.project, environment=release.site.environment)
-    assert again.returncode == 0, again.stderr
-    assert "0 catalogues compiled" in again.stdout
-    assert "No migrations to apply" in again.stdout
-    assert "0 created, 0 permissions granted, 0 revoked" in again.stdout
+def test_a_repeated_release_changes_nothing(release):
+    repeated = shell(processes()["release"], cwd=release.project, environment=release.site.environment)
+    assert repeated.returncode == 0, repeated.stderr
+    assert "0 catalogues compiled" in repeated.stdout
+    assert "No migrations to apply" in repeated.stdout
+    assert "0 created, 0 permissions granted, 0 revoked" in repeated.stdout
 
 
-def test_a_release_without_a_database_stops_and_says_why(release):
+def test_a_release_without_a_database_stops_with_the_cause(release):
     environment = {**release.site.environment, "DATABASE_URL": live.NOBODY_LISTENS}
     stopped = shell(processes()["release"], cwd=release.project, environment=environment)
     assert stopped.returncode != 0
@@ -161,7 +162,7 @@ def test_links_are_https_and_have_the_public_name(release):
     assert site.post_json("/quote/", body, **HTTPS).json["url"].startswith(f"https://{HOST}/q/")
 
 
-def test_staff_log_in_without_naming_the_origin(release):
+def test_staff_log_in_without_csrf_trusted_origins(release):
     site = release.site
     form = site.get("/admin/login/", **HTTPS)
     [cookie] = (header.split(";")[0] for header in form.headers.get_all("Set-Cookie"))
@@ -175,23 +176,23 @@ def test_staff_log_in_without_naming_the_origin(release):
 
 
 def gunicorn_settings(**changes: str) -> dict[str, str]:
-    ours = live.environment(live.NOBODY_LISTENS)
-    environment = {name: value for name, value in ours.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS")}
+    variables = live.environment(live.NOBODY_LISTENS)
+    environment = {name: value for name, value in variables.items() if name not in ("WEB_CONCURRENCY", "WEB_THREADS")}
     done = run("-m", "gunicorn", "--print-config", "settings.wsgi", environment=environment | changes)
     return dict(re.findall(r"^(\w+)\s+= (.*)$", done.stdout, re.MULTILINE))
 
 
 def test_the_defaults_are_the_measured_ones():
-    found = gunicorn_settings()
-    assert (found["worker_class"], found["workers"], found["threads"]) == ("gthread", "2", "4")
-    # Heroku's router keeps an idle connection for 90 s: whoever lets go first must be the router.
-    assert int(found["keepalive"]) > 90
-    assert found["accesslog"] == "None"
+    defaults = gunicorn_settings()
+    assert (defaults["worker_class"], defaults["workers"], defaults["threads"]) == ("gthread", "2", "4")
+    # Heroku's router keeps an idle connection for 90 s, and must be the first to close it.
+    assert int(defaults["keepalive"]) > 90
+    assert defaults["accesslog"] == "None"
 
 
 def test_a_host_sets_the_port_and_how_many_processes_and_threads():
-    found = gunicorn_settings(WEB_CONCURRENCY="3", WEB_THREADS="6", PORT="5000")
-    assert (found["workers"], found["threads"], found["bind"]) == ("3", "6", "['0.0.0.0:5000']")
+    changed = gunicorn_settings(WEB_CONCURRENCY="3", WEB_THREADS="6", PORT="5000")
+    assert (changed["workers"], changed["threads"], changed["bind"]) == ("3", "6", "['0.0.0.0:5000']")
 
 
 # --- The document -----------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_every_variable_is_in_the_document():
 
 # --- The old release on the new tables --------------------------------------------------------------------------------
 
-# As the first release writes and reads: what runs while its successor migrates, and once more when that is taken back.
+# The statements of the first release, which runs while the next one migrates, and again after a rollback.
 FIRST_UPSERT = """
 INSERT INTO leads (folio, name, phone, quote_data, visitor_id, created_at, submitted_at)
 SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at
@@ -232,7 +233,7 @@ FIRST_READS = [
 
 
 @pytest.mark.django_db
-def test_the_first_release_still_writes_and_reads():
+def test_the_statements_of_the_first_release_still_work():
     with connection.cursor() as cursor:
         for _ in range(2):
             cursor.execute(FIRST_UPSERT, [FIRST_LEAD])
@@ -245,7 +246,7 @@ def test_the_first_release_still_writes_and_reads():
             assert len(cursor.fetchall()) == 1
 
 
-TAKES_AWAY = (
+REMOVALS = (
     migrations.RemoveField,
     migrations.RenameField,
     migrations.DeleteModel,
@@ -255,29 +256,27 @@ TAKES_AWAY = (
 
 
 def breaks_the_old_release(migration: migrations.Migration) -> list[str]:
-    """Return what the release before could not live with: what is taken away, and a column that it does not fill in."""
+    """Return the operations that the previous release cannot handle: removals, and required columns."""
     if "_contract" in migration.name:
         return []
     new = {operation.name_lower for operation in migration.operations if isinstance(operation, migrations.CreateModel)}
-    found = []
+    faults = []
     for operation in migration.operations:
-        must_be_given = isinstance(operation, migrations.AddField) and not (
+        is_required = isinstance(operation, migrations.AddField) and not (
             operation.field.null
             or operation.field.has_db_default()
             or isinstance(operation.field, models.ManyToManyField)
         )
         is_new = getattr(operation, "model_name_lower", None) in new
-        if isinstance(operation, TAKES_AWAY) or (must_be_given and not is_new):
-            found.append(f"{migration.app_label}.{migration.name}: {operation.describe()}")
-    return found
+        if isinstance(operation, REMOVALS) or (is_required and not is_new):
+            faults.append(f"{migration.app_label}.{migration.name}: {operation.describe()}")
+    return faults
 
 
-def test_no_migration_breaks_the_release_that_is_still_running():
-    ours = [
-        m for (app, _), m in MigrationLoader(None).disk_migrations.items() if app in ("quoter", "leads", "checkout")
-    ]
-    assert len(ours) >= 2
-    assert [fault for migration in ours for fault in breaks_the_old_release(migration)] == []
+def test_no_migration_breaks_the_previous_release():
+    own = [m for (app, _), m in MigrationLoader(None).disk_migrations.items() if app in ("quoter", "leads", "checkout")]
+    assert len(own) >= 2
+    assert [fault for migration in own for fault in breaks_the_old_release(migration)] == []
 
 
 @pytest.mark.parametrize(
@@ -291,7 +290,7 @@ def test_no_migration_breaks_the_release_that_is_still_running():
         ("0010_contract_source", migrations.RemoveField("lead", "source"), False),
     ],
 )
-def test_a_migration_that_would_break_it_is_found(name, operation, is_fault):
+def test_a_migration_that_would_break_the_previous_release_is_found(name, operation, is_fault):
     migration = migrations.Migration(name, "leads")
     migration.operations = [operation]
     assert bool(breaks_the_old_release(migration)) == is_fault

@@ -1,6 +1,6 @@
-"""Every fault of the database and of the outbox's disk, on the running site: customers pass, leads arrive once.
+"""Faults of the database and of the outbox's disk on the running site: checkouts succeed, leads are delivered once.
 
-Real gunicorn, a real Postgres, and a network between the two that breaks; see tests/support/faults.py and proxy.py.
+Gunicorn and Postgres are real; tests/support/faults.py and proxy.py break them and the network between them.
 """
 
 import os
@@ -32,17 +32,17 @@ from tests.support.proxy import Mode, Proxy, proxy
 
 pytestmark = pytest.mark.quiet
 
-# What one checkout may take: it waits for Postgres for 0.4 s at most; the rest is for a busy machine.
+# The limit of a checkout. It waits for Postgres for 0.4 s at most; the rest is for a busy machine.
 BUDGET_S = 1.0
-# From a database that is well again to every waiting lead in it.
+# From the end of a fault until Postgres has every waiting lead.
 RECOVERY_S = 3.0
-# From the signal to stop until the host kills: Docker's ten seconds, of hosts' the least.
+# From SIGTERM until the host kills. Docker's ten seconds are the shortest time among hosts.
 HOST_KILLS_AFTER_S = 10
-# More customers at a time than the site has threads.
+# More simultaneous customers than the site has threads.
 CUSTOMERS = 10
-# Two workers with gunicorn's own thread, four for requests, the journal writer, the relay and the alerts worker.
+# Two workers, each with a main thread, four for requests, the journal writer, the relay and the alerts worker.
 THREADS = 2 * (1 + 4 + 3)
-# Once in a while: LONG_OUTAGE_S=70, when backoffs that only double are blind for a minute.
+# LONG_OUTAGE_S=70 tests longer backoffs: one that doubled without a limit would wait for over half a minute.
 LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 8))
 
 
@@ -50,7 +50,7 @@ LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 8))
 def a_database() -> Iterator[tuple[Postgres, Proxy]]:
     with live.postgres() as server:
         faults.give_the_tables_to_the_site(server)
-        # A password that is only asked for when that is the fault.
+        # Postgres asks for this password only during the fault wrong_password.
         with proxy(server.data, user=f"{faults.ROLE}:wrong") as running:
             yield server, running
 
@@ -88,9 +88,9 @@ def folios(postgres: Postgres) -> Counter[str]:
 
 
 def arrived(postgres: Postgres, expected: set[str]) -> bool:
-    """Whether each of these is there once; one of an earlier test may come meanwhile."""
-    found = folios(postgres)
-    return all(found[folio] == 1 for folio in expected)
+    """Return whether `leads` has each of these once. Leads of an earlier test may still be delivered, too."""
+    rows = folios(postgres)
+    return all(rows[folio] == 1 for folio in expected)
 
 
 def threads(site: Site) -> int:
@@ -107,10 +107,10 @@ def quotes_for(site: Site, rounds: int, customers: int = CUSTOMERS) -> list[dict
     return [a_quote(site) for _ in range(rounds * (customers + 1))]
 
 
-def customers_pass(
+def check_out_many(
     site: Site, *, rounds: int = 4, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
 ) -> list[Answer]:
-    """Check out one after another and many at a time, each within the budget."""
+    """Check out singly and simultaneously, by turns; each checkout must succeed within the budget."""
     quotes = list(quotes or quotes_for(site, rounds, customers))
     answers = []
     for _ in range(rounds):
@@ -137,8 +137,8 @@ def within(seconds: float) -> Iterator[None]:
 
 DROPPED = pytest.param(faults.dropped, marks=pytest.mark.needs("iptables"))
 
-# Each under connections that are open, and, where that is another path, under connections that must first be made.
-# How each error is classed is held by tests/leads/delivery/test_breaker.py: here one of a kind is enough.
+# Faults that come while connections are open; and COLD, those that are also tested before a connection is made, because
+# the code takes another path there. One of each kind is enough: tests/leads/delivery/test_breaker.py has every error.
 WARM = [
     faults.stopped,
     faults.hung_and_cut,
@@ -153,30 +153,30 @@ WARM = [
     faults.without_policy,
 ]
 COLD = [faults.frozen, faults.dropped]
-HEALED_AT_ONCE = [faults.connections_ended]
+ENDS_IMMEDIATELY = [faults.connections_ended]
 
 
 def cold(fault: faults.Fault) -> Any:
-    """Return the fault as a parameter, with no connection open when it comes."""
+    """Return the fault as a parameter that first closes all connections."""
 
     @contextmanager
-    def and_cold(postgres: Postgres, network: Proxy) -> Iterator[None]:
+    def cold_fault(postgres: Postgres, network: Proxy) -> Iterator[None]:
         network.cut()
         with fault(postgres, network):
             yield
 
     marks = DROPPED.marks if fault is faults.dropped else ()
-    return pytest.param(and_cold, id=f"{fault.__name__}-cold", marks=marks)
+    return pytest.param(cold_fault, id=f"{fault.__name__}-cold", marks=marks)
 
 
 @pytest.mark.parametrize("fault", [*WARM, *map(cold, COLD)], ids=lambda fault: fault.__name__)
-def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, network, record_property):
+def test_checkouts_succeed_and_every_lead_is_delivered_once(fault, site, postgres, network, record_property):
     warm_up(site)
     log_before = len(site.log)
 
     with fault(postgres, network):
-        answers = customers_pass(site)
-        said = site.log[log_before:]
+        answers = check_out_many(site)
+        log_during_fault = site.log[log_before:]
     with_warning = sum("warning" in answer.json for answer in answers)
     started = time.monotonic()
 
@@ -187,17 +187,17 @@ def test_customers_pass_and_every_lead_arrives_once(fault, site, postgres, netwo
     record_property("queued", f"{with_warning} of {len(answers)}")
     record_property("recovery_s", round(recovery, 2))
 
-    # With a margin: other tests run beside this one, and it asks every worker several times.
+    # With a margin, because other tests run at the same time, and is_up() takes a while.
     assert recovery < RECOVERY_S + 1, site.log[log_before:]
-    if fault not in HEALED_AT_ONCE:
+    if fault not in ENDS_IMMEDIATELY:
         assert with_warning
-        assert "breaker closed" not in said  # it stays open for as long as the fault lasts
+        assert "breaker closed" not in log_during_fault
     assert not traces_in(site.log)
     assert threads(site) <= THREADS
     assert not [line for line in site.log.splitlines() if "Traceback" in line]
 
 
-def test_a_connection_that_is_ended_in_the_middle_of_a_write_costs_nothing(site, postgres, network):
+def test_a_connection_that_ends_during_a_write_loses_no_lead(site, postgres, network):
     warm_up(site)
     with faults.slow_insert(postgres, network):
         quotes = [a_quote(site) for _ in range(CUSTOMERS)]
@@ -213,25 +213,25 @@ def test_a_connection_that_is_ended_in_the_middle_of_a_write_costs_nothing(site,
 def test_a_slow_network_delays_leads_and_never_customers(mode, site, postgres, network):
     warm_up(site)
     with network.mode(mode):
-        # Each waits for its 0.4 s, with the breaker closed: no more of them than the site has threads.
-        answers = customers_pass(site, customers=3)
+        # Each waits for 0.4 s while the breaker is closed, so no more of them than the site has threads.
+        answers = check_out_many(site, customers=3)
         eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
     assert eventually(lambda: is_up(site))
 
 
-def test_a_backlog_goes_over_a_slow_network(site, postgres, network):
+def test_a_backlog_is_delivered_over_a_slow_network(site, postgres, network):
     warm_up(site)
     with network.mode(Mode.TRICKLE):
         with faults.locked(postgres, network):
-            answers = customers_pass(site)
+            answers = check_out_many(site)
         eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log[-3000:])
     assert eventually(lambda: is_up(site))
 
 
-def test_a_trial_that_keeps_failing_leaves_no_statement_behind_in_postgres(site, postgres, network):
+def test_repeated_failing_trials_leave_no_statements_waiting_in_postgres(site, postgres, network):
     warm_up(site)
     with faults.locked(postgres, network):
-        customers_pass(site)
+        check_out_many(site)
         waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         assert postgres.query(waiting)[0]["n"] <= len(site.workers())
 
@@ -247,7 +247,7 @@ def test_a_checkout_is_one_statement_in_one_round_trip(site, postgres, network):
     assert network.messages == {"Bind": 5, "other": 5, "Execute": 5, "Sync": 5}  # other: Describe
 
 
-def test_many_checkouts_at_once_share_statements(site, postgres, network):
+def test_many_simultaneous_checkouts_share_statements(site, postgres, network):
     quotes = [a_quote(site) for _ in range(256)]
     warm_up(site)
     network.messages.clear()
@@ -262,26 +262,26 @@ def test_many_checkouts_at_once_share_statements(site, postgres, network):
 
 
 @pytest.mark.parametrize("fault", [faults.wrong_password, faults.tenant_not_found], ids=lambda fault: fault.__name__)
-def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
-    # A server of its own: no other site may connect there, nor be blocked there for minutes.
+def test_all_processes_together_try_a_refused_password_once(fault):
+    # Its own server, because no other site may connect to it, and the refused password blocks connections for minutes.
     with a_database() as (postgres, network), live.site(network.url) as site:
-        # Both workers: one that is still starting would connect while nobody counts.
+        # Wait until both workers have connected, so that later connections can be counted.
         eventually(lambda: network.connections >= 2, or_show=lambda: site.log)
         warm_up(site)
         log_before = len(postgres.log)
         network.connections = 0
         with fault(postgres, network):
-            answers = customers_pass(site)
+            answers = check_out_many(site)
             for path in ("/admin/", "/admin/login/", f"/q/{answers[0].json['folio']}/"):
                 assert {answer.status for answer in at_once(8, lambda path=path: site.get(path))} == {503}
             with live.site(network.url, OUTBOX_DIR=str(site.outbox)) as newcomer:
-                answers += customers_pass(newcomer, rounds=1)
+                answers += check_out_many(newcomer, rounds=1)
             assert network.connections == 1
             if fault is faults.wrong_password:
                 assert postgres.log[log_before:].count("password authentication failed") == 1
             with pytest.raises(AssertionError, match="outbox"):
                 site.manage("outbox", "flush", "--timeout=3")
-            assert network.connections == 2  # a person asked, once
+            assert network.connections == 2  # the one retry that the command asked for
         assert not arrived(postgres, folios_of(answers))
         assert "0 pending" in site.manage("outbox", "flush")
         assert eventually(lambda: is_up(site))
@@ -291,7 +291,7 @@ def test_a_refused_password_is_tried_once_by_all_processes_together(fault):
 # --- Rows that Postgres refuses -------------------------------------------------------------------------------------
 
 
-def test_one_refused_lead_is_put_aside_and_those_with_it_arrive(site, postgres, network):
+def test_a_refused_lead_is_quarantined_and_the_others_in_its_batch_are_delivered(site, postgres, network):
     warm_up(site)
     postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (name <> 'Bruno')")
     try:
@@ -309,13 +309,13 @@ def test_one_refused_lead_is_put_aside_and_those_with_it_arrive(site, postgres, 
     assert arrived(postgres, folios_of([*answers, refused]))
 
 
-def test_a_database_that_refuses_every_row_is_not_asked_all_the_time(postgres, network):
+def test_a_database_that_refuses_every_row_is_probed_rarely(postgres, network):
     postgres.query("ALTER TABLE leads ADD CONSTRAINT by_hand CHECK (false)")
     try:
         with live.site(network.url, WEB_CONCURRENCY="1") as site:
             network.messages.clear()
             time.sleep(1)
-            assert network.messages["Execute"] < 20  # without a rest, hundreds
+            assert network.messages["Execute"] < 20  # without pauses it would be hundreds
             check_out_with(site, a_quote(site))
             assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == 2)
     finally:
@@ -344,7 +344,7 @@ def test_a_lead_sent_twice_during_an_outage_is_one_row_with_the_newer_details(si
     assert postgres.query(rows, quote["folio"]) == newest
 
 
-# --- Staff and customers share the threads --------------------------------------------------------------------------
+# --- Threads for staff and customers --------------------------------------------------------------------------------
 
 LOGIN = """
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -364,97 +364,100 @@ print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
 STAFF_PAGE = "/admin/leads/lead/"
 
 
-def staff_are_served(site: Site, session: str) -> None:
-    """Leave the threads with connections of staff's: few at a time, for not many threads may wait for Postgres."""
+def warm_up_for_staff(site: Site, session: str) -> None:
+    """Leave each request thread with an open connection. Four requests at a time, because of the bulkhead."""
     for _ in range(6):
         assert eventually(lambda: at_once(4, lambda: site.get(STAFF_PAGE, Cookie=session).status) == [200] * 4)
 
 
 @pytest.mark.parametrize("fault", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
-def test_staff_who_were_there_before_a_fault_get_its_page_from_the_first_request_on(fault, site, postgres, network):
+def test_staff_with_open_connections_get_the_outage_page_from_the_first_request_on(fault, site, postgres, network):
     warm_up(site)
     session = site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]
-    staff_are_served(site, session)
-    given = site.get(STAFF_PAGE, Cookie=session).headers.get_all("Set-Cookie")
-    [proof] = [cookie.partition(";")[0] for cookie in given if cookie.startswith("staff-outage=")]
+    warm_up_for_staff(site, session)
+    cookies = site.get(STAFF_PAGE, Cookie=session).headers.get_all("Set-Cookie")
+    [proof] = [cookie.partition(";")[0] for cookie in cookies if cookie.startswith("staff-outage=")]
     with fault(postgres, network):
         pages = at_once(8, lambda: site.get(STAFF_PAGE, Cookie=f"{session}; {proof}"))
     assert {page.status for page in pages} == {503}
     assert eventually(lambda: is_up(site))
 
 
-def test_staff_pages_that_hang_leave_customers_their_threads(site, postgres, network):
+def test_hanging_staff_pages_leave_threads_for_customers(site, postgres, network):
     warm_up(site)
     cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
-    staff_are_served(site, cookie["Cookie"])
+    warm_up_for_staff(site, cookie["Cookie"])
     quotes = quotes_for(site, 3)
     with faults.hung(postgres, network):
         hanging = [Thread(target=site.get, args=[STAFF_PAGE], kwargs=cookie) for _ in range(16)]
         for thread in hanging:
             thread.start()
-        answers = customers_pass(site, rounds=3, quotes=quotes)
+        answers = check_out_many(site, rounds=3, quotes=quotes)
     for thread in hanging:
         thread.join()
     assert eventually(lambda: arrived(postgres, folios_of(answers)))
     assert eventually(lambda: is_up(site))
 
 
-# --- Starting, stopping, dying --------------------------------------------------------------------------------------
+# --- Starts, stops, kills -------------------------------------------------------------------------------------------
 
 
-def kept(tmp_path: Path) -> dict[str, str]:
-    """An outbox that outlives its site."""
+def outbox_in(tmp_path: Path) -> dict[str, str]:
+    """Return the variables of an outbox that is kept when its site stops."""
     return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
 
 
 @pytest.mark.parametrize("fault", [faults.frozen, faults.locked], ids=lambda fault: fault.__name__)
-def test_a_site_starts_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
-    with fault(postgres, network), live.site(network.url, **kept(tmp_path)) as site:
+def test_a_site_starts_runs_its_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
+    with fault(postgres, network), live.site(network.url, **outbox_in(tmp_path)) as site:
         with within(10):
             assert "no issues" in site.manage("check")
         health = site.get("/healthz")
         assert (health.status, health.json["database"]) in {(200, "down"), (200, "unknown")}
-        answers = customers_pass(site)
+        answers = check_out_many(site)
         assert not traces_in(site.log)
         with within(HOST_KILLS_AFTER_S):
             site.process.terminate()
             site.process.wait(PATIENCE_S)
-    with live.site(network.url, **kept(tmp_path)):
+    with live.site(network.url, **outbox_in(tmp_path)):
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
 
 
-def test_a_site_stopped_in_the_middle_of_a_write_loses_nothing(postgres, network, tmp_path):
-    with live.site(network.url, **kept(tmp_path)) as site:
+def test_a_site_stopped_during_a_write_loses_no_lead(postgres, network, tmp_path):
+    with live.site(network.url, **outbox_in(tmp_path)) as site:
         warm_up(site)
         with faults.frozen(postgres, network):
-            answers = customers_pass(site, rounds=1)
+            answers = check_out_many(site, rounds=1)
             with within(HOST_KILLS_AFTER_S):
                 site.process.terminate()
                 site.process.wait(PATIENCE_S)
-    with live.site(network.url, **kept(tmp_path)):
+    with live.site(network.url, **outbox_in(tmp_path)):
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
 
 
-def test_two_sites_share_an_outbox_and_one_inherits_from_the_other(postgres, network, tmp_path):
-    with live.site(network.url, **kept(tmp_path)) as heir, live.site(network.url, **kept(tmp_path)) as dying:
-        warm_up(heir)
+def test_two_sites_share_an_outbox_and_one_adopts_the_other_s_journals(postgres, network, tmp_path):
+    with (
+        live.site(network.url, **outbox_in(tmp_path)) as adopting,
+        live.site(network.url, **outbox_in(tmp_path)) as dying,
+    ):
+        warm_up(adopting)
         with faults.hung_and_cut(postgres, network):
-            answers = customers_pass(heir) + customers_pass(dying)
+            answers = check_out_many(adopting) + check_out_many(dying)
             for pid in [dying.process.pid, *dying.workers()]:
                 os.kill(pid, signal.SIGKILL)
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
-        assert eventually(lambda: is_up(heir))
+        assert eventually(lambda: is_up(adopting))
 
 
 def test_a_restart_with_ten_thousand_waiting_leads_delivers_each_once(postgres, network, tmp_path):
-    directory = Path(kept(tmp_path)["OUTBOX_DIR"])
+    directory = Path(outbox_in(tmp_path)["OUTBOX_DIR"])
     directory.mkdir()
     lead = lead_record(an_issued_quote(), a_contact())
     waiting = {f"260101-AAAA-{number:04X}-0" for number in range(10_000)}
     lines = (encode(Item(folio, 0.0, replace(lead, folio=folio).as_json())) for folio in sorted(waiting))
     (directory / f"1-1-aaaaaaaa{SUFFIX}").write_bytes(b"".join(lines))
-    with live.site(network.url, **kept(tmp_path)) as site:
-        answers = customers_pass(site)
+    with live.site(network.url, **outbox_in(tmp_path)) as site:
+        answers = check_out_many(site)
         eventually(lambda: arrived(postgres, waiting | folios_of(answers)), within_s=60)
         assert eventually(lambda: is_up(site))
 
@@ -465,42 +468,42 @@ def test_postgres_is_used_again_within_seconds_of_a_long_outage(site, postgres, 
     with faults.refused(postgres, network):
         answers = []
         while time.monotonic() < ends_at:
-            answers += customers_pass(site, rounds=1)
+            answers += check_out_many(site, rounds=1)
             time.sleep(1)
     with within(RECOVERY_S):
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
         assert eventually(lambda: is_up(site))
 
 
-def test_customers_pass_when_nobody_knows_the_host_of_the_database():
+def test_checkouts_succeed_with_an_unknown_database_host():
     with live.site("postgresql://shop:wrong@nowhere.invalid") as site:
-        customers_pass(site)
+        check_out_many(site)
 
 
 @pytest.mark.needs("mounting")
-def test_customers_pass_when_dns_never_answers(tmp_path):
+def test_checkouts_succeed_when_dns_never_answers(tmp_path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.53", 53))
         resolver = tmp_path / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.53\n")
         under = ["unshare", "-m", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
         with live.site("postgresql://shop:wrong@database.example.com/shop", under=under) as site:
-            customers_pass(site)
+            check_out_many(site)
             with within(HOST_KILLS_AFTER_S):
                 site.process.terminate()
                 site.process.wait(PATIENCE_S)
 
 
-def test_customers_pass_when_the_server_s_queue_of_connections_is_full():
-    with socket.socket() as full, ExitStack() as held:
+def test_checkouts_succeed_when_the_server_s_listen_queue_is_full():
+    with socket.socket() as full, ExitStack() as stack:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         for _ in range(4):
-            waiting = held.enter_context(socket.socket())
+            waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         with live.site(f"postgresql://shop:wrong@127.0.0.1:{full.getsockname()[1]}/shop") as site:
-            customers_pass(site)
+            check_out_many(site)
 
 
 # --- A transaction pooler, as Supabase's on port 6543 ---------------------------------------------------------------
@@ -530,7 +533,7 @@ def pooler(postgres: Postgres) -> Iterator[str]:
 def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgres):
     with live.site(pooler if is_declared else pooler.partition("?")[0]) as site:
         warm_up(site)
-        answers = customers_pass(site)
+        answers = check_out_many(site)
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
         cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
         for page in ("/admin/leads/lead/", f"/q/{answers[0].json['folio']}/"):
@@ -539,14 +542,14 @@ def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgr
 
 
 @pytest.mark.needs("pgbouncer")
-def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postgres):
-    with live.site(pooler) as site, ExitStack() as held:
+def test_checkouts_succeed_while_the_pooler_has_no_free_connection(pooler, postgres):
+    with live.site(pooler) as site, ExitStack() as stack:
         warm_up(site)
         for _ in range(2):
-            held.enter_context(psycopg.connect(pooler.partition("?")[0])).execute("SELECT 1")
-        answers = customers_pass(site)
+            stack.enter_context(psycopg.connect(pooler.partition("?")[0])).execute("SELECT 1")
+        answers = check_out_many(site)
         assert any("warning" in answer.json for answer in answers)
-        held.close()
+        stack.close()
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
         assert eventually(lambda: is_up(site))
 
@@ -556,7 +559,7 @@ def test_customers_pass_while_the_pooler_has_no_connection_to_give(pooler, postg
 
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Path]:
-    """Mount 8 MiB that become read-only when something is wrong with them, as the disks of most machines do."""
+    """Mount a file system of 8 MiB that becomes read-only after an error, as those of most machines do."""
     image = directory.with_suffix(".image")
     with image.open("wb") as file:
         file.truncate(8 * 1024 * 1024)
@@ -576,8 +579,8 @@ def fill(disk: Path) -> None:
 
 
 def make_read_only(disk: Path) -> None:
-    found = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True)
-    device = Path(found.stdout.strip()).name
+    findmnt = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True)
+    device = Path(findmnt.stdout.strip()).name
     Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("by hand")
 
 
@@ -587,16 +590,16 @@ def is_queued(site: Site, answer: Answer) -> bool:
 
 @pytest.mark.needs("mkfs.ext4", "mounting")
 @pytest.mark.parametrize(("spoil", "database"), [(fill, faults.refused), (make_read_only, faults.hung)])
-def test_the_spare_directory_takes_over_from_a_disk_that_takes_nothing(spoil, database, postgres, network, tmp_path):
+def test_the_spare_directory_replaces_a_disk_that_cannot_be_written(spoil, database, postgres, network, tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         outbox = {"OUTBOX_DIR": f"{disk}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/spare"}
         with live.site(network.url, **outbox) as site:
             warm_up(site)
             with database(postgres, network):
-                answers = customers_pass(site, rounds=1)
+                answers = check_out_many(site, rounds=1)
                 spoil(disk)
-                answers += customers_pass(site, rounds=2)
-                # A new file on a disk that is busy may take too long for a lead; soon they are journaled again.
+                answers += check_out_many(site, rounds=2)
+                # The first sync of a new file may take too long for a lead on a busy disk; later leads are journaled.
                 assert eventually(lambda: is_queued(site, check_out_with(site, a_quote(site))))
             eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
             assert "spare: " in site.log
@@ -608,24 +611,24 @@ def test_leads_are_stored_without_any_disk_and_carried_without_a_database(postgr
     nowhere = {"OUTBOX_DIR": f"{tmp_path}/file/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/file/spare"}
     with live.site(network.url, **nowhere) as site:
         assert eventually(lambda: is_up(site))
-        stored = customers_pass(site, rounds=1)
+        stored = check_out_many(site, rounds=1)
         assert arrived(postgres, folios_of(stored))
         assert "carried" not in site.log
         with faults.refused(postgres, network):
-            carried = customers_pass(site)
+            carried = check_out_many(site)
         assert all(f"carried: folio={folio}" in site.log for folio in folios_of(carried))
         assert not traces_in(site.log)
         assert eventually(lambda: is_up(site))
-        # From memory, since the process lives. The message has them in any case.
+        # The process still has them in memory; the chat messages have them in any case.
         eventually(lambda: arrived(postgres, folios_of(stored + carried)), or_show=lambda: site.log)
         for answer in carried[:3]:
-            said = site.manage("restore_lead", message(answer.json["whatsapp_url"]))
-            assert said == f"{answer.json['folio']}: unchanged"
+            output = site.manage("restore_lead", message(answer.json["whatsapp_url"]))
+            assert output == f"{answer.json['folio']}: unchanged"
 
 
 @contextmanager
 def a_hanging_disk(site: Site, seconds: float) -> Iterator[None]:
-    """Let every sync take so long; a sync that has begun ends when it would have."""
+    """Make every sync take this many seconds, except those already under way."""
     delay = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:delay_enter={seconds * 1e6:.0f}"]
     workers = [argument for pid in site.workers() for argument in ("-p", str(pid))]
     tracer = subprocess.Popen(["strace", "-f", *delay, *workers], stderr=subprocess.PIPE, text=True)
@@ -640,7 +643,7 @@ def a_hanging_disk(site: Site, seconds: float) -> Iterator[None]:
 
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize("database", ["up", "down"])
-def test_a_disk_that_hangs_holds_no_customer(database, postgres, network):
+def test_a_hanging_disk_delays_no_customer(database, postgres, network):
     with live.site(network.url) as site, ExitStack() as fault:
         warm_up(site)
         quotes = [a_quote(site) for _ in range(30)]
@@ -657,21 +660,21 @@ def test_a_disk_that_hangs_holds_no_customer(database, postgres, network):
         assert eventually(lambda: is_up(site))
 
 
-def test_a_journal_deleted_while_it_is_in_use_loses_nothing(postgres, network):
+def test_a_journal_deleted_in_use_loses_no_lead(postgres, network):
     with live.site(network.url) as site:
         warm_up(site)
         with faults.refused(postgres, network):
-            answers = customers_pass(site, rounds=1)
+            answers = check_out_many(site, rounds=1)
             for segment in site.outbox.glob(f"*{SUFFIX}"):
                 segment.unlink()
-            answers += customers_pass(site, rounds=2)
+            answers += check_out_many(site, rounds=2)
         eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log)
         assert "deleted: " in site.log
 
 
-def test_damage_in_a_journal_costs_only_the_damaged_record(postgres, network, tmp_path):
+def test_damage_in_a_journal_loses_only_the_damaged_record(postgres, network, tmp_path):
     with faults.refused(postgres, network):
-        with live.site(network.url, **kept(tmp_path), WEB_CONCURRENCY="1") as site:
+        with live.site(network.url, **outbox_in(tmp_path), WEB_CONCURRENCY="1") as site:
             answers = [check_out_with(site, a_quote(site)) for _ in range(5)]
         [segment] = site.outbox.glob(f"*{SUFFIX}")
         damaged = segment.read_bytes().replace(b"Zoila", b"ZoiXX")
@@ -681,8 +684,8 @@ def test_damage_in_a_journal_costs_only_the_damaged_record(postgres, network, tm
             bad if victim in good and bad != good else good
             for good, bad in zip(intact.splitlines(True), damaged.splitlines(True), strict=True)
         ]
-        segment.write_bytes(b"".join(lines) + b"0a1b2c3d 17")  # and torn at its end
-    with live.site(network.url, **kept(tmp_path)) as site:
+        segment.write_bytes(b"".join(lines) + b"0a1b2c3d 17")  # with a torn last line
+    with live.site(network.url, **outbox_in(tmp_path)) as site:
         survivors = folios_of(answers) - {answers[2].json["folio"]}
         eventually(lambda: arrived(postgres, survivors), or_show=lambda: site.log)
         assert eventually(lambda: site.get("/healthz").json["status"] == "degraded")

@@ -1,4 +1,4 @@
-"""Imports run one way: between the apps, inside leads/, in templates, in scripts and in the names of addresses."""
+"""Dependencies run one way: between the apps and inside leads/, for Python, templates, scripts and URL names."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("quoter", "leads", "checkout")
 
-# What each layer must not know of.
+# The apps that each app must not import.
 FORBIDDEN = {
     "quoter": {"leads", "checkout", "settings"},
     "leads": {"checkout", "settings"},
@@ -21,8 +21,8 @@ FORBIDDEN = {
     "settings": {"quoter", "leads", "checkout"},
 }
 
-# The folders and files of leads/, the lowest first. Each knows of those below it, and of those on its own floor.
-FLOORS = [
+# The layers of leads/, the lowest first. A folder or file may import those of its own layer and of lower ones.
+LAYERS = [
     {"models", "snapshot", "business_hours", "customer", "errors", "paging", "phones"},
     {"delivery"},
     {"privacy"},
@@ -32,7 +32,7 @@ FLOORS = [
     {"admin", "apps", "management", "migrations", "templatetags"},
 ]
 
-# Plain Python, too, though it stands beside what is not.
+# Modules without Django in folders where others use it.
 PLAIN = [
     "quoter.conversation",
     "quoter.palette",
@@ -46,9 +46,9 @@ PLAIN = [
 PLAIN_FOLDERS = ["quoter/engine", "leads/delivery/journal"]
 CLOCKS = {"now", "today", "localdate", "localtime", "monotonic", "utcnow"}
 
-# Pages that belong to no app's folder: whose they are.
+# The app of each template that is not in an app's folder.
 OWNERS = {"base.html": "quoter", "429.html": "leads", "account": "leads", "admin": "leads", "mfa": "leads"}
-# Whose the names of addresses are; those of leads/ are Django's admin, the login's and the second factor's.
+# The URL names of each app. Those of leads/ are of Django's admin, the login and the second factor.
 NAMESPACES = {"quoter": r"quoter:", "leads": r"(?:leads|admin):|account_|mfa_", "checkout": r"checkout:"}
 
 
@@ -71,7 +71,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def imported(module: str) -> set[str]:
-    """Return what a module imports, wherever in its file."""
+    """Return all that a module imports, inside functions as well."""
     return set().union(*map(names_in, ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))))
 
 
@@ -90,21 +90,21 @@ def above(app: str) -> list[str]:
 
 @pytest.mark.parametrize("layer", FORBIDDEN)
 def test_a_layer_imports_nothing_from_above(layer):
-    ours = [module for module in MODULES if module.partition(".")[0] == layer]
-    assert ours
+    modules = [module for module in MODULES if module.partition(".")[0] == layer]
+    assert modules
     wrong = {
         module: names
-        for module in ours
+        for module in modules
         if (names := {name.partition(".")[0] for name in imported(module)} & FORBIDDEN[layer])
     }
     assert wrong == {}
 
 
-def test_every_folder_and_file_of_leads_has_its_floor_and_there_are_at_most_twenty():
-    rooms = [*(ROOT / "leads").glob("*.py"), *(file.parent for file in (ROOT / "leads").glob("*/__init__.py"))]
-    there = {room.stem for room in rooms}
-    assert there - {"__init__"} == set().union(*FLOORS)
-    assert len(there) <= 20
+def test_every_folder_and_file_of_leads_has_a_layer_and_there_are_at_most_twenty():
+    paths = [*(ROOT / "leads").glob("*.py"), *(file.parent for file in (ROOT / "leads").glob("*/__init__.py"))]
+    names = {path.stem for path in paths}
+    assert names - {"__init__"} == set().union(*LAYERS)
+    assert len(names) <= 20
 
 
 def part(module: str) -> str:
@@ -113,37 +113,37 @@ def part(module: str) -> str:
 
 
 def test_inside_leads_nothing_imports_from_above():
-    floor = {f"leads.{name}": number for number, names in enumerate(FLOORS) for name in names}
+    layer_of = {f"leads.{name}": number for number, names in enumerate(LAYERS) for name in names}
     wrong = [
         f"{module} imports {name}"
         for module in MODULES
-        if part(module) in floor
+        if part(module) in layer_of
         for name in sorted(imported(module))
-        if floor.get(part(name), 0) > floor[part(module)]
+        if layer_of.get(part(name), 0) > layer_of[part(module)]
     ]
     assert wrong == []
 
 
-def whole(module: str) -> str:
+def module_itself(module: str) -> str:
     return module
 
 
-@pytest.mark.parametrize("grain", [whole, part])
-def test_no_import_at_the_head_of_a_module_goes_in_a_circle(grain):
-    """Not from module to module, and not from one part of leads/ to another."""
+@pytest.mark.parametrize("grain", [module_itself, part])
+def test_imports_at_the_top_of_modules_have_no_cycle(grain):
+    """Neither between modules nor between the parts of leads/."""
     graph: dict[str, set[str]] = {}
     for module, file in MODULES.items():
         if grain is part and not module.startswith("leads."):
             continue
-        heads = set().union(*map(names_in, ast.parse(file.read_text(encoding="utf-8")).body)) & MODULES.keys()
-        graph.setdefault(grain(module), set()).update(set(map(grain, heads)) - {grain(module)})
+        imports = set().union(*map(names_in, ast.parse(file.read_text(encoding="utf-8")).body)) & MODULES.keys()
+        graph.setdefault(grain(module), set()).update(set(map(grain, imports)) - {grain(module)})
     try:
         TopologicalSorter(graph).prepare()
-    except CycleError as circle:
-        pytest.fail(" -> ".join(circle.args[1]))
+    except CycleError as cycle:
+        pytest.fail(" -> ".join(cycle.args[1]))
 
 
-def test_what_is_plain_python_works_without_django():
+def test_plain_modules_work_without_django():
     in_folders = [module_of(file) for folder in PLAIN_FOLDERS for file in sorted((ROOT / folder).glob("*.py"))]
     assert "quoter.engine.pricing" in in_folders
     program = "import importlib, sys\nfor name in sys.argv[1:]:\n importlib.import_module(name)\n"
@@ -156,12 +156,12 @@ def test_what_is_plain_python_works_without_django():
 @pytest.mark.parametrize("file", sorted((ROOT / "quoter" / "engine").glob("*.py")), ids=lambda file: file.stem)
 def test_the_engine_has_no_clock(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCKS
-    assert asked == set()
+    clocks = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCKS
+    assert clocks == set()
     assert "time" not in imported(module_of(file))
 
 
-# --- Names of addresses, templates, tag libraries ---------------------------------------------------------------------
+# --- URL names, templates, tag libraries ------------------------------------------------------------------------------
 
 
 def templates() -> Iterator[tuple[str, str, str]]:
@@ -177,7 +177,7 @@ def libraries() -> dict[str, str]:
     return {file.stem: app for app, file in files if file.stem != "__init__"}
 
 
-def test_every_template_has_its_app():
+def test_every_template_belongs_to_an_app():
     assert {app for app, _path, _text in templates()} == set(APPS)
 
 
@@ -198,7 +198,7 @@ def test_a_template_uses_nothing_from_above(app):
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_nothing_names_an_address_from_above(app):
+def test_no_url_name_is_from_above(app):
     names = "|".join(NAMESPACES[each] for each in above(app)) or "(?!)"
     in_python = {
         f"{module}: {text}"

@@ -1,7 +1,6 @@
-"""Whatever is wrong with the database, the customer reaches the chat, and the lead arrives, by itself or from the chat.
+"""In an outage of the database the customer reaches the chat, and the lead is delivered later or restored from it.
 
-Everything here is real: gunicorn as in production, and a Postgres that is stopped and robbed of its table. What else
-can go wrong is in test_faults.py.
+Gunicorn and Postgres are real; Postgres is stopped, or its table is renamed. test_faults.py has the other faults.
 """
 
 import re
@@ -17,9 +16,9 @@ from tests.support.eventually import eventually
 from tests.support.factories import a_line, as_form
 from tests.support.live import Postgres, Site, at_once, is_up, message
 
-# What one checkout may take while the database is out of reach.
+# The limit of a checkout while the database is unreachable.
 BUDGET_S = 3
-# More than there are threads in the site, so that every one of them has had its turn.
+# So many simultaneous requests that every thread of the site gets one.
 EVERY_THREAD = 24
 
 
@@ -44,8 +43,8 @@ def warm_up(site: Site) -> None:
     )
 
 
-def customer_passes(site: Site) -> None:
-    """Walk from the calculator into the chat, as a page and as JSON, while no lead can be stored."""
+def assert_checkout_succeeds(site: Site) -> None:
+    """Go from the calculator to the chat, with forms and with JSON, while no lead can be stored."""
     assert site.get("/").status == 200
     quoted = site.post("/quote/", as_form(a_line()))
     assert quoted.status == 303
@@ -71,41 +70,41 @@ def leads(postgres: Postgres) -> list[dict[str, Any]]:
     return postgres.query("SELECT * FROM leads ORDER BY id")
 
 
-# --- The customer goes on -------------------------------------------------------------------------------------------
+# --- During the outage ----------------------------------------------------------------------------------------------
 
 
 @FAULTS
-def test_customers_pass_through_workers_with_warm_connections(site, postgres, fault):
+def test_checkouts_succeed_in_workers_with_open_connections(site, postgres, fault):
     warm_up(site)
     with fault(postgres, None):
-        customer_passes(site)
+        assert_checkout_succeeds(site)
     assert eventually(lambda: "warning" not in check_out(site).json)
 
 
 @FAULTS
-def test_customers_pass_when_the_site_starts_during_the_outage(postgres, fault):
+def test_checkouts_succeed_when_the_site_starts_during_the_outage(postgres, fault):
     with fault(postgres, None), live.site(postgres.url) as site:
-        customer_passes(site)
+        assert_checkout_succeeds(site)
 
 
 @pytest.mark.parametrize("database_url", [live.NOBODY_LISTENS, "garbage", ""], ids=["nobody", "garbage", "empty"])
-def test_customers_pass_when_the_database_url_leads_nowhere(database_url):
+def test_checkouts_succeed_with_an_unusable_database_url(database_url):
     with live.site(database_url) as site:
-        customer_passes(site)
-        says_so_at_the_start = "ERROR leads.apps DATABASE_URL " in site.log
-    assert says_so_at_the_start == (database_url != live.NOBODY_LISTENS)
+        assert_checkout_succeeds(site)
+        is_reported_at_the_start = "ERROR leads.apps DATABASE_URL " in site.log
+    assert is_reported_at_the_start == (database_url != live.NOBODY_LISTENS)
 
 
-def test_postgres_itself_logs_no_person_when_it_refuses_a_lead(site, postgres):
+def test_postgres_logs_no_personal_data_when_it_refuses_a_lead(site, postgres):
     with faults.without_table(postgres, None):
         check_out(site)
     assert not traces_in(postgres.log)
 
 
-# --- And the database comes back ------------------------------------------------------------------------------------
+# --- After the outage -----------------------------------------------------------------------------------------------
 
 
-def test_every_thread_stores_again_after_a_restart(site, postgres):
+def test_every_thread_stores_leads_after_a_restart_of_postgres(site, postgres):
     warm_up(site)
     with faults.stopped(postgres, None):
         pass
@@ -113,7 +112,7 @@ def test_every_thread_stores_again_after_a_restart(site, postgres):
     assert not any("warning" in answer.json for answer in at_once(EVERY_THREAD, lambda: check_out(site)))
 
 
-def test_every_thread_shows_stored_quotes_after_a_restart(site, postgres):
+def test_every_thread_shows_stored_quotes_after_a_restart_of_postgres(site, postgres):
     warm_up(site)
     folio = check_out(site).json["folio"]
     with faults.stopped(postgres, None):
@@ -122,7 +121,7 @@ def test_every_thread_shows_stored_quotes_after_a_restart(site, postgres):
     assert {answer.status for answer in at_once(EVERY_THREAD, lambda: site.get(f"/q/{folio}/"))} == {200}
 
 
-def test_a_quote_given_out_during_an_outage_becomes_a_lead_after_it(site, postgres):
+def test_a_quote_made_during_an_outage_becomes_a_lead_after_it(site, postgres):
     with faults.stopped(postgres, None):
         quoted = site.post_json("/quote/", {"lines": [a_line()]}).json
     check_out(site, quoted["token"])
@@ -131,7 +130,7 @@ def test_a_quote_given_out_during_an_outage_becomes_a_lead_after_it(site, postgr
     assert lead["created_at"] == datetime.fromisoformat(quoted["quote"]["issued_at"])
 
 
-def test_a_lead_of_an_outage_arrives_by_itself_and_the_message_restores_the_same(site, postgres):
+def test_a_lead_of_an_outage_is_delivered_and_its_message_restores_the_same_lead(site, postgres):
     warm_up(site)
     postgres.query("TRUNCATE leads, lead_events")
     visitor = {"Cookie": "visitor=abcdefghijklmnopqrstuv"}
@@ -144,26 +143,26 @@ def test_a_lead_of_an_outage_arrives_by_itself_and_the_message_restores_the_same
     folio = arrived["folio"]
     assert site.manage("restore_lead", message(chat.location)) == f"{folio}: created"
     [restored] = leads(postgres)
-    assert without_the_moment(restored) == without_the_moment(arrived)
-    moment = restored["submitted_at"]
-    assert abs(moment - arrived["submitted_at"]) < timedelta(seconds=1)
-    assert datetime.fromisoformat(restored["quote_data"]["privacy"]["accepted_at"]) == moment
+    assert without_times(restored) == without_times(arrived)
+    submitted_at = restored["submitted_at"]
+    assert abs(submitted_at - arrived["submitted_at"]) < timedelta(seconds=1)
+    assert datetime.fromisoformat(restored["quote_data"]["privacy"]["accepted_at"]) == submitted_at
 
     assert site.manage("restore_lead", message(chat.location)) == f"{folio}: unchanged"
     assert leads(postgres) == [restored]
     assert postgres.query("SELECT kind, detail FROM lead_events") == [{"kind": "restored", "detail": "created"}]
 
 
-def without_the_moment(lead: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the row number, and the fraction of a second that the message has no room for."""
+def without_times(lead: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the id, the flags and the times of the checkout, which differ in a restored lead."""
     data = {**lead["quote_data"], "flags": [], "privacy": {**lead["quote_data"]["privacy"], "accepted_at": ""}}
     return {**lead, "id": 0, "submitted_at": None, "quote_data": data}
 
 
-# --- What others see ------------------------------------------------------------------------------------------------
+# --- Quotes by folio, and /healthz ----------------------------------------------------------------------------------
 
 
-def test_a_stored_quote_cannot_be_shown_and_its_page_offers_the_chat(site, postgres):
+def test_in_an_outage_the_page_of_a_quote_by_folio_offers_the_chat(site, postgres):
     folio = check_out(site).json["folio"]
     with faults.stopped(postgres, None):
         page = site.get(f"/q/{folio}/")
@@ -172,8 +171,8 @@ def test_a_stored_quote_cannot_be_shown_and_its_page_offers_the_chat(site, postg
     assert folio in page.text
 
 
-def test_a_monitor_sees_the_outage_and_its_end_although_nobody_checks_out(postgres):
-    # One worker: each tells what it has seen itself.
+def test_healthz_shows_the_outage_and_its_end_without_further_checkouts(postgres):
+    # One worker, because each reports only what it has seen itself.
     with live.site(postgres.url, WEB_CONCURRENCY="1") as site:
         assert eventually(lambda: health(site) == ("ok", "up"))
         with faults.stopped(postgres, None):
@@ -189,7 +188,7 @@ def health(site: Site) -> tuple[str, str]:
     return answer.json["status"], answer.json["database"]
 
 
-# --- One row a folio ------------------------------------------------------------------------------------------------
+# --- One row for each folio -----------------------------------------------------------------------------------------
 
 
 def test_a_double_tap_is_one_lead(site, postgres):
@@ -198,7 +197,7 @@ def test_a_double_tap_is_one_lead(site, postgres):
     assert len(leads(postgres)) == 1
 
 
-def test_eight_identical_checkouts_at_once_are_one_lead(site, postgres):
+def test_eight_identical_simultaneous_checkouts_are_one_lead(site, postgres):
     token = a_token(site)
     answers = at_once(8, lambda: check_out(site, token))
     assert not any("warning" in answer.json for answer in answers)
@@ -215,14 +214,14 @@ def test_the_newer_phone_wins(site, postgres):
     assert lead["quote_data"]["customer"]["phone_raw"] == "656 111 2233"
 
 
-def test_two_tabs_with_two_quotes_are_two_leads_whichever_is_sent_first(site, postgres):
+def test_two_quotes_are_two_leads_in_any_order_of_checkout(site, postgres):
     first, second = a_token(site), a_token(site)
     for token in (second, first, second):
         check_out(site, token)
     assert [lead["name"] for lead in leads(postgres)] == [PERSON["name"]] * 2
 
 
-def test_one_quote_in_two_tabs_is_one_lead_with_what_was_sent_last(site, postgres):
+def test_one_quote_in_two_tabs_is_one_lead_with_the_latest_details(site, postgres):
     page = site.post("/quote/", as_form(a_line())).location
     token, same_token = (site.get(page).text.split('name="token" value="')[1].split('"')[0] for _ in range(2))
     check_out(site, token, name="Zoila")
