@@ -1,10 +1,10 @@
-"""The site with one more view, as somebody writes it who knows Django and has not read the rest; for gunicorn."""
+"""The site with one more view, as somebody adds it who knows Django and not this project; for gunicorn."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from settings.wsgi import application  # noqa: F401  (gunicorn's; sets Django up, as what follows needs it)
+from settings.wsgi import application  # noqa: F401  (for gunicorn; it also sets Django up for the imports below)
 
 from leads.models import Lead  # isort: skip
 from settings import urls  # isort: skip

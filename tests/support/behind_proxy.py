@@ -1,4 +1,4 @@
-"""The site as a host's proxy hands it requests: for browsers whose service worker sends no header of the tests' own."""
+"""The site behind a host's proxy, for browsers: a service worker's requests cannot have the tests' proxy header."""
 
 from settings.wsgi import application as site
 

@@ -1,4 +1,4 @@
-"""The Chromium that tests and pictures drive: the one of the system."""
+"""Drives the system's Chromium, for tests and screenshots."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -7,15 +7,15 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, BrowserType, CDPSession, Page, expect, sync_playwright
 
-# The shell is Chromium without its window, and a third quicker; notices and installed apps need the whole browser.
+# The headless shell is a third faster; notifications and installed apps need the whole browser.
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_SHELL = ("chromium-headless-shell", *CHROMIUM)
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 390, 1280, 844
-# A slow machine is no finding.
+# So long that a slow machine fails no test.
 PATIENCE_MS = 15_000
-# Playwright's own word.
+# Playwright's console message when service workers are blocked.
 BLOCKED = ["Service Worker registration blocked"]
-# The last one lets it find this machine and nobody else.
+# The last one makes every host but this machine unknown.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -52,10 +52,10 @@ def launched(kind: BrowserType, names: Sequence[str]) -> Iterator[Browser]:
 
 @contextmanager
 def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumstances: Any) -> Iterator[BrowserContext]:
-    """Yield a context in whose console nothing may appear: no fault, no breach of the content policy.
+    """Yield a browser context, and fail if its console has a message, such as a violation of the content policy.
 
-    expected: parts of lines that may. circumstances: as new_context takes them; service workers do not come unless
-    asked for: what they answer, no test sees.
+    expected: parts of messages that may appear; circumstances: arguments of new_context. Service workers are blocked by
+    default, because Playwright does not see the requests that they answer.
     """
     context = browser.new_context(**{"locale": "es-MX", "service_workers": "block", **circumstances})
     context.set_default_timeout(PATIENCE_MS)
@@ -71,7 +71,7 @@ def silent_context(browser: Browser, *, expected: Sequence[str] = (), **circumst
 
 
 def worker_of(page: Page) -> tuple[CDPSession, dict[str, str]]:
-    """Return a line to the browser, and what it calls the service worker of a page: events come to a worker from it."""
+    """Return a DevTools session and its parameters for the service worker of a page, to dispatch events to it."""
     registered: dict[str, str] = {}
     chrome = page.context.new_cdp_session(page)
     chrome.on(

@@ -1,4 +1,4 @@
-"""What an authenticator app shows."""
+"""The codes of an authenticator app."""
 
 import time
 
@@ -6,5 +6,5 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
 
 def app_code(key: str) -> str:
-    """Return the code of now, for the key that an app was set up with."""
+    """Return the current code for the key that an app was set up with."""
     return format_hotp_value(hotp_value(key, int(time.time()) // 30))

@@ -1,4 +1,4 @@
-"""What customers do on the running site, and what must be true for each of them."""
+"""Quotes and checkouts on the running site, with the assertions that hold for each."""
 
 import re
 from typing import Any
@@ -31,7 +31,7 @@ def check_out(site: Site, token: str = "", **changes: str) -> Answer:
 
 
 def check_out_with(site: Site, quote: dict[str, Any], **changes: str) -> Answer:
-    """Check out a quote; the answer leads to the chat with the right message, stored or not."""
+    """Check out a quote, and assert that the answer has a chat whose message carries the lead unless it is stored."""
     answer = check_out(site, quote["token"], **changes)
     assert (answer.status, answer.json["success"], answer.json["folio"]) == (200, True, quote["folio"])
     assert answer.json["whatsapp_url"].startswith(CHAT)

@@ -1,7 +1,7 @@
-"""Leaving the test database as migrations made it, after a test that committed what it wrote.
+"""Empties the test database after a test that committed data.
 
-Django's own way, `flush`, empties every table and makes permissions and content types anew: a tenth of a second for
-each of some three hundred tests.
+Django's own `flush` empties every table and creates permissions and content types again, which takes a tenth of a
+second for each of some three hundred tests.
 """
 
 from django.db import connection
@@ -10,7 +10,7 @@ MADE_BY_MIGRATE = {"auth_permission", "django_content_type"}
 
 
 def empty_what_was_filled(test_case: object) -> None:
-    """Empty the tables that have rows, but for what `migrate` put there."""
+    """Empty the tables that have rows, except those that `migrate` fills."""
     quoted = connection.ops.quote_name
     tables = [quoted(name) for name in connection.introspection.django_table_names() if name not in MADE_BY_MIGRATE]
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Requests and leads as a client would make them; each takes only what its test is about."""
+"""Makes requests, quotes and leads. Arguments replace the default values."""
 
 import json
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ PHONE_E164 = "+526561234567"
 
 
 def a_line(**changes: Any) -> dict[str, Any]:
-    """5.6 m³ of strength 200, direct pour, with fibre: 6 m³ at 2,569.46 and 900.00 of fibre."""
+    """Return 5.6 m³ of strength 200, direct pour, with fibre: 6 m³ at 2,569.46 and 900.00 of fibre."""
     return {
         "product": "concrete",
         "options": {"strength": "200", "service": "direct"},
@@ -30,7 +30,7 @@ def a_line(**changes: Any) -> dict[str, Any]:
 
 
 def as_form(*lines: dict[str, Any]) -> dict[str, Any]:
-    """The same lines as the page's form sends them."""
+    """Return lines as the page's form sends them."""
     fields: dict[str, Any] = {}
     for number, line in enumerate(lines):
         path, measure = f"lines.{number}", line["measure"]
@@ -47,7 +47,7 @@ def post_json(client: Any, path: str, body: Any) -> Any:
 
 
 def quoted(client: Any, *lines: dict[str, Any]) -> dict[str, Any]:
-    """Price lines over HTTP; the contract's 201 body."""
+    """Price lines over HTTP; return the body of the 201."""
     response = post_json(client, "/quote/", {"lines": list(lines) or [a_line()]})
     assert response.status_code == 201, response.content
     body: dict[str, Any] = response.json()
@@ -76,11 +76,11 @@ def a_contact(**changes: Any) -> Contact:
 
 
 def the_lead() -> Lead:
-    """The only lead, once the relay has delivered it."""
+    """Return the only lead, after the relay has delivered it."""
     eventually(Lead.objects.exists)
     return Lead.objects.get()
 
 
 def store(row: LeadRecord) -> None:
-    """Write a row as the relay does, at once and on this thread."""
+    """Write a row as the relay does, on this thread."""
     upsert([row.as_json()])

@@ -1,4 +1,4 @@
-"""How a database fails, one context manager for each fault; on leaving it, the database is well again."""
+"""Faults of a database, a context manager for each. When it ends, the database works again."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from tests.support.proxy import Mode, Proxy
 
 Fault = Callable[[Postgres, Proxy], AbstractContextManager[None]]
 
-# The site's own role: what is true of a superuser is not true of it.
+# The site's own role. It is no superuser, because some faults do not affect superusers.
 ROLE = "shop"
 
 
 def give_the_tables_to_the_site(postgres: Postgres) -> None:
-    """Make the site's role, which owns its tables as on Supabase, but not the server."""
+    """Create the site's role, which owns the tables but is no superuser, as on Supabase."""
     postgres.query(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'right'")
     for table in postgres.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
         postgres.query(f"ALTER TABLE {table['tablename']} OWNER TO {ROLE}")
@@ -40,7 +40,7 @@ def hung(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
 
 @contextmanager
 def hung_and_cut(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    """A pooler that hangs and is restarted: what it had taken never reaches Postgres."""
+    """A pooler that hangs and is restarted: queries that it has received never reach Postgres."""
     with proxy.mode(Mode.HANG):
         yield
         proxy.cut()
@@ -75,9 +75,9 @@ def stopped(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
 
 @contextmanager
 def frozen(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    """Stop the postmaster and all its backends where they stand; the kernel still takes their packets."""
+    """Freeze the postmaster and all its backends; the kernel still accepts their packets."""
     postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGSTOP)  # first, so that it makes no more children
+    os.kill(postmaster, signal.SIGSTOP)  # first, so that it starts no more backends
     backends = [int(pid) for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
     try:
         for backend in backends:
@@ -184,7 +184,7 @@ def without_policy(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
 
 @contextmanager
 def wrong_password(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    """Ask for a password, which the site does not know; connections that are open are ended."""
+    """Require a password that the site does not have, and end open connections."""
     rules = postgres.data / "pg_hba.conf"
     trusting = rules.read_text()
     rules.write_text(f"local all {ROLE} scram-sha-256\n{trusting}")
@@ -195,10 +195,10 @@ def wrong_password(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
     finally:
         rules.write_text(trusting)
         postgres.query("SELECT pg_reload_conf()")
-        assert eventually(lambda: _lets_in(postgres))
+        assert eventually(lambda: _accepts(postgres))
 
 
-def _lets_in(postgres: Postgres) -> bool:
+def _accepts(postgres: Postgres) -> bool:
     with suppress(psycopg.OperationalError):
         psycopg.connect(postgres.url, user=ROLE).close()
         return True
@@ -207,7 +207,7 @@ def _lets_in(postgres: Postgres) -> bool:
 
 @contextmanager
 def rule(postgres: Postgres, condition: str) -> Iterator[None]:
-    """A rule that somebody added to the table, in Supabase's editor for instance."""
+    """A constraint that somebody added to the table, for instance in Supabase's editor."""
     postgres.query(f"ALTER TABLE leads ADD CONSTRAINT theirs CHECK ({condition}) NOT VALID")
     try:
         yield

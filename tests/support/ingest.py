@@ -1,4 +1,4 @@
-"""A server on the loopback that takes what the site sends to Sentry."""
+"""A local server that receives what the site sends to Sentry."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Ingest:
-    """dsn: for SENTRY_DSN; envelopes: the texts of all that came."""
+    """dsn: for SENTRY_DSN; envelopes: the bodies of all requests."""
 
     def __init__(self, port: int) -> None:
         self.dsn = f"http://key@127.0.0.1:{port}/1"
@@ -18,7 +18,7 @@ class Ingest:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """Return the events in them: an envelope is its header, then an item's header and its JSON, line by line."""
+        """Return the events in the envelopes, whose lines are a header, then a header and the JSON of each item."""
         items = []
         for envelope in self.envelopes:
             lines = [json.loads(line) for line in envelope.splitlines()]
@@ -28,7 +28,7 @@ class Ingest:
 
 @contextmanager
 def ingest() -> Iterator[Ingest]:
-    class Keep(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             is_packed = self.headers.get("Content-Encoding") == "gzip"
@@ -40,7 +40,7 @@ def ingest() -> Iterator[Ingest]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Keep) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         received = Ingest(server.server_port)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,7 +1,7 @@
-"""What a test needs of the machine beside Python: `@pytest.mark.needs("strace")`, and nothing else, asks for it.
+"""Programs that a test needs besides Python, named by `@pytest.mark.needs("strace")`.
 
-Where it is missing the test is skipped, and the run ends with one line for each program that was missing. In CI, which
-installs them all, the test fails; CI runs all tests once more with every program hidden, to show that each test asks.
+If one is missing the test is skipped, and the run ends with a line for each missing program. In CI, which installs them
+all, the test fails instead. CI also runs all tests with every program hidden, to check that each test has its mark.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.browser import CHROMIUM, CHROMIUM_SHELL
 
 
 class Need(NamedTuple):
-    """is_met: whether this machine has it. how: how to get it."""
+    """is_met: whether this machine has it; how: how to install it."""
 
     is_met: Callable[[], bool]
     how: str
@@ -34,7 +34,7 @@ def _works(*command: str) -> Callable[[], bool]:
 
 
 def postgres_with_tls() -> Path | None:
-    """Return the programs of Debian's Postgres: the embedded one is built without TLS."""
+    """Return the directory of Debian's Postgres programs. The embedded Postgres is built without TLS."""
     return next((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
 
 

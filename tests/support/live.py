@@ -1,4 +1,4 @@
-"""The running site, for tests that break it as the world does: real gunicorn, and a Postgres of the tests' own."""
+"""Starts the site with gunicorn, and a Postgres for it, for tests that stop, freeze and break them."""
 
 import json
 import os
@@ -29,19 +29,19 @@ from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
 VAR = ROOT / "var"
 WHATSAPP_NUMBER = "526561234567"
-# Behind a host's proxy, which says so: in production the site sends plain http to https.
+# The header of a host's proxy. Without it, a site in production redirects to https.
 THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}
-# What DATABASE_URL leads to where a test wants no database: nobody listens on port 1.
+# A DATABASE_URL for tests without a database: nothing listens on port 1.
 NOBODY_LISTENS = "postgres://nobody:x@127.0.0.1:1/none"
 
 
 class Postgres:
-    """A server of the tests' own, migrated. url: for DATABASE_URL; data: its directory."""
+    """A Postgres server with the migrated tables. url: for DATABASE_URL; data: its directory."""
 
     def __init__(self, url: str, data: Path, programs: Path) -> None:
         self.url, self.data, self._programs = url, data, programs
         owner = data.stat()
-        # Root lends Postgres the account that owns the data, for it refuses to run as root.
+        # Postgres refuses to run as root, so root starts it as the owner of the data.
         self.account: dict[str, Any] = (
             {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         )
@@ -58,12 +58,12 @@ class Postgres:
         command = [self._programs / "postgres", "-D", self.data]
         with open(self.data / "server.log", "ab") as log:
             process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.account)
-        # A zombie would hold its process id and stop Postgres from starting again.
+        # Without wait(), a zombie would keep its process id, and Postgres would not start again.
         Thread(target=process.wait, daemon=True).start()
         eventually(self._answers, or_show=lambda: self.log)
 
     def query(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        """Run one statement on a connection of its own; return its rows. It may write in a read-only database, too."""
+        """Run one statement on a new connection; return its rows. It can also write in a read-only database."""
         may_write = "-c default_transaction_read_only=off"
         with psycopg.connect(self.url, autocommit=True, options=may_write, row_factory=dict_row) as connection:
             cursor = connection.execute(sql, parameters)
@@ -80,7 +80,7 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Yield a new Postgres with empty tables; it ends with this process, however that ends, and its data with it."""
+    """Yield a new Postgres with empty tables. It ends with this process, even if that is killed, and so do its data."""
     migrated = migrated_postgres()
     command = ["sh", "-c", 'echo "$DATABASE_URL"; echo "$PGDATA"; echo "$PGBIN"; exec cat']
     with subprocess.Popen(
@@ -121,7 +121,7 @@ class Site:
         self._port, self._log = port, log
 
     def stop(self) -> None:
-        """End gunicorn as a power cut does, so that nobody answers at the port any more."""
+        """Kill gunicorn and its workers, so that nothing listens on the port."""
         workers = self.workers()
         for pid in (self.process.pid, *workers):
             os.kill(pid, signal.SIGKILL)
@@ -129,13 +129,13 @@ class Site:
         assert eventually(lambda: not any(_is_running(pid) for pid in workers))
 
     def start(self) -> None:
-        """Start gunicorn again where it was stopped."""
+        """Start gunicorn again on the same port."""
         command = ["-m", "gunicorn", f"--bind=127.0.0.1:{self._port}", self.process.args[-1]]
         self.process = Process(command, environment=self.environment, stdout=self._log, stderr=self._log)
         eventually(self._answers, or_show=lambda: self.log)
 
     def freeze(self) -> None:
-        """Leave gunicorn there, and have it answer nobody."""
+        """Suspend gunicorn: it still accepts connections and answers none."""
         for pid in (self.process.pid, *self.workers()):
             os.kill(pid, signal.SIGSTOP)
 
@@ -196,7 +196,7 @@ def _is_running(pid: int) -> bool:
 
 
 def is_up(site: Site) -> bool:
-    """Whether every worker says so: whichever answers, the next one may be another."""
+    """Return whether Postgres is up and no lead waits, in eight answers, because each may come from another worker."""
     answers = [site.get("/healthz").json for _ in range(8)]
     return all(answer["database"] == "up" and answer["outbox"]["pending"] == 0 for answer in answers)
 
@@ -205,10 +205,10 @@ def is_up(site: Site) -> bool:
 def site(
     database_url: str, *, under: Sequence[str] = (), application: str = "settings.wsgi", **changes: str
 ) -> Iterator[Site]:
-    """Yield a site that answers, as in production, with an outbox of its own.
+    """Yield a running site, as in production, with its own outbox.
 
-    under: a command that runs gunicorn's, such as unshare. application: what gunicorn runs. changes: environment
-    variables, such as DEBUG="true".
+    under: a command that gunicorn's command is appended to, such as unshare; application: what gunicorn runs; changes:
+    environment variables, such as DEBUG="true".
     """
     collect_static()
     with TemporaryDirectory(prefix="folio-site-") as directory, socket.create_server(("127.0.0.1", 0)) as listener:
@@ -236,7 +236,7 @@ def site(
 def _gunicorn(
     application: str, under: Sequence[str], listener: socket.socket, variables: Mapping[str, str], log: Path
 ) -> subprocess.Popen | Process:
-    """Start gunicorn on a socket that listens already: nobody else can get hold of its port meanwhile."""
+    """Start gunicorn on a socket that already listens, so that no other process can take its port."""
     command = ["-m", "gunicorn", f"--bind=fd://{SOCKET_FD}", application]
     if not under:
         return Process(command, environment=variables, stdout=log, stderr=log, listener=listener)
@@ -249,7 +249,7 @@ def _gunicorn(
 
 
 def environment(database_url: str, **changes: str) -> dict[str, str]:
-    """Return the variables of a site in production; those not named are set to nothing, whatever .env says."""
+    """Return the environment of a site in production. Other variables are empty, so that .env does not set them."""
     names = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     return {
         **os.environ,
@@ -277,7 +277,7 @@ def collect_static() -> None:
 
 @cache
 def migrated_postgres() -> Path:
-    """Return a data directory with empty tables, to be copied: a copy takes a tenth of what initdb and migrate do."""
+    """Return a data directory with empty tables. Copying it takes a tenth of the time of initdb and migrate."""
     data = VAR / "migrated-postgres"
     with _the_first_of_this_run(data.name) as is_first:
         if is_first:
@@ -290,7 +290,7 @@ def migrated_postgres() -> Path:
 
 @contextmanager
 def _the_first_of_this_run(name: str) -> Iterator[bool]:
-    """Yield whether no other process of this `make test` has been here; the others wait until the first is done."""
+    """Yield whether this is the first process of this `make test` to do something; the others wait until it is done."""
     run = os.environ.get("TEST_RUN") or os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
     VAR.mkdir(exist_ok=True)
     with (VAR / f"{name}-by").open("a+") as note:
@@ -304,11 +304,11 @@ def _the_first_of_this_run(name: str) -> Iterator[bool]:
 
 
 def at_once(count: int, action: Callable[[], Any]) -> list[Any]:
-    """Return what an action gave, done by so many threads at the same time."""
+    """Run an action in this many threads at the same time; return its results."""
     with ThreadPoolExecutor(count) as threads:
         return [result.result() for result in [threads.submit(action) for _ in range(count)]]
 
 
 def message(chat_url: str) -> str:
-    """Return the text that a wa.me link brings into the chat."""
+    """Return the text of a wa.me link."""
     return parse_qs(urlsplit(chat_url).query, strict_parsing=True)["text"][0]

@@ -1,4 +1,4 @@
-"""What a page must look like: whole on its screen, large enough for a thumb, and readable to everybody."""
+"""Assertions about a page's layout: it fits the screen, its controls are large enough, and axe finds no fault."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
-# Where a person is to look at the pages, the directory to picture them in.
+# A directory for screenshots of the pages, for people to look at.
 PICTURES = os.environ.get("PICTURES")
-# What is one pixel wide is for screen readers.
+# Elements one pixel wide are only for screen readers, and ignored.
 STICKS_OUT = """() => {
     const page = document.documentElement;
     const right = (each) => each === page ? page.scrollWidth : each.getBoundingClientRect().right;
@@ -18,7 +18,7 @@ STICKS_OUT = """() => {
         .filter((each) => right(each) > page.clientWidth + 1 && each.checkVisibility() && !isUnseen(each))
         .map((each) => each.outerHTML.slice(0, 120));
 }"""
-# The desk's links in the picture are in the table below it, too.
+# Without the links in the desk's chart, because the table below has them too.
 TAPS = (
     "main :is(button, .button, .tap, .tabs a, .paginator a, .desk a:not([tabindex='-1']), summary, textarea,"
     " input:not([type=hidden]))"
@@ -26,20 +26,21 @@ TAPS = (
 TOO_LOW = """(taps) => taps
     .filter((each) => each.getBoundingClientRect().height < 43.5)
     .map((each) => each.outerHTML.slice(0, 120))"""
-# All that axe knows, advice on good practice included; the size of targets (WCAG 2.2) it looks at on request alone.
-# Without its preloading of stylesheets, which the content policy refuses.
+# All rules of axe, best practices included; target-size (WCAG 2.2) must be switched on. No preloading of stylesheets,
+# because the content policy refuses it.
 AXE = {"preload": False, "rules": {"target-size": {"enabled": True}}}
-# Of its rules, what a colour scheme changes.
+# The rule whose result depends on the colour scheme.
 COLOURS = {"preload": False, "runOnly": ["color-contrast"]}
-# All that it found right is left in the browser, for it is long.
+# Only violations are returned from the browser, because the list of passes is long.
 VIOLATIONS = "(options) => axe.run({...options, resultTypes: ['violations']}).then(({ violations }) => violations)"
-# Colours that are still changing would be judged half-way. Not waited for: where nothing is drawn, time stands still.
+# Ends animations, because axe would judge intermediate colours. Waiting does not help: in a page that is not drawn,
+# animations do not advance.
 AT_REST = "() => document.getAnimations().forEach((each) => each.finish())"
 
 
 def assert_fits_the_screen(page: Page) -> None:
-    """Nothing is wider than the screen, and nothing that is tapped is lower than a thumb needs."""
-    page.wait_for_load_state()  # without its styles every page is too wide
+    """Nothing is wider than the screen, and every control is high enough for a thumb."""
+    page.wait_for_load_state()  # before its stylesheet has loaded, every page is too wide
     too_wide = page.evaluate(STICKS_OUT)
     assert not too_wide, too_wide
     targets = page.locator(TAPS).locator("visible=true")
@@ -49,7 +50,7 @@ def assert_fits_the_screen(page: Page) -> None:
 
 
 def assert_accessible(page: Page, name: str, *widths: int) -> None:
-    """At each width, or at the one that the page has, axe finds nothing and the page fits; in the dark, its colours."""
+    """Axe finds nothing and the page fits, at each width or the current one. Also checks the dark scheme's colours."""
     for width in widths or [page.viewport_size["width"]]:
         page.set_viewport_size({**page.viewport_size, "width": width})
         assert_fits_the_screen(page)
@@ -60,7 +61,7 @@ def assert_accessible(page: Page, name: str, *widths: int) -> None:
 
 
 def axe_finds_nothing(page: Page, name: str, options: dict[str, Any] = AXE) -> None:
-    """Axe finds nothing on a page as it stands."""
+    """Axe finds no violation on the page in its current state."""
     page.evaluate(AT_REST)
     picture(page, name)
     if not page.evaluate("() => 'axe' in window"):

@@ -1,4 +1,4 @@
-"""Python programs of the project, each in a process with an environment, arguments and output of its own.
+"""Runs Python programs of the project, each in a process with its own environment, arguments and output.
 
 A start takes a third of the time: the process is forked from one that has imported Django and the other libraries
 (preloaded.py), and nothing of the project. What is run as a host runs it, from the first line on, is in release.py.
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
-# Where a program finds the socket that it is given.
+# The file descriptor of the socket that a program inherits.
 SOCKET_FD = 100
 
 _context = multiprocessing.get_context("forkserver")
@@ -27,7 +27,7 @@ _context.set_forkserver_preload(["tests.support.preloaded"])
 
 
 class Process:
-    """A program that runs. args, pid and the methods are those of subprocess.Popen."""
+    """A running program. args, pid and the methods are as those of subprocess.Popen."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class Process:
         stderr: Path,
         listener: socket | None = None,
     ) -> None:
-        """command: what stands behind `python`: -m and a module, -c and a program, or a script; before it, perhaps -W.
+        """command: the arguments of `python`: -m and a module, -c and a program, or a script; -W may precede them.
 
-        stdout, stderr: files to append to. listener: a socket for it to inherit, as SOCKET_FD.
+        stdout, stderr: files to append to; listener: a socket that the program inherits as SOCKET_FD.
         """
         self.args = list(command)
         self._process = _context.Process(target=_become, args=(self.args, dict(environment), stdout, stderr, listener))
@@ -49,7 +49,7 @@ class Process:
         self.pid = self._process.pid
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Return the exit status, as Popen does; TimeoutExpired when it still runs after so many seconds."""
+        """Return the exit status, as Popen does; TimeoutExpired if the program still runs after this many seconds."""
         self._process.join(timeout_s)
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout_s or 0)
@@ -63,7 +63,7 @@ class Process:
 
 
 def run(*command: str, environment: Mapping[str, str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; TimeoutExpired when that does not come within so many seconds."""
+    """Run a program to its end; TimeoutExpired if it takes longer than this many seconds."""
     with TemporaryDirectory(prefix="folio-run-") as directory:
         stdout, stderr = Path(directory) / "stdout", Path(directory) / "stderr"
         process = Process(command, environment=environment, stdout=stdout, stderr=stderr)
@@ -76,7 +76,7 @@ def run(*command: str, environment: Mapping[str, str], timeout_s: float = 60) ->
 
 @contextmanager
 def _nothing_to_import_again() -> Iterator[None]:
-    """Keep multiprocessing from importing in the new process what this one was started with."""
+    """Keep multiprocessing from importing this process's __main__ module in the new process."""
     started_with, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
@@ -87,7 +87,7 @@ def _nothing_to_import_again() -> Iterator[None]:
 def _become(
     command: list[str], environment: dict[str, str], stdout: Path, stderr: Path, listener: socket | None
 ) -> None:
-    """Make this process what `python` with such a command line would be, and run that."""
+    """Give this process the environment and the output of `python COMMAND`, and run that."""
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""A network between the site and the tests' Postgres that can be broken: a TCP proxy on the loopback."""
+"""A TCP proxy between the site and Postgres that can break the connection in several ways."""
 
 import socket
 import struct
@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-# What a connection may begin with, in place of the startup message.
+# Codes of the requests that a client may send before the startup message.
 TLS_OR_GSS = (80877103, 80877104)
 CHUNK = 65536
 
@@ -19,8 +19,8 @@ CHUNK = 65536
 class Mode(Enum):
     PASS = auto()
     REFUSE = auto()  # nobody listens
-    HANG = auto()  # connects and takes everything, and passes nothing on until the mode changes
-    SWALLOW = auto()  # Postgres gets everything and does it; no answer ever comes back on these connections
+    HANG = auto()  # accepts connections and data, and forwards nothing until the mode changes
+    SWALLOW = auto()  # forwards to Postgres, and drops its answers on these connections, also after the mode changes
     DELAY = auto()  # 200 ms for a round trip
     TRICKLE = auto()  # 40 kB/s towards Postgres
 
@@ -31,7 +31,7 @@ class Proxy:
     KINDS = {b"Q": "Query", b"P": "Parse", b"B": "Bind", b"E": "Execute", b"S": "Sync"}
 
     def __init__(self, server: Path | int, *, user: str = "postgres") -> None:
-        """server: the directory of a Postgres's unix socket, or the port of one on the loopback."""
+        """server: the directory of a Postgres's unix socket, or the port of one on this machine."""
         self.messages: Counter[str] = Counter()
         self.connections = 0
         self._server = server
@@ -53,7 +53,7 @@ class Proxy:
 
     @contextmanager
     def refusing(self, message: str) -> Iterator[None]:
-        """End all connections, and answer new ones as a pooler does that knows no such customer."""
+        """End all connections, and answer new ones with this error, as a pooler does for an unknown tenant."""
         self._refusal = message
         self.cut()
         try:
@@ -123,12 +123,12 @@ class Proxy:
         if isinstance(self._server, int):
             return socket.create_connection(("127.0.0.1", self._server))
         server = socket.socket(socket.AF_UNIX)
-        with suppress(OSError):  # stopped: the client's connection closes at once
+        with suppress(OSError):  # when Postgres is stopped, the client's connection closes immediately
             server.connect(str(self._server / ".s.PGSQL.5432"))
         return server
 
     def _pump(self, source: socket.socket, target: socket.socket, watch: Any = None) -> None:
-        is_deaf = False
+        drops_answers = False
         with suppress(OSError):
             while data := source.recv(CHUNK):
                 if watch:
@@ -136,8 +136,8 @@ class Proxy:
                 with self._changed:
                     self._changed.wait_for(lambda: self._mode is not Mode.HANG)
                     mode = self._mode
-                is_deaf = is_deaf or (mode is Mode.SWALLOW and not watch)
-                if is_deaf:
+                drops_answers = drops_answers or (mode is Mode.SWALLOW and not watch)
+                if drops_answers:
                     continue
                 if mode is Mode.DELAY:
                     time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What the tests price: the two bundled books, lines to ask for, and the quote that they give."""
+"""The two bundled price books, lines of each product, and quotes priced from them."""
 
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ def priced(book: PriceBook, *lines: LineRequest, at: datetime = A_MOMENT, langua
 
 
 def refusal(book: PriceBook, *lines: LineRequest) -> dict[str, str]:
-    """Price lines that must be refused; return what is said in English beside each field."""
+    """Price lines that must be refused; return each wrong field with its message in English."""
     try:
         quote = priced(book, *lines)
     except pricing.QuoteRefused as refused:

@@ -1,4 +1,4 @@
-"""The project as a host gets it, and as its documents say to run it: a clone, the Procfile, the commands in fences."""
+"""Deploys the project as on a host: a clone, the Procfile, and the commands in the documents' fenced blocks."""
 
 import os
 import re
@@ -21,7 +21,7 @@ NOT_CLONED = shutil.ignore_patterns(".*", "var", "__pycache__", "*.mo", "images"
 
 
 def clone(directory: Path) -> Path:
-    """Copy the project without anything that a build or a run leaves behind."""
+    """Copy the project without the files that a build or a run creates."""
     shutil.copytree(ROOT, directory, ignore=NOT_CLONED)
     return directory
 
@@ -33,7 +33,7 @@ def processes() -> dict[str, str]:
 
 
 def shell(command: str, *, cwd: Path, environment: Mapping[str, str], typed: str = "") -> subprocess.CompletedProcess:
-    """Run a command as the host's shell does, up to the first that fails."""
+    """Run commands in bash, which stops at the first that fails."""
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", command],
         cwd=cwd,
@@ -100,20 +100,20 @@ def follow(
     cwd: Path = ROOT,
     instead: Mapping[str, object] = MappingProxyType({}),
 ) -> list[str]:
-    """Run every command and every statement under a heading; return what each block said.
+    """Run every command and every SQL statement under a heading; return the output of each block.
 
-    instead: what stands here for the examples in the text.
+    instead: replacements for the examples in the text.
     """
-    said = []
+    outputs = []
     for block in blocks(document):
         if block.heading == heading:
             text = block.text
-            for example, ours in instead.items():
+            for example, value in instead.items():
                 assert any(example in other.text for other in blocks(document)), f"{example} is no example"
-                text = text.replace(example, str(ours))
-            said.append(_run_sql(text, environment) if block.language == "sql" else _run(text, cwd, environment))
-    assert said, f"{document} has no commands under {heading}"
-    return said
+                text = text.replace(example, str(value))
+            outputs.append(_run_sql(text, environment) if block.language == "sql" else _run(text, cwd, environment))
+    assert outputs, f"{document} has no commands under {heading}"
+    return outputs
 
 
 def _run(text: str, cwd: Path, environment: Mapping[str, str]) -> str:
@@ -123,9 +123,9 @@ def _run(text: str, cwd: Path, environment: Mapping[str, str]) -> str:
 
 
 def _run_sql(text: str, environment: Mapping[str, str]) -> str:
-    said = []
+    rows = []
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         for statement in filter(str.strip, text.split(";\n")):
             cursor = connection.execute(statement)
-            said += cursor.fetchall() if cursor.description else []
-    return str(said)
+            rows += cursor.fetchall() if cursor.description else []
+    return str(rows)

@@ -1,4 +1,4 @@
-"""What a row's `quote_data` may hold, as JSON: what each release wrote, what an adopted table has, and nonsense."""
+"""Values of `quote_data`, as JSON: those of each release, those of adopted tables, and nonsense."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,13 +25,13 @@ def a_lead(*lines: dict[str, Any], **contact: Any) -> LeadRecord:
 
 
 def late(lead: LeadRecord, *flags: str, **about: str) -> LeadRecord:
-    """A lead that a customer's device kept."""
+    """Return a lead as it is stored when a customer's device kept it."""
     received = {"received_at": A_MOMENT.isoformat(timespec="seconds"), **about}
     return replace(lead, about={**lead.about, "flags": [Flag.LATE, *flags], "late": received})
 
 
 def unpriced() -> LeadRecord:
-    """As the release before wrote what a device had asked for and the price book did not sell."""
+    """Return a lead that a device priced in an earlier release, of a product that the price book no longer had."""
     quote = json.loads(an_issued_quote().text)
     kept = {name: value for name, value in quote.items() if name not in ("subtotal", "tax", "total", "prices")}
     asked = json.dumps([a_line(product="gone")])
@@ -47,7 +47,7 @@ def _json(value: object) -> Callable[[], str]:
     return lambda: json.dumps(value)
 
 
-# The first is sound.
+# The first is a normal lead.
 KINDS: dict[str, Callable[[], str]] = {
     "a lead": _text_of(a_lead),
     "a quote": _text_of(lambda: quote_record(an_issued_quote(), visitor_id="")),
@@ -75,7 +75,7 @@ _ODD = ["", "NaN", "-Infinity", "1E+999999", "1E-999999", "9" * 50, "0001-01-01T
 
 
 def values(*, with_halves: bool = False) -> st.SearchStrategy[Any]:
-    """Any JSON value. with_halves: its texts may hold halves of characters, which a column of type jsonb refuses."""
+    """Any JSON value. with_halves: its texts may have lone surrogates, which a jsonb column refuses."""
     letters = st.characters() if with_halves else st.characters(exclude_categories=["Cs"], exclude_characters="\0")
     text = st.text(letters, max_size=20) | st.sampled_from(_ODD)
     number = st.integers() | st.floats(allow_nan=with_halves, allow_infinity=with_halves)
@@ -89,7 +89,7 @@ def values(*, with_halves: bool = False) -> st.SearchStrategy[Any]:
 
 @st.composite
 def spoilt(draw: st.DrawFn, *, with_halves: bool = False) -> Any:
-    """A lead of ours with one part replaced, or taken out."""
+    """A lead with one part replaced or removed."""
     data = deepcopy(a_lead().quote_data)
     *outer, last = draw(st.sampled_from(list(_paths(data))))
     part = data
@@ -103,7 +103,7 @@ def spoilt(draw: st.DrawFn, *, with_halves: bool = False) -> Any:
 
 
 def texts(*, with_halves: bool = False) -> st.SearchStrategy[str]:
-    """Whatever a row may hold, as the JSON that Postgres or the journal has."""
+    """Any value of a row, as JSON in Postgres or in the journal."""
     generated = values(with_halves=with_halves) | spoilt(with_halves=with_halves)
     return generated.map(json.dumps) | st.sampled_from(list(KINDS)).map(lambda kind: KINDS[kind]())
 

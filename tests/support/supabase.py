@@ -1,4 +1,4 @@
-"""A Postgres as Supabase hands it out: its roles, and its legacy rule that the public gets every new table."""
+"""A Postgres like Supabase's, with its roles and its legacy default privileges, which open new tables to the public."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from leads.delivery import relay
 from tests.support import live
 from tests.support.live import Postgres
 
-# Who owns the database and runs migrations; on Supabase it is called postgres, and is no superuser either.
+# The role that owns the database and runs migrations. On Supabase it is postgres, which is no superuser either.
 OWNER = "shop_owner"
 PUBLIC_ROLES = ("anon", "authenticated")
 ROLES = (*PUBLIC_ROLES, "service_role")
@@ -20,7 +20,7 @@ ROLES = (*PUBLIC_ROLES, "service_role")
 
 @contextmanager
 def server() -> Iterator[Postgres]:
-    """Yield a server of the tests' own, for roles are of a whole server."""
+    """Yield a new server, because roles belong to a whole server."""
     with live.postgres() as running:
         running.query(f"CREATE ROLE {OWNER} LOGIN CREATEROLE BYPASSRLS")
         running.query("CREATE ROLE authenticator LOGIN NOINHERIT")
@@ -33,7 +33,7 @@ def server() -> Iterator[Postgres]:
 
 @contextmanager
 def database(server: Postgres, *, name: str = "shop", template: str = "template0") -> Iterator[str]:
-    """Yield the name of a database of the owner's with the legacy default privileges; it is dropped at the end."""
+    """Yield the name of a new database of OWNER with the legacy default privileges; it is dropped at the end."""
     server.query(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
     try:
         with psycopg.connect(server.url, dbname=name, autocommit=True) as admin:
@@ -51,24 +51,24 @@ def database(server: Postgres, *, name: str = "shop", template: str = "template0
 
 @contextmanager
 def django_on(server: Postgres, name: str, *, user: str = OWNER) -> Iterator[None]:
-    """Let Django's connection lead to a database as a role, and then where it led before."""
-    way = psycopg.conninfo.conninfo_to_dict(server.url)
+    """Connect Django to a database as a role, and restore its connection settings at the end."""
+    parameters = psycopg.conninfo.conninfo_to_dict(server.url)
     settings: dict[str, Any] = connection.settings_dict
-    before = dict(settings)
+    original = dict(settings)
     connection.close()
-    settings.update(NAME=name, USER=user, HOST=way["host"], PORT="", PASSWORD="")
+    settings.update(NAME=name, USER=user, HOST=parameters["host"], PORT="", PASSWORD="")
     try:
         yield
     finally:
         relay.stop()
         connection.close()
         settings.clear()
-        settings.update(before)
+        settings.update(original)
 
 
 @contextmanager
 def as_role(server: Postgres, name: str, role: str) -> Iterator[psycopg.Connection]:
-    """Yield a connection as the data API makes it: logged in as the authenticator, then the role."""
+    """Yield a connection as Supabase's data API has it: logged in as authenticator, with the role set."""
     with psycopg.connect(server.url, dbname=name, user="authenticator", autocommit=True) as connection:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         yield connection

@@ -1,4 +1,4 @@
-"""A cheap phone on a slow network, as Lighthouse imagines them."""
+"""Slows down Chromium like a cheap phone on a slow network, with Lighthouse's values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

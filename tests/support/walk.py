@@ -1,4 +1,4 @@
-"""The customer's way through the pages in a real Chromium, for tests of whatever they meet on it."""
+"""The steps of a customer in Chromium, and assertions for every page."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -34,9 +34,9 @@ def visiting(
     service_workers: str = "block",
     **more: Any,
 ) -> Iterator[Page]:
-    """Yield a page. Nothing may appear in its console, and nothing be asked of anyone but the site and WhatsApp.
+    """Yield a page, and fail if its console has a message or it requests anything but the site and WhatsApp.
 
-    expected: parts of what may appear all the same; more: as new_context takes it.
+    expected: parts of messages that may appear; more: further arguments of new_context.
     """
     circumstances = {
         "base_url": site.url,
@@ -47,21 +47,23 @@ def visiting(
         "service_workers": service_workers,
         **more,
     }
-    strangers: list[str] = []
+    other_requests: list[str] = []
     with silent_context(browser, expected=["status of 422", *expected], **circumstances) as context:
-        context.on("request", lambda request: strangers.append(request.url) if is_strange(request.url, site) else None)
+        context.on(
+            "request", lambda request: other_requests.append(request.url) if is_other(request.url, site) else None
+        )
         page = context.new_page()
         answer_as_whatsapp(page)
         yield page
-    assert strangers == []
+    assert other_requests == []
 
 
-def is_strange(url: str, site: Site) -> bool:
+def is_other(url: str, site: Site) -> bool:
     return not url.startswith((f"{site.url}/", CHAT, "data:"))
 
 
 def answer_as_whatsapp(page: Page) -> None:
-    # Playwright's own interception lets the target of a redirect pass; this one does not.
+    # Playwright's own interception does not catch the target of a redirect; this one does.
     chrome = page.context.new_cdp_session(page)
     html = [{"name": "Content-Type", "value": "text/html"}]
     no_icon = b64encode(b'<link rel="icon" href="data:,">').decode()
@@ -81,7 +83,7 @@ def choose(page: Page, name: str, value: str) -> None:
 
 
 def unfold(page: Page, selector: str) -> None:
-    """Open whatever a control is folded away in, from the outside inwards."""
+    """Open the <details> elements around a control, from the outside inwards."""
     for fold in page.locator(f"details:has({selector})").all():
         if fold.get_attribute("open") is None:
             fold.locator("> summary").click()
@@ -108,21 +110,21 @@ def fill_in_two_lines(page: Page) -> None:
 
 
 def get_the_quote(page: Page) -> str:
-    """Press the button that is in sight; return the folio on the quote's page."""
+    """Press the button of the summary; return the folio on the quote's page."""
     page.click(".summary button.primary")
     page.wait_for_url("**/q/*/**")
     return page.locator(".paper").get_attribute("data-folio")
 
 
 def open_a_quote(page: Page, site: Site) -> dict[str, Any]:
-    """Open a quote by its link; return what the site says of it to a JSON client."""
+    """Make a quote by JSON and open its page; return the JSON."""
     quote = a_quote(site)
     page.goto(f"/q/{quote['token']}/")
     return quote
 
 
 def go_to_the_chat(page: Page, *, name: str = NAME, phone: str = PHONE) -> str:
-    """Leave name and phone; return the message in the chat."""
+    """Send name and phone; return the message in the chat."""
     page.fill("#name", name)
     page.fill("#phone", phone)
     page.click("#checkout button.primary")
@@ -131,7 +133,7 @@ def go_to_the_chat(page: Page, *, name: str = NAME, phone: str = PHONE) -> str:
 
 
 def start_afresh(page: Page, site: Site) -> None:
-    """Leave the pages, and have the browser forget what they kept."""
+    """Leave the site, and clear its storage in the browser."""
     page.goto("about:blank")
     chrome = page.context.new_cdp_session(page)
     chrome.send("Storage.clearDataForOrigin", {"origin": site.url, "storageTypes": "all"})
@@ -139,7 +141,7 @@ def start_afresh(page: Page, site: Site) -> None:
 
 
 def typed(page: Page, form: str = "#calculator") -> dict[str, list[str]]:
-    """Return what stands in a form."""
+    """Return the values of a form's fields."""
     pairs = page.evaluate("(form) => [...new FormData(document.querySelector(form))]", form)
     return {name: [value for key, value in pairs if key == name] for name, _ in pairs}
 
@@ -161,17 +163,17 @@ def go_to_the_chat_by_keyboard(page: Page) -> None:
     page.wait_for_url(f"{CHAT}**")
 
 
-# --- What must be true on every page --------------------------------------------------------------------------------
+# --- Assertions for every page --------------------------------------------------------------------------------------
 
 
 def fits_the_screen(page: Page) -> None:
-    """Nothing reaches beyond the right edge, and on a phone a thumb hits every control."""
+    """Nothing extends beyond the right edge, and on a phone every control is large enough."""
     assert page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth")
     if page.viewport_size["width"] == PHONE_WIDTH:
         assert page.evaluate(SMALL_TARGETS) == []
 
 
-# A radio button is as large as its label. A link within a sentence is exempt, for it is as high as its line.
+# A radio button counts as large as its label. A link in a sentence is exempt, because it is as high as its line.
 SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, textarea")]
   .filter((target) => target.checkVisibility() && !target.closest(".visually-hidden, .skip, .website"))
   .filter(({ parentNode }) => ![...parentNode.childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim()))
@@ -180,14 +182,14 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select
   .filter(([, height]) => height < 44)"""
 
 
-# Messages beside a field that neither a field nor a group of them names as its description.
+# Error messages that no field and no group of fields has as its description.
 STRAY_ERRORS = """() => [...document.querySelectorAll(".error")]
   .filter(({ id }) => !document.querySelector(`:is([aria-invalid=true], fieldset)[aria-describedby~="${id}"]`))
   .map((message) => message.textContent)"""
 
 
 class Spoken(NamedTuple):
-    """What a screen reader is told of the control with the focus. field: its name; description: its group's, too."""
+    """What a screen reader gets for the focused control. field: its name; description: with that of its group."""
 
     field: str
     label: str
@@ -196,7 +198,7 @@ class Spoken(NamedTuple):
 
 
 def focused(page: Page) -> Spoken:
-    """Return what is said of where the focus is; a browser knows that a moment after the page is there."""
+    """Return the accessibility data of the focused control, which the browser has shortly after the page has loaded."""
     return eventually(lambda: spoken if (spoken := _spoken(page)).label else None, or_show=lambda: _spoken(page))
 
 
@@ -206,11 +208,11 @@ def _spoken(page: Page) -> Spoken:
     element = chrome.send("Runtime.evaluate", {"expression": "document.activeElement"})["result"]["objectId"]
     nodes = chrome.send("Accessibility.getAXNodeAndAncestors", {"objectId": element})["nodes"]
     chrome.detach()
-    told = [node.get("description", {}).get("value", "") for node in nodes]
+    descriptions = [node.get("description", {}).get("value", "") for node in nodes]
     properties = {each["name"]: each["value"].get("value") for each in nodes[0].get("properties", [])}
     return Spoken(
         field=page.evaluate("() => document.activeElement.name ?? ''"),
         label=nodes[0].get("name", {}).get("value", ""),
-        description=" ".join(filter(None, told)),
+        description=" ".join(filter(None, descriptions)),
         is_invalid=properties.get("invalid") == "true",
     )
