@@ -10,9 +10,6 @@ from quoter.engine.numbers import digits
 # Mexico dropped these in 2019: the trunk prefixes, and the 1 that mobiles had after the country code.
 _OLD_MEXICAN = re.compile(r"^(?:(?:\+|00)?52(?:1|01|044|045)|01|044|045)(?=\d{10}$)")
 
-# Here a number is ten digits, and what other countries dial first begins with a zero: there is no prefix to look for.
-_TEN_DIGITS = {"MX": 52, "US": 1, "CA": 1}
-
 # How many digits at the end are the same however the country code was written. Longer numbers begin with one.
 ENDING = 10
 
@@ -21,10 +18,6 @@ def normalise(raw: str, *, region: str) -> str:
     """Return a phone as +E.164 where it reads as one of `region` or of the world, else as it was typed."""
     plus = "+" if re.match(r"\D*\+", raw) else ""
     number = _OLD_MEXICAN.sub("+52", plus + digits(raw))
-    if len(number) == 10 and region in _TEN_DIGITS and number[0] not in "+0":
-        code = _TEN_DIGITS[region]
-        parsed = phonenumbers.PhoneNumber(country_code=code, national_number=int(number))
-        return f"+{code}{number}" if phonenumbers.is_valid_number(parsed) else raw
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
