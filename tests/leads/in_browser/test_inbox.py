@@ -114,7 +114,7 @@ def test_a_lead_is_answered_with_the_keyboard_alone(visit, width):
     seen = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        name = page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent")
+        name = page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent.trim()")
         seen.append(name)
         if name.startswith("whatsapp"):
             break
