@@ -185,7 +185,7 @@ def test_the_mark_can_be_turned_off_and_on_again(client):
     assert (off.status_code, off.url) == (303, "/privacy/#visitor")
     assert client.cookies["visitor"].value == "off"
     page = page_of(client, "/privacy/")
-    assert "desactivada" in page
+    assert "Desactivaste esta cookie" in page
     assert 'name="mark" value="on"' in page
 
     page = client.post("/quote/", as_form(a_line())).url

@@ -84,7 +84,7 @@ def test_a_row_says_who_asked_for_what_and_from_where(admin_client, admin_user):
     lead = a_lead(a_line(), a_line(), a_line(), attribution={"utm_source": "facebook"})
     a_lead(name="La misma")
     page = text_of(admin_client.get(LIST, {"q": lead.folio}, headers={"accept-language": "en"}))
-    for said in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "1 more lead of this phone"):
+    for said in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "1 more lead with this phone"):
         assert said in page, said
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     assert admin_user.username in text_of(admin_client.get(LIST, {"q": lead.folio})).split("<main")[1]
