@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from leads.delivery.notices import notice
 from leads.delivery.relay import of_this_process
-from leads.snapshot import Customer, Privacy, about
+from leads.snapshot import Customer, Privacy, quote_metadata
 from quoter.token import IssuedQuote
 
 
@@ -111,7 +111,7 @@ def _record(
         name=contact.name if contact else "",
         phone=contact.phone if contact else "",
         quote=issued.text,
-        about=about(
+        about=quote_metadata(
             customer=_customer(contact) if contact else Customer(),
             visitor_id=visitor_id,
             attribution=attribution,

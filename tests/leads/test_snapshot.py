@@ -26,7 +26,15 @@ A_MOMENT = stored.A_MOMENT
 def all_of(said: Snapshot) -> list[object]:
     """Ask a snapshot for everything that it can answer."""
     parts = [getattr(said, field.name) for field in fields(said)]
-    return [*parts, said.total_text, said.issued, said.kept, *map(str, said.lines), flags.short(said), flags.long(said)]
+    return [
+        *parts,
+        said.total_text,
+        said.issued,
+        said.raw_json,
+        *map(str, said.lines),
+        flags.labels(said),
+        flags.descriptions(said),
+    ]
 
 
 def said_by(kind: str) -> Snapshot:
@@ -59,7 +67,7 @@ def test_what_is_written_of_a_lead_is_read_back():
         (line.description, line.billed, line.unit) for line in issued.quote.lines
     ]
     assert said.late == Late()
-    assert json.loads(said.kept) == lead_record(issued, contact).quote_data
+    assert json.loads(said.raw_json) == lead_record(issued, contact).quote_data
 
 
 @given(
@@ -89,14 +97,14 @@ def test_a_quote_without_a_person_says_nothing_of_one():
 def test_a_late_lead_says_when_it_came_and_what_was_shown():
     assert said_by("late").late == Late(A_MOMENT, None)
     assert said_by("priced offline").late == Late(A_MOMENT, Decimal("1.00"))
-    assert flags.long(said_by("priced offline"))[-1].endswith("$1.00.")
+    assert flags.descriptions(said_by("priced offline"))[-1].endswith("$1.00.")
 
 
 def test_an_unpriced_lead_has_no_total_and_all_that_was_kept():
     said = said_by("unpriced")
     assert (said.total, said.total_text, said.lines, said.issued) == (None, "", (), None)
     assert said.customer.name == NAME
-    assert "gone" in said.kept
+    assert "gone" in said.raw_json
 
 
 def test_an_anonymised_lead_is_still_the_quote():
@@ -188,7 +196,7 @@ def test_what_cannot_be_shown_as_a_quote_is_none_of_ours(change):
 )
 def test_why_it_is_none_is_told_without_a_value(change, why):
     with pytest.raises(snapshot.NotAQuote) as raised:
-        snapshot.quote_in({**stored.a_lead().quote_data, **change})
+        snapshot.parse_quote({**stored.a_lead().quote_data, **change})
     assert str(raised.value) == why
 
 

@@ -577,7 +577,7 @@ def test_the_doctor_and_the_command_name_what_stands_in_the_way(settings, capsys
     call_command("send_alerts")
     assert capsys.readouterr().out.endswith("0 delivered, 1 failed; 1 of 1 recipients wait\n")
     Recipient.objects.update(failures=2, next_try_at=timezone.now())
-    with pytest.raises(CommandError, match="1 cannot be told .ConnectionRefusedError."):
+    with pytest.raises(CommandError, match="1 cannot be notified .ConnectionRefusedError."):
         call_command("send_alerts")
     [found] = reporting.alerts()
     assert (found.level, "in vain to 1: ConnectionRefusedError" in found.found) == ("warning", True)

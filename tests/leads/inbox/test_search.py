@@ -127,7 +127,7 @@ def test_whole_words_are_found_before_words_that_begin_so():
 
 
 def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybody_pages(admin_client, monkeypatch):
-    monkeypatch.setattr("leads.inbox.changelist.FoundPaginator.most", 3)
+    monkeypatch.setattr("leads.inbox.changelist.SearchPaginator.most", 3)
     for _ in range(4):
         stored()
     with CaptureQueriesContext(connection) as asked:
@@ -159,7 +159,7 @@ def test_a_record_of_the_outbox_is_found_as_a_lead_is(typed, is_found):
     row = lead_record(an_issued_quote(), a_contact())
     store(row)
     text = typed(row)
-    assert search.is_found(journal_record(from_json(row.as_json())), text) is is_found
+    assert search.matches(journal_record(from_json(row.as_json())), text) is is_found
     assert search.leads(Lead.objects.all(), text).exists() is is_found
 
 

@@ -20,7 +20,7 @@ from leads import paging
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
 from leads.ops import demo
-from leads.privacy.export import Form, export, harmless
+from leads.privacy.export import ExportFormat, escape_formula, export
 from quoter import site
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
@@ -118,12 +118,12 @@ def test_a_quote_of_before_this_site_is_exported_with_what_it_has(exported):
     "typed", ["=1+1", "+52 656", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x"]
 )
 def test_no_cell_is_taken_for_a_formula(typed):
-    assert harmless(typed) == f"'{typed}"
+    assert escape_formula(typed) == f"'{typed}"
 
 
 @pytest.mark.parametrize("typed", ["María", "15417.76", "", "a=1", "'tis"])
 def test_other_cells_stay_as_they_are(typed):
-    assert harmless(typed) == typed
+    assert escape_formula(typed) == typed
 
 
 def test_a_formula_for_a_name_or_a_note_is_text_in_the_spreadsheet_only(exported):
@@ -225,7 +225,7 @@ def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, dja
 
     with django_assert_num_queries(2 + 3 * 3):  # the first and last lead; for each page its end, its leads, its events
         steps = list(
-            export(StringIO(), Lead.objects.all(), only=Q(), form=Form.CSV, by=admin_user, clock=clock),
+            export(StringIO(), Lead.objects.all(), only=Q(), form=ExportFormat.CSV, by=admin_user, clock=clock),
         )
 
     assert [written for written, _ in steps] == [2, 4, 5]
@@ -236,7 +236,7 @@ def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, dja
     ]
 
 
-@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("form", ExportFormat)
 def test_memory_stays_the_same_however_many_leads_there_are(monkeypatch, form):
     monkeypatch.setattr(paging, "PAGE", 50)
 

@@ -19,7 +19,7 @@ from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
 from leads.inbox.restore import RestoreEffect, restore
 from leads.models import Lead, LeadEvent
-from leads.snapshot import NOBODY
+from leads.snapshot import EMPTY_PERSON
 from settings.postgres.driver import DEFAULT_DEADLINE_S
 from tests.leads.inbox.test_restore import a_message
 from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
@@ -73,10 +73,10 @@ def run_and_fail(*arguments: str) -> str:
 
 def person_in(lead: Lead) -> list[Any]:
     data = lead.quote_data
-    return [lead.name, lead.phone, lead.visitor_id, lead.notes, *[data[key] for key in NOBODY]]
+    return [lead.name, lead.phone, lead.visitor_id, lead.notes, *[data[key] for key in EMPTY_PERSON]]
 
 
-NO_PERSON = ["", "", "", "", *NOBODY.values()]
+NO_PERSON = ["", "", "", "", *EMPTY_PERSON.values()]
 
 
 # --- Deleting -------------------------------------------------------------------------------------------------------
@@ -141,8 +141,8 @@ def test_the_person_goes_and_the_quote_stays(admin_user):
 
     after = Lead.objects.get()
     assert person_in(after) == NO_PERSON
-    kept = {key: value for key, value in lead.quote_data.items() if key not in NOBODY}
-    assert {key: value for key, value in after.quote_data.items() if key not in NOBODY} == kept
+    kept = {key: value for key, value in lead.quote_data.items() if key not in EMPTY_PERSON}
+    assert {key: value for key, value in after.quote_data.items() if key not in EMPTY_PERSON} == kept
     assert (after.folio, after.created_at, after.status) == (lead.folio, lead.created_at, "contacted")
     assert list(after.events.values_list("kind", "actor", "detail").order_by("id")) == [
         ("contacted", admin_user.pk, ""),
@@ -182,8 +182,8 @@ def test_what_a_table_of_before_this_site_says_of_the_person_goes_too():
     Lead.objects.create(folio="OLD-2", quote_data=["Zoila"], created_at=LONG_AGO)
     run("--apply", "--anonymise")
     assert list(Lead.objects.order_by("folio").values_list("quote_data", flat=True)) == [
-        {"folio": "OLD-1", "total": "100.00", **NOBODY},
-        NOBODY,
+        {"folio": "OLD-1", "total": "100.00", **EMPTY_PERSON},
+        EMPTY_PERSON,
     ]
 
 
