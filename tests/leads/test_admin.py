@@ -102,9 +102,7 @@ def test_staff_can_change_only_the_notes(admin_client):
     assert (lead.notes, lead.status, lead.phone, lead.name) == ("Llamar", "new", PHONE_E164, NAME)
 
 
-def test_saving_a_stale_page_keeps_the_status_that_a_colleague_set(
-    admin_client, admin_user, django_assert_max_num_queries
-):
+def test_saving_a_stale_page_keeps_the_status_that_a_colleague_set(admin_client, admin_user):
     lead = a_lead()
     admin_client.get(f"{LIST}{lead.pk}/change/")
     Lead.objects.contact(lead.pk, by=admin_user, now=lead.created_at)
