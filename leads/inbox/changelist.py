@@ -55,8 +55,8 @@ TABS = (
 
 def tab_of(request: HttpRequest) -> Tab:
     """Return the requested tab. The default is WAITING, or ALL for a search."""
-    asked = request.GET.get(TAB)
-    chosen = next((tab for tab in TABS if tab.value == asked), None)
+    requested = request.GET.get(TAB)
+    chosen = next((tab for tab in TABS if tab.value == requested), None)
     return chosen or (ALL if request.GET.get("q") else WAITING)
 
 
@@ -155,8 +155,8 @@ class Inbox(ChangeList):
     @cached_property
     def waiting(self) -> int:
         """How many people wait, up to MOST_COUNTED."""
-        is_counted = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
-        if is_counted:
+        is_result_count = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
+        if is_result_count:
             return int(self.result_count)
         return capped_count(WAITING.leads(Lead.objects.order_by(*WAITING.ordering)))
 

@@ -60,8 +60,8 @@ def state(*, fresh: bool = False) -> WaitingState:
     global _cached
     with _lock:
         if fresh or _cached is None or time.monotonic() >= _cached[0]:
-            found = _query_state()
-            _cached = (time.monotonic() + STATE_CACHE_S, found)
+            fresh_state = _query_state()
+            _cached = (time.monotonic() + STATE_CACHE_S, fresh_state)
         return _cached[1]
 
 
@@ -87,6 +87,6 @@ def _query_state() -> WaitingState:
     # and so does the newest time if the lead was delivered late.
     number = Func("folio", function="hashtext", output_field=IntegerField())
     counted = newest_first.values(asked=Coalesce("submitted_at", "created_at"), number=number)[:MOST_COUNTED]
-    found = counted.aggregate(waiting=Count("*"), newest=Max("asked"), numbers=Sum("number"))
-    newest = found["newest"].astimezone(UTC).isoformat(timespec="microseconds") if found["newest"] else ""
-    return WaitingState(found["waiting"], newest, f'"{found["waiting"]}-{found["numbers"] or 0}-{newest}"', at)
+    totals = counted.aggregate(waiting=Count("*"), newest=Max("asked"), numbers=Sum("number"))
+    newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
+    return WaitingState(totals["waiting"], newest, f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"', at)

@@ -21,7 +21,7 @@ _full_until = 0.0
 
 @contextmanager
 def place() -> Iterator[bool]:
-    """Yield whether this thread got a place, and so may query Postgres. It waits at most PLACE_WAIT_S for one."""
+    """Yield whether this thread got a place and may query Postgres. Waits at most PLACE_WAIT_S for one."""
     global _full_until
     has_place = _free.acquire(timeout=PLACE_WAIT_S if time.monotonic() >= _full_until else 0)
     if not has_place:

@@ -170,14 +170,14 @@ def test_flush_quarantines_what_postgres_refuses_and_fails(outbox_directories):
 
 
 def test_flush_retries_the_quarantine_on_request(outbox_directories):
-    mended, bad = a_row(), a_row(name="nul \0 byte")
-    put_in_quarantine(outbox_directories, mended)
+    valid, bad = a_row(), a_row(name="nul \0 byte")
+    put_in_quarantine(outbox_directories, valid)
     put_in_quarantine(outbox_directories, bad)
 
     assert run_and_fail("flush")[0] == "0 delivered, 0 pending, 2 quarantined\n"
     assert run_and_fail("flush", "--quarantined")[0].endswith(" 0 pending, 1 quarantined\n")
 
-    assert Lead.objects.get().folio == mended.folio
+    assert Lead.objects.get().folio == valid.folio
     ((_, kept),) = quarantine.quarantined(outbox_directories)
     assert kept["record"]["name"] == "nul \0 byte"
 
