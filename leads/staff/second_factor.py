@@ -14,14 +14,14 @@ from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-SESSION_KEY = "second_factor"  # its value in the session: the id of the user who has shown one
+SECOND_FACTOR_KEY = "second_factor"  # its value in the session: the id of the user who has shown one
 
 
 def is_missing(request: HttpRequest) -> bool:
     """Return whether the logged-in user still has to show a second factor. Only for requests of staff pages."""
     if not settings.REQUIRE_SECOND_FACTOR or not request.user.is_authenticated:
         return False
-    return bool(request.session.get(SESSION_KEY) != request.user.pk)
+    return bool(request.session.get(SECOND_FACTOR_KEY) != request.user.pk)
 
 
 def factors_of(users: Iterable[User]) -> QuerySet[Authenticator]:
@@ -33,11 +33,11 @@ def factors_of(users: Iterable[User]) -> QuerySet[Authenticator]:
 @receiver([authenticator_added, authenticator_used])
 def remember(request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Store in the session that its user has shown a second factor."""
-    request.session[SESSION_KEY] = user.pk
+    request.session[SECOND_FACTOR_KEY] = user.pk
 
 
 @receiver(authenticator_removed)
 def forget(request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Require a new second factor after the user's last one was removed."""
     if not factors_of([user]).exists():
-        request.session.pop(SESSION_KEY, None)
+        request.session.pop(SECOND_FACTOR_KEY, None)

@@ -15,14 +15,14 @@ A_SESSION = """
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
-from leads.staff.second_factor import SESSION_KEY
+from leads.staff.second_factor import SECOND_FACTOR_KEY
 user = User.objects.create(username="eva", is_staff=True, is_superuser=True)
 User.objects.create(username="luis", is_staff=True)
 session = SessionStore()
 session["_auth_user_id"] = str(user.pk)
 session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
 session["_auth_user_hash"] = user.get_session_auth_hash()
-session[SESSION_KEY] = user.pk
+session[SECOND_FACTOR_KEY] = user.pk
 session.create()
 print(session.session_key)
 """
