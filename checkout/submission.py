@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from leads import customer
-from leads.customer import Refused
+from leads.customer import FieldRefused
 from quoter.engine.pricing import FieldError
 from quoter.engine.text import Text
 
@@ -44,7 +44,7 @@ class OrderSubmission:
         for name, check in [("token", _present), *((field.name, field.check) for field in customer.fields())]:
             try:
                 checked[name] = _checked(sent.get(name), check)
-            except Refused as refused:
+            except FieldRefused as refused:
                 errors.append(FieldError(name, refused.text))
         if errors:
             raise SubmissionRefused(errors)
@@ -61,13 +61,13 @@ class OrderSubmission:
 
 def _checked(value: object, check: Callable[[str], str]) -> str:
     if not isinstance(value, str | None):
-        raise Refused(NOT_TEXT)
+        raise FieldRefused(NOT_TEXT)
     return check(value or "")
 
 
 def _present(token: str) -> str:
     if not token:
-        raise Refused(NO_TOKEN)
+        raise FieldRefused(NO_TOKEN)
     return token
 
 

@@ -22,7 +22,7 @@ from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
 from leads.delivery.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
 from leads.delivery.sealed import seal
-from leads.errors import named
+from leads.errors import error_name
 from quoter import incoming, origin, site, token
 from quoter import views as quoter_views
 from quoter.engine.pricing import FieldError, QuoteRefused
@@ -139,7 +139,7 @@ def recorded(lead: LeadRecord) -> Outcome:
     try:
         return record(lead)
     except Exception as error:  # broad: a narrow one would lose a sale
-        logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, named(error))
+        logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, error_name(error))
         return Outcome.CARRIED
 
 

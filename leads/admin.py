@@ -1,4 +1,4 @@
-"""The sales inbox: who is waiting, what they were promised, and one honest update when they are contacted."""
+"""The admin of leads and of their events. The list and the actions are in leads/inbox."""
 
 from functools import partial
 
@@ -19,24 +19,24 @@ from quoter.reprice import reprice
 
 admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
 admin.site.index_title = _("Leads")
-admin.site.enable_nav_sidebar = False  # it would push the last columns off a laptop's screen
+admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on a laptop's screen
 
 MOST_OTHERS = 20
 
 
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
-    list_display = ["folio"]  # the rows are ours: leads.inbox.changelist and its template
+    list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
     list_filter = [changelist.TabFilter, changelist.SourceFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
-    search_fields = ["folio"]  # makes the box appear; get_search_results looks
+    search_fields = ["folio"]  # only shows the search box; get_search_results searches
     show_full_result_count = False
     view_on_site = False  # the page links to the quote itself
     show_facets = admin.ShowFacets.NEVER
     actions = None
-    fields = ["notes"]  # the rest of the page is shown, not typed
+    fields = ["notes"]  # the rest of the page is read-only
     change_list_template = "leads/inbox/change_list.html"
     change_form_template = "leads/inbox/change_form.html"
 
@@ -55,7 +55,7 @@ class LeadAdmin(admin.ModelAdmin):
         return changelist.tab_of(request).ordering
 
     def get_paginator(self, request, *args, **kwargs):
-        return (changelist.FoundPaginator if request.GET.get("q") else changelist.CappedPaginator)(*args, **kwargs)
+        return (changelist.SearchPaginator if request.GET.get("q") else changelist.CappedPaginator)(*args, **kwargs)
 
     def get_search_results(self, request, queryset, search_term):
         return search.leads(queryset, search_term), False
@@ -73,7 +73,7 @@ class LeadAdmin(admin.ModelAdmin):
             "row": row,
             "stored": stored,
             "answers": list(answers_in_words(stored.customer.answers, site.language())),
-            "noted": flags.long(stored),
+            "noted": flags.descriptions(stored),
             "title": str(obj),
             "subtitle": None,
             "events": obj.events.select_related("actor").order_by("at"),
@@ -100,22 +100,22 @@ class LeadAdmin(admin.ModelAdmin):
             "<str:lead_id>/revert/": (partial(views.revert_view, self), "leads_lead_revert"),
             "restore/": (partial(views.restore_view, self), "leads_lead_restore"),
             "quarantine/": (partial(views.quarantine_view, self), "leads_lead_quarantine"),
-            # It changes nothing, and the page of an outage, which has no token to give, must be able to ask.
+            # It changes nothing, and the outage page posts to it without a CSRF token.
             "find/": (csrf_exempt(partial(views.find_view, self)), "leads_lead_find"),
             "export/": (partial(download.csv_view, self), "leads_lead_export"),
             "live/": (live, "leads_lead_live"),
             "alerts/": (subscription, "leads_lead_alerts"),
             "worker.js": (worker, "leads_lead_worker"),
         }
-        ours = [path(route, self.admin_site.admin_view(view), name=name) for route, (view, name) in pages.items()]
-        # For whoever is not logged in, too: a browser asks for it without cookies.
+        routes = [path(route, self.admin_site.admin_view(view), name=name) for route, (view, name) in pages.items()]
+        # Without a login: browsers request a manifest without cookies.
         app = path("app.webmanifest", manifest, name="leads_lead_app")
-        return [*ours, app, *super().get_urls()]
+        return [*routes, app, *super().get_urls()]
 
 
 @admin.register(LeadEvent)
 class LeadEventAdmin(admin.ModelAdmin):
-    """Read-only: events are only ever added, by what was done."""
+    """Read-only, because only the site's own code adds events."""
 
     list_display = ["at", "lead", "kind", "actor", "detail"]
     list_select_related = ["lead", "actor"]

@@ -23,13 +23,13 @@ class LeadsConfig(AppConfig):
         pre_migrate.connect(before_migrations, sender=self)
         post_migrate.connect(after_migrations, sender=self)
         if settings.DATABASE_FAULT:
-            logger.error("%s Customers pass; no lead is stored until this is mended.", settings.DATABASE_FAULT)
+            logger.error("%s Customers pass; no lead is stored until this is fixed.", settings.DATABASE_FAULT)
         for warning in settings.DATABASE_WARNINGS:
             logger.warning("%s", warning)
 
 
 def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
-    """Refuse before anything is changed; and leave no table open, not even until the last migration."""
+    """Refuse a `leads` table that cannot be adopted, and close tables that are created from now on to the data API."""
     from leads.ops import adoption, supabase
 
     if any(
@@ -41,7 +41,7 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
 
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
-    """Close every table to the data API, then give leads of an adopted table their folios."""
+    """Close every table to the data API, then fill in the folios of an adopted table's leads."""
     from leads.ops import adopted_folios, supabase
 
     out = stdout or OutputWrapper(sys.stdout)

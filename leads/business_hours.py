@@ -1,11 +1,11 @@
-"""How long somebody may wait: the shop's promise runs while the shop is open."""
+"""When an answer is due: the shop promises one within a time, of which only business hours count."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-# Of each day of the week, Monday first: when the shop opens and closes, as times since midnight.
+# For each day of the week, Monday first: when the shop opens and closes, as times since midnight.
 Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
 
 
@@ -18,7 +18,7 @@ class Urgency(StrEnum):
 
 
 def urgency(asked_at: datetime, *, now: datetime, promise: timedelta, hours: Hours, zone: ZoneInfo) -> Urgency:
-    """Return how urgent it is to answer whoever asked at a moment."""
+    """Return how urgent it is to answer a customer who asked at `asked_at`."""
     if now >= due_at(asked_at, promise=promise, hours=hours, zone=zone):
         return Urgency.LATE
     if now >= due_at(asked_at, promise=promise / 2, hours=hours, zone=zone):
@@ -27,7 +27,7 @@ def urgency(asked_at: datetime, *, now: datetime, promise: timedelta, hours: Hou
 
 
 def due_at(asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo) -> datetime:
-    """Return the moment when so much business time has passed. hours: with one opening at the least."""
+    """Return when an answer is due: after `promise` of business time. ValueError when the shop never opens."""
     left = promise
     for opens, closes in _openings(asked_at.astimezone(zone).date(), hours, zone):
         begins = max(opens, asked_at)
@@ -38,7 +38,7 @@ def due_at(asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneIn
 
 
 def business_time(since: datetime, until: datetime, *, hours: Hours, zone: ZoneInfo) -> timedelta:
-    """Return for how long the shop was open between two moments."""
+    """Return how long the shop was open between two moments."""
     open_for = timedelta()
     for opens, closes in _openings(since.astimezone(zone).date(), hours, zone):
         if opens >= until:
@@ -48,7 +48,10 @@ def business_time(since: datetime, until: datetime, *, hours: Hours, zone: ZoneI
 
 
 def _openings(day: date, hours: Hours, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-    """Yield when the shop opens and closes, from a day on. In UTC: where clocks change, a day has 23 or 25 hours."""
+    """Yield when the shop opens and closes, from `day` on.
+
+    In UTC, because a day on which the clocks change has 23 or 25 hours.
+    """
     while any(hours):
         for opens, closes in hours[day.weekday()]:
             yield _at(day, opens, zone), _at(day, closes, zone)

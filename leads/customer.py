@@ -1,7 +1,7 @@
-"""What a customer is asked at checkout: each field is defined here, and everything else follows these lists.
+"""The fields that a customer fills in at checkout. Everything else follows from these definitions.
 
-The form draws a field, the submission checks it, record and seal keep it in `quote_data.customer`, the chat's message
-says it, staff read it on the lead's page, and the exports have it as a column. Plain Python: no Django.
+The form shows a field, the submission checks it, record and seal store it in `quote_data.customer`, and the chat's
+message, the lead's page and the exports show it. Plain Python: no Django.
 """
 
 import unicodedata
@@ -16,7 +16,7 @@ from quoter.engine.text import Language, Text
 MAX_NAME = 120
 MAX_PHONE = 30
 MIN_PHONE_DIGITS = 10
-# Invisible as well, but Indic names and composed emoji are written with them.
+# Invisible, but kept: Indic names and composed emoji need them.
 JOINERS = "\u200c\u200d"
 
 NO_NAME = Text(es="Escribe tu nombre.", en="Enter your name.")
@@ -45,8 +45,8 @@ ODD_ANSWER = Text(
 )
 
 
-class Refused(ValueError):
-    """A value that the customer can mend; `text` says how."""
+class FieldRefused(ValueError):
+    """A value that the customer has to correct; `text` says how."""
 
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
@@ -58,8 +58,8 @@ class CustomerField:
     """One field of the checkout's form.
 
     name: of the input, of the JSON member and of the key in `quote_data.customer`.
-    check: returns what is kept of a typed text; Refused where the customer has to mend it.
-    attributes: of the input, beside its name and value.
+    check: takes the typed text and returns the text to store; FieldRefused when the customer has to correct it.
+    attributes: of the input, besides its name and value.
     """
 
     name: str
@@ -72,50 +72,56 @@ class CustomerField:
 
 
 def name(typed: str) -> str:
-    """Return a name as it is kept: on one line, without invisible marks, at most MAX_NAME characters."""
+    """Return a name as it is stored: on one line, without invisible characters.
+
+    FieldRefused when it is empty, longer than MAX_NAME, or has control characters.
+    """
     kept = _one_line(typed, odd=ODD_NAME)
     if not kept.strip(f" {JOINERS}"):
-        raise Refused(NO_NAME)
+        raise FieldRefused(NO_NAME)
     if len(kept) > MAX_NAME:
-        raise Refused(LONG_NAME)
+        raise FieldRefused(LONG_NAME)
     return kept
 
 
 def phone(typed: str) -> str:
-    """Return a phone as it was typed, without invisible marks: at least MIN_PHONE_DIGITS digits."""
+    """Return a phone as typed, without invisible characters.
+
+    FieldRefused when it has symbols, fewer than MIN_PHONE_DIGITS digits or more than MAX_PHONE characters.
+    """
     number = _visible(typed)
     if len(number) > MAX_PHONE:
-        raise Refused(LONG_PHONE)
+        raise FieldRefused(LONG_PHONE)
     if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in number):
-        raise Refused(ODD_PHONE)
+        raise FieldRefused(ODD_PHONE)
     if len(digits(number)) < MIN_PHONE_DIGITS:
-        raise Refused(SHORT_PHONE)
+        raise FieldRefused(SHORT_PHONE)
     return number
 
 
 def text_of_at_most(most: int) -> Callable[[str], str]:
-    """Return the check of an optional text on one line; what is left empty is kept as ""."""
+    """Return a check for an optional text on one line. An empty text is stored as ""."""
     return partial(_optional_text, most=most)
 
 
 def _optional_text(typed: str, *, most: int) -> str:
     kept = _one_line(typed, odd=ODD_ANSWER)
     if len(kept) > most:
-        raise Refused(LONG_ANSWER.fill(most=str(most)))
+        raise FieldRefused(LONG_ANSWER.fill(most=str(most)))
     return kept
 
 
 def _one_line(typed: str, *, odd: Text) -> str:
     visible = _visible(typed)
-    # Postgres takes no NUL and no lone surrogate; the other control characters would break the chat's lines.
+    # Postgres rejects NUL and lone surrogates; other control characters would break the lines of the chat's message.
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
-        raise Refused(odd)
+        raise FieldRefused(odd)
     return " ".join(visible.split())
 
 
 def _visible(typed: str) -> str:
-    """Return a text without the invisible marks that pasting brings along; some would turn the line around."""
-    if typed.isprintable():  # as nearly all are: none of its characters is invisible
+    """Return a text without invisible characters, which come with pasting; some would reverse the line's direction."""
+    if typed.isprintable():  # the usual case: no character is invisible
         return typed.strip()
     return "".join(letter for letter in typed if letter in JOINERS or unicodedata.category(letter) != "Cf").strip()
 
@@ -162,7 +168,7 @@ def fields() -> tuple[CustomerField, ...]:
 def answers_in_words(answers: Mapping[str, str], language: Language) -> Iterator[tuple[str, str]]:
     """Yield the label and the value of each optional field that was filled in, in the order of the form.
 
-    A value whose field is asked no more has its name for a label.
+    The label of a field that does not exist any more is its name.
     """
     labels = {each.name: each.label.in_(language) for each in OPTIONAL}
     for key in [*labels, *(key for key in answers if key not in labels)]:

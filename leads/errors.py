@@ -1,16 +1,16 @@
-"""How errors are written down: never by their message, which may hold a person."""
+"""Describe errors for logs without their message, which may contain a customer's data."""
 
 import traceback
 from pathlib import Path
 
 
-def named(error: BaseException) -> str:
-    """Name an error without its message, in which Postgres repeats the row: the class, and the SQLSTATE if any."""
+def error_name(error: BaseException) -> str:
+    """Return an error's class and, for Postgres, its SQLSTATE, but not the message, which may repeat the row."""
     code = getattr(error.__cause__, "sqlstate", None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
-def place_of(error: BaseException) -> str:
-    """Say where an error was raised: its traceback's frames hold no values, its message might."""
+def error_location(error: BaseException) -> str:
+    """Return where an error was raised, as file:line. The traceback's frames contain no values."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -1,4 +1,4 @@
-"""Every table of leads."""
+"""All tables of leads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAILTO = "mailto:"
 
 
 class LeadKey(models.BigAutoField):  # type: ignore[type-arg]
-    """A bigint that also takes the UUIDs of an adopted table, which Postgres makes as it makes numbers."""
+    """A bigint, or a UUID in an adopted table that has UUID keys. Postgres generates either."""
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, UUID):
@@ -43,14 +43,14 @@ class LeadKey(models.BigAutoField):  # type: ignore[type-arg]
 
 
 class NameWords(models.Func):
-    """The words of a name, accents and case aside. Immutable, so that it can be indexed; no extension needed."""
+    """The words of a name as a tsvector, without accents and case. Immutable, so that it can be indexed."""
 
     template = "to_tsvector('simple', translate(lower(%(expressions)s), 'ÁÉÍÓÚÜÑáéíóúüñ', 'aeiouunaeiouun'))"
     output_field = models.TextField()
 
 
 class MatchesWords(models.Func):
-    """Whether words, as `NameWords` gives them, match a to_tsquery text."""
+    """Whether `NameWords` match a query in the syntax of to_tsquery."""
 
     template = "%(expressions)s"
     arg_joiner = " @@ "
@@ -62,11 +62,11 @@ class MatchesWords(models.Func):
 
 class LeadQuerySet(models.QuerySet["Lead"]):
     def waiting(self) -> LeadQuerySet:
-        """People whom nobody has answered."""
+        """New leads with a phone: people whom nobody has answered."""
         return self.new().filter(phone__gt="")
 
     def anonymous(self) -> LeadQuerySet:
-        """Quotes that nobody has put a name to."""
+        """New quotes without a phone."""
         return self.new().filter(phone="")
 
     def new(self) -> LeadQuerySet:
@@ -79,16 +79,19 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.alias(reversed_phone=_REVERSED_PHONE).filter(reversed_phone__startswith=digits[::-1])
 
     def of_phones(self, phones: Collection[str]) -> LeadQuerySet:
-        """Leads with exactly these phones; leads without a phone have none in common."""
+        """Leads with exactly these phones. Empty phones are ignored."""
         reversed_phones = [phone[::-1] for phone in phones if phone]
         return self.alias(reversed_phone=_REVERSED_PHONE).filter(reversed_phone__in=reversed_phones)
 
     def with_name_words(self, words: list[str]) -> LeadQuerySet:
-        """words: letters and digits only, without accents."""
+        """Leads whose name has all these words. words: letters and digits only, without accents."""
         return self.filter(MatchesWords(NameWords("name"), " & ".join(words)))
 
     def with_name_beginnings(self, prefixes: list[str]) -> LeadQuerySet:
-        """prefixes: beginnings of words, as in `with_name_words`. Much slower where many names begin so."""
+        """Leads whose name has, for each prefix, a word that begins with it. Much slower when many names match.
+
+        prefixes: as the words of `with_name_words`.
+        """
         return self.with_name_words([f"{prefix}:*" for prefix in prefixes])
 
     def flagged(self, flag: Flag) -> LeadQuerySet:
@@ -98,27 +101,27 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         """Mark a new lead as contacted; False when a colleague was first."""
         with transaction.atomic():
             contacted = {"status": Lead.Status.CONTACTED, "contacted_at": now, "contacted_by": by}
-            won = self.new().filter(pk=lead_id).update(**contacted) == 1
-            if won:
+            is_first = self.new().filter(pk=lead_id).update(**contacted) == 1
+            if is_first:
                 LeadEvent.objects.create(lead_id=lead_id, kind=LeadEvent.Kind.CONTACTED, actor=by, at=now)
-        return won
+        return is_first
 
     def revert(self, lead_id: int, *, by: User, now: datetime) -> bool:
-        """Take a lead back to waiting; False when it was not contacted."""
+        """Make a contacted lead wait again; False when it was not contacted."""
         with transaction.atomic():
             new = {"status": Lead.Status.NEW, "contacted_at": None, "contacted_by": None}
-            won = self.contacted().filter(pk=lead_id).update(**new) == 1
-            if won:
+            is_reverted = self.contacted().filter(pk=lead_id).update(**new) == 1
+            if is_reverted:
                 LeadEvent.objects.create(lead_id=lead_id, kind=LeadEvent.Kind.REVERTED, actor=by, at=now)
-        return won
+        return is_reverted
 
 
-# The collation lets a btree answer "begins with"; the search and the index must spell the expression alike.
+# In this collation a btree can answer "begins with". The index and the searches need the same expression.
 _REVERSED_PHONE = Collate(Reverse("phone"), "C")
 
 
 class Lead(models.Model):
-    """A quote that was given out, and who asked for it. Written by `record`; staff change only status and notes."""
+    """An issued quote, and who asked for it. `record` writes it; staff change only status and notes."""
 
     class Status(models.TextChoices):
         NEW = "new", _("New")
@@ -157,7 +160,7 @@ class Lead(models.Model):
         permissions = [
             ("contact_lead", "Can mark a lead as contacted, or restore one"),
             ("export_lead", "Can export leads"),
-            # Of the whole shop; it stands here because prices have no table.
+            # Here because the price book has no table of its own.
             ("change_price_book", "Can change the price book"),
         ]
         constraints = [
@@ -170,10 +173,10 @@ class Lead(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at", "id"], name="lead_created"),
-            # Also for anonymous quotes: of the new ones, they are nearly all.
+            # Serves anonymous quotes: nearly all new ones are anonymous.
             models.Index(fields=["created_at", "id"], condition=Q(status="new"), name="lead_waiting"),
             models.Index(fields=["created_at", "id"], condition=Q(status="new", phone__gt=""), name="lead_unanswered"),
-            # Those of an adopted table say no time, and come last.
+            # Leads of an adopted table have no contacted_at, and come last.
             models.Index(
                 F("contacted_at").desc(nulls_last=True),
                 F("id").desc(),
@@ -185,16 +188,16 @@ class Lead(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.folio or f"#{self.pk}"  # of an adopted table, until the next migrate
+        return self.folio or f"#{self.pk}"  # a lead of an adopted table has no folio until the next migrate
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the quote says, whatever the row holds."""
+        """The stored quote, as `snapshot.read` returns it: it never fails."""
         return snapshot.read(self.quote_data)
 
     @property
     def asked_at(self) -> datetime:
-        """Since when somebody waits for an answer."""
+        """When the customer asked, or was quoted when the lead has no `submitted_at`."""
         return self.submitted_at or self.created_at
 
 
@@ -202,7 +205,7 @@ class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
     def note(
         self, kind: LeadEvent.Kind, lead_ids: Sequence[int], *, by: User | None, now: datetime, detail: str
     ) -> None:
-        """Note, in one statement, one thing that was done with many leads."""
+        """Add the same event to many leads in one statement."""
         with connections[self.db].cursor() as cursor:
             cursor.execute(
                 "INSERT INTO lead_events (lead_id, at, actor_id, kind, detail) "
@@ -212,7 +215,7 @@ class LeadEventQuerySet(models.QuerySet["LeadEvent"]):
 
 
 class LeadEvent(models.Model):
-    """What was done with a lead, when and by whom. Only ever added to; its detail holds no person."""
+    """What was done with a lead, when and by whom. Append-only; `detail` contains nothing about the person."""
 
     class Kind(models.TextChoices):
         CONTACTED = "contacted", _("Contacted")
@@ -244,9 +247,9 @@ class LeadEvent(models.Model):
 
 
 class LeadDay(models.Model):
-    """What the leads of one day came to, as `leads.desk.days` counted it last. May be emptied at any time.
+    """The figures of one day's leads, as `leads.desk.days` counted them last. A cache: rows may be deleted at any time.
 
-    rules: what it was counted by; other rules make it worthless. last_event: the newest event that was known then.
+    rules: those it was counted by; with other rules the row is ignored. last_event: the id of the newest event then.
     figures: {"sources": {name: [quotes, leads, contacted]}, "products": the same, "minutes": {minutes: leads}}.
     """
 
@@ -265,9 +268,10 @@ class LeadDay(models.Model):
 
 
 class Alert(models.Model):
-    """Something to tell, once. Added by one transaction at a time, so whoever was told up to one has missed none.
+    """An event that recipients are notified of once.
 
-    subject: the lead's folio or, for the daily sign of life, the day.
+    One transaction at a time adds alerts, so ids become visible in order: a recipient who was notified up to an id has
+    missed none below it. subject: the lead's folio or, for the daily heartbeat, the day.
     """
 
     class Kind(models.TextChoices):
@@ -288,22 +292,22 @@ class Alert(models.Model):
 
     @classmethod
     def last_id(cls) -> int:
-        """Return the id of the last one, 0 before the first."""
+        """Return the id of the newest alert, 0 when there is none."""
         return cls.objects.aggregate(last=Max("id"))["last"] or 0
 
 
 class Recipient(models.Model):
-    """Who is told, and of what already: a browser of a member of the staff, or an e-mail address."""
+    """Who is notified: a browser of a staff member, or an e-mail address."""
 
-    # Whoever knows a browser's can write to it: it goes into no log.
-    address = models.TextField(unique=True)  # the push service's https://..., or mailto:...
+    # The push service's https://..., or mailto:... Secret: with a browser's address anybody can send to it.
+    address = models.TextField(unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     p256dh = models.TextField(default="", db_default="")
     auth = models.TextField(default="", db_default="")
-    told_up_to = models.BigIntegerField()  # the id of an Alert
+    told_up_to = models.BigIntegerField()  # the id of the last Alert that was delivered
     told_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField()
-    failures = models.IntegerField(default=0, db_default=0)  # since it last worked
+    failures = models.IntegerField(default=0, db_default=0)  # since the last delivery
     fault = models.TextField(default="", db_default="")
 
     class Meta:
@@ -318,6 +322,6 @@ class Recipient(models.Model):
         return self.address.removeprefix(MAILTO) if self.address.startswith(MAILTO) else ""
 
     def claim(self, now: datetime, *, until: datetime) -> bool:
-        """Take the telling of this one upon oneself; False when another process was first."""
+        """Reserve this recipient for the caller until a moment; False when another process was first."""
         due = Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at__lte=now)
         return due.update(next_try_at=until) == 1

@@ -1,4 +1,4 @@
-"""All leads, a page at a time: however many there are, each question is short and memory stays the same."""
+"""Read all leads a page at a time, with short queries and constant memory."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,26 +9,26 @@ from django.db.models.expressions import RawSQL
 
 from leads.models import LeadQuerySet
 
-# A page of whole leads takes some 15 MB once Python has read it, and five times that where each is of twenty lines.
+# A page of whole leads takes about 15 MB in Python, and five times that when each has twenty lines.
 PAGE = 500
 
 Key = tuple[datetime, int]  # created_at and id, the order of pages
 
 
 class Page(NamedTuple):
-    """Some of the leads, oldest first. fraction: how far the end of this page is, from 0 to 1."""
+    """Some of the leads, oldest first. fraction: the progress at the end of this page, from 0 to 1."""
 
     leads: LeadQuerySet
     fraction: float
 
 
 def pages(leads: LeadQuerySet, *, size: int | None = None) -> Iterator[Page]:
-    """Yield leads, oldest first, in pages of up to `size` (PAGE); what arrives meanwhile is not among them.
+    """Yield leads, oldest first, in pages of up to `size` (default: PAGE). Leads that arrive later are left out.
 
-    leads: all, or those of a range of created_at. Ask a page for anything else: a filter that few leads pass would
-    otherwise read the whole table in one question. Rows that a page's reader deletes or changes do no harm.
+    leads: all, or those of a range of created_at. Apply any other filter to each page: with a filter that few leads
+    pass, one query would read the whole table. The caller may delete or change the rows of a page.
 
-    A server-side cursor would do the same, but a transaction pooler loses it.
+    A server-side cursor would do the same, but it does not work through a transaction pooler.
     """
     ordered = leads.order_by("created_at", "id")
     keys = ordered.values_list("created_at", "id")
@@ -39,15 +39,16 @@ def pages(leads: LeadQuerySet, *, size: int | None = None) -> Iterator[Page]:
     most = size or PAGE
     rest, end = ordered, None
     while end != last:
-        # Counted in keys alone, from the index.
+        # An index-only query finds the key at which this page ends.
         end = _up_to(last, rest).values_list("created_at", "id")[most - 1 : most].first() or last
         fraction = (end[0] - first[0]).total_seconds() / whole if whole else 1.0
         yield Page(_up_to(end, rest), 1.0 if end == last else fraction)
         rest = _after(end, ordered)
 
 
-# As a pair, which the index on both columns answers however many leads were made at the same moment. Postgres cannot
-# tell how many that leaves between two of them, and would rather read the whole table: hence the bare moments as well.
+# The comparison of pairs uses the index on both columns, however many leads have the same created_at. Postgres cannot
+# estimate how many rows lie between two pairs, and would read the whole table; the condition on created_at alone gives
+# it that estimate.
 
 
 def _after(key: Key, leads: LeadQuerySet) -> LeadQuerySet:

@@ -1,4 +1,4 @@
-"""Phones as people write them, and as WhatsApp and the telephone take them. Plain Python."""
+"""Convert phones between the way people write them and the forms that WhatsApp and E.164 need. Plain Python."""
 
 import re
 from functools import cache
@@ -7,24 +7,17 @@ import phonenumbers
 
 from quoter.engine.numbers import digits
 
-# Mexico dropped these in 2019: the trunk prefixes, and the 1 that mobiles had after the country code.
+# Mexico dropped these in 2019: the trunk prefixes, and the 1 of mobile phones after the country code.
 _OLD_MEXICAN = re.compile(r"^(?:(?:\+|00)?52(?:1|01|044|045)|01|044|045)(?=\d{10}$)")
 
-# Here a number is ten digits, and what other countries dial first begins with a zero: there is no prefix to look for.
-_TEN_DIGITS = {"MX": 52, "US": 1, "CA": 1}
-
-# How many digits at the end are the same however the country code was written. Longer numbers begin with one.
+# How many digits at the end do not depend on how the country code was written. A longer number has a country code.
 ENDING = 10
 
 
 def normalise(raw: str, *, region: str) -> str:
-    """Return a phone as +E.164 where it reads as one of `region` or of the world, else as it was typed."""
+    """Return a phone as +E.164 when it is a valid number of `region` or an international one, else as typed."""
     plus = "+" if re.match(r"\D*\+", raw) else ""
     number = _OLD_MEXICAN.sub("+52", plus + digits(raw))
-    if len(number) == 10 and region in _TEN_DIGITS and number[0] not in "+0":
-        code = _TEN_DIGITS[region]
-        parsed = phonenumbers.PhoneNumber(country_code=code, national_number=int(number))
-        return f"+{code}{number}" if phonenumbers.is_valid_number(parsed) else raw
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
@@ -36,7 +29,7 @@ def normalise(raw: str, *, region: str) -> str:
 
 @cache
 def region_of(number: str) -> str:
-    """Return the country of a number that begins with its country code: 526561234567 -> MX."""
+    """Return the country of a number that begins with its country code: 526561234567 -> MX. MX when unknown."""
     try:
         return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{number}")) or "MX"
     except phonenumbers.NumberParseException:
@@ -45,7 +38,7 @@ def region_of(number: str) -> str:
 
 @cache
 def readable(number: str) -> str:
-    """Write a number that begins with its country code for people: 526561234567 -> +52 656 123 4567."""
+    """Format a number that begins with its country code: 526561234567 -> +52 656 123 4567."""
     try:
         parsed = phonenumbers.parse(f"+{number}")
     except phonenumbers.NumberParseException:
@@ -54,7 +47,7 @@ def readable(number: str) -> str:
 
 
 def is_valid(number: str) -> bool:
-    """Return whether a number that begins with its country code can be somebody's."""
+    """Return whether a number that begins with its country code is valid."""
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(f"+{number}"))
     except phonenumbers.NumberParseException:
@@ -62,9 +55,9 @@ def is_valid(number: str) -> bool:
 
 
 def dialled(phone: str, *, shop: str) -> str:
-    """Return a phone as wa.me takes it: digits, country code first.
+    """Return a phone in the form of wa.me links: digits only, with the country code.
 
-    shop: the business's own number, which begins with the country code of phones that have none.
+    shop: the business's own number; its country code is used for phones that have none.
     """
     number = digits(phone)
     if phone.startswith("+") or len(number) > ENDING:
@@ -73,5 +66,5 @@ def dialled(phone: str, *, shop: str) -> str:
 
 
 def ending(text: str) -> str:
-    """Return the last ten digits of a text, fewer where it has no more."""
+    """Return the last ten digits of a text, or all when it has fewer."""
     return digits(text)[-ENDING:]

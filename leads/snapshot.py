@@ -1,7 +1,7 @@
-"""The shape of `quote_data`: `about` writes what stands beside the quote, and `read` is the only reader.
+"""The shape of `quote_data`: `quote_metadata` builds what it holds besides the quote; `read` is its only reader.
 
-A row may come from any release, from an adopted table, or be spoilt, and no page may fail on it. So `read` never
-raises: what is missing or has another shape is empty. Only `quote_in` raises, for the audit, which reports why.
+A row may come from any release or from an adopted table, or be damaged, and no page may fail on it. So `read` never
+raises: what is missing or has another shape is read as empty. Only `parse_quote` raises, so the audit can report why.
 """
 
 import json
@@ -31,21 +31,25 @@ PHONE_RAW = "quote_data__customer__phone_raw"
 FLAGS = "quote_data__flags"
 FOLIO_SQL = "quote_data->>'folio'"
 
-# What stays when a person is erased. Everything else goes, so a new part is not kept by oversight.
-STAYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
-NOBODY: dict[str, Any] = {"customer": {"name": "", "phone": "", "phone_raw": ""}, "visitor_id": "", "attribution": {}}
+# The keys that stay when a person is erased. All others are removed, so a new key is not kept by oversight.
+KEPT_KEYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
+EMPTY_PERSON: dict[str, Any] = {
+    "customer": {"name": "", "phone": "", "phone_raw": ""},
+    "visitor_id": "",
+    "attribution": {},
+}
 
-# A price book nests seven levels deep. Python's JSON fails at a few hundred.
+# A price book nests seven levels deep. Python's json module fails at a few hundred.
 MOST_LEVELS = 200
 LONGEST_INT = 1000  # digits; Python's limit is 4,300
-# No shop has numbers beyond these, which can take megabytes to print, or years without a local time.
+# Beyond any real quote. Larger numbers can take megabytes to print, and other years may have no local time.
 MOST_DIGITS = 30
 MOST_DECIMALS = 100
 YEARS = range(2000, 3000)
 
 
 class Flag(StrEnum):
-    """How a lead came. The last three are of an earlier release, in which devices priced quotes; they are only read."""
+    """How a lead came. Only earlier releases, in which devices priced quotes, wrote the last three."""
 
     LATE = "late"
     EXPIRED = "expired"
@@ -58,7 +62,7 @@ class Flag(StrEnum):
 
 
 class Customer(NamedTuple):
-    """phone: +E.164 where it parses, else as typed; phone_raw: as typed; answers: to further fields, by their names."""
+    """phone: +E.164 when it is valid, else as typed; phone_raw: as typed; answers: to optional fields, by name."""
 
     name: str = ""
     phone: str = ""
@@ -67,7 +71,7 @@ class Customer(NamedTuple):
 
 
 class Privacy(NamedTuple):
-    """What the customer agreed to, and when. notice_version: of the privacy notice that they could read."""
+    """What the customer agreed to, and when. notice_version: of the privacy notice that was shown."""
 
     accepted_at: datetime | None = None
     marketing_accepted_at: datetime | None = None
@@ -75,14 +79,17 @@ class Privacy(NamedTuple):
 
 
 class Late(NamedTuple):
-    """A lead that a customer's device kept. shown_total: what the device showed, of an earlier release."""
+    """About a lead that a customer's device kept and sent later.
 
-    came_at: datetime | None = None
+    received_at: when it arrived; shown_total: the total that the device showed, in an earlier release.
+    """
+
+    received_at: datetime | None = None
     shown_total: Decimal | None = None
 
 
 class Line(NamedTuple):
-    """billed: in `unit`."""
+    """A line of the quote. billed: the quantity charged for, in `unit`."""
 
     description: str
     billed: Decimal
@@ -94,9 +101,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stored quote. What it lacks is None for an amount or a moment, "" for a text.
+    """A stored quote. A missing amount or time is None, a missing text is "".
 
-    lines: those with a description and an amount; tax: the amount; source: as `source_in` returns it; prices: the part
+    lines: those with a description and a quantity; tax: the amount; source: as `source_of` returns it; prices: the part
     of the price book that was used, as JSON values.
     """
 
@@ -121,29 +128,29 @@ class Snapshot:
 
     @property
     def issued(self) -> IssuedQuote | None:
-        """The quote as it was given out, without the person; None when it is incomplete or not ours."""
+        """The quote as it was issued, without the person; None when it is incomplete or not from this site."""
         try:
-            quote = quote_in(self._data)
+            quote = parse_quote(self._data)
             PriceBook.model_validate(self.prices)
             return IssuedQuote.of(quote, prices=self.prices)
         except ValueError:
             return None
 
     @property
-    def kept(self) -> str:
+    def raw_json(self) -> str:
         """Everything that is stored, as indented JSON."""
         try:
             return json.dumps(self._data, ensure_ascii=False, indent=2)
-        except (ValueError, TypeError, RecursionError):  # cannot be after `loads`
+        except (ValueError, TypeError, RecursionError):  # not for a value that `loads` returned
             return ""
 
 
 class NotAQuote(ValueError):
-    """What is stored is no quote of ours. The message names the part that is missing or wrong, but no value."""
+    """The stored data is not a quote of this site. The message names the missing or wrong part, but no value."""
 
 
 def read(data: object) -> Snapshot:
-    """Return what a `quote_data` holds. data: its JSON value."""
+    """Return what a `quote_data` says. data: its JSON value."""
     stored = _object(data)
     tax = stored.get("tax")
     return Snapshot(
@@ -155,7 +162,7 @@ def read(data: object) -> Snapshot:
         total=_figure(stored.get("total")),
         prices=_object(stored.get("prices")),
         customer=_customer(_object(stored.get("customer"))),
-        source=source_in(stored.get("attribution")),
+        source=source_of(stored.get("attribution")),
         privacy=_privacy(_object(stored.get("privacy"))),
         flags=tuple(_flags(stored.get("flags"))),
         late=_late(_object(stored.get("late"))),
@@ -163,8 +170,8 @@ def read(data: object) -> Snapshot:
     )
 
 
-def quote_in(data: object) -> Quote:
-    """Return the quote in a `quote_data`, whatever its prices; NotAQuote when there is none of ours."""
+def parse_quote(data: object) -> Quote:
+    """Return the quote in a `quote_data`, without a check of its prices; NotAQuote when it is not one of this site."""
     try:
         quote = Quote.model_validate(data)
     except ValidationError as error:
@@ -176,17 +183,17 @@ def quote_in(data: object) -> Quote:
     return quote
 
 
-def source_in(attribution: object) -> str:
-    """Return the campaign that brought the customer, or else the site that linked here, or ""."""
+def source_of(attribution: object) -> str:
+    """Return the customer's campaign, or else the host of the site that linked here, or "". attribution: JSON value."""
     stored = _object(attribution)
     linked_from = _text(stored.get("referrer")).partition("://")[2].partition("/")[0]
     return (_text(stored.get("utm_source")) or _text(stored.get("source")) or linked_from)[:MAX_VALUE]
 
 
-def about(
+def quote_metadata(
     *, customer: Customer, visitor_id: str, attribution: Mapping[str, str], privacy: Privacy, flags: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Return what `quote_data` holds beside the quote, as JSON values."""
+    """Return what `quote_data` holds besides the quote, as JSON values."""
     return {
         "customer": {
             "name": customer.name,
@@ -207,11 +214,11 @@ def about(
 
 def without_person(data: object) -> dict[str, Any]:
     """Return a `quote_data` without its person."""
-    return {**{name: value for name, value in _object(data).items() if name in STAYS}, **NOBODY}
+    return {**{name: value for name, value in _object(data).items() if name in KEPT_KEYS}, **EMPTY_PERSON}
 
 
 class JournalRecord(NamedTuple):
-    """A row of `leads` in this machine's outbox or quarantine. What it lacks is "" or None."""
+    """A row of `leads` in this machine's outbox or quarantine. A missing text is "", a missing time None."""
 
     folio: str
     name: str
@@ -225,7 +232,7 @@ class JournalRecord(NamedTuple):
 
 
 def journal_record(record: object) -> JournalRecord:
-    """Return a record of the journal. record: its JSON value."""
+    """Return the row in a record of the journal. record: its JSON value."""
     stored = _object(record)
     return JournalRecord(
         folio=_text(stored.get("folio")),
@@ -237,10 +244,10 @@ def journal_record(record: object) -> JournalRecord:
 
 
 class Decoder(json.JSONDecoder):
-    """A JSON decoder that never fails. It returns the text itself when that is no JSON, or nests too deep.
+    """A JSON decoder that never fails. It returns the text itself when that is not JSON or nests too deep.
 
-    Postgres takes integers that are longer than Python reads: they stay text. A column of type json may also hold lone
-    surrogates and NUL, which no page or file takes: they become U+FFFD.
+    Postgres stores integers that are longer than Python parses; these stay text. A column of type json may also hold
+    lone surrogates and NUL, which cannot be written to a page or file; these become U+FFFD.
     """
 
     def __init__(self) -> None:
@@ -280,7 +287,7 @@ def _privacy(stored: Mapping[str, Any]) -> Privacy:
 
 
 def _late(stored: Mapping[str, Any]) -> Late:
-    return Late(came_at=_moment(stored.get("received_at")), shown_total=_figure(stored.get("shown_total")))
+    return Late(received_at=_moment(stored.get("received_at")), shown_total=_figure(stored.get("shown_total")))
 
 
 def _lines(listed: object) -> Iterator[Line]:
@@ -320,7 +327,7 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _figure(value: object) -> Decimal | None:
-    """Return a number. We write them as text; adopted tables may have JSON numbers."""
+    """Return a number. This site stores them as text; adopted tables may have JSON numbers."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

@@ -3,9 +3,7 @@
 Plain Python: no Django.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from urllib.parse import quote as percent_encode
 
 from quoter.engine.explain import readable
@@ -31,16 +29,7 @@ MORE = Text(es="- y más partidas", en="- and more lines")
 
 def chat_url(number: str, text: str) -> str:
     """Return the wa.me link. number: digits, country code first. Spaces become %20, which every phone decodes."""
-    return f"https://wa.me/{number}?text={_RESERVED.sub(lambda run: _encoded(run[0]), text)}"
-
-
-# Only the runs of reserved characters go through quote(), because it is slow on a message of a thousand characters.
-_RESERVED = re.compile(r"[^A-Za-z0-9_.~-]+")
-
-
-@lru_cache(maxsize=512)
-def _encoded(run: str) -> str:
-    return percent_encode(run, safe="")
+    return f"https://wa.me/{number}?text={percent_encode(text, safe='')}"
 
 
 def is_beyond(book: PriceBook, line: LineRequest) -> bool:

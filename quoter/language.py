@@ -39,8 +39,8 @@ class LanguageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         asked = of_address(request)
-        translation.activate(asked.django if asked else translation.get_language_from_request(request))
-        request.LANGUAGE_CODE = translation.get_language()
+        request.LANGUAGE_CODE = asked.django if asked else translation.get_language_from_request(request)
+        translation.activate(request.LANGUAGE_CODE)
         response = self.get_response(request)
         if not asked:
             patch_vary_headers(response, ["Accept-Language"])

@@ -18,7 +18,7 @@ from django.utils import timezone
 from leads.alerts.sending import send_alerts
 from leads.delivery import relay
 from leads.delivery.journal.disk import make_directory
-from leads.errors import named
+from leads.errors import error_name
 
 EVERY_S = 5.0
 LOCK = "alerts.lock"
@@ -65,7 +65,7 @@ class AlertsWorker:
         if is_of_database:
             connections["default"].close()
             relay.of_this_process().look_again()  # the next round comes when the relay has seen Postgres well
-        if (fault := named(error)) != self._last_fault:  # once, not once a round
+        if (fault := error_name(error)) != self._last_fault:  # once, not once a round
             logger.warning("alerts failed: %s", fault, exc_info=None if is_of_database else error)
         self._last_fault = fault
 

@@ -12,7 +12,7 @@ from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
 from leads.delivery.turns import ConnectionTurns
 from leads.delivery.upsert import PROBE, upsert
-from leads.errors import named
+from leads.errors import error_name
 
 # A lead that waited longer than this is worth a line in the log.
 LATE_S = 5.0
@@ -106,7 +106,7 @@ class PostgresWriter:
             self._breaker.delivered()
             return None
         fault = classify(error)
-        self._refusal = named(error)
+        self._refusal = error_name(error)
         if fault is not Fault.DATA:
             connections["default"].close()
             self._breaker.failed(fault)

@@ -21,7 +21,7 @@ from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
 from leads.delivery.turns import ConnectionTurns
-from leads.errors import named, place_of
+from leads.errors import error_location, error_name
 
 DEADLINE_S = 1.0
 IDLE_S = 1.0
@@ -129,7 +129,7 @@ class Relay:
             try:
                 self._step()
             except Exception as error:  # broad: a thread that dies delivers nothing more; one that goes on may
-                notice("relay failed", error=named(error), at=place_of(error))
+                notice("relay failed", error=error_name(error), at=error_location(error))
                 time.sleep(IDLE_S)
         self.outbox.take()  # passes over what went from memory
         connections["default"].close()

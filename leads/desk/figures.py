@@ -102,7 +102,7 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
         median=percentile(minutes, 0.5),
         p90=percentile(minutes, 0.9),
         # Ordered, so that Postgres uses the index of waiting leads: by its estimate they are a quarter of all leads.
-        waiting=changelist.shown(
+        waiting=changelist.count_text(
             Lead.objects.waiting().order_by("created_at", "id")[: changelist.MOST_COUNTED].count()
         ),
         lost=lost(since),

@@ -1,1 +1,1 @@
-"""The list of leads as staff work through it: rows, search, pasted messages, the chat, restoring."""
+"""The list of leads that staff work through: rows, search, pasted messages, the chat, restoring a lead."""

@@ -1,4 +1,4 @@
-"""The list of leads: its tabs, how far it counts, and what a row says."""
+"""The list of leads: its tabs and filters, the limit of its counts, and the content of its rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from quoter.engine.numbers import grouped
 
 MOST_COUNTED = 1001
 MOST_ITEMS = 2
-# Of a tab, to find those of one source: each is unpacked to be looked at.
+# The source filter reads this many leads of a tab. It has to decode the attribution of each.
 MOST_READ = 2_000
 TAB, SOURCE = "status", "source"
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One view of the list. ordering: who is first in it."""
+    """One view of the list. ordering: as for `order_by`."""
 
     value: str
     title: Any  # translated when shown
@@ -54,14 +54,14 @@ TABS = (
 
 
 def tab_of(request: HttpRequest) -> Tab:
-    """Return the tab that is asked for: who is waiting, unless said otherwise; a search looks at all."""
-    asked = request.GET.get(TAB)
-    chosen = next((tab for tab in TABS if tab.value == asked), None)
+    """Return the requested tab. The default is WAITING, or ALL for a search."""
+    requested = request.GET.get(TAB)
+    chosen = next((tab for tab in TABS if tab.value == requested), None)
     return chosen or (ALL if request.GET.get("q") else WAITING)
 
 
 class TabFilter(admin.SimpleListFilter):
-    """The tabs, as the admin filters a list."""
+    """The tabs, as a list filter of the admin."""
 
     title = _("status")
     parameter_name = TAB
@@ -74,7 +74,10 @@ class TabFilter(admin.SimpleListFilter):
 
 
 class SourceFilter(admin.SimpleListFilter):
-    """One source, chosen by a tap on it in a row. No index knows sources: the tab is read so far, in its own order."""
+    """Shows one source, chosen by a tap on it in a row.
+
+    There is no index on sources, so only the tab's first MOST_READ leads are searched.
+    """
 
     title = _("source")
     parameter_name = SOURCE
@@ -86,19 +89,19 @@ class SourceFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> LeadQuerySet:
         first = queryset.order_by(*tab_of(request).ordering).values_list("pk", snapshot.ATTRIBUTION)[:MOST_READ]
         return Lead.objects.filter(
-            pk__in=[pk for pk, attribution in first if snapshot.source_in(attribution) == self.value()]
+            pk__in=[pk for pk, attribution in first if snapshot.source_of(attribution) == self.value()]
         )
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Looks no further than anybody pages, and only once: the count and every page are of the same keys."""
+    """Fetches the keys of at most `most` rows, once. The count and every page use these keys."""
 
     most = MOST_COUNTED
     object_list: Any
 
     @cached_property
     def keys(self) -> list[int]:
-        # In the list's own order: without one, Postgres may read the whole table for a tab with few rows.
+        # The queryset keeps its order: without one, Postgres may read the whole table for a tab with few rows.
         return list(self.object_list.values_list("pk", flat=True)[: self.most])
 
     @cached_property
@@ -111,29 +114,30 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return Page(self.object_list.filter(pk__in=keys), number, self)
 
 
-class FoundPaginator(CappedPaginator):
-    """Of a search. A name that one in a hundred has would take long to be found a thousand times."""
+class SearchPaginator(CappedPaginator):
+    """Stops a search earlier: to find a thousand matches of a rare name may take long."""
 
     most = search.MOST_FOUND
 
 
-def counted(queryset: Any) -> int:
+def capped_count(queryset: Any) -> int:
     """Return how many rows there are, up to MOST_COUNTED."""
-    # In its own order: without one, Postgres may read the whole table for a tab with few rows.
+    # The queryset keeps its order: without one, Postgres may read the whole table for a tab with few rows.
     return int(queryset[:MOST_COUNTED].count())
 
 
-def shown(count: int) -> str:
-    """Return a count as people read it: 12, or 1000+."""
+def count_text(count: int) -> str:
+    """Return a count as text: 12, or 1000+."""
     return str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
 class Inbox(ChangeList):
-    """The admin's list, whose rows know what else their phone asked for."""
+    """The admin's list with tabs, counts and a LeadRow for each lead."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = self.paginator.get_page(self.page_num).object_list  # also where it is the only one
+        # With a single page, Django would bypass the paginator and its limit.
+        self.result_list = self.paginator.get_page(self.page_num).object_list
         leads = list(self.result_list)
         self.tab = tab_of(request)
         self.rows = list(rows(leads, now=timezone.now()))
@@ -151,24 +155,24 @@ class Inbox(ChangeList):
     @cached_property
     def waiting(self) -> int:
         """How many people wait, up to MOST_COUNTED."""
-        is_counted = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
-        return (
-            int(self.result_count) if is_counted else counted(WAITING.leads(Lead.objects.order_by(*WAITING.ordering)))
-        )
+        is_result_count = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
+        if is_result_count:
+            return int(self.result_count)
+        return capped_count(WAITING.leads(Lead.objects.order_by(*WAITING.ordering)))
 
     @property
     def waiting_shown(self) -> str:
-        return shown(self.waiting)
+        return count_text(self.waiting)
 
     @property
     def only(self) -> dict[str, Any] | None:
-        """The source that is shown alone, and of how many leads; None where all are."""
+        """The filtered source and how many leads were searched for it; None without that filter."""
         name = self.params.get(SOURCE)
         return {"source": name, "most": grouped(Decimal(MOST_READ), places=0)} if name else None
 
     @property
     def most_found(self) -> int | None:
-        """How many a search has found where it stopped looking, else None."""
+        """The limit at which a search stopped, or None when it listed everything."""
         most = int(self.paginator.most)
         return most if self.query and self.result_count == most else None
 
@@ -179,9 +183,10 @@ class Inbox(ChangeList):
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead as the list says it. age: since it was asked for, in words; others: how many more leads its phone has.
+    """What the list shows of a lead.
 
-    flags: what was noted about how it came.
+    age: time since the customer asked, in words; others: how many more leads have the same phone; flags: labels of
+    the lead's flags.
     """
 
     lead: Lead
@@ -199,9 +204,9 @@ class LeadRow:
 
 
 def rows(leads: list[Lead], *, now: datetime) -> Iterator[LeadRow]:
-    """Yield the row of each lead; one query for all."""
+    """Yield the row of each lead. One query counts the leads of all their phones."""
     phones = {lead.phone for lead in leads if lead.phone}
-    same = dict(Lead.objects.of_phones(phones).values_list("phone").annotate(Count("pk"))) if phones else {}
+    by_phone = dict(Lead.objects.of_phones(phones).values_list("phone").annotate(Count("pk"))) if phones else {}
     for lead in leads:
         is_waiting = lead.status == Lead.Status.NEW and bool(lead.phone)
         stored = lead.snapshot
@@ -212,12 +217,13 @@ def rows(leads: list[Lead], *, now: datetime) -> Iterator[LeadRow]:
             total=stored.total_text,
             source=stored.source,
             urgency=urgency_of(lead, now=now) if is_waiting else None,
-            others=max(0, same.get(lead.phone, 1) - 1),
-            flags=flags.short(stored),
+            others=max(0, by_phone.get(lead.phone, 1) - 1),
+            flags=flags.labels(stored),
         )
 
 
 def urgency_of(lead: Lead, *, now: datetime) -> Urgency:
+    """Return how urgent it is to answer a lead that waits."""
     return urgency(
         lead.asked_at, now=now, promise=settings.ANSWER_PROMISE, hours=settings.BUSINESS_HOURS, zone=site.zone()
     )

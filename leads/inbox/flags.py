@@ -1,4 +1,4 @@
-"""The flags of a lead, in words for staff."""
+"""The texts that explain a lead's flags to staff."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from leads.snapshot import Flag, Snapshot
 from quoter.engine.numbers import money
 
-# short: in the list; long: on the lead's page.
+# The label in the list, and the description on the lead's page.
 _MEANINGS: dict[Flag, tuple[Any, Any]] = {
     Flag.LATE: (
         _("came late"),
@@ -25,13 +25,15 @@ _MEANINGS: dict[Flag, tuple[Any, Any]] = {
 }
 
 
-def short(stored: Snapshot) -> tuple[Any, ...]:
-    # Whatever was made without us came late.
+def labels(stored: Snapshot) -> tuple[Any, ...]:
+    """Return the label of each flag, for the list."""
+    # A quote that was priced offline always came late, so LATE adds nothing.
     hidden = Flag.LATE if Flag.MADE_OFFLINE in stored.flags else None
     return tuple(_MEANINGS[flag][0] for flag in stored.flags if flag in _MEANINGS and flag is not hidden)
 
 
-def long(stored: Snapshot) -> tuple[str, ...]:
+def descriptions(stored: Snapshot) -> tuple[str, ...]:
+    """Return the description of each flag, for the lead's page."""
     shown = stored.late.shown_total
     total = "—" if shown is None else money(shown)
     return tuple(str(_MEANINGS[flag][1]).format(total=total) for flag in stored.flags if flag in _MEANINGS)

@@ -1,4 +1,4 @@
-"""What open inboxes ask every few seconds: how many people wait, and whether that has changed since they last asked."""
+"""The view that open inboxes poll: how many people wait, and whether that has changed since the last poll."""
 
 import threading
 import time
@@ -14,20 +14,20 @@ from django.views.decorators.http import require_safe
 from leads.models import Lead
 
 MOST_COUNTED = 1001
-# Twenty inboxes together ask Postgres once in this time, whatever each of them asks for.
-FRESH_S = 1.0
-# Asking whether somebody may see leads takes two questions more, half of what an answer costs.
-BELIEVED_S = 30.0
+# All inboxes of a process together query the leads once in this time.
+STATE_CACHE_S = 1.0
+# A permission takes two more queries, half of the cost of an answer.
+PERMISSION_CACHE_S = 30.0
 
 _lock = threading.Lock()
-_seen: tuple[float, "State"] | None = None  # until when it counts as fresh, and what was found
-_may_see_until: dict[int, float] = {}  # by the user's id
+_cached: tuple[float, "WaitingState"] | None = None  # monotonic time until which it is fresh, and the state
+_may_see_until: dict[int, float] = {}  # by user id
 
 
-class State(NamedTuple):
+class WaitingState(NamedTuple):
     """waiting: at most MOST_COUNTED; newest: when the last of them asked, ISO 8601 in UTC, "" when nobody waits.
 
-    etag: another one whenever somebody came or went. at: when Postgres was asked, in Unix seconds.
+    etag: changes whenever a lead begins or stops waiting; at: when Postgres was queried, in Unix seconds.
     """
 
     waiting: int
@@ -38,37 +38,37 @@ class State(NamedTuple):
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Answer {"waiting", "newest", "at"}, or 304 to an inbox that knows.
+    """Return {"waiting", "newest", "at"} as JSON, or 304 when the inbox has this state already.
 
-    Each process remembers for a moment what it saw: by `at` an inbox knows an answer older than its own.
+    Each process caches its state, so another process may answer with an older one. `at` shows that to the inbox.
     """
     if not _may_see(request.user):
         raise PermissionDenied
-    now = state()
-    known = request.headers.get("If-None-Match") == now.etag
-    answer = (
+    current = state()
+    is_known = request.headers.get("If-None-Match") == current.etag
+    response = (
         HttpResponseNotModified()
-        if known
-        else JsonResponse({"waiting": now.waiting, "newest": now.newest, "at": now.at})
+        if is_known
+        else JsonResponse({"waiting": current.waiting, "newest": current.newest, "at": current.at})
     )
-    answer["ETag"] = now.etag
-    return answer
+    response["ETag"] = current.etag
+    return response
 
 
-def state(*, fresh: bool = False) -> State:
-    """Return who waits, as this process saw it a moment ago. fresh: as it is now."""
-    global _seen
+def state(*, fresh: bool = False) -> WaitingState:
+    """Return who waits, at most STATE_CACHE_S old. fresh: query Postgres now."""
+    global _cached
     with _lock:
-        if fresh or _seen is None or time.monotonic() >= _seen[0]:
-            found = _ask()
-            _seen = (time.monotonic() + FRESH_S, found)
-        return _seen[1]
+        if fresh or _cached is None or time.monotonic() >= _cached[0]:
+            fresh_state = _query_state()
+            _cached = (time.monotonic() + STATE_CACHE_S, fresh_state)
+        return _cached[1]
 
 
 def forget() -> None:
-    """Ask anew at the next question."""
-    global _seen
-    _seen = None
+    """Empty the caches."""
+    global _cached
+    _cached = None
     _may_see_until.clear()
 
 
@@ -76,16 +76,17 @@ def _may_see(user: Any) -> bool:
     if time.monotonic() >= _may_see_until.get(user.pk, 0.0):
         if not user.has_perm("leads.view_lead"):
             return False
-        _may_see_until[user.pk] = time.monotonic() + BELIEVED_S
+        _may_see_until[user.pk] = time.monotonic() + PERMISSION_CACHE_S
     return True
 
 
-def _ask() -> State:
+def _query_state() -> WaitingState:
     at = time.time()
     newest_first = Lead.objects.waiting().order_by("-created_at", "-id")
-    # The folios are added up as numbers: one who came for one who went changes neither the count nor, late, the newest.
+    # The ETag includes a sum of hashed folios: when one lead takes the place of another, the count stays the same,
+    # and so does the newest time if the lead was delivered late.
     number = Func("folio", function="hashtext", output_field=IntegerField())
     counted = newest_first.values(asked=Coalesce("submitted_at", "created_at"), number=number)[:MOST_COUNTED]
-    found = counted.aggregate(waiting=Count("*"), newest=Max("asked"), numbers=Sum("number"))
-    newest = found["newest"].astimezone(UTC).isoformat(timespec="microseconds") if found["newest"] else ""
-    return State(found["waiting"], newest, f'"{found["waiting"]}-{found["numbers"] or 0}-{newest}"', at)
+    totals = counted.aggregate(waiting=Count("*"), newest=Max("asked"), numbers=Sum("number"))
+    newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
+    return WaitingState(totals["waiting"], newest, f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"', at)

@@ -1,4 +1,4 @@
-"""A WhatsApp message that staff paste: its signed link, and what its text says of the quote."""
+"""Read a WhatsApp message that staff paste: its signed link, and the folio and total in its text."""
 
 import re
 from dataclasses import dataclass
@@ -35,10 +35,11 @@ def find(text: str) -> Link | None:
 
 @dataclass(frozen=True, slots=True)
 class PastedMessage:
-    """A pasted message. folio: of the quote it is about; issued: the quote of its link, once the signature is verified.
+    """A pasted message.
 
-    has_person: the link carries name and phone, too. is_forged: it has a link like ours that we did not sign, or that
-    is cut short. total: what its text says, or None.
+    folio: of its quote; issued: the quote in its link, with a verified signature, or None; has_person: the link also
+    carries name and phone; is_forged: it has a link of this site's form whose signature is wrong or cut short;
+    total: the total in its text, as written, or None.
     """
 
     folio: str
@@ -48,7 +49,7 @@ class PastedMessage:
     total: str | None
 
     def is_altered(self, quote: Quote) -> bool:
-        """Return whether the text names another total than the quote has. A text that names none is not altered."""
+        """Return whether the total in the text differs from the quote's. A text without a total is not altered."""
         if self.total is None:
             return False
         try:
@@ -58,12 +59,15 @@ class PastedMessage:
 
 
 def message(text: str) -> PastedMessage | None:
-    """Return what a pasted text says of a quote, or None where it names none. The signed link outweighs the rest."""
+    """Return what a pasted text says about a quote, or None when it names no quote.
+
+    The folio of a signed link takes precedence over a folio in the text.
+    """
     plain = unquote(text)
     issued, seal = find(plain) or (None, None)
     number = issued.quote.folio if issued else folio.find(plain)
     if number is None:
         return None
     is_forged = issued is None and _LOOKS_SIGNED.search(plain) is not None
-    said = _TOTAL.search(plain)
-    return PastedMessage(number, issued, seal is not None, is_forged, said[1].rstrip(".,") if said else None)
+    total = _TOTAL.search(plain)
+    return PastedMessage(number, issued, seal is not None, is_forged, total[1].rstrip(".,") if total else None)

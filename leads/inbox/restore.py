@@ -1,4 +1,4 @@
-"""Restore a lead from the link in its WhatsApp message: the last copy, when the database was down."""
+"""Restore a lead from the link in its WhatsApp message, for leads that neither Postgres nor a disk has."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from quoter.engine import folio
 
 
 class NothingToRestore(ValueError):
-    """The text holds no complete link of ours. folio: one that was found all the same, or None."""
+    """The text holds no complete link of this site. folio: a folio in the text, or None."""
 
     def __init__(self, found_folio: str | None) -> None:
         super().__init__("no complete link in the text")
@@ -28,21 +28,21 @@ class RestoreEffect(StrEnum):
 
 
 class Restored(NamedTuple):
-    """effect: whether the lead was missing, lacked its contact details or older ones, or was all there."""
+    """effect: CREATED, a missing lead; COMPLETED, a lead with missing or older contact details; else UNCHANGED."""
 
     lead: Lead
     effect: RestoreEffect
 
 
 def restore(text: str, *, by: User | None) -> Restored:
-    """Put the lead of a link, or of a whole pasted message, back into `leads`, exactly as it would have been written.
+    """Write the lead in a link, or in a whole pasted message, into `leads`, as checkout would have written it.
 
-    NothingToRestore when the text holds no link, or one that we did not sign or that is cut short. Safe to run twice.
+    NothingToRestore when the text has no link, or one whose signature is wrong or cut short. Idempotent.
     """
-    found = pasted.find(text)
-    if not found:
+    link = pasted.find(text)
+    if not link:
         raise NothingToRestore(folio.find(text))
-    issued, seal = found
+    issued, seal = link
     number = issued.quote.folio
     try:
         contact = unseal(seal, folio=number) if seal else None

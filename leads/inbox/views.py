@@ -1,6 +1,6 @@
-"""What staff do with leads, a view each: write to the customer, mark as contacted, find, restore, retry refused ones.
+"""The views of the inbox: open the chat, mark as contacted and undo it, find, restore, retry refused leads.
 
-LeadAdmin routes to them and lends itself, for its permissions and its pages.
+LeadAdmin routes to them and passes itself, for its permissions and its templates' context.
 """
 
 from __future__ import annotations
@@ -31,17 +31,21 @@ from leads.snapshot import journal_record
 
 
 class StaffRequest(HttpRequest):
-    """A request of somebody who is logged in: the admin lets nobody else come here."""
+    """A request of a logged-in user; `admin_view` admits no other."""
 
     user: User
 
 
 def may_contact(request: HttpRequest) -> bool:
+    """Return whether the user may mark leads as contacted and restore them."""
     return request.user.has_perm("leads.contact_lead")
 
 
 def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> HttpResponse:
-    """Claim a lead and go to the chat with its customer; who comes second is told who was first, and may go on."""
+    """Mark a lead as contacted and open the chat with its customer.
+
+    A colleague who comes second sees who was first (409), and may open the chat anyway.
+    """
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
@@ -54,12 +58,13 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
         is_mine = True
     if not is_mine:
         lead.refresh_from_db()  # a colleague may have been first since it was read
-    # Not a redirect: Chrome would refuse it after a form (form-action), once the lead is claimed.
+    # Not a redirect: after a form, Chrome blocks one to another site (form-action), and the lead is already claimed.
     context = {"lead": lead, "chat_url": greeting.chat_url(lead) if is_mine else None, "next": _next(request)}
     return _page(model_admin, request, "chat", context, title=str(lead), status=200 if is_mine else 409)
 
 
 def contact_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> HttpResponse:
+    """Mark a lead as contacted without opening the chat."""
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
@@ -76,6 +81,7 @@ def contact_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: 
 
 
 def revert_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> HttpResponse:
+    """Undo `contact_view`: the lead waits again."""
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
@@ -87,26 +93,26 @@ def revert_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: s
 
 
 def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
-    """Look for what was typed or pasted: a message is examined, anything else is looked for in the list."""
+    """Find what was typed or pasted: show a message that names a quote; search the list for any other text."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseRedirect(reverse("admin:leads_lead_changelist"))
     text = request.POST.get("text", "").strip()
-    said = pasted.message(text)
-    if said is None:
+    message = pasted.message(text)
+    if message is None:
         term = urlencode({"q": text[: search.LONGEST_TERM]})
         return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
-    lead = Lead.objects.filter(folio=said.folio).first()
-    issued = said.issued or (lead.snapshot.issued if lead else None)
+    lead = Lead.objects.filter(folio=message.folio).first()
+    issued = message.issued or (lead.snapshot.issued if lead else None)
     quote = issued.quote if issued else None
-    is_altered = quote is not None and said.is_altered(quote)
-    # Here too when the customer's details are in the message alone.
-    is_missing = said.issued and (not lead or (said.has_person and not lead.phone))
-    if not (is_missing or is_altered or said.is_forged) and lead:
+    is_altered = quote is not None and message.is_altered(quote)
+    # Also when the lead is stored without the contact details that the message has.
+    is_missing = message.issued and (not lead or (message.has_person and not lead.phone))
+    if not (is_missing or is_altered or message.is_forged) and lead:
         return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[lead.pk]))
     context = {
-        "said": said,
+        "pasted": message,
         "lead": lead,
         "quote": quote,
         "is_altered": is_altered,
@@ -135,7 +141,7 @@ def restore_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpRe
 
 
 def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
-    """Show what Postgres refused for good; a POST tries it again."""
+    """Show the leads in quarantine, which Postgres refused; a POST retries them."""
     if not may_contact(request):
         raise PermissionDenied
     if request.method == "POST":
@@ -144,8 +150,8 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
         text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
         messages.success(request, text % {"count": count})
         return HttpResponseRedirect(request.path)
-    refused = [refused for _path, refused in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
-    listed = [{"record": journal_record(each["record"]), "reason": each["reason"]} for each in refused]
+    refusals = [refusal for _path, refusal in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
+    listed = [{"record": journal_record(each["record"]), "reason": each["reason"]} for each in refusals]
     return _page(model_admin, request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
 
 
@@ -182,10 +188,10 @@ _EFFECTS = {
 
 
 def _next(request: HttpRequest) -> str:
-    """Return the page that staff came from, as the form says, or the list."""
-    asked = request.POST.get("next", "")
-    is_ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None)
-    return asked if is_ours else reverse("admin:leads_lead_changelist")
+    """Return the page to go on to: the form's `next` when it is a path of this site, else the list."""
+    path = request.POST.get("next", "")
+    is_local = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return path if is_local else reverse("admin:leads_lead_changelist")
 
 
 def _nothing_found(nothing: NothingToRestore) -> Any:

@@ -64,7 +64,7 @@ def findings_in(folio: str, data: object, *, zone: ZoneInfo) -> list[AuditFindin
     if Flag.UNPRICED in row.flags:
         return []  # an earlier release kept what it could not price: no amount was promised
     try:
-        quote = snapshot.quote_in(data)
+        quote = snapshot.parse_quote(data)
         again = _priced_again(quote, _prices(json.dumps(row.prices)), zone=zone)
     except (LookupError, ValueError, ArithmeticError) as error:
         return [AuditFinding(folio, "", _reason(error), "")]

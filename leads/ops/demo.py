@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from leads.models import Lead
 from leads.paging import pages
-from leads.snapshot import Customer, Flag, Privacy, about
+from leads.snapshot import Customer, Flag, Privacy, quote_metadata
 from quoter import token
 from quoter.engine import folio, pricing
 from quoter.engine.measure import Measure
@@ -149,7 +149,7 @@ def _row(
         "folio": number,
         "issued_at": quoted_at.isoformat(timespec="seconds"),
         "valid_until": datetime.combine(last_day, time(23, 59, 59), quoted_at.tzinfo).isoformat(),
-        **about(
+        **quote_metadata(
             customer=customer,
             visitor_id=visitor_id,
             attribution={"utm_source": source} if source else {},

@@ -1,1 +1,1 @@
-"""Leads taken out and persons erased: the export, one person's data, purging."""
+"""Export leads, export or erase one person's data, and purge old leads."""

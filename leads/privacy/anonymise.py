@@ -1,4 +1,4 @@
-"""How a person goes out of a lead: the folio, the amounts and what was done with the lead stay."""
+"""Remove the person from a lead. The folio, the amounts and the events stay."""
 
 import json
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from leads.models import LeadEvent
 
 # One statement, so that no row is changed without its event. A row without a person is not touched.
 #
-# Newer contact details win over older ones, and these are the newest: nobody's. So no journal that is delivered late
-# and no link from a chat brings the person back, unless they ask again.
+# submitted_at is set to now, because the upsert keeps the newest contact details. So a journal that is delivered late,
+# or a link from a chat, does not bring the person back, but a new checkout does.
 _ANONYMISE = """
 WITH kept AS (
     SELECT id, %(nobody)s::jsonb || CASE jsonb_typeof(quote_data::jsonb) WHEN 'object' THEN coalesce(
@@ -41,13 +41,16 @@ SELECT id, %(now)s, %(by)s, %(kind)s, %(detail)s FROM gone
 
 
 def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail: str) -> int:
-    """Take the person out of leads, and note it; return how many had one. detail: why; never a person."""
+    """Remove the person from leads, and add an event to each; return how many leads had a person.
+
+    detail: of the event, the reason; nothing about the person.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _ANONYMISE,
             {
-                "nobody": json.dumps(snapshot.NOBODY),
-                "stays": sorted(snapshot.STAYS),
+                "nobody": json.dumps(snapshot.EMPTY_PERSON),
+                "stays": sorted(snapshot.KEPT_KEYS),
                 "ids": list(lead_ids),
                 "now": now,
                 "by": by.pk if by else None,
@@ -59,7 +62,7 @@ def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail
 
 
 def without_person(record: object) -> dict[str, Any]:
-    """Return a record of the journal with nobody in it, as `anonymise` leaves a row; {} where it is none."""
+    """Return a journal's record without its person, as `anonymise` leaves a row; {} when it is no JSON object."""
     if not isinstance(record, dict):
         return {}
     quote = snapshot.without_person(record.get("quote_data"))

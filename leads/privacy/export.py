@@ -1,4 +1,4 @@
-"""Leads taken out, for a spreadsheet or a program, a page at a time; every one notes that it was."""
+"""Export leads as CSV or JSON lines, a page at a time, and add an event to each exported lead."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from leads.paging import pages
 from leads.snapshot import Line
 from quoter.engine.numbers import canonical
 
-# What Excel needs to read UTF-8 as such.
+# Excel reads a CSV file as UTF-8 only with this mark.
 BYTE_ORDER_MARK = "\ufeff"
 
 COLUMNS = [
@@ -53,22 +53,22 @@ FIELDS = {
 _COMMAND_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
-class Form(StrEnum):
-    """CSV: a row a lead, for a spreadsheet. JSONL: an object a line with the whole row, for a program."""
+class ExportFormat(StrEnum):
+    """CSV: a row for each lead, for a spreadsheet. JSONL: a line with a lead's whole row as JSON, for a program."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
 def export(
-    out: TextIO, leads: LeadQuerySet, *, only: Q, form: Form, by: User | None, clock: Callable[[], datetime]
+    out: TextIO, leads: LeadQuerySet, *, only: Q, form: ExportFormat, by: User | None, clock: Callable[[], datetime]
 ) -> Iterator[tuple[int, float]]:
-    """Write leads, oldest first; yield after each page how many were written so far, and how far that is, from 0 to 1.
+    """Write leads, oldest first; after each page yield how many were written so far, and the progress from 0 to 1.
 
-    leads: all, or those of a range of created_at; only: which of them. Times are in the business's zone. Each lead is
-    noted as exported before it is written, so that no lead leaves unnoted.
+    leads: all, or those of a range of created_at; only: a filter on each page; by: who exports, None for a command.
+    Times are in the business's zone. Each lead gets its event before it is written, so no export goes unrecorded.
     """
-    write = _csv_writer(out) if form is Form.CSV else _jsonl_writer(out)
+    write = _csv_writer(out) if form is ExportFormat.CSV else _jsonl_writer(out)
     written = 0
     for page in pages(leads):
         found = list(page.leads.filter(only).values_list("pk", *FIELDS.values()))
@@ -82,7 +82,7 @@ def export(
 
 
 def as_data(values: Iterable[Any]) -> dict[str, Any]:
-    """Return a row as JSON values, from its values in the order of FIELDS."""
+    """Return a row as JSON values. values: in the order of FIELDS."""
     return {
         name: timezone.localtime(value).isoformat() if isinstance(value, datetime) else value
         for name, value in zip(FIELDS, values, strict=True)
@@ -102,15 +102,15 @@ def _csv_writer(out: TextIO) -> Callable[[Iterable[dict[str, Any]]], None]:
     sheet.writerow([*COLUMNS, *answers])
 
     def write(rows: Iterable[dict[str, Any]]) -> None:
-        sheet.writerows([harmless(cell) for cell in _cells(row, answers)] for row in rows)
+        sheet.writerows([escape_formula(cell) for cell in _cells(row, answers)] for row in rows)
 
     return write
 
 
-def harmless(cell: object) -> str:
-    """Return a cell that a spreadsheet takes for text where it would have taken it for a formula.
+def escape_formula(cell: object) -> str:
+    """Return a cell's text, marked with an apostrophe when a spreadsheet would read it as a formula.
 
-    The apostrophe is a spreadsheet's own mark for text. Phones get it too: +526561234567 would lose its plus.
+    The apostrophe is a spreadsheet's own mark for text. Phones get it too, because +526561234567 would lose its plus.
     """
     text = "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
     return f"'{text}" if text.startswith(_COMMAND_STARTS) else text

@@ -1,6 +1,6 @@
-"""One person's data, found by phone: everything that is held, to hand out or to erase.
+"""Export or erase everything that is stored about one person, found by phone.
 
-A phone is found by its last ten digits, however it was written: with or without country code, spaces, an extension.
+A phone matches by its last ten digits, however it was written: with or without country code, spaces, an extension.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,23 @@ from leads.privacy.anonymise import anonymise, without_person
 from leads.privacy.export import FIELDS, as_data
 from quoter.engine.numbers import digits
 
-# Only the keys of those that match come back.
+# Larger than usual: only the keys of matching leads are fetched.
 _PAGE = 10_000
 
 
 class Digits(Func):
+    """The digits of a text, without everything else."""
+
     template = "regexp_replace(%(expressions)s, '[^0-9]', '', 'g')"
     output_field = TextField()
 
 
 class NotAPhone(ValueError):
-    """Fewer than ten digits could be many people's."""
+    """The text has fewer than ten digits, so it could match many people."""
 
 
 class Phone:
-    """Someone's phone, to look for."""
+    """A phone to search for."""
 
     def __init__(self, typed: str) -> None:
         self._digits = phones.ending(typed)
@@ -45,41 +47,42 @@ class Phone:
             raise NotAPhone(f"a phone has at least {phones.ENDING} digits")
 
     def is_in(self, record: object) -> bool:
-        """Whether a record of the journal has it, as it was typed or as it was read."""
+        """Return whether a journal's record has this phone, as typed or as normalised."""
         return any(self._digits in digits(text) for text in _phones_in(record))
 
     def is_in_item(self, item: Item) -> bool:
-        """Whether a record of a journal has it; of a damaged one, whether its bytes hold the digits."""
+        """Return whether a journal's item has this phone. Of a damaged one, whether its bytes contain the digits."""
         record = snapshot.loads(item.text)
         return self.is_in(record) if any(_phones_in(record)) else self._digits.encode() in item.text
 
     def lead_ids(self) -> Iterator[tuple[list[int], float]]:
-        """Look through all leads; yield those found so far, and how far that is, from 0 to 1.
+        """Read all leads, a page at a time; yield the ids found so far, and the progress from 0 to 1.
 
-        All of them, and not the index on phones alone: what was kept as it was typed is not in it digit by digit.
+        The index on phones is not enough: a phone that was stored as typed may have other characters among its digits.
         """
         found: list[int] = []
         for page in pages(Lead.objects.all(), size=_PAGE):
-            matching = page.leads.alias(read=Digits(F("phone")), typed=Digits(KT(snapshot.PHONE_RAW))).filter(
-                Q(read__contains=self._digits) | Q(typed__contains=self._digits)
+            matching = page.leads.alias(stored=Digits(F("phone")), typed=Digits(KT(snapshot.PHONE_RAW))).filter(
+                Q(stored__contains=self._digits) | Q(typed__contains=self._digits)
             )
             found += matching.values_list("pk", flat=True)
             yield found, page.fraction
 
 
 def _phones_in(record: object) -> tuple[str, str]:
-    found = snapshot.journal_record(record)
-    return found.phone, found.snapshot.customer.phone_raw
+    stored = snapshot.journal_record(record)
+    return stored.phone, stored.snapshot.customer.phone_raw
 
 
 class PersonOnDisk(NamedTuple):
-    """A person's records on this machine's disk: those that wait for Postgres, those that it refused."""
+    """A person's records on this machine's disk. waiting: for Postgres; refused: in quarantine."""
 
     waiting: list[Any]
     refused: list[Any]
 
 
-def on_disk(phone: Phone, directories: Sequence[Path]) -> PersonOnDisk:
+def records_on_disk(phone: Phone, directories: Sequence[Path]) -> PersonOnDisk:
+    """Return a person's records that wait in the outbox or are in quarantine."""
     items = (item for path in census.segment_paths(directories) for item in census.waiting(path))
     refused = (content["record"] for _, content in quarantine.quarantined(directories))
     return PersonOnDisk(
@@ -88,13 +91,13 @@ def on_disk(phone: Phone, directories: Sequence[Path]) -> PersonOnDisk:
     )
 
 
-def journaled(phone: Phone, directories: Sequence[Path]) -> int:
-    """Count a person's records in journals that are in use, delivered or not."""
+def count_journaled(phone: Phone, directories: Sequence[Path]) -> int:
+    """Return the number of a person's records in journals that are in use, delivered or not."""
     return sum(phone.is_in_item(item) for item in census.journaled(directories))
 
 
-def held(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return whole leads as JSON values, oldest first, each with what was done with it. Times: the business's zone."""
+def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return whole leads as JSON values, oldest first, each with its events. Times are in the business's zone."""
     rows = Lead.objects.filter(pk__in=lead_ids).order_by("created_at", "id").values_list("pk", *FIELDS.values())
     events: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
     for event in LeadEvent.objects.filter(lead__in=lead_ids).order_by("at", "id"):
@@ -105,7 +108,7 @@ def held(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 class Erased(NamedTuple):
-    """leads: left without their person; records: refused or damaged ones that this machine's disk had."""
+    """leads: how many lost their person; records: how many refused or damaged records on this disk were cleared."""
 
     leads: int
     records: int
@@ -114,9 +117,10 @@ class Erased(NamedTuple):
 def erase(
     phone: Phone, lead_ids: Sequence[int], *, directories: Sequence[Path], by: User | None, now: datetime
 ) -> Erased:
-    """Take the person out of their leads and out of what was refused; folios and amounts stay.
+    """Remove the person from these leads and from refused records, whose folios and amounts stay.
 
-    What waits in the outbox has to be delivered before, and to be among `lead_ids`: a journal is never rewritten.
+    Their records in damaged journals are removed whole.
+    Deliver first what waits in the outbox, and include it in `lead_ids`: journals are never rewritten.
     """
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
     refused = clear_quarantine(directories, phone.is_in, replace=without_person)

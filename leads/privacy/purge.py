@@ -1,4 +1,4 @@
-"""Leads of a certain age: deleted, or left without the person. What the machine's disk has of them goes too."""
+"""Delete old leads, or remove only the person from them, in Postgres and on this machine's disk."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,15 +14,17 @@ from leads.privacy.anonymise import anonymise, without_person
 
 
 class Purged(NamedTuple):
-    """So far. leads: deleted, or left without their person; fraction: how far that is, from 0 to 1."""
+    """The progress of a purge. leads: how many were counted, deleted or anonymised so far; fraction: from 0 to 1."""
 
     leads: int
     fraction: float
 
 
 class OlderOnDisk(NamedTuple):
-    """Records on this machine's disk. waiting: not in Postgres yet; journaled: in a journal that is in use, the waiting
-    ones included; refused: in the quarantine.
+    """How many old records this machine's disk has.
+
+    waiting: not in Postgres yet; journaled: in a journal that is in use, including those that wait; refused: in
+    quarantine.
     """
 
     waiting: int
@@ -30,8 +32,8 @@ class OlderOnDisk(NamedTuple):
     refused: int
 
 
-def older_on_disk(cutoff: datetime, directories: Sequence[Path]) -> OlderOnDisk:
-    """Count the records of quotes made before `cutoff`."""
+def count_on_disk(cutoff: datetime, directories: Sequence[Path]) -> OlderOnDisk:
+    """Return how many records on this disk are of quotes made before `cutoff`."""
     waiting = (item for path in census.segment_paths(directories) for item in census.waiting(path))
     return OlderOnDisk(
         waiting=sum(_is_older(item, cutoff) for item in waiting),
@@ -43,7 +45,7 @@ def older_on_disk(cutoff: datetime, directories: Sequence[Path]) -> OlderOnDisk:
 
 
 def count(cutoff: datetime) -> Iterator[Purged]:
-    """Yield how many leads were quoted before `cutoff`; nothing is changed."""
+    """Count the leads quoted before `cutoff`, a page at a time, and change nothing."""
     found = 0
     for page in pages(Lead.objects.filter(created_at__lt=cutoff)):
         found += page.leads.count()
@@ -51,43 +53,43 @@ def count(cutoff: datetime) -> Iterator[Purged]:
 
 
 def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]:
-    """Delete the leads quoted before `cutoff`, with their events; yield how many went so far.
+    """Delete the leads quoted before `cutoff`, with their events, a page at a time.
 
-    One whose record is in a journal stays: where its process was killed, the relay would deliver it anew.
+    A lead whose record is in a journal stays: if that process is killed, the relay delivers the record again.
     """
     still_journaled = {item.folio for item in census.journaled(directories)}
-    gone = 0
+    deleted = 0
     for page in pages(Lead.objects.filter(created_at__lt=cutoff)):
-        found = page.leads.values_list("pk", "folio")
-        ids = [pk for pk, folio in found if folio not in still_journaled]
-        gone += Lead.objects.filter(pk__in=ids).delete()[1].get("leads.Lead", 0)
-        yield Purged(gone, page.fraction)
+        keys = page.leads.values_list("pk", "folio")
+        ids = [pk for pk, folio in keys if folio not in still_journaled]
+        deleted += Lead.objects.filter(pk__in=ids).delete()[1].get("leads.Lead", 0)
+        yield Purged(deleted, page.fraction)
 
 
 def forget_people(cutoff: datetime, *, now: datetime) -> Iterator[Purged]:
-    """Take the person out of every lead quoted before `cutoff`; yield out of how many so far that had one."""
-    gone = 0
+    """Remove the person from every lead quoted before `cutoff`, a page at a time."""
+    anonymised = 0
     for page in pages(Lead.objects.filter(created_at__lt=cutoff)):
-        gone += anonymise(list(page.leads.values_list("pk", flat=True)), by=None, now=now, detail="age")
-        yield Purged(gone, page.fraction)
+        anonymised += anonymise(list(page.leads.values_list("pk", flat=True)), by=None, now=now, detail="age")
+        yield Purged(anonymised, page.fraction)
 
 
-def clear_disk(cutoff: datetime, *, directories: Sequence[Path], is_to_stay: bool) -> int:
-    """Remove what was refused or damaged and is that old; return how many records.
+def clear_disk(cutoff: datetime, *, directories: Sequence[Path], keeps_amounts: bool) -> int:
+    """Clear refused and damaged records that are older than `cutoff`; return how many.
 
-    is_to_stay: the amounts of a refused record are kept; only the person goes.
+    keeps_amounts: remove only the person from a refused record, and not the record.
     """
     refused = erase.clear_quarantine(
         directories,
         lambda record: _was_quoted_before(cutoff, record),
-        replace=without_person if is_to_stay else None,
+        replace=without_person if keeps_amounts else None,
     )
     return refused + erase.clear_damaged(directories, lambda item: _is_older(item, cutoff))
 
 
 def _is_older(item: Item, cutoff: datetime) -> bool:
     quoted_at = snapshot.journal_record(snapshot.loads(item.text)).created_at
-    return (quoted_at or datetime.fromtimestamp(item.at, UTC)) < cutoff  # a damaged record: as old as its file
+    return (quoted_at or datetime.fromtimestamp(item.at, UTC)) < cutoff  # of a damaged record, the time of its file
 
 
 def _was_quoted_before(cutoff: datetime, record: object) -> bool:

@@ -1,1 +1,1 @@
-"""How staff get in: django-allauth, behind the staff path alone, with a second factor and for nobody who signs up."""
+"""Logins of staff, with django-allauth: only below the staff path, with a second factor and without sign-up."""

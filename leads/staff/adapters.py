@@ -1,4 +1,4 @@
-"""Where allauth is told what this shop wants otherwise."""
+"""Where this site's logins differ from allauth's defaults."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -28,13 +28,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
         return False
 
     def is_reauthentication_required(self, *args: Any, **kwargs: Any) -> bool:
-        """Whoever has only just logged in is not asked for the password again."""
+        """Do not ask again for the password shortly after a login."""
         records = get_authentication_records(context.request, context.request.user)
         is_fresh = bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
         return not is_fresh and super().is_reauthentication_required(*args, **kwargs)
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        # The password alone: the second factor has been shown in this session, or is about to be set up.
+        # Only the password: this session has shown the second factor already, or is about to set one up.
         if not user.is_authenticated or not user.has_usable_password():
             return []
         return [{"id": "reauthenticate", "description": _("Password"), "url": reverse("account_reauthenticate")}]
@@ -49,17 +49,17 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
         return {**super().get_public_key_credential_rp_entity(), "name": settings.BUSINESS_NAME}
 
     def encrypt(self, text: str) -> str:
-        """What an app's codes are computed from is in no backup, and in nobody's view of the table."""
+        """Encrypt TOTP secrets and recovery codes at rest: in the table and in backups."""
         return _cipher().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         try:
             return _cipher().decrypt(encrypted_text.encode()).decode()
-        except InvalidToken:  # SECRET_KEY has changed: no code is right any more
+        except InvalidToken:  # encrypted with a SECRET_KEY that is not in use any more
             raise self.validation_error("incorrect_code") from None
 
     def build_totp_svg(self, url: str) -> str:
-        """Return the QR code to stand in the page itself: the content policy takes no image from a data: URL."""
+        """Return the QR code as inline SVG, because the content policy allows no data: URL."""
         return str(qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode"))
 
 

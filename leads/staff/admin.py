@@ -1,4 +1,4 @@
-"""Logins: who has one, in which group, with or without a second factor."""
+"""The admin's pages of logins and groups."""
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from leads.staff import second_factor
 
-# Of these the third shows secrets, and the fourth nobody uses.
+# Authenticator's page shows secrets; EmailAddress is not used here.
 admin.site.unregister([User, Group, Authenticator, EmailAddress])
 
-# The names in the database, which Django writes there, are English for everybody.
+# Django stores the names of permissions in English only.
 PERMISSIONS = {
     "add": _("add"),
     "change": _("change"),
@@ -27,7 +27,7 @@ PERMISSIONS = {
 
 
 class _PermissionsInWords:
-    """Lets a form say permissions in the language of its page."""
+    """Shows permissions in the language of the page."""
 
     def formfield_for_manytomany(self, db_field, request=None, **kwargs):
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -57,12 +57,12 @@ class StaffAdmin(_PermissionsInWords, UserAdmin):
         return super().get_queryset(request).annotate(_has_second_factor=Exists(factors))
 
     def get_readonly_fields(self, request, obj=None):
-        """An Owner gives out groups; what goes beyond them is a superuser's to give."""
+        """Let an Owner assign groups only; other permissions are for superusers to assign."""
         own = super().get_readonly_fields(request, obj)
         return own if request.user.is_superuser else [*own, "is_superuser", "user_permissions"]
 
     def has_change_permission(self, request, obj=None):
-        # Whoever could set a superuser's password would be one.
+        # An Owner who can set a superuser's password can log in as that superuser.
         is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
         return not is_above and super().has_change_permission(request, obj)
 
@@ -73,7 +73,7 @@ class StaffAdmin(_PermissionsInWords, UserAdmin):
     @admin.action(description=_("Forget the second factor: a lost phone"), permissions=["change"])
     def forget_second_factor(self, request, queryset):
         users = [user for user in queryset if self.has_change_permission(request, user)]
-        second_factor.of(users).delete()
+        second_factor.factors_of(users).delete()
         for user in users:
             self.log_change(request, user, "Forgot the second factor.")
         text = ngettext(

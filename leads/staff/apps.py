@@ -8,4 +8,4 @@ class StaffConfig(AppConfig):
     verbose_name = _("Staff")
 
     def ready(self) -> None:
-        from leads.staff import second_factor  # noqa: F401  (listens to allauth; needs the app registry)
+        from leads.staff import second_factor  # noqa: F401  (connects to allauth's signals; needs the app registry)

@@ -3,7 +3,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 
 class StaffBackend(ModelBackend):
-    """Knows staff alone. Asked with every page, so that a login that is switched off ends at once."""
+    """Admits only staff. Django calls it for every page, so a disabled login loses its session's access immediately."""
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         return super().user_can_authenticate(user) and getattr(user, "is_staff", False)

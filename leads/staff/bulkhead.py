@@ -1,6 +1,6 @@
-"""The bulkhead: how many of a process's threads may wait for Postgres at a time.
+"""The bulkhead: how many threads of a process may wait for Postgres at a time.
 
-Customers need the other threads, and never wait for it.
+The other threads stay free for customers, whose pages do not need Postgres.
 """
 
 import threading
@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Of gunicorn's four threads; a page has its answer in well under PLACE_WAIT_S when Postgres is well.
+# Of gunicorn's four threads.
 PLACES = 2
+# A healthy Postgres answers a page in much less.
 PLACE_WAIT_S = 0.25
+# After one thread waited in vain, the others are refused without waiting for this long.
 FULL_S = 1.0
 
 _free = threading.BoundedSemaphore(PLACES)
@@ -19,7 +21,7 @@ _full_until = 0.0
 
 @contextmanager
 def place() -> Iterator[bool]:
-    """Yield whether this thread may ask Postgres now. Once nobody has left in time, others are not kept waiting."""
+    """Yield whether this thread got a place and may query Postgres. Waits at most PLACE_WAIT_S for one."""
     global _full_until
     has_place = _free.acquire(timeout=PLACE_WAIT_S if time.monotonic() >= _full_until else 0)
     if not has_place:

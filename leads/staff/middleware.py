@@ -10,7 +10,7 @@ from leads.staff.pages import is_staff_page
 
 
 class SecondFactorMiddleware:
-    """Lets staff without a second factor do one thing: set one up."""
+    """Redirects staff who have not shown a second factor to the page where they set one up."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -19,7 +19,7 @@ class SecondFactorMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        # In this phase, because OutageMiddleware has read session and user before, and answered where it could not.
+        # Here and not in __call__: OutageMiddleware.process_view has read session and user before, and handled errors.
         if is_staff_page(request) and not _is_about_the_login(request) and second_factor.is_missing(request):
             return redirect("mfa_index")
         return None

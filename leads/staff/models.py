@@ -2,9 +2,9 @@ from django.db import models
 
 
 class CacheEntry(models.Model):
-    """The table of Django's database cache, as `createcachetable` would make it: attempts to log in are counted here.
+    """The table of Django's database cache, as `createcachetable` would create it. It counts login attempts.
 
-    As a model it comes with `migrate`, and is closed to Supabase's data API with the others.
+    Because it is a model, `migrate` creates it, and closes it to Supabase's data API like the other tables.
     """
 
     cache_key = models.CharField(max_length=255, primary_key=True)

@@ -1,7 +1,7 @@
-"""Staff pages while Postgres is down: a short page at once, with the people who wait, straight from the outbox.
+"""Staff pages while Postgres is down: a short page that lists the leads in this machine's outbox.
 
-Who may see them is proved by a signed cookie, given with every staff page while the database could still say who is
-who: nothing here may ask it.
+It cannot look up sessions. Instead, staff who may see leads get a signed cookie with each staff page while Postgres is
+up, and this cookie admits them to the list.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,21 +28,22 @@ from leads.staff.second_factor import is_missing
 COOKIE = "staff-outage"
 COOKIE_LIFE = timedelta(hours=12)
 MOST_SHOWN = 200
-# A table that is not there, a database that only reads: faults, too, though Django has other names for them.
-GONE = ("42P01", "25006")
+# Also signs of an outage, though Django raises other errors for them: a missing table, a read-only database.
+OUTAGE_SQLSTATES = ("42P01", "25006")
 
 
-class Waiting(NamedTuple):
-    """A lead that is still in the journal."""
+class WaitingRecord(NamedTuple):
+    """A record that is still in the journal. since: when it was journaled."""
 
     record: JournalRecord
     since: datetime
 
 
 class OutageMiddleware:
-    """Answers staff pages while the breaker is open, so that none of them holds a thread that customers need.
+    """Answers staff pages with the outage page while Postgres is down or the bulkhead is full.
 
-    An error of Postgres in any view makes the relay look, so that /healthz does not say "up" meanwhile.
+    So staff pages hold no thread that customers need.
+    A database error in any view makes the relay check the connection, so that /healthz does not keep saying "up".
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -51,10 +52,10 @@ class OutageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_staff_page(request):
             return self.get_response(request)
-        our_relay = relay.of_this_process()
-        if our_relay.is_down:
-            if request.method == "POST" and "retry-now" in request.POST and _is_staff(request):
-                our_relay.turns.ask_all_to_retry()
+        process_relay = relay.of_this_process()
+        if process_relay.is_down:
+            if request.method == "POST" and "retry-now" in request.POST and _has_staff_cookie(request):
+                process_relay.turns.ask_all_to_retry()
             return outage_page(request)
         with bulkhead.place() as has_place:
             return self._answer(request) if has_place else outage_page(request)
@@ -63,7 +64,7 @@ class OutageMiddleware:
         response = self.get_response(request)
         user = getattr(request, "known_user", None)
         if response.status_code >= 500 or user is None:
-            return response  # who this is could not be asked, and would be asked again
+            return response  # the user is not known; to look it up here could raise outside of a view
         if response.status_code == 200 and request.method == "GET" and _may_see_leads(user):
             response.set_cookie(
                 COOKIE,
@@ -79,7 +80,10 @@ class OutageMiddleware:
         return response
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        """Ask who this is. Django remembers it for the request, and only errors of views reach `process_exception`."""
+        """Load the user. Django keeps it for the request.
+
+        Errors in middleware do not reach `process_exception`, so those of this query are handled here.
+        """
         if not is_staff_page(request):
             return None
         try:
@@ -93,9 +97,9 @@ class OutageMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        is_fault = isinstance(exception, OperationalError | InterfaceError)
-        is_gone = getattr(exception.__cause__, "sqlstate", None) in GONE
-        if not (is_fault or is_gone):
+        is_connection_error = isinstance(exception, OperationalError | InterfaceError)
+        is_outage = is_connection_error or getattr(exception.__cause__, "sqlstate", None) in OUTAGE_SQLSTATES
+        if not is_outage:
             return None
         if not is_staff_page(request):
             relay.of_this_process().look_again()
@@ -106,29 +110,29 @@ class OutageMiddleware:
 
 def _may_see_leads(user: Any) -> bool:
     try:
-        return bool(user.has_perm("leads.view_lead"))  # most views have asked this, and Django remembers it
+        return bool(user.has_perm("leads.view_lead"))  # usually cached: most views check a permission
     except (DatabaseError, InterfaceError):
-        return False  # the page is ready; the next one brings the cookie
+        return False  # this page is ready and is sent without the cookie; the next one sets it
 
 
 def outage_page(request: HttpRequest) -> HttpResponse:
-    """Return the 503 page; for staff with the cookie, with who waits, oldest first."""
+    """Return the 503 page. Staff with the cookie see the waiting leads, oldest first, or those that match a search."""
     context: dict[str, Any] = {"waiting": outbox_state()}
-    if _is_staff(request):
+    if _has_staff_cookie(request):
         text = request.POST.get("text", "").strip()
-        # A search looks at quotes without a person, too.
-        found = (lead for lead in _waiting() if (search.is_found(lead.record, text) if text else lead.record.phone))
+        # Only a search lists quotes without a person, too.
+        found = (lead for lead in _waiting() if (search.matches(lead.record, text) if text else lead.record.phone))
         context |= {"term": text, "leads": list(islice(found, MOST_SHOWN))}
-        if text and (said := pasted.message(text)) and said.issued:
-            quote = said.issued.quote
-            context |= {"said": said, "quote": quote, "is_altered": said.is_altered(quote)}
+        if text and (message := pasted.message(text)) and message.issued:
+            quote = message.issued.quote
+            context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}
     response = render(request, "leads/staff/outage.html", context, status=503)
     response["Retry-After"] = "5"
     response["Cache-Control"] = "no-store"
     return response
 
 
-def _is_staff(request: HttpRequest) -> bool:
+def _has_staff_cookie(request: HttpRequest) -> bool:
     try:
         signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE)
     except signing.BadSignature:
@@ -136,8 +140,8 @@ def _is_staff(request: HttpRequest) -> bool:
     return True
 
 
-def _waiting() -> Iterator[Waiting]:
+def _waiting() -> Iterator[WaitingRecord]:
     for path in census.segment_paths(settings.OUTBOX_DIRECTORIES):
         for item in census.waiting(path):
             record = snapshot.journal_record(snapshot.loads(item.text))
-            yield Waiting(record, since=datetime.fromtimestamp(item.at, tz=UTC))
+            yield WaitingRecord(record, since=datetime.fromtimestamp(item.at, tz=UTC))

@@ -3,5 +3,5 @@ from django.http import HttpRequest
 
 
 def is_staff_page(request: HttpRequest) -> bool:
-    """Whether a page has a session. No other page has one, so no other may ask who its visitor is."""
+    """Return whether a page is below the staff path. Only these have a session, so only these may read the user."""
     return request.path_info.startswith(settings.SESSION_COOKIE_PATH)

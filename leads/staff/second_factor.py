@@ -1,6 +1,6 @@
 """The second factor: a passkey, or a code of an authenticator app, or a recovery code.
 
-The session remembers who has shown one, so that no page asks the database.
+The session stores that its user has shown one, so pages need no query of the factors.
 """
 
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-PROVED_BY = "second_factor"  # in the session: the number of the user
+SECOND_FACTOR_KEY = "second_factor"  # its value in the session: the id of the user who has shown one
 
 
 def is_missing(request: HttpRequest) -> bool:
-    """Whether somebody is logged in who has yet to show a second factor. For requests of staff pages."""
+    """Return whether the logged-in user still has to show a second factor. Only for requests of staff pages."""
     if not settings.REQUIRE_SECOND_FACTOR or not request.user.is_authenticated:
         return False
-    return bool(request.session.get(PROVED_BY) != request.user.pk)
+    return bool(request.session.get(SECOND_FACTOR_KEY) != request.user.pk)
 
 
-def of(users: Iterable[User]) -> QuerySet[Authenticator]:
+def factors_of(users: Iterable[User]) -> QuerySet[Authenticator]:
     """Return the second factors of these users, their recovery codes included."""
     factors: QuerySet[Authenticator] = Authenticator.objects.filter(user__in=users)
     return factors
@@ -32,11 +32,12 @@ def of(users: Iterable[User]) -> QuerySet[Authenticator]:
 
 @receiver([authenticator_added, authenticator_used])
 def remember(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    request.session[PROVED_BY] = user.pk
+    """Store in the session that its user has shown a second factor."""
+    request.session[SECOND_FACTOR_KEY] = user.pk
 
 
 @receiver(authenticator_removed)
 def forget(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Whoever takes the last one away has to set up another."""
-    if not of([user]).exists():
-        request.session.pop(PROVED_BY, None)
+    """Require a new second factor after the user's last one was removed."""
+    if not factors_of([user]).exists():
+        request.session.pop(SECOND_FACTOR_KEY, None)

@@ -1,4 +1,4 @@
-"""The pages of allauth that staff need. There is no other: none to sign up, none that works by e-mail."""
+"""The pages of allauth that staff need. Pages to sign up, and those that work by e-mail, are left out."""
 
 from allauth.account import views as account
 from allauth.mfa.base import views as second_factor

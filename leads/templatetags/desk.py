@@ -13,9 +13,9 @@ register = template.Library()
 
 @register.inclusion_tag("leads/desk/_desk.html", takes_context=True)
 def desk(context: template.Context) -> dict[str, Any]:
-    """The desk, for the period that the address names."""
-    asked = context["request"].GET.get("days", "")
-    period = next((days for days in figures.PERIODS if str(days) == asked), figures.PERIODS[0])
+    """The desk, for the period in the query string."""
+    requested = context["request"].GET.get("days", "")
+    period = next((days for days in figures.PERIODS if str(days) == requested), figures.PERIODS[0])
     found = figures.desk(period, now=timezone.now(), zone=site.zone())
     names = {product.code: product.label.in_(site.language()) for product in site.price_book().products}
     return {
@@ -31,7 +31,7 @@ def desk(context: template.Context) -> dict[str, Any]:
 
 @register.filter
 def business_minutes(minutes: int | None) -> str:
-    """12 min; 3 h 05 min; a dash for none"""
+    """Return 12 min, 3 h 05 min, or a dash for None."""
     if minutes is None:
         return "–"
     if minutes < 60:
@@ -41,5 +41,5 @@ def business_minutes(minutes: int | None) -> str:
 
 @register.filter
 def grouped(number: int) -> str:
-    """12,345, as people in Mexico write it in both languages"""
+    """Return a number as 12,345, the form used in Mexico in both languages."""
     return f"{number:,}"

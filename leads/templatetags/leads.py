@@ -12,13 +12,13 @@ register = template.Library()
 
 @register.filter
 def dialled(phone: str) -> str:
-    """A phone as a link with tel: takes it, after its +"""
+    """Return a phone's digits with the country code, for a tel: link, which begins with +."""
     return phones.dialled(phone, shop=settings.WHATSAPP_NUMBER)
 
 
 @register.inclusion_tag("leads/inbox/_banner.html")
 def outbox_banner() -> dict[str, object]:
-    """What waits on this machine's disk, when it has waited for longer than a delivery takes."""
-    found = outbox_state()
-    age = time.time() - found.oldest_at if found.oldest_at else 0
-    return {"pending": found.pending if age > LATE_S else 0, "minutes": age / 60, "quarantined": found.quarantined}
+    """The banner about this machine's outbox. Waiting leads count only after longer than a delivery takes."""
+    counts = outbox_state()
+    age = time.time() - counts.oldest_at if counts.oldest_at else 0
+    return {"pending": counts.pending if age > LATE_S else 0, "minutes": age / 60, "quarantined": counts.quarantined}

@@ -10,6 +10,6 @@ register = template.Library()
 
 @register.inclusion_tag("leads/inbox/_live.html", takes_context=True)
 def live_inbox(context: dict[str, Any]) -> dict[str, Any]:
-    """The switches and the script that keep an open inbox current; for the list of leads."""
-    # One that is older than the rows would announce people who stand there already.
+    """The panel and the script that keep an open list of leads current."""
+    # Fresh, because a state older than the rows would make the script announce leads that are shown already.
     return {"csrf_token": context["csrf_token"], "state": live.state(fresh=True), "public_key": push.public_key()}

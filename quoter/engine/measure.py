@@ -6,6 +6,7 @@ multiplies its inputs, in metres, by the factor and by the chosen coefficient.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,6 +52,7 @@ INPUTS: dict[str, Input] = {
 _PIECES = Text(es="pza", en="pc")
 
 
+@lru_cache
 def unit_text(unit: str) -> Text:
     """Return a unit as people read it. Only pieces differ by language: pza in Spanish, pc in English."""
     return _PIECES if unit == "pza" else Text(es=unit, en=unit)

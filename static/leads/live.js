@@ -1,9 +1,9 @@
-// Keeps an open inbox current: asks every few seconds whether anybody came or went, and then fetches its rows anew.
+// Keeps an open inbox current: polls who waits every few seconds, and fetches the rows again when that has changed.
 
 const EVERY_MS = 5000;
 const HIDDEN_MS = 20_000;
 const LONGEST_MS = 60_000;
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 const panel = document.querySelector("[data-live]");
 const status = document.querySelector("[data-news]");
@@ -15,65 +15,65 @@ let known = {
   etag: panel.dataset.etag,
 };
 let failures = 0;
-// Somebody may have come between the rows and the panel.
+// The server renders the rows before the panel, and a lead may arrive in between.
 let isStale = document.querySelector("[data-inbox]").dataset.waiting !== panel.dataset.waiting;
-let isAsking = false;
-let isOver = false;
+let isPolling = false;
+let isSignedOut = false;
 let timer;
 
-// --- Asking ----------------------------------------------------------------------------------------------------------
+// --- Polling ---------------------------------------------------------------------------------------------------------
 
-async function ask() {
-  if (isAsking || isOver) return;
-  isAsking = true;
+async function poll() {
+  if (isPolling || isSignedOut) return;
+  isPolling = true;
   clearTimeout(timer);
   try {
-    const answer = await get(panel.dataset.live, { "If-None-Match": known.etag });
+    const response = await get(panel.dataset.live, { "If-None-Match": known.etag });
     if (status.textContent === panel.dataset.lost) status.textContent = "";
-    if (answer.status === 200) tell(await answer.json(), answer.headers.get("ETag"));
+    if (response.status === 200) update(await response.json(), response.headers.get("ETag"));
     if (isStale && !document.hidden) await refresh();
     failures = 0;
   } catch {
     failures += 1;
     if (failures === 2) status.textContent = panel.dataset.lost;
   }
-  isAsking = false;
+  isPolling = false;
   const pause = document.hidden ? HIDDEN_MS : EVERY_MS;
-  if (!isOver) timer = setTimeout(ask, Math.min(pause * 2 ** failures, LONGEST_MS));
+  if (!isSignedOut) timer = setTimeout(poll, Math.min(pause * 2 ** failures, LONGEST_MS));
 }
 
 async function get(url, headers = {}) {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const answer = await fetch(url, { headers, signal, redirect: "manual", cache: "no-store" });
-  if (answer.type === "opaqueredirect" || answer.status === 403) {
-    isOver = true; // to the login, where asking on would lead again and again
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await fetch(url, { headers, signal, redirect: "manual", cache: "no-store" });
+  if (response.type === "opaqueredirect" || response.status === 403) {
+    isSignedOut = true; // the redirect is to the login, so polling cannot succeed any more
     status.textContent = panel.dataset.signedOut;
   }
-  if (!answer.ok && answer.status !== 304) throw new Error(answer.status);
-  return answer;
+  if (!response.ok && response.status !== 304) throw new Error(response.status);
+  return response;
 }
 
-function tell({ waiting, newest, at }, etag) {
-  if (at < known.at) return; // another process of the site, which has not looked since
+function update({ waiting, newest, at }, etag) {
+  if (at < known.at) return; // from another process of the site, whose cached state is older
   const came = Math.max(waiting - known.waiting, newest > known.newest ? 1 : 0);
   known = { waiting, newest, at, etag };
   isStale = true;
-  count();
+  showCount();
   if (came < 1) return;
   const text = came === 1 ? panel.dataset.one : panel.dataset.many.replace("{count}", came);
   status.textContent = text;
   if (isOn("live-sound")) beep();
-  if (isOn("live-notify") && document.hidden) show(text);
+  if (isOn("live-notify") && document.hidden) notify(text);
 }
 
-function count() {
+function showCount() {
   const shown = known.waiting > 1000 ? "1000+" : known.waiting;
   document.title = known.waiting ? `(${shown}) ${bareTitle}` : bareTitle;
 }
 
 async function refresh() {
   const parts = [...document.querySelectorAll("[data-inbox]")];
-  // Ticked rows are about to be acted on: they stay as they are until then.
+  // Do not replace rows while the user has ticked some.
   if (parts.some((part) => part.querySelector("input:checked"))) return;
   const page = new DOMParser().parseFromString(await (await get(location.href)).text(), "text/html");
   const focused = parts.some((part) => part.contains(document.activeElement)) && selector(document.activeElement);
@@ -90,23 +90,23 @@ function selector(element) {
   return name && `[data-inbox] [${name}="${CSS.escape(element.getAttribute(name))}"]`;
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || ask());
-addEventListener("focus", ask);
-addEventListener("online", ask);
-count();
-timer = setTimeout(ask, EVERY_MS);
+document.addEventListener("visibilitychange", () => document.hidden || poll());
+addEventListener("focus", poll);
+addEventListener("online", poll);
+showCount();
+timer = setTimeout(poll, EVERY_MS);
 
-// --- Sound and notices, after a click ---------------------------------------------------------------------------------
+// --- Sound and notifications, switched on by a click ------------------------------------------------------------------
 
-const sound = panel.querySelector("[data-sound]");
-const notify = panel.querySelector("[data-notify]");
+const soundButton = panel.querySelector("[data-sound]");
+const notifyButton = panel.querySelector("[data-notify]");
 let audio;
 
 function isOn(name) {
   try {
     return localStorage.getItem(name) === "on";
   } catch {
-    return false; // storage is switched off: so are these
+    return false; // storage is disabled
   }
 }
 
@@ -131,21 +131,21 @@ function beep() {
 }
 
 if ("AudioContext" in window) {
-  sound.hidden = false;
-  sound.ariaPressed = isOn("live-sound");
-  sound.addEventListener("click", () => {
-    set("live-sound", sound, !isOn("live-sound"));
+  soundButton.hidden = false;
+  soundButton.ariaPressed = isOn("live-sound");
+  soundButton.addEventListener("click", () => {
+    set("live-sound", soundButton, !isOn("live-sound"));
     if (isOn("live-sound")) beep();
   });
-  // A page may sound only after a touch or a key: the first one after loading wakes it up.
-  const wake = () => isOn("live-sound") && (audio ??= new AudioContext()).resume();
-  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, wake, { once: true });
+  // Browsers allow sound only after a touch or a key, so the first one after loading enables it.
+  const enableAudio = () => isOn("live-sound") && (audio ??= new AudioContext()).resume();
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, enableAudio, { once: true });
 }
 
-// The service worker shows them, since a phone's browser lets nobody else; with push, also when the inbox is closed.
-async function show(text) {
+// The service worker shows notifications, because browsers on phones allow no page to do so.
+async function notify(text) {
   const registration = await navigator.serviceWorker.getRegistration(panel.dataset.worker);
-  if (await registration?.pushManager?.getSubscription()) return; // the server tells this browser
+  if (await registration?.pushManager?.getSubscription()) return; // the server notifies this browser by push
   registration?.showNotification(text, { tag: "leads", data: { url: location.pathname } });
 }
 
@@ -154,7 +154,7 @@ async function subscribe() {
   const key = bytes(panel.dataset.key);
   let subscription = await registration.pushManager?.getSubscription();
   if (subscription && !same(new Uint8Array(subscription.options.applicationServerKey), key)) {
-    await subscription.unsubscribe(); // the site has another key since
+    await subscription.unsubscribe(); // the site's key has changed
     subscription = null;
   }
   await navigator.serviceWorker.ready;
@@ -180,19 +180,19 @@ const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/
 const same = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
 
 if ("serviceWorker" in navigator && "Notification" in window) {
-  notify.hidden = false;
-  notify.ariaPressed = isOn("live-notify");
-  notify.addEventListener("click", async () => {
+  notifyButton.hidden = false;
+  notifyButton.ariaPressed = isOn("live-notify");
+  notifyButton.addEventListener("click", async () => {
     if (isOn("live-notify")) {
-      set("live-notify", notify, false);
+      set("live-notify", notifyButton, false);
       await unsubscribe();
     } else if ((await Notification.requestPermission()) === "granted") {
-      set("live-notify", notify, true);
-      await subscribe().catch(() => {}); // no push service: notices still come while the inbox is open
+      set("live-notify", notifyButton, true);
+      await subscribe().catch(() => {}); // without a push service, notifications come only while the inbox is open
     } else {
       status.textContent = panel.dataset.refused;
     }
   });
-  // Whoever is logged in here now is the one to tell; and a key of the site that changed is made good.
+  // Subscribe again on each load: another user may be logged in, or the site's key may have changed.
   if (isOn("live-notify") && Notification.permission === "granted") subscribe().catch(() => {});
 }

@@ -1,4 +1,4 @@
-// A form whose answer the device gives: a passkey is made (create) or shown (get), then the form is sent.
+// Fills a form with a passkey's credential, which the device creates (create) or presents (get), and submits it.
 const { webauthnJSON } = globalThis;
 
 async function options(form) {
@@ -11,7 +11,7 @@ async function options(form) {
 const ceremonies = {
   get: ({ request_options: request }) => webauthnJSON.get(request),
   create: ({ creation_options: { publicKey } }) => {
-    // Kept on the device with the name of whose it is, a passkey logs in without a user name.
+    // A resident key is stored on the device together with its user, so it logs in without a user name.
     const authenticatorSelection = { ...publicKey.authenticatorSelection, residentKey: "required", requireResidentKey: true };
     return webauthnJSON.create({ publicKey: { ...publicKey, authenticatorSelection } });
   },
@@ -19,19 +19,19 @@ const ceremonies = {
 
 for (const form of document.querySelectorAll("[data-passkey]")) {
   const problem = form.querySelector("[role=alert]");
-  const tell = (text) => {
+  const showProblem = (text) => {
     problem.textContent = text;
     problem.hidden = !text;
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    tell("");
-    if (!webauthnJSON.supported()) return tell(problem.dataset.unsupported);
+    showProblem("");
+    if (!webauthnJSON.supported()) return showProblem(problem.dataset.unsupported);
     try {
       form.elements.credential.value = JSON.stringify(await ceremonies[form.dataset.passkey](await options(form)));
       form.submit();
     } catch {
-      tell(problem.dataset.refused);
+      showProblem(problem.dataset.refused);
     }
   });
 }

@@ -1,4 +1,4 @@
-// Shows the print buttons, which without a script would do nothing.
+// Shows the print buttons, which are hidden without scripts because they need one.
 
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;

@@ -1,4 +1,4 @@
-// Shows an alert while no page is open, and brings the inbox up when it is touched.
+// Shows push messages as notifications, also while no page is open, and opens the inbox when one is clicked.
 
 addEventListener("push", (event) => {
   const { title, body, url } = event.data.json();
@@ -7,11 +7,11 @@ addEventListener("push", (event) => {
 
 addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(bringUp(new URL(event.notification.data.url, location.origin)));
+  event.waitUntil(showInbox(new URL(event.notification.data.url, location.origin)));
 });
 
-async function bringUp(inbox) {
-  const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
-  const page = open.find((each) => new URL(each.url).pathname === inbox.pathname);
+async function showInbox(inbox) {
+  const windows = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  const page = windows.find((each) => new URL(each.url).pathname === inbox.pathname);
   return page ? page.focus() : clients.openWindow(inbox.href);
 }

@@ -1,4 +1,4 @@
-"""The staff's list: who is waiting, what they were promised, who wrote to them."""
+"""The admin of leads: the list, the search, a lead's page and its permissions."""
 
 import re
 from datetime import timedelta
@@ -27,7 +27,7 @@ def folios(page) -> list[str]:
     return re.findall(r"/change/[^>]*>(\d{6}-\S+?)</a>", page.content.decode())
 
 
-def test_the_list_opens_on_who_is_waiting_oldest_first(admin_client, admin_user):
+def test_the_list_shows_waiting_leads_oldest_first(admin_client, admin_user):
     newest, oldest, done = a_lead(), a_lead(), a_lead()
     Lead.objects.filter(pk=oldest.pk).update(created_at=newest.created_at - timedelta(hours=3))
     Lead.objects.contact(done.pk, by=admin_user, now=done.created_at)
@@ -77,7 +77,7 @@ def test_searches_are_answered_from_their_indexes():
         assert f" {index} " in plan(tab.leads(Lead.objects.all()).order_by(*tab.ordering)[:50])
 
 
-def test_a_lead_shows_its_bill_and_not_its_json(admin_client):
+def test_a_lead_s_page_shows_the_bill_and_not_its_json(admin_client):
     lead = a_lead()
     page = admin_client.get(f"{LIST}{lead.pk}/change/").content.decode()
     assert "$17,622.10" in page
@@ -85,7 +85,7 @@ def test_a_lead_shows_its_bill_and_not_its_json(admin_client):
     assert "&quot;folio&quot;" not in page
 
 
-def test_contacting_is_one_honest_update(admin_client, admin_user):
+def test_contacting_a_lead_twice_changes_it_once(admin_client, admin_user):
     lead = a_lead()
     for _ in range(2):
         assert admin_client.post(f"{LIST}{lead.pk}/contact/").status_code == 302
@@ -95,14 +95,14 @@ def test_contacting_is_one_honest_update(admin_client, admin_user):
     assert admin_client.get(f"{LIST}{lead.pk}/contact/").status_code == 405
 
 
-def test_notes_are_the_only_field_that_staff_type_in(admin_client):
+def test_staff_can_change_only_the_notes(admin_client):
     lead = a_lead()
     admin_client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar", "status": "contacted", "phone": "1", "name": "x"})
     lead.refresh_from_db()
     assert (lead.notes, lead.status, lead.phone, lead.name) == ("Llamar", "new", PHONE_E164, NAME)
 
 
-def test_a_stale_page_does_not_undo_a_colleague(admin_client, admin_user, django_assert_max_num_queries):
+def test_saving_a_stale_page_keeps_the_status_that_a_colleague_set(admin_client, admin_user):
     lead = a_lead()
     admin_client.get(f"{LIST}{lead.pk}/change/")
     Lead.objects.contact(lead.pk, by=admin_user, now=lead.created_at)

@@ -1,6 +1,6 @@
-"""Every reader of leads, with rows of every kind before it: none fails on one of them, or leaves the others out.
+"""Run every reader of leads on rows of every kind: none may fail on a row or leave out the others.
 
-The rows are in a real Postgres, in the journal and in quarantine; what they hold is made anew in each run.
+The rows are in a real Postgres, in the journal and in quarantine. Hypothesis generates a part of them.
 """
 
 import csv
@@ -43,7 +43,7 @@ GENERATED = 12
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop whose leads hold anything. rows: of all of them, folio and `quote_data`; the first is a sound one."""
+    """A shop with leads of every kind. rows: folio and `quote_data` of each; the first is a sound one."""
 
     client: Client
     directories: Sequence[Path]
@@ -59,7 +59,7 @@ class Shop:
         return self.directories[0] / f"1{SUFFIX}"
 
     def items(self) -> list[Item]:
-        """The rows as delivery has them; some of these only Postgres can hold."""
+        """Return the rows as records of the journal, without those that only Postgres can hold."""
         at, texts = self.at.isoformat(), {kind() for kind in stored.ONLY_IN_POSTGRES.values()}
         frame = {"name": NAME, "phone": PHONE_E164, "created_at": at, "submitted_at": at}
         return [
@@ -79,7 +79,7 @@ class Shop:
             )
 
     def fill_journal(self) -> None:
-        """Only for readers that start no relay: it would deliver them."""
+        """Write the rows into a journal. Only for readers that start no relay, which would deliver them."""
         self.directories[0].mkdir(exist_ok=True)
         self.journal.write_bytes(b"".join(map(encode, self.items())))
 
@@ -89,10 +89,10 @@ class Shop:
         for item in self.items():
             quarantine.put_aside(self.directories[0], item, reason="DataError", at=2.0)
 
-    def assert_all_in(self, text: str) -> None:
+    def assert_all_folios_in(self, text: str) -> None:
         assert [number for number in self.folios if number not in text] == []
 
-    def assert_all_on_disk_in(self, text: str) -> None:
+    def assert_all_folios_on_disk_in(self, text: str) -> None:
         assert [item.folio for item in self.items() if item.folio not in text] == []
 
     def ids(self) -> list[Any]:
@@ -106,144 +106,144 @@ def _with(frame: dict[str, str], quote_data: str) -> bytes:
 # --- The readers ------------------------------------------------------------------------------------------------------
 
 
-def the_list(shop: Shop) -> None:
+def read_list(shop: Shop) -> None:
     for query in ({}, {"status": "all"}, {"q": PHONE}, {"q": NAME}):
         page = shop.client.get(LIST, query)
         assert page.status_code == 200
-        shop.assert_all_in(page.content.decode())
+        shop.assert_all_folios_in(page.content.decode())
 
 
-def the_leads_of_a_source(shop: Shop) -> None:
+def filter_by_source(shop: Shop) -> None:
     page = shop.client.get(LIST, {"source": stored.SOURCE})
     assert page.status_code == 200
     assert shop.folios[0] in page.content.decode()
 
 
-def the_pages_of_leads(shop: Shop) -> None:
+def open_leads(shop: Shop) -> None:
     for number, key in Lead.objects.values_list("folio", "pk"):
         page = shop.client.get(f"{LIST}{key}/change/")
         assert (page.status_code, number in page.content.decode()) == (200, True)
 
 
-def the_chats(shop: Shop) -> None:
+def open_chats(shop: Shop) -> None:
     for key in shop.ids():
         assert shop.client.post(f"{LIST}{key}/whatsapp/").status_code == 200
 
 
-def pasted_messages(shop: Shop) -> None:
+def find_pasted_messages(shop: Shop) -> None:
     for number in shop.folios:
         answer = shop.client.post(f"{LIST}find/", {"text": f"Me interesa *{number}*, total $1.00"})
         assert answer.status_code in (200, 302)
 
 
-def the_download(shop: Shop) -> None:
+def download_csv(shop: Shop) -> None:
     answer = shop.client.post(f"{LIST}export/?status=all")
     sheet = csv.DictReader(StringIO(b"".join(answer).decode("utf-8-sig")))
     assert sorted(row["folio"] for row in sheet) == sorted(shop.folios)
 
 
-def the_export(shop: Shop) -> None:
+def export_leads(shop: Shop) -> None:
     for form in ("csv", "jsonl"):
         file = shop.directories[0].parent / "leads"
         call_command("export_leads", "--format", form, "--output", str(file), stdout=StringIO(), stderr=StringIO())
-        shop.assert_all_in(file.read_text(encoding="utf-8"))
+        shop.assert_all_folios_in(file.read_text(encoding="utf-8"))
 
 
-def a_person_s_data(shop: Shop) -> None:
+def export_person(shop: Shop) -> None:
     shop.fill_journal()
     shop.fill_quarantine()
     out = StringIO()
     call_command("privacy", "export", PHONE, stdout=out, stderr=StringIO())
-    found = json.loads(out.getvalue())
+    exported = json.loads(out.getvalue())
     on_disk = len(shop.items())
-    assert [len(rows) for rows in found.values()] == [len(shop.folios), on_disk, on_disk]
+    assert [len(rows) for rows in exported.values()] == [len(shop.folios), on_disk, on_disk]
     out.getvalue().encode()
 
 
-def alerts(shop: Shop) -> None:
+def write_alerts(shop: Shop) -> None:
     leads = list(Lead.objects.all())
     assert message.of_leads(leads, leads).lines
     for lead in leads:
         assert lead.folio in message.of_leads([lead], []).lines[0]
 
 
-def the_desk(shop: Shop) -> None:
+def read_desk(shop: Shop) -> None:
     page = shop.client.get("/admin/")
     assert page.status_code == 200
     assert f'">{len(shop.folios)}</a>' in page.content.decode()
 
 
-def the_page_of_an_outage(shop: Shop) -> None:
+def read_outage_page(shop: Shop) -> None:
     shop.fill_journal()
     for text in ("", PHONE, NAME.split()[0]):
         request = RequestFactory().post("/admin/", {"text": text})
         request.COOKIES[COOKIE] = signing.dumps("ana", salt=COOKIE)
         page = outage_page(request).content.decode()
-        shop.assert_all_on_disk_in(page)
+        shop.assert_all_folios_on_disk_in(page)
 
 
-def the_refused(shop: Shop) -> None:
+def read_quarantine(shop: Shop) -> None:
     shop.fill_quarantine()
     page = shop.client.get(f"{LIST}quarantine/")
     assert page.status_code == 200
-    shop.assert_all_on_disk_in(page.content.decode())
+    shop.assert_all_folios_on_disk_in(page.content.decode())
 
 
-def the_outbox_command(shop: Shop) -> None:
+def list_outbox(shop: Shop) -> None:
     shop.fill_journal()
     shop.fill_quarantine()
     out = StringIO()
     call_command("outbox", "list", stdout=out)
     assert out.getvalue().endswith(f"{2 * len(shop.items())} leads wait\n")
-    shop.assert_all_on_disk_in(out.getvalue())
+    shop.assert_all_folios_on_disk_in(out.getvalue())
 
 
-def pages_of_quotes(shop: Shop) -> None:
+def open_quote_pages(shop: Shop) -> None:
     answers = [shop.client.get(f"/q/{number}/").status_code for number in shop.folios]
     assert answers[0] == 200
     assert set(answers) <= {200, 404}
 
 
-def the_audit(shop: Shop) -> None:
+def audit_quotes(shop: Shop) -> None:
     out = StringIO()
-    with suppress(CommandError):  # a person is needed
+    with suppress(CommandError):  # raised for the rows with findings
         call_command("audit_quotes", stdout=out, stderr=StringIO())
     assert f"{len(shop.folios)} quotes audited" in out.getvalue()
     assert shop.folios[0] not in out.getvalue()
 
 
-def the_live_list(shop: Shop) -> None:
+def poll_live_list(shop: Shop) -> None:
     live.forget()
     assert shop.client.get(f"{LIST}live/").json()["waiting"] == len(shop.folios)
 
 
-def the_doctor(shop: Shop) -> None:
+def examine_database(shop: Shop) -> None:
     for part in database.PARTS.values():
         list(part())
 
 
-def what_removes_the_demo_s(shop: Shop) -> None:
+def remove_demo_leads(shop: Shop) -> None:
     call_command("seed_demo", "--remove", stdout=StringIO(), stderr=StringIO())
     assert Lead.objects.count() == len(shop.folios)
 
 
-def erasing(shop: Shop) -> None:
+def erase_person(shop: Shop) -> None:
     shop.fill_quarantine()
     out = StringIO()
     call_command("privacy", "erase", PHONE, "--yes", stdout=out, stderr=StringIO())
     assert f"{len(shop.folios)} leads without their person" in out.getvalue()
     assert not Lead.objects.exclude(name="", phone="").exists()
-    the_list_of_all(shop)
+    read_list_of_all(shop)
 
 
-def anonymising(shop: Shop) -> None:
+def anonymise_old_leads(shop: Shop) -> None:
     purge(shop, "--anonymise")
     assert not Lead.objects.exclude(name="", phone="").exists()
-    the_list_of_all(shop)
+    read_list_of_all(shop)
     assert all(refused["record"]["phone"] == "" for _path, refused in quarantine.quarantined(shop.directories))
 
 
-def purging(shop: Shop) -> None:
+def purge_old_leads(shop: Shop) -> None:
     purge(shop)
     assert not Lead.objects.exists()
     assert not list(quarantine.quarantined(shop.directories))
@@ -253,54 +253,54 @@ def purge(shop: Shop, *how: str) -> None:
     shop.fill_journal()
     shop.fill_quarantine()
     arguments = ["--older-than", "1d", *how]
-    call_command("purge_leads", *arguments, stdout=StringIO(), stderr=StringIO())  # only counts
-    shop.journal.unlink()  # as if it were delivered
+    call_command("purge_leads", *arguments, stdout=StringIO(), stderr=StringIO())  # without --apply it only counts
+    shop.journal.unlink()  # otherwise purging would deliver it first
     call_command("purge_leads", *arguments, "--apply", stdout=StringIO(), stderr=StringIO())
 
 
-def the_list_of_all(shop: Shop) -> None:
+def read_list_of_all(shop: Shop) -> None:
     page = shop.client.get(LIST, {"status": "all"})
     assert page.status_code == 200
-    shop.assert_all_in(page.content.decode())
+    shop.assert_all_folios_in(page.content.decode())
 
 
 READERS = [
-    the_list,
-    the_leads_of_a_source,
-    the_pages_of_leads,
-    the_chats,
-    pasted_messages,
-    the_download,
-    the_export,
-    a_person_s_data,
-    alerts,
-    the_desk,
-    the_page_of_an_outage,
-    the_refused,
-    the_outbox_command,
-    pages_of_quotes,
-    the_audit,
-    the_live_list,
-    the_doctor,
-    what_removes_the_demo_s,
-    erasing,
-    anonymising,
-    purging,
+    read_list,
+    filter_by_source,
+    open_leads,
+    open_chats,
+    find_pasted_messages,
+    download_csv,
+    export_leads,
+    export_person,
+    write_alerts,
+    read_desk,
+    read_outage_page,
+    read_quarantine,
+    list_outbox,
+    open_quote_pages,
+    audit_quotes,
+    poll_live_list,
+    examine_database,
+    remove_demo_leads,
+    erase_person,
+    anonymise_old_leads,
+    purge_old_leads,
 ]
 
 
 @pytest.fixture
 def owner(client):
-    client.force_login(User.objects.create_superuser("ana"))  # without a password, which takes long to hash
+    client.force_login(User.objects.create_superuser("ana"))  # no password, because hashing is slow
     return client
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of rows that a reader fails on
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # in the report of a failure
 @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(generated=st.lists(stored.texts(), min_size=GENERATED, max_size=GENERATED, unique=True))
-def test_no_row_fails_a_reader_or_hides_the_others(reader, generated, owner, outbox_directories):
-    relay.stop()  # of the example before: it would deliver this one's journal
+def test_no_row_breaks_a_reader_or_hides_another_row(reader, generated, owner, outbox_directories):
+    relay.stop()  # one started by the example before would deliver this one's journal
     at = timezone.now() - timedelta(days=2)
     texts = [*(kind() for kind in (stored.KINDS | stored.ONLY_IN_POSTGRES).values()), *generated]
     rows = [(folio.mint(at.date(), random_bits=number), text) for number, text in enumerate(texts)]

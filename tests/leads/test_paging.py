@@ -1,4 +1,4 @@
-"""All leads, a page at a time."""
+"""Reading all leads a page at a time."""
 
 import re
 from datetime import datetime, timedelta
@@ -31,22 +31,22 @@ def test_pages_hold_every_lead_once_oldest_first():
     assert [page.fraction for page in found] == [0.25, 1.0]
 
 
-def test_leads_of_the_same_moment_are_told_apart():
+def test_leads_of_the_same_moment_are_on_one_page_each():
     leads = leads_of(*[NOW] * 5)
     assert [ids(page) for page in pages(Lead.objects.all(), size=2)] == [leads[:2], leads[2:4], leads[4:]]
 
 
-def test_a_range_of_time_is_kept_to():
+def test_pages_stay_within_the_range_of_time_of_the_queryset():
     _, second, third, _ = leads_of(*[NOW + timedelta(hours=hour) for hour in range(4)])
     some = Lead.objects.filter(created_at__gte=NOW + timedelta(hours=1), created_at__lt=NOW + timedelta(hours=3))
     assert [ids(page) for page in pages(some, size=1)] == [[second], [third]]
 
 
-def test_no_leads_make_no_page():
+def test_without_leads_there_is_no_page():
     assert list(pages(Lead.objects.all())) == []
 
 
-def test_what_arrives_meanwhile_is_left_for_the_next_time():
+def test_leads_that_arrive_during_the_reading_are_left_out():
     first, second = leads_of(NOW, NOW + timedelta(hours=1))
     seen = []
     for number, page in enumerate(pages(Lead.objects.all(), size=1)):
@@ -62,8 +62,8 @@ def test_a_page_may_be_deleted_while_it_is_read():
     assert not Lead.objects.exists()
 
 
-def test_postgres_knows_how_small_a_page_of_a_large_table_is():
-    """Else it reads the whole table for each page."""
+def test_postgres_estimates_correctly_that_a_page_of_a_large_table_is_small():
+    """With a wrong estimate it would read the whole table for each page."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO leads (folio, quote_data, created_at) "

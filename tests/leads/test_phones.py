@@ -20,7 +20,7 @@ from leads.phones import dialled, normalise, region_of
         "Tel: +52 656 123 4567",
         "526561234567",
         "00 52 656 123 4567",
-        # Old ways of dialling it, which no longer connect.
+        # Old prefixes, which no longer connect.
         "+52 1 656 123 4567",
         "5216561234567",
         "0052 1 656 123 4567",
@@ -53,7 +53,7 @@ def test_a_number_from_across_the_border_keeps_its_country(typed):
         ("612 345 678", "ES", "+34612345678"),
     ],
 )
-def test_a_number_without_country_is_one_of_the_business_s_own(typed, region, number):
+def test_a_number_without_country_code_is_of_the_business_s_country(typed, region, number):
     assert normalise(typed, region=region) == number
 
 
@@ -66,14 +66,14 @@ def test_a_number_without_country_is_one_of_the_business_s_own(typed, region, nu
         "6561234567 ext 12",
         "656 123 4567 / 656 765 4321",
         "656 123 4567 + 1",
-        # With or without the US country code, nobody can tell.
+        # Ambiguous: the 1 may be the US country code or not.
         "1 656 223 4567",
         "call me: 12 34",
         "+",
         "",
     ],
 )
-def test_what_does_not_read_as_a_number_stays_as_typed(typed):
+def test_text_that_is_not_a_valid_number_stays_as_typed(typed):
     assert normalise(typed, region="MX") == typed
 
 
@@ -84,19 +84,19 @@ def test_what_does_not_read_as_a_number_stays_as_typed(typed):
         ("5216561234567", "MX"),
         ("19155550123", "US"),
         ("34612345678", "ES"),
-        # The demo number, and what is nobody's number.
+        # The demo number, and numbers that are not in use.
         ("520000000000", "MX"),
         ("10000000000", "MX"),
         ("999999999999", "MX"),
         ("", "MX"),
     ],
 )
-def test_the_region_of_a_number_is_its_country_code_s(number, region):
+def test_the_region_of_a_number_follows_from_its_country_code(number, region):
     assert region_of(number) == region
 
 
 @given(region=st.sampled_from(["MX", "US", "CA"]), typed=st.from_regex(r"[0-9]{10}", fullmatch=True))
-def test_ten_digits_are_read_as_the_library_reads_them(region, typed):
+def test_ten_digits_give_the_same_number_as_the_library(region, typed):
     try:
         parsed = phonenumbers.parse(typed, region)
         is_valid = phonenumbers.is_valid_number(parsed)
@@ -111,5 +111,5 @@ def test_ten_digits_are_read_as_the_library_reads_them(region, typed):
     ("phone", "expected"),
     [("+526561234567", "526561234567"), ("656 123-4567", "526561234567"), ("0034 600 111 222", "0034600111222")],
 )
-def test_a_phone_is_dialled_with_its_country_code(phone, expected):
+def test_a_dialled_phone_has_a_country_code(phone, expected):
     assert dialled(phone, shop="526561234567") == expected

@@ -1,4 +1,4 @@
-"""What a stored quote says: all that we write is read back, and whatever else a row holds is read as nothing."""
+"""Reading stored quotes: all that this site writes is read back, and anything else is read as empty."""
 
 import ast
 import json
@@ -19,24 +19,32 @@ from tests.site.test_layers import MODULES, templates
 from tests.support import stored
 from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote
 
-NOTHING = read(None)
+EMPTY = read(None)
 A_MOMENT = stored.A_MOMENT
 
 
-def all_of(said: Snapshot) -> list[object]:
-    """Ask a snapshot for everything that it can answer."""
-    parts = [getattr(said, field.name) for field in fields(said)]
-    return [*parts, said.total_text, said.issued, said.kept, *map(str, said.lines), flags.short(said), flags.long(said)]
+def every_value(quote: Snapshot) -> list[object]:
+    """Return the value of every field and property of a snapshot."""
+    parts = [getattr(quote, field.name) for field in fields(quote)]
+    return [
+        *parts,
+        quote.total_text,
+        quote.issued,
+        quote.raw_json,
+        *map(str, quote.lines),
+        flags.labels(quote),
+        flags.descriptions(quote),
+    ]
 
 
-def said_by(kind: str) -> Snapshot:
+def read_kind(kind: str) -> Snapshot:
     return read(loads((stored.KINDS | stored.ONLY_IN_POSTGRES)[kind]()))
 
 
-# --- What is written --------------------------------------------------------------------------------------------------
+# --- What this release writes -----------------------------------------------------------------------------------------
 
 
-def test_what_is_written_of_a_lead_is_read_back():
+def test_everything_that_is_written_about_a_lead_is_read_back():
     issued = an_issued_quote(a_line(), a_line(measure={"kind": "volume", "m3": "7"}, extras=[]))
     contact = a_contact(
         privacy_accepted_at=A_MOMENT,
@@ -46,20 +54,24 @@ def test_what_is_written_of_a_lead_is_read_back():
         flags=("honeypot", "too_fast"),
     )
 
-    said = read(lead_record(issued, contact).quote_data)
+    quote = read(lead_record(issued, contact).quote_data)
 
-    assert said.issued == issued
-    assert said.customer == Customer(NAME, PHONE_E164, PHONE)
-    assert said.privacy == Privacy(A_MOMENT, A_MOMENT, "2026-11")
-    assert said.flags == (Flag.HONEYPOT, Flag.TOO_FAST)
-    assert said.source == "facebook"
-    assert (said.subtotal, said.tax, said.total) == (issued.quote.subtotal, issued.quote.tax.amount, issued.quote.total)
-    assert (said.language, said.currency, said.prices) == (issued.language, "MXN", issued.prices)
-    assert [(line.description, line.billed, line.unit) for line in said.lines] == [
+    assert quote.issued == issued
+    assert quote.customer == Customer(NAME, PHONE_E164, PHONE)
+    assert quote.privacy == Privacy(A_MOMENT, A_MOMENT, "2026-11")
+    assert quote.flags == (Flag.HONEYPOT, Flag.TOO_FAST)
+    assert quote.source == "facebook"
+    assert (quote.subtotal, quote.tax, quote.total) == (
+        issued.quote.subtotal,
+        issued.quote.tax.amount,
+        issued.quote.total,
+    )
+    assert (quote.language, quote.currency, quote.prices) == (issued.language, "MXN", issued.prices)
+    assert [(line.description, line.billed, line.unit) for line in quote.lines] == [
         (line.description, line.billed, line.unit) for line in issued.quote.lines
     ]
-    assert said.late == Late()
-    assert json.loads(said.kept) == lead_record(issued, contact).quote_data
+    assert quote.late == Late()
+    assert json.loads(quote.raw_json) == lead_record(issued, contact).quote_data
 
 
 @given(
@@ -69,55 +81,55 @@ def test_what_is_written_of_a_lead_is_read_back():
     listed=st.lists(st.sampled_from(Flag), unique=True),
 )
 @settings(max_examples=25)
-def test_whatever_a_customer_typed_is_read_as_it_was_stored(name, phone_raw, accepted_at, listed):
+def test_any_text_that_a_customer_typed_is_read_as_it_was_stored(name, phone_raw, accepted_at, listed):
     contact = a_contact(name=name, phone_raw=phone_raw, privacy_accepted_at=accepted_at, flags=tuple(listed))
-    said = read(loads(json.dumps(lead_record(an_issued_quote(), contact).quote_data).replace("\\u0000", "\\ufffd")))
-    assert said.customer == Customer(*(text.replace("\0", "\ufffd") for text in (name, PHONE_E164, phone_raw)))
-    assert (said.privacy.accepted_at, said.flags) == (accepted_at, tuple(listed))
+    quote = read(loads(json.dumps(lead_record(an_issued_quote(), contact).quote_data).replace("\\u0000", "\\ufffd")))
+    assert quote.customer == Customer(*(text.replace("\0", "\ufffd") for text in (name, PHONE_E164, phone_raw)))
+    assert (quote.privacy.accepted_at, quote.flags) == (accepted_at, tuple(listed))
 
 
-def test_a_quote_without_a_person_says_nothing_of_one():
-    said = read(
+def test_a_quote_without_a_person_has_empty_contact_details():
+    quote = read(
         quote_record(an_issued_quote(), visitor_id="v", attribution={"referrer": "https://l.example/x"}).quote_data
     )
-    assert (said.customer, said.privacy, said.flags, said.source) == (Customer(), Privacy(), (), "l.example")
+    assert (quote.customer, quote.privacy, quote.flags, quote.source) == (Customer(), Privacy(), (), "l.example")
 
 
 # --- What earlier releases and other shops wrote ----------------------------------------------------------------------
 
 
-def test_a_late_lead_says_when_it_came_and_what_was_shown():
-    assert said_by("late").late == Late(A_MOMENT, None)
-    assert said_by("priced offline").late == Late(A_MOMENT, Decimal("1.00"))
-    assert flags.long(said_by("priced offline"))[-1].endswith("$1.00.")
+def test_a_late_lead_has_its_arrival_and_the_total_that_was_shown():
+    assert read_kind("late").late == Late(A_MOMENT, None)
+    assert read_kind("priced offline").late == Late(A_MOMENT, Decimal("1.00"))
+    assert flags.descriptions(read_kind("priced offline"))[-1].endswith("$1.00.")
 
 
-def test_an_unpriced_lead_has_no_total_and_all_that_was_kept():
-    said = said_by("unpriced")
-    assert (said.total, said.total_text, said.lines, said.issued) == (None, "", (), None)
-    assert said.customer.name == NAME
-    assert "gone" in said.kept
+def test_an_unpriced_lead_has_no_total_but_keeps_what_was_stored():
+    quote = read_kind("unpriced")
+    assert (quote.total, quote.total_text, quote.lines, quote.issued) == (None, "", (), None)
+    assert quote.customer.name == NAME
+    assert "gone" in quote.raw_json
 
 
-def test_an_anonymised_lead_is_still_the_quote():
-    said = said_by("anonymised")
-    assert said.issued
-    assert (said.customer, said.source) == (Customer(), "")
-    assert said.privacy.accepted_at
+def test_an_anonymised_lead_still_has_its_quote():
+    quote = read_kind("anonymised")
+    assert quote.issued
+    assert (quote.customer, quote.source) == (Customer(), "")
+    assert quote.privacy.accepted_at
 
 
-def test_another_shop_s_row_says_what_can_be_understood():
-    said = said_by("adopted, with numbers")
-    assert (said.total_text, said.tax, said.source) == ("$1,234.50 MXN", Decimal(98), "radio")
-    assert said.issued is None
+def test_a_row_of_another_shop_is_read_as_far_as_its_shape_is_known():
+    quote = read_kind("adopted, with numbers")
+    assert (quote.total_text, quote.tax, quote.source) == ("$1,234.50 MXN", Decimal(98), "radio")
+    assert quote.issued is None
 
 
 @pytest.mark.parametrize("kind", [*list(stored.KINDS)[7:], *stored.ONLY_IN_POSTGRES])
-def test_what_cannot_be_understood_is_nothing(kind):
-    said = said_by(kind)
+def test_a_row_of_unknown_shape_is_read_as_empty(kind):
+    quote = read_kind(kind)
     parts = [field.name for field in fields(Snapshot) if field.name != "_data"]
-    assert [getattr(said, part) for part in parts] == [getattr(NOTHING, part) for part in parts]
-    assert (said.total_text, said.issued) == ("", None)
+    assert [getattr(quote, part) for part in parts] == [getattr(EMPTY, part) for part in parts]
+    assert (quote.total_text, quote.issued) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +158,11 @@ def test_what_cannot_be_understood_is_nothing(kind):
     ],
     ids=lambda value: repr(value)[:12] if not isinstance(value, int) or value < 10**9 else "10**5000",
 )
-def test_a_figure_is_a_number_that_a_shop_can_have(written, expected):
+def test_a_total_is_read_only_when_it_is_a_plausible_number(written, expected):
     assert read({"total": written}).total == (None if expected is None else Decimal(expected))
 
 
-def test_a_line_without_a_name_or_an_amount_is_left_out():
+def test_a_line_without_a_description_or_a_quantity_is_left_out():
     whole = {"description": "Turf", "billed": "1200.50", "unit": "m²"}
     [line] = read({"lines": [whole, {"description": "Turf"}, {"billed": "1"}, 5, None]}).lines
     assert line == Line("Turf", Decimal("1200.50"), "m²")
@@ -171,7 +183,7 @@ def test_a_line_without_a_name_or_an_amount_is_left_out():
     ],
     ids=str,
 )
-def test_what_cannot_be_shown_as_a_quote_is_none_of_ours(change):
+def test_a_row_that_cannot_be_shown_as_a_quote_has_no_issued_quote(change):
     data = stored.a_lead().quote_data
     assert read(data).issued
     assert read({**data, **change}).issued is None
@@ -186,64 +198,64 @@ def test_what_cannot_be_shown_as_a_quote_is_none_of_ours(change):
         ({"total": "1E+40"}, "its figures are out of bounds"),
     ],
 )
-def test_why_it_is_none_is_told_without_a_value(change, why):
+def test_the_reason_why_a_row_is_no_quote_contains_no_value(change, why):
     with pytest.raises(snapshot.NotAQuote) as raised:
-        snapshot.quote_in({**stored.a_lead().quote_data, **change})
+        snapshot.parse_quote({**stored.a_lead().quote_data, **change})
     assert str(raised.value) == why
 
 
-# --- Whatever a row holds ---------------------------------------------------------------------------------------------
+# --- Any content of a row ---------------------------------------------------------------------------------------------
 
 
 @given(stored.values(with_halves=True) | stored.spoilt(with_halves=True))
 @settings(max_examples=100)
-def test_whatever_a_row_holds_it_is_read(data):
-    all_of(read(data))
+def test_any_json_value_can_be_read(data):
+    every_value(read(data))
 
 
 @given(stored.texts(with_halves=True))
 @settings(max_examples=100)
-def test_whatever_json_says_can_be_written_to_a_page_and_to_a_file(text):
+def test_every_decoded_value_can_be_written_to_a_page_and_a_file(text):
     data = loads(text)
-    said = all_of(read(data))
-    assert "\0" not in str(said)
-    str(said).encode()
+    text_of_values = str(every_value(read(data)))
+    assert "\0" not in text_of_values
+    text_of_values.encode()
     json.dumps(data, ensure_ascii=False, indent=2).encode()
 
 
 @given(st.text() | st.binary())
 @settings(max_examples=50)
-def test_what_is_no_json_is_read_as_well(text):
-    all_of(read(loads(text)))
+def test_text_that_is_not_json_can_be_read(text):
+    every_value(read(loads(text)))
     assert snapshot.journal_record(loads(text)).snapshot == read(None) or text[:1] in ("{", b"{")
 
 
 @pytest.mark.parametrize("levels", [snapshot.MOST_LEVELS, snapshot.MOST_LEVELS + 1, 900, 100_000])
-def test_what_nests_too_deep_stays_a_text(levels):
+def test_json_that_nests_too_deep_stays_text(levels):
     text = "[" * levels + "]" * levels
     assert isinstance(loads(text), list if levels <= snapshot.MOST_LEVELS else str)
 
 
-def test_halves_of_a_character_become_one_mark():
+def test_lone_surrogates_and_nul_become_the_replacement_character():
     text = r'{"a\ud83d": ["\ude00b", "\ud83d\ude00", "nul\u0000"]}'
     assert loads(text) == {"a\ufffd": ["\ufffdb", "😀", "nul\ufffd"]}
 
 
-# --- Nobody else knows the shape --------------------------------------------------------------------------------------
+# --- No other module depends on the shape -----------------------------------------------------------------------------
 
-# Modules that name the column, and what for. What is in it, they ask `leads.snapshot`.
-NAME_THE_COLUMN = {
+# The modules that name the column, and why. They use `leads.snapshot` to access its content.
+COLUMN_USERS = {
     "leads.snapshot": "reads it",
     "leads.models": "defines it",
     "leads.delivery.record": "writes it",
     "leads.delivery.upsert": "writes it",
     "leads.ops.demo": "writes it",
-    "leads.ops.doctor.writing": "writes a row, and takes it back",
+    "leads.ops.doctor.writing": "writes a row and rolls back",
     "leads.ops.adoption": "adopts a table that has it",
-    "leads.ops.adopted_folios": "says where folios come from",
+    "leads.ops.adopted_folios": "reports which folios came from it",
     "leads.ops.audit": "fetches it",
-    "leads.privacy.export": "fetches it, and hands it out whole",
-    "leads.privacy.anonymise": "takes the person out of it, by the list of `leads.snapshot`",
+    "leads.privacy.export": "fetches it, and exports it whole",
+    "leads.privacy.anonymise": "removes the person from it, by the list of keys in `leads.snapshot`",
     "checkout.quote_page": "fetches it",
 }
 CODE = {
@@ -260,13 +272,13 @@ def names_the_column(tree: ast.AST) -> bool:
 
 
 def words_of(node: ast.AST) -> list[str]:
-    """Return the names and texts of one node of a program."""
+    """Return the names and strings in one node of a syntax tree."""
     words = [getattr(node, field, None) for field in ("id", "attr", "arg", "name", "value")]
     return [word for word in words if isinstance(word, str)]
 
 
 def is_the_column(node: ast.AST) -> bool:
-    """Whether a node is what a row has in the column: lead.quote_data, row["quote_data"], row.get("quote_data")."""
+    """Return whether a node reads the column: lead.quote_data, row["quote_data"], row.get("quote_data")."""
     key = None
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
         return node.attr == "quote_data"
@@ -277,9 +289,9 @@ def is_the_column(node: ast.AST) -> bool:
     return isinstance(key, ast.Constant) and key.value == "quote_data"
 
 
-def shape_known_in(tree: ast.AST) -> list[str]:
-    """Return the places of a program that reach into the column, rather than hand it to a function of snapshot."""
-    handed = {
+def column_accesses(tree: ast.AST) -> list[str]:
+    """Return the expressions that access the column, except those that pass it to a function of snapshot."""
+    passed = {
         id(argument)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("snapshot.")
@@ -288,20 +300,20 @@ def shape_known_in(tree: ast.AST) -> list[str]:
     return [
         ast.unparse(node)
         for node in ast.walk(tree)
-        if (is_the_column(node) and id(node) not in handed) or any(map(PATH.search, words_of(node)))
+        if (is_the_column(node) and id(node) not in passed) or any(map(PATH.search, words_of(node)))
     ]
 
 
-def test_the_modules_that_name_the_column_are_known():
-    assert {name for name, tree in CODE.items() if names_the_column(tree)} == NAME_THE_COLUMN.keys()
+def test_only_the_listed_modules_name_the_column():
+    assert {name for name, tree in CODE.items() if names_the_column(tree)} == COLUMN_USERS.keys()
 
 
-def test_only_the_snapshot_reaches_into_the_column():
-    found = {name: places for name, tree in CODE.items() if (places := shape_known_in(tree))}
-    assert found.keys() == {"leads.snapshot"}
+def test_only_the_snapshot_accesses_the_content_of_the_column():
+    accesses = {name: places for name, tree in CODE.items() if (places := column_accesses(tree))}
+    assert accesses.keys() == {"leads.snapshot"}
 
 
-def test_no_template_reaches_into_it():
+def test_no_template_accesses_the_column():
     assert [path for _app, path, text in templates() if "quote_data" in text] == []
 
 
@@ -321,12 +333,12 @@ def test_no_template_reaches_into_it():
         "cursor.execute(\"SELECT quote_data::jsonb #>> '{total}' FROM leads\")",
     ],
 )
-def test_whoever_reaches_into_it_is_found(code):
+def test_code_that_accesses_the_content_is_detected(code):
     tree = ast.parse(code)
     assert names_the_column(tree.body[0] if isinstance(tree.body[0], ast.Assign) else tree.body[0].value)
-    assert shape_known_in(tree)
+    assert column_accesses(tree)
 
 
 @pytest.mark.parametrize("code", ["snapshot.read(lead.quote_data)", "snapshot.without_person(row['quote_data'])"])
-def test_whoever_hands_it_on_is_not(code):
-    assert not shape_known_in(ast.parse(code))
+def test_code_that_passes_the_column_to_the_snapshot_is_accepted(code):
+    assert not column_accesses(ast.parse(code))

@@ -350,12 +350,12 @@ LOGIN = """
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from importlib import import_module
 from django.conf import settings
-from leads.staff.second_factor import PROVED_BY
+from leads.staff.second_factor import SECOND_FACTOR_KEY
 user, _ = get_user_model().objects.get_or_create(username="ana", is_staff=True, is_superuser=True)
 session = import_module(settings.SESSION_ENGINE).SessionStore()
 session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-session[PROVED_BY] = user.pk
+session[SECOND_FACTOR_KEY] = user.pk
 session.save()
 print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
 """

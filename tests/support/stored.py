@@ -70,7 +70,15 @@ ONLY_IN_POSTGRES: dict[str, Callable[[], str]] = {
     "longer than Python reads": lambda: '{"total": 1' + "0" * 5000 + ', "lines": []}',
 }
 
-_NAMES = [*snapshot.STAYS, *snapshot.NOBODY, *Customer._fields, *Privacy._fields, *Line._fields, "utm_source", "late"]
+_NAMES = [
+    *snapshot.KEPT_KEYS,
+    *snapshot.EMPTY_PERSON,
+    *Customer._fields,
+    *Privacy._fields,
+    *Line._fields,
+    "utm_source",
+    "late",
+]
 _ODD = ["", "NaN", "-Infinity", "1E+999999", "1E-999999", "9" * 50, "0001-01-01T00:00:00+00:00", "2026-11-22", "={"]
 
 

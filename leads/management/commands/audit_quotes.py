@@ -3,7 +3,7 @@ from datetime import date, datetime, time
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from leads.errors import named
+from leads.errors import error_name
 from leads.models import Lead
 from leads.ops.audit import audit
 from leads.ops.progress import Progress
@@ -30,7 +30,8 @@ class Command(BaseCommand):
                         self.stdout.write(str(finding))
                     progress.show(audited, page.fraction)
         except DatabaseError as error:
-            raise CommandError(f"The database stopped answering ({named(error)}) after {audited} quotes.") from error
+            fault = error_name(error)
+            raise CommandError(f"The database stopped answering ({fault}) after {audited} quotes.") from error
         self.stdout.write(f"{audited} quotes audited, {len(wrong)} do not follow from their own prices")
         if wrong:
             raise CommandError("A person is needed: what was promised to these customers is not what is stored.")

@@ -7,8 +7,8 @@ from leads.ops.doctor.finding import Level, as_json, status, summary
 
 
 class Command(BaseCommand):
-    help = "Say whether all is well with this set-up, and what to do where it is not. Works with the database down."
-    requires_system_checks = []  # the examination runs them, and says what they find in its own way
+    help = "Examine this set-up; for each problem say what to do. Works with the database down."
+    requires_system_checks = []  # the examination runs them and reports their findings
 
     def add_arguments(self, parser):
         parser.add_argument("--json", action="store_true", help="for machines: one JSON object")
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", metavar="ADDRESS", default="", help="whom to send the test mail (ADMINS)")
 
     def handle(self, *, json, send_test_event, email, **options):
-        # A name server that does not answer would hold it for half a minute; libpq's own limits do not cover that.
+        # A name server that does not answer would delay it by half a minute; libpq's timeouts do not cover that.
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         colour = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.ERROR: self.style.ERROR}
         findings = []

@@ -10,50 +10,53 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from leads.errors import named
+from leads.errors import error_name
 from leads.models import Lead
 from leads.ops.progress import Progress
-from leads.privacy.export import BYTE_ORDER_MARK, Form, export
+from leads.privacy.export import BYTE_ORDER_MARK, ExportFormat, export
 from quoter import site
 
 
 class Command(BaseCommand):
-    help = "Leads as CSV or JSON lines; each notes that it was exported. docs/privacy.md says what to do with the file."
+    help = "Export leads as CSV or JSON lines, and note it on each. docs/privacy.md says what to do with the file."
 
     def add_arguments(self, parser):
-        parser.add_argument("--format", type=Form, choices=list(Form), default=Form.CSV, help="default: csv")
+        formats = {"type": ExportFormat, "choices": list(ExportFormat), "default": ExportFormat.CSV}
+        parser.add_argument("--format", **formats, help="default: csv")
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
         parser.add_argument("--status", choices=Lead.Status.values)
         parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or after")
         parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="... or before")
         phone = parser.add_mutually_exclusive_group()
-        phone.add_argument("--with-phone", action="store_true", help="only who left a phone")
-        phone.add_argument("--without-phone", action="store_true", help="only quotes that nobody put a phone to")
+        phone.add_argument("--with-phone", action="store_true", help="only leads with a phone")
+        phone.add_argument("--without-phone", action="store_true", help="only quotes without a phone")
         parser.add_argument("--bom", action="store_true", help="begin with a byte order mark, which Excel needs")
 
     def handle(self, *, output, bom, **options):
         written = 0
         try:
-            with whole_file(output) if output else standard_output() as out, Progress("leads", self.stderr) as progress:
+            destination = atomic_file(output) if output else standard_output()
+            with destination as out, Progress("leads", self.stderr) as progress:
                 out.write(BYTE_ORDER_MARK if bom else "")
                 for written, fraction in export(
                     out,
                     quoted_between(options["since"], options["until"]),
-                    only=chosen(options),
+                    only=lead_filter(options),
                     form=options["format"],
                     by=None,
                     clock=timezone.now,
                 ):
                     progress.show(written, fraction)
         except DatabaseError as error:
-            raise CommandError(f"The database stopped answering ({named(error)}) after {written} leads.") from error
+            fault = error_name(error)
+            raise CommandError(f"The database stopped answering ({fault}) after {written} leads.") from error
         except OSError as error:
             raise CommandError(f"{output or 'Standard output'} does not take the leads: {error.strerror}.") from error
         (self.stdout if output else self.stderr).write(f"{written} leads exported", style_func=str)
 
 
 def quoted_between(since, until):
-    """Return the leads quoted between two days of the business's zone, both included; None: without that bound."""
+    """Return the leads quoted between two days in the business's zone, both included. None: no bound."""
     leads = Lead.objects.all()
     if since:
         leads = leads.filter(created_at__gte=datetime.combine(since, time(), site.zone()))
@@ -62,7 +65,7 @@ def quoted_between(since, until):
     return leads
 
 
-def chosen(options):
+def lead_filter(options):
     only = Q(status=options["status"]) if options["status"] else Q()
     if options["with_phone"]:
         only &= ~Q(phone="")
@@ -72,8 +75,8 @@ def chosen(options):
 
 
 @contextmanager
-def whole_file(path):
-    """Yield a file that only we may read; it gets its name, and takes the place of an older one, when it is whole."""
+def atomic_file(path):
+    """Yield a temporary file that only its owner may read. When it is complete, it replaces `path` atomically."""
     fd, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(fd, "w", encoding="utf-8", newline="") as file:
@@ -82,12 +85,12 @@ def whole_file(path):
             os.fsync(fd)
         os.replace(unfinished, path)
     finally:
-        with suppress(OSError):  # it is gone once it has its name
+        with suppress(OSError):  # after os.replace it does not exist any more
             os.unlink(unfinished)
 
 
 @contextmanager
 def standard_output():
-    # As written, in UTF-8, wherever it goes: CSV ends its lines by itself.
+    # Always UTF-8, and no translation of newlines, because the csv module writes its own.
     sys.stdout.reconfigure(encoding="utf-8", newline="")
     yield sys.stdout

@@ -1,4 +1,4 @@
-"""Django's `migrate`, by the way that DATABASE_MIGRATION_URL names, and for as long as it takes."""
+"""Django's `migrate`, over the connection of DATABASE_MIGRATION_URL and without a statement timeout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,33 +11,33 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 class Command(migrate.Command):
     def handle(self, *args, **options):
-        with way_for_migrations(options["database"]):
+        with migration_connection(options["database"]):
             super().handle(*args, **options)
 
 
 @contextmanager
-def way_for_migrations(alias: str) -> Iterator[None]:
-    """Lend this thread's connection to what may take minutes: an index over a million rows, or a lock to wait for.
+def migration_connection(alias: str) -> Iterator[None]:
+    """Replace this thread's connection by one for migrations, which may take minutes for an index or a lock.
 
-    Whoever asks for the alias meanwhile, as those do who follow a migration, gets the same connection.
+    Code that uses the alias inside the context, such as receivers of post_migrate, gets the same connection.
     """
     usual: Any = connections[alias]
     if settings.DATABASE_MIGRATION and alias == DEFAULT_DB_ALIAS:
-        # The way is another, the database the same: a test's stays a test's.
-        way = {**usual.settings_dict, **settings.DATABASE_MIGRATION, "NAME": usual.settings_dict["NAME"]}
-        connections[alias] = type(usual)(way, alias)
-    lent: Any = connections[alias]
+        # The same database name, so that tests migrate their test database.
+        address = {**usual.settings_dict, **settings.DATABASE_MIGRATION, "NAME": usual.settings_dict["NAME"]}
+        connections[alias] = type(usual)(address, alias)
+    migrating: Any = connections[alias]
     deadline_s = usual.deadline_s
-    lent.deadline_s = None
+    migrating.deadline_s = None
     try:
-        if settings.DATABASE_KIND != "transaction pooler" or lent is not usual:
-            # A role's own bound, there for the site's questions, would cut off an index. Through a pooler of
-            # transactions it stays: there a setting would be somebody else's.
-            with lent.cursor() as cursor:
+        if settings.DATABASE_KIND != "transaction pooler" or migrating is not usual:
+            # The role's statement_timeout, meant for the site's queries, would cancel the creation of an index. Through
+            # a transaction pooler it stays, because SET would also apply to other clients of that server connection.
+            with migrating.cursor() as cursor:
                 cursor.execute("SET statement_timeout = 0")
         yield
     finally:
         usual.deadline_s = deadline_s
-        if lent is not usual:
-            lent.close()
+        if migrating is not usual:
+            migrating.close()
             connections[alias] = usual

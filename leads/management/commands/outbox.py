@@ -14,15 +14,15 @@ from leads.snapshot import journal_record, loads
 
 
 class Command(BaseCommand):
-    help = "The leads that Postgres has not confirmed: how many wait, deliver them, look at them. Reads only this disk."
+    help = "Count, deliver, list, export or verify this machine's leads that Postgres has not confirmed."
 
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
-        does.add_parser("status", help="how many wait, since when, and on what disk")
-        flush = does.add_parser("flush", help="deliver now, whatever the relay is waiting for")
-        flush.add_argument("--quarantined", action="store_true", help="also what Postgres refused before")
-        flush.add_argument("--timeout", type=float, default=60, help="seconds to wait for living processes (60)")
-        does.add_parser("list", help="who waits, oldest first, with name and phone")
+        does.add_parser("status", help="how many wait, since when, and on which disk")
+        flush = does.add_parser("flush", help="deliver now, even while the relay waits before its next attempt")
+        flush.add_argument("--quarantined", action="store_true", help="also retry what Postgres refused before")
+        flush.add_argument("--timeout", type=float, default=60, help="seconds to wait for running processes (60)")
+        does.add_parser("list", help="the waiting leads, oldest first, with name and phone")
         export = does.add_parser("export", help="every waiting and quarantined lead as JSON lines")
         export.add_argument("file", nargs="?", type=Path, help="default: standard output")
         does.add_parser("verify", help="read every record and check it")
@@ -32,14 +32,14 @@ class Command(BaseCommand):
         getattr(self, does)(**options)
 
     def status(self, **options):
-        found = census.census(self.directories)
-        age = time.time() - found.oldest_at if found.oldest_at else 0
+        counts = census.census(self.directories)
+        age = time.time() - counts.oldest_at if counts.oldest_at else 0
         self.stdout.write(
-            f"{found.pending} pending, oldest {age:.0f} s, {found.quarantined} quarantined, "
-            f"{found.damaged} damaged segments; {self._disks()}"
+            f"{counts.pending} pending, oldest {age:.0f} s, {counts.quarantined} quarantined, "
+            f"{counts.damaged} damaged segments; {self._disks()}"
         )
         is_low = any(disk.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
-        if found.quarantined or found.damaged or age > outbox.WORRYING_S or is_low:
+        if counts.quarantined or counts.damaged or age > outbox.WORRYING_S or is_low:
             raise CommandError("A person is needed: docs/operations.md says what to do.")
 
     def flush(self, *, quarantined, timeout, **options):
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         if done.fault:
             raise CommandError(f"Postgres does not take them ({done.fault}); they stay on this disk.")
         if done.left.pending or done.left.quarantined:
-            raise CommandError("Not everything went; see `outbox list` and docs/operations.md.")
+            raise CommandError("Not everything was delivered; see `outbox list` and docs/operations.md.")
 
     def list(self, **options):
         now, count = time.time(), 0
@@ -86,12 +86,12 @@ class Command(BaseCommand):
             raise CommandError("Damaged records are set aside with their segment when it is delivered.")
 
     def _disks(self):
-        said = []
+        descriptions = []
         for directory in self.directories:
             kind = "ephemeral" if disk.is_ephemeral(directory) else "durable"
             free = disk.free_bytes(directory) / 1024**2
-            said.append(f"{directory}: {kind} ({disk.file_system(directory)}), {free:,.0f} MB free")
-        return "; ".join(said)
+            descriptions.append(f"{directory}: {kind} ({disk.file_system(directory)}), {free:,.0f} MB free")
+        return "; ".join(descriptions)
 
     def _person(self, record):
         return f"{_printable(record.name)}\t{_printable(record.phone)}"
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
 
 def _printable(text):
-    """Return a customer's text without what a terminal would obey."""
+    """Return a customer's text without the control characters that a terminal would execute."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

@@ -6,19 +6,19 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.delivery.flush import flush
-from leads.errors import named
+from leads.errors import error_name
 from leads.models import LeadEvent
 from leads.ops.progress import Progress
 from leads.privacy import person
 
 
 class Command(BaseCommand):
-    help = "Everything that is held about one person, found by phone: hand it out, or erase it."
+    help = "Export or erase everything that is stored about one person, found by phone."
 
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
         export = does.add_parser("export", help="print it as JSON")
-        erase = does.add_parser("erase", help="take the person out of their leads; folios and amounts stay")
+        erase = does.add_parser("erase", help="remove the person from their leads; folios and amounts stay")
         for subparser in (export, erase):
             subparser.add_argument("phone", help="in any spelling, quoted: '656 123 4567'")
         erase.add_argument("--yes", action="store_true", help="do not ask")
@@ -33,16 +33,16 @@ class Command(BaseCommand):
         getattr(self, does)(**options)
 
     def export(self, **options):
-        on_disk, leads, fault = person.on_disk(self.phone, self.directories), [], ""
+        on_disk, leads, fault = person.records_on_disk(self.phone, self.directories), [], ""
         try:
             ids = self.lead_ids()
-            leads = person.held(ids)
+            leads = person.leads_with_events(ids)
             LeadEvent.objects.note(LeadEvent.Kind.EXPORTED, ids, by=None, now=timezone.now(), detail="request")
         except DatabaseError as error:
-            fault = named(error)
+            fault = error_name(error)
         if leads or any(on_disk):
-            found = {"leads": leads, "waiting": on_disk.waiting, "refused": on_disk.refused}
-            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            exported = {"leads": leads, "waiting": on_disk.waiting, "refused": on_disk.refused}
+            self.stdout.write(json.dumps(exported, ensure_ascii=False, indent=2))
         if fault:
             raise CommandError(f"The database does not answer ({fault}): only this machine's disk was searched.")
         if not leads and not any(on_disk):
@@ -52,12 +52,12 @@ class Command(BaseCommand):
         try:
             self.deliver(timeout)
             ids = self.lead_ids()
-            leads, on_disk = person.held(ids), person.on_disk(self.phone, self.directories)
+            leads, on_disk = person.leads_with_events(ids), person.records_on_disk(self.phone, self.directories)
             self.confirm(leads, on_disk.refused, yes)
             erased = person.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
         except DatabaseError as error:
-            raise CommandError(f"The database does not answer ({named(error)}): run this again.") from error
-        left = person.journaled(self.phone, self.directories)
+            raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
+        left = person.count_journaled(self.phone, self.directories)
         if any(erased) or left:
             self.stdout.write(f"{erased.leads} leads without their person, {erased.records} records off this disk")
         if left:
@@ -68,11 +68,11 @@ class Command(BaseCommand):
             raise CommandError("Nothing is held under this phone.")
 
     def deliver(self, timeout):
-        """Bring to Postgres what waits: a journal is never rewritten."""
-        if not person.journaled(self.phone, self.directories):
+        """Deliver the person's waiting records, because a journal is never rewritten."""
+        if not person.count_journaled(self.phone, self.directories):
             return
         flushed = flush(self.directories, timeout_s=timeout)
-        if waiting := len(person.on_disk(self.phone, self.directories).waiting):
+        if waiting := len(person.records_on_disk(self.phone, self.directories).waiting):
             why = flushed.fault or "a running process has them"
             raise CommandError(f"{waiting} of this person's records wait in the outbox ({why}); nothing was erased.")
 
@@ -86,9 +86,9 @@ class Command(BaseCommand):
     def confirm(self, leads, refused, yes):
         if yes or not (leads or refused):
             return
-        for held in [*leads, *refused]:
-            told = [held["folio"], held["created_at"][:10], held["name"], held["phone"]]
-            self.stdout.write("\t".join(printable(text) for text in told))
+        for record in [*leads, *refused]:
+            columns = [record["folio"], record["created_at"][:10], record["name"], record["phone"]]
+            self.stdout.write("\t".join(printable(text) for text in columns))
         try:
             answer = input("Erase this person for good? Type yes: ")
         except EOFError:
@@ -98,5 +98,5 @@ class Command(BaseCommand):
 
 
 def printable(text):
-    """Return a customer's text without what a terminal would obey."""
+    """Return a customer's text without the control characters that a terminal would execute."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text or "")

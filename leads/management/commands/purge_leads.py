@@ -8,24 +8,24 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.delivery.flush import flush
-from leads.errors import named
+from leads.errors import error_name
 from leads.ops.progress import Progress
 from leads.privacy import purge
 
 
 def age(text):
-    """Return an age such as 365d."""
+    """Return the timedelta of an age such as 365d."""
     if not re.fullmatch(r"[1-9][0-9]{0,4}d", text):
         raise ArgumentTypeError("an age in days, such as 365d")
     return timedelta(days=int(text[:-1]))
 
 
 class Command(BaseCommand):
-    help = "Delete old leads, or take only the person out of them. Says what it would do, and does it with --apply."
+    help = "Delete old leads, or remove only the person from them. Without --apply it only reports what it would do."
 
     def add_arguments(self, parser):
-        parser.add_argument("--older-than", type=age, required=True, metavar="365d", help="quoted before so many days")
-        parser.add_argument("--anonymise", action="store_true", help="the person goes; folio and amounts stay")
+        parser.add_argument("--older-than", type=age, required=True, metavar="365d", help="quoted longer ago than this")
+        parser.add_argument("--anonymise", action="store_true", help="remove only the person; folio and amounts stay")
         parser.add_argument("--apply", "--yes", action="store_true", help="do it; without this nothing is changed")
         parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
 
@@ -38,13 +38,13 @@ class Command(BaseCommand):
             if apply:
                 self.purge(cutoff, before, now, **options)
             else:
-                self.tell(cutoff, before, **options)
+                self.preview(cutoff, before, **options)
         except DatabaseError as error:
-            raise CommandError(f"The database stopped answering ({named(error)}); run this again.") from error
+            raise CommandError(f"The database stopped answering ({error_name(error)}); run this again.") from error
 
-    def tell(self, cutoff, before, *, anonymise, **options):
-        found = self.done_of("leads counted", purge.count(cutoff))
-        on_disk = purge.older_on_disk(cutoff, self.directories)
+    def preview(self, cutoff, before, *, anonymise, **options):
+        found = self.run_with_progress("leads counted", purge.count(cutoff))
+        on_disk = purge.count_on_disk(cutoff, self.directories)
         would = "would lose their person" if anonymise else "would be deleted"
         self.stdout.write(
             f"{found} leads {before} {would}, and {on_disk.refused} refused records; "
@@ -52,25 +52,25 @@ class Command(BaseCommand):
         )
 
     def purge(self, cutoff, before, now, *, anonymise, timeout, **options):
-        if purge.older_on_disk(cutoff, self.directories).journaled:
+        if purge.count_on_disk(cutoff, self.directories).journaled:
             flushed = flush(self.directories, timeout_s=timeout)
-            if waiting := purge.older_on_disk(cutoff, self.directories).waiting:
+            if waiting := purge.count_on_disk(cutoff, self.directories).waiting:
                 why = flushed.fault or "a running process has them"
                 raise CommandError(f"{waiting} records of that age wait in the outbox ({why}); nothing was changed.")
         if anonymise:
-            gone = self.done_of("leads without their person", purge.forget_people(cutoff, now=now))
+            changed = self.run_with_progress("leads without their person", purge.forget_people(cutoff, now=now))
         else:
-            gone = self.done_of("leads deleted", purge.delete(cutoff, directories=self.directories))
-        refused = purge.clear_disk(cutoff, directories=self.directories, is_to_stay=anonymise)
+            changed = self.run_with_progress("leads deleted", purge.delete(cutoff, directories=self.directories))
+        refused = purge.clear_disk(cutoff, directories=self.directories, keeps_amounts=anonymise)
         did = "lost their person" if anonymise else "were deleted"
-        self.stdout.write(f"{gone} leads {before} {did}, and {refused} refused or damaged records")
-        if left := purge.older_on_disk(cutoff, self.directories).journaled:
+        self.stdout.write(f"{changed} leads {before} {did}, and {refused} refused or damaged records")
+        if left := purge.count_on_disk(cutoff, self.directories).journaled:
             raise CommandError(
                 f"{left} records of that age are still in the journal of a running process: "
                 "restart the site, then run this again."
             )
 
-    def done_of(self, what, steps):
+    def run_with_progress(self, what, steps):
         done = 0
         with Progress(what, self.stderr) as progress:
             for done, fraction in steps:

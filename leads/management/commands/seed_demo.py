@@ -13,12 +13,12 @@ USERNAME = "demo"
 
 
 class Command(BaseCommand):
-    help = "Create a staff login for trying the site out; its password is printed this once. On request, leads as well."
+    help = "Create a staff login to try the site out, and on request demo leads. The password is printed only once."
 
     def add_arguments(self, parser):
         leads = parser.add_mutually_exclusive_group()
-        leads.add_argument("--leads", type=int, metavar="N", help="also write so many more leads, marked as a demo's")
-        leads.add_argument("--remove", action="store_true", help="remove every lead so marked, and do nothing else")
+        leads.add_argument("--leads", type=int, metavar="N", help="also add this many leads, marked as demo leads")
+        leads.add_argument("--remove", action="store_true", help="only remove every demo lead")
 
     def handle(self, *, leads, remove, **options):
         if remove:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def add(self, count):
         if count < 1:
-            raise CommandError("--leads takes a number from 1 up.")
+            raise CommandError("--leads must be 1 or more.")
         batches = demo.add_leads(
             count,
             book=site.price_book(),
@@ -55,8 +55,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} demo leads written; `seed_demo --remove` removes them")
 
     def remove(self):
-        gone = 0
+        removed = 0
         with Progress("demo leads removed", self.stderr) as progress:
-            for gone, fraction in demo.remove_leads():
-                progress.show(gone, fraction)
-        self.stdout.write(f"{gone} demo leads removed")
+            for removed, fraction in demo.remove_leads():
+                progress.show(removed, fraction)
+        self.stdout.write(f"{removed} demo leads removed")

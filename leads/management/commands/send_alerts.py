@@ -3,18 +3,18 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.alerts.sending import queue, send_alerts
-from leads.errors import named
+from leads.errors import error_name
 
 
 class Command(BaseCommand):
-    help = "Tell at once whom new and unanswered leads concern. The site does so by itself every few seconds."
+    help = "Send the pending alerts about new and unanswered leads now. The site itself does so every few seconds."
 
     def handle(self, **options):
         try:
             done, left = send_alerts(timezone.now()), queue()
         except DatabaseError as error:
-            raise CommandError(f"The database does not answer ({named(error)}): run this again.") from error
+            raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         waiting = f"{left.behind} of {left.recipients} recipients wait"
         self.stdout.write(f"{done.noted} noted, {done.delivered} delivered, {done.failed} failed; {waiting}")
         if left.failing:
-            raise CommandError(f"{left.failing} cannot be told ({left.fault}); docs/alerts.md says what to do.")
+            raise CommandError(f"{left.failing} cannot be notified ({left.fault}); docs/alerts.md says what to do.")

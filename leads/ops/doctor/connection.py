@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.turns import AUTH_BLOCK_S, ConnectionTurns
-from leads.errors import named
+from leads.errors import error_name
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 COPY_URL = (
@@ -189,7 +189,7 @@ def explained(fault: Exception) -> tuple[str, str]:
     message = next(iter(str(fault).splitlines()), "")
     if password := settings.DATABASES["default"].get("PASSWORD"):
         message = message.replace(password, "****")
-    return f"{named(fault)}: {message}", "See the server's own log."
+    return f"{error_name(fault)}: {message}", "See the server's own log."
 
 
 def _address() -> str:

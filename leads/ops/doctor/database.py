@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError, connection
 
-from leads.errors import named
+from leads.errors import error_name
 from leads.ops.doctor import exposure, migrations, reporting, session, staff, writing
 from leads.ops.doctor.connection import open_connection
 from leads.ops.doctor.finding import Finding, error
@@ -30,4 +30,4 @@ def examine() -> Iterator[Finding]:
             yield from part()
         except DatabaseError as fault:
             cure = "See Postgres's log, and run this again."
-            yield error(subject, f"Postgres did not answer: {named(fault)}", cure)
+            yield error(subject, f"Postgres did not answer: {error_name(fault)}", cure)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError
 
-from leads.errors import named
+from leads.errors import error_name
 from leads.ops.doctor import assets, clock, database, environment, outbox, reporting, shop
 from leads.ops.doctor.finding import Finding, error
 
@@ -31,4 +31,6 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
             yield from findings
         except (DatabaseError, OSError) as fault:
             # When one subject cannot be examined, the others still can.
-            yield error(subject, f"the examination ended early: {named(fault)}", "Run it again; it may be temporary.")
+            yield error(
+                subject, f"the examination ended early: {error_name(fault)}", "Run it again; it may be temporary."
+            )

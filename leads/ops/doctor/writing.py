@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.upsert import upsert
-from leads.errors import named
+from leads.errors import error_name
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 # A row as a lead has it; it is never kept.
@@ -52,10 +52,10 @@ def _explained(fault: DatabaseError) -> Finding:
         return error("writable", "leads does not take a row in time: it is locked, or a trigger is slow", cure)
     if classify(fault) is Fault.DATA:
         cure = "Look at the table's constraints and triggers: any that are not Folio's may refuse leads."
-        return warning("writable", f"a rule of leads refuses an empty row ({named(fault)})", cure)
+        return warning("writable", f"a rule of leads refuses an empty row ({error_name(fault)})", cure)
     if state == "25006":
         return error("writable", *_read_only())
-    unknown = (f"leads takes no row: {named(fault)}", "See Postgres's log.")
+    unknown = (f"leads takes no row: {error_name(fault)}", "See Postgres's log.")
     return error("writable", *CAUSES.get(state, unknown))
 
 

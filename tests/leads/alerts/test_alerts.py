@@ -60,11 +60,11 @@ def after(**passed: float) -> datetime:
     return OPENING + timedelta(**passed)
 
 
-# --- A phone, and the service that wakes it ---------------------------------------------------------------------------
+# --- A phone and its push service -------------------------------------------------------------------------------------
 
 
 class Phone:
-    """A browser's subscription: its keys, and what it makes of what it is sent."""
+    """A browser's subscription: its keys, and the decryption of its messages."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -72,8 +72,8 @@ class Phone:
         self._point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.keys = {"p256dh": b64(self._point), "auth": b64(self._auth)}
 
-    def read(self, body: bytes) -> dict[str, str]:
-        """Decrypt a message as RFC 8291 has the browser do it."""
+    def decrypt(self, body: bytes) -> dict[str, str]:
+        """Decrypt a message as a browser does, by RFC 8291."""
         salt, size, length = body[:16], int.from_bytes(body[16:20]), body[20]
         sender, record = body[21 : 21 + length], body[21 + length :]
         assert len(record) <= size
@@ -87,7 +87,7 @@ class Phone:
 
 
 class PushService:
-    """A push service on this machine. answers: the status of each next message, then 201."""
+    """A push service on this machine. answers: the status for each of the next messages; after those, 201."""
 
     def __init__(self, port: int) -> None:
         self.url, self.answers, self.received = f"http://127.0.0.1:{port}/", list[int](), list[tuple[Any, bytes]]()
@@ -150,30 +150,30 @@ def test_a_message_is_encrypted_as_in_the_example_of_rfc_8291():
     )
 
 
-# --- Switching it on --------------------------------------------------------------------------------------------------
+# --- Push -------------------------------------------------------------------------------------------------------------
 
 SWITCH = "/admin/leads/lead/alerts/"
 
 
-def switched_on(client: Any, service: PushService, name: str = "phone") -> Phone:
+def switch_on(client: Any, service: PushService, name: str = "phone") -> Phone:
     phone = Phone(service.url + name)
     assert client.post(SWITCH, {"endpoint": phone.endpoint, **phone.keys}).status_code == 204
     return phone
 
 
-def read(phone: Phone, service: PushService) -> list[dict[str, str]]:
-    """Return what a phone showed, oldest first."""
-    return [phone.read(body) for _, body in service.received]
+def shown_on(phone: Phone, service: PushService) -> list[dict[str, str]]:
+    """Return the messages that a phone got, oldest first."""
+    return [phone.decrypt(body) for _, body in service.received]
 
 
 @pytest.mark.django_db
-def test_a_new_lead_wakes_the_phone_of_whoever_switched_it_on(admin_client, service):
-    phone = switched_on(admin_client, service)
+def test_a_new_lead_is_pushed_to_the_phone_that_switched_alerts_on(admin_client, service):
+    phone = switch_on(admin_client, service)
     lead = a_lead(timezone.now())
     assert send_alerts(timezone.now()).delivered == 1
 
     [(headers, body)] = service.received
-    assert phone.read(body) == {
+    assert phone.decrypt(body) == {
         "title": "1 new lead",
         "body": f"{lead.folio} · $17,622.10 MXN · María",
         "url": "/admin/leads/lead/",
@@ -185,8 +185,8 @@ def test_a_new_lead_wakes_the_phone_of_whoever_switched_it_on(admin_client, serv
 
 
 @pytest.mark.django_db
-def test_the_push_service_can_tell_who_sends(admin_client, service):
-    switched_on(admin_client, service)
+def test_a_push_is_signed_with_the_site_s_vapid_key(admin_client, service):
+    switch_on(admin_client, service)
     a_lead(timezone.now())
     send_alerts(timezone.now())
 
@@ -199,7 +199,7 @@ def test_the_push_service_can_tell_who_sends(admin_client, service):
     assert json.loads(unb64(signed.split(".")[0])) == {"typ": "JWT", "alg": "ES256"}
     raw = unb64(signature)
     public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), unb64(key.removeprefix("k=")))
-    # It raises for a signature of anybody else.
+    # Raises when the signature is wrong.
     public.verify(
         encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:])),
         signed.encode(),
@@ -209,18 +209,18 @@ def test_the_push_service_can_tell_who_sends(admin_client, service):
 
 
 @pytest.mark.django_db
-def test_a_first_name_can_be_kept_off_lock_screens(admin_client, service, settings):
+def test_first_names_can_be_left_out_of_alerts(admin_client, service, settings):
     settings.ALERT_NAMES = False
-    phone = switched_on(admin_client, service)
+    phone = switch_on(admin_client, service)
     lead = a_lead(timezone.now())
     send_alerts(timezone.now())
-    assert read(phone, service)[0]["body"] == f"{lead.folio} · $17,622.10 MXN"
+    assert shown_on(phone, service)[0]["body"] == f"{lead.folio} · $17,622.10 MXN"
 
 
 @pytest.mark.parametrize("answer", [404, 410])
 @pytest.mark.django_db
-def test_a_subscription_that_has_ended_is_dropped(admin_client, service, answer):
-    switched_on(admin_client, service)
+def test_an_ended_subscription_is_removed(admin_client, service, answer):
+    switch_on(admin_client, service)
     a_lead(timezone.now())
     service.answers = [answer]
     send_alerts(timezone.now())
@@ -229,8 +229,8 @@ def test_a_subscription_that_has_ended_is_dropped(admin_client, service, answer)
 
 @pytest.mark.parametrize("answer", [429, 500, 307])
 @pytest.mark.django_db
-def test_what_the_service_does_not_take_is_tried_again_later_and_sent_once(admin_client, service, answer):
-    phone = switched_on(admin_client, service)
+def test_a_push_that_fails_is_retried_and_delivered_once(admin_client, service, answer):
+    phone = switch_on(admin_client, service)
     now = timezone.now()
     a_lead(now)
     service.answers = [answer]
@@ -238,19 +238,19 @@ def test_what_the_service_does_not_take_is_tried_again_later_and_sent_once(admin
     assert send_alerts(now + timedelta(seconds=5))[1:] == (0, 0)
     assert send_alerts(now + timedelta(seconds=31)).delivered == 1
     assert send_alerts(now + timedelta(minutes=50)).delivered == 0
-    assert [shown["title"] for shown in read(phone, service)] == ["1 new lead"] * 2
+    assert [shown["title"] for shown in shown_on(phone, service)] == ["1 new lead"] * 2
 
 
 @pytest.mark.django_db
-def test_a_hundred_leads_during_a_fault_are_one_message(admin_client, service):
-    phone = switched_on(admin_client, service)
+def test_leads_that_arrive_during_a_fault_share_one_message(admin_client, service):
+    phone = switch_on(admin_client, service)
     now = timezone.now()
     service.answers = [503]
     a_lead(now)
     send_alerts(now)
     leads = [a_lead(now) for _ in range(9)]
     send_alerts(now + timedelta(minutes=10))
-    *_, last = read(phone, service)
+    *_, last = shown_on(phone, service)
     assert last["title"] == "10 new leads"
     assert last["body"].splitlines()[-1] == "and 5 more"
     assert leads[0].folio in last["body"]
@@ -259,22 +259,22 @@ def test_a_hundred_leads_during_a_fault_are_one_message(admin_client, service):
 
 @pytest.mark.pooler
 @pytest.mark.django_db
-def test_a_busy_minute_is_two_messages(admin_client, service):
-    phone = switched_on(admin_client, service)
+def test_thirteen_leads_in_a_minute_make_two_messages(admin_client, service):
+    phone = switch_on(admin_client, service)
     now = timezone.now()
     for second in range(0, 61, 5):
         a_lead(now)
         send_alerts(now + timedelta(seconds=second))
-    assert [shown["title"] for shown in read(phone, service)] == ["1 new lead", "12 new leads"]
+    assert [shown["title"] for shown in shown_on(phone, service)] == ["1 new lead", "12 new leads"]
 
 
 @pytest.mark.django_db
-def test_who_was_answered_meanwhile_is_not_told_of(admin_client, admin_user, service):
-    switched_on(admin_client, service)
+def test_no_alert_is_sent_for_a_lead_that_was_answered_before_it(admin_client, admin_user, service):
+    switch_on(admin_client, service)
     now = timezone.now()
     lead = a_lead(now)
     Lead.objects.contact(lead.pk, by=admin_user, now=now)
-    store(quote_record(an_issued_quote(), visitor_id=""))  # and this one has nobody to answer
+    store(quote_record(an_issued_quote(), visitor_id=""))  # anonymous, so there is nobody to answer
     send_alerts(now)
     service.answers = [503]
     late = a_lead(now)
@@ -285,38 +285,38 @@ def test_who_was_answered_meanwhile_is_not_told_of(admin_client, admin_user, ser
 
 
 @pytest.mark.django_db
-def test_a_browser_that_comes_later_hears_of_later_leads_only(admin_client, service):
-    switched_on(admin_client, service, "first")
+def test_a_new_subscription_gets_alerts_of_later_leads_only(admin_client, service):
+    switch_on(admin_client, service, "first")
     now = timezone.now()
     a_lead(now)
     send_alerts(now)
-    phone = switched_on(admin_client, service, "second")
+    phone = switch_on(admin_client, service, "second")
     lead = a_lead(now)
     send_alerts(now + timedelta(minutes=2))
-    assert lead.folio in phone.read(service.received[-1][1])["body"]
+    assert lead.folio in phone.decrypt(service.received[-1][1])["body"]
     assert len(service.received) == 3
 
 
 @pytest.mark.pooler
 @pytest.mark.django_db
-def test_two_processes_that_tell_at_the_same_time_tell_once(admin_client, service):
-    switched_on(admin_client, service)
+def test_two_processes_that_send_at_the_same_time_send_once(admin_client, service):
+    switch_on(admin_client, service)
     now = timezone.now()
     a_lead(now)
     first, second = Recipient.objects.get(), Recipient.objects.get()
     assert first.claim(now, until=now + sending.CLAIMED_FOR)
     assert not second.claim(now, until=now + sending.CLAIMED_FOR)
     assert send_alerts(now).delivered == 0
-    # The other one died over it.
+    # As if the first process had died: its claim has expired.
     assert send_alerts(now + sending.CLAIMED_FOR).delivered == 1
 
 
 @pytest.mark.django_db
-def test_whoever_may_not_see_leads_any_more_is_told_nothing(client, service):
+def test_staff_who_may_not_see_leads_any_more_get_no_alerts(client, service):
     seller = User.objects.create_user("seller", is_staff=True)
     seller.user_permissions.add(Permission.objects.get(codename="view_lead"))
     client.force_login(seller)
-    switched_on(client, service)
+    switch_on(client, service)
     seller.user_permissions.clear()
     a_lead(timezone.now())
     send_alerts(timezone.now())
@@ -324,7 +324,7 @@ def test_whoever_may_not_see_leads_any_more_is_told_nothing(client, service):
 
 
 @pytest.mark.django_db
-def test_switching_on_takes_a_permission_a_post_and_a_known_service(client, admin_client, service):
+def test_switching_on_needs_the_permission_a_post_and_a_known_push_service(client, admin_client, service):
     phone = Phone(service.url + "phone")
     client.force_login(User.objects.create_user("nobody", is_staff=True))
     assert client.post(SWITCH, {"endpoint": phone.endpoint, **phone.keys}).status_code == 403
@@ -355,7 +355,7 @@ def test_switching_on_takes_a_permission_a_post_and_a_known_service(client, admi
         ("https://a@example.com/.push.apple.com/", False),
     ],
 )
-def test_only_the_services_of_browsers_are_ever_called(endpoint, is_known):
+def test_only_push_services_of_browsers_are_accepted(endpoint, is_known):
     phone = Phone(endpoint)
     try:
         push.check(endpoint=endpoint, **phone.keys)
@@ -366,8 +366,8 @@ def test_only_the_services_of_browsers_are_ever_called(endpoint, is_known):
 
 
 @pytest.mark.django_db
-def test_switched_off_a_browser_is_forgotten_and_nobody_else_can_do_that(admin_client, client, service):
-    phone = switched_on(admin_client, service)
+def test_only_its_own_user_can_switch_a_browser_off(admin_client, client, service):
+    phone = switch_on(admin_client, service)
     other = User.objects.create_superuser("other")
     client.force_login(other)
     client.post(SWITCH, {"endpoint": phone.endpoint, "off": "1"})
@@ -377,8 +377,8 @@ def test_switched_off_a_browser_is_forgotten_and_nobody_else_can_do_that(admin_c
 
 
 @pytest.mark.django_db
-def test_a_shared_browser_is_of_whoever_used_it_last(admin_client, client, service):
-    phone = switched_on(admin_client, service)
+def test_a_shared_browser_belongs_to_the_user_who_switched_on_last(admin_client, client, service):
+    phone = switch_on(admin_client, service)
     other = User.objects.create_superuser("other")
     client.force_login(other)
     client.post(SWITCH, {"endpoint": phone.endpoint, **phone.keys})
@@ -389,7 +389,7 @@ def test_a_shared_browser_is_of_whoever_used_it_last(admin_client, client, servi
 
 
 @pytest.mark.django_db
-def test_a_new_lead_is_mailed_to_the_addresses_of_the_setting(settings, mailoutbox):
+def test_a_new_lead_is_mailed_to_the_configured_addresses(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES, "ana@example.com"]
     lead = a_lead()
     send_alerts(after(minutes=1))
@@ -403,7 +403,7 @@ def test_a_new_lead_is_mailed_to_the_addresses_of_the_setting(settings, mailoutb
 
 
 @pytest.mark.django_db
-def test_an_address_that_is_taken_out_of_the_setting_is_told_nothing_more(settings, mailoutbox):
+def test_an_address_that_was_removed_from_the_setting_gets_no_more_mail(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES]
     send_alerts(after(minutes=1))
     settings.ALERT_EMAILS = []
@@ -423,7 +423,7 @@ def test_a_customer_s_name_breaks_no_header_and_no_line(settings, mailoutbox):
 
 
 @pytest.mark.django_db
-def test_mail_waits_for_its_server_and_arrives_when_that_is_back(settings, caplog):
+def test_mail_is_retried_until_the_mail_server_is_back(settings, caplog):
     settings.ALERT_EMAILS = [SALES]
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "127.0.0.1", False
@@ -467,7 +467,7 @@ def a_mail_server() -> Iterator[tuple[int, list[str]]]:
         thread.join()
 
 
-# --- Nobody answered --------------------------------------------------------------------------------------------------
+# --- Unanswered leads -------------------------------------------------------------------------------------------------
 
 
 def titles(mailoutbox: list[Any], to: str) -> list[str]:
@@ -475,7 +475,7 @@ def titles(mailoutbox: list[Any], to: str) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_a_lead_that_nobody_answers_reaches_the_manager_once(settings, mailoutbox):
+def test_managers_are_notified_once_of_an_unanswered_lead(settings, mailoutbox):
     settings.ALERT_MANAGER_EMAILS = [BOSS]
     a_lead()
     for minutes in (1, 59, 60, 61, 600):
@@ -485,20 +485,20 @@ def test_a_lead_that_nobody_answers_reaches_the_manager_once(settings, mailoutbo
 
 
 @pytest.mark.parametrize(
-    ("minutes", "is_told"),
+    ("minutes", "is_notified"),
     [(-60 + 59, False), (59, False), (60, True)],
 )
 @pytest.mark.django_db
-def test_only_business_hours_count(settings, mailoutbox, minutes, is_told):
+def test_only_business_hours_count_until_a_lead_is_unanswered(settings, mailoutbox, minutes, is_notified):
     settings.ALERT_MANAGER_EMAILS = [BOSS]
     a_lead(OPENING - timedelta(hours=10))  # Sunday night
     send_alerts(OPENING - timedelta(hours=9, minutes=59))
     send_alerts(after(minutes=minutes))
-    assert any("unanswered" in title for title in titles(mailoutbox, BOSS)) == is_told
+    assert any("unanswered" in title for title in titles(mailoutbox, BOSS)) == is_notified
 
 
 @pytest.mark.django_db
-def test_an_answer_in_time_bothers_no_manager(settings, mailoutbox, admin_user):
+def test_a_lead_that_was_answered_in_time_is_not_reported_to_managers(settings, mailoutbox, admin_user):
     settings.ALERT_MANAGER_EMAILS = [BOSS]
     lead = a_lead()
     Lead.objects.contact(lead.pk, by=admin_user, now=after(minutes=59))
@@ -507,7 +507,7 @@ def test_an_answer_in_time_bothers_no_manager(settings, mailoutbox, admin_user):
 
 
 @pytest.mark.django_db
-def test_without_an_address_the_sales_managers_are_told(settings, mailoutbox):
+def test_without_a_configured_address_the_sales_managers_are_notified(settings, mailoutbox):
     ensure_roles()
     for name, role in (("ana", "Sales"), ("eva", "Sales manager"), ("leo", "Sales manager")):
         user = User.objects.create_user(name, f"{name}@example.com", is_staff=True, is_active=name != "leo")
@@ -518,24 +518,24 @@ def test_without_an_address_the_sales_managers_are_told(settings, mailoutbox):
 
 
 @pytest.mark.django_db
-def test_a_manager_s_phone_tells_both_in_one_message(client, service):
+def test_a_manager_s_phone_gets_new_and_unanswered_leads_in_one_message(client, service):
     ensure_roles()
     manager = User.objects.create_user("eva", is_staff=True)
     manager.groups.add(Group.objects.get(name="Sales manager"))
     client.force_login(manager)
-    phone = switched_on(client, service)
+    phone = switch_on(client, service)
     Recipient.objects.update(next_try_at=OPENING)
     a_lead()
     a_lead(after(minutes=60))
     send_alerts(after(minutes=60))
-    assert [shown["title"] for shown in read(phone, service)] == ["1 lead unanswered for 60 minutes, 2 new leads"]
+    assert [shown["title"] for shown in shown_on(phone, service)] == ["1 lead unanswered for 60 minutes, 2 new leads"]
 
 
-# --- The sign of life -------------------------------------------------------------------------------------------------
+# --- The daily heartbeat ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_every_morning_a_mail_and_a_line_say_that_alerts_are_alive(settings, mailoutbox, caplog):
+def test_every_morning_a_mail_and_a_log_line_say_that_alerts_are_alive(settings, mailoutbox, caplog):
     settings.ALERT_MANAGER_EMAILS = [BOSS]
     with caplog.at_level("INFO", "leads.alerts"):
         for hours in range(0, 48):
@@ -545,7 +545,7 @@ def test_every_morning_a_mail_and_a_line_say_that_alerts_are_alive(settings, mai
 
 
 @pytest.mark.django_db
-def test_alerts_of_long_ago_are_forgotten_and_told_to_nobody_again(settings, mailoutbox):
+def test_old_alerts_are_deleted_and_not_sent_again(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES]
     a_lead()
     for days in range(0, 70, 5):
@@ -554,11 +554,11 @@ def test_alerts_of_long_ago_are_forgotten_and_told_to_nobody_again(settings, mai
     assert not Alert.objects.filter(kind="came").exists()
 
 
-# --- Whoever looks after it -------------------------------------------------------------------------------------------
+# --- The doctor, the command and the cost of a round ------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_the_doctor_says_when_the_last_alert_went_out(settings, mailoutbox):
+def test_the_doctor_reports_the_last_delivery(settings, mailoutbox):
     [nobody] = reporting.alerts()
     assert "nobody is told" in nobody.found
     settings.ALERT_EMAILS = [SALES]
@@ -569,7 +569,7 @@ def test_the_doctor_says_when_the_last_alert_went_out(settings, mailoutbox):
 
 
 @pytest.mark.django_db
-def test_the_doctor_and_the_command_name_what_stands_in_the_way(settings, capsys):
+def test_the_doctor_and_the_command_report_the_fault(settings, capsys):
     settings.ALERT_EMAILS = [SALES]
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS, settings.EMAIL_PORT = "127.0.0.1", False, 1
@@ -577,14 +577,14 @@ def test_the_doctor_and_the_command_name_what_stands_in_the_way(settings, capsys
     call_command("send_alerts")
     assert capsys.readouterr().out.endswith("0 delivered, 1 failed; 1 of 1 recipients wait\n")
     Recipient.objects.update(failures=2, next_try_at=timezone.now())
-    with pytest.raises(CommandError, match="1 cannot be told .ConnectionRefusedError."):
+    with pytest.raises(CommandError, match="1 cannot be notified .ConnectionRefusedError."):
         call_command("send_alerts")
     [found] = reporting.alerts()
     assert (found.level, "in vain to 1: ConnectionRefusedError" in found.found) == ("warning", True)
 
 
 @pytest.mark.django_db
-def test_the_doctor_notices_when_nobody_sends_any_more():
+def test_the_doctor_warns_when_no_process_sends_alerts():
     hours_ago = timezone.now() - timedelta(hours=3)
     Recipient.objects.create(address=f"mailto:{SALES}", told_up_to=Alert.last_id(), next_try_at=hours_ago)
     Alert.objects.create(kind="came", subject="261123-7F3K-Q2M9-X", at=hours_ago)
@@ -593,7 +593,7 @@ def test_the_doctor_notices_when_nobody_sends_any_more():
 
 
 @pytest.mark.django_db
-def test_a_round_without_news_writes_nothing_and_looks_at_no_whole_table(django_assert_max_num_queries):
+def test_a_round_without_new_alerts_writes_nothing_and_uses_the_index(django_assert_max_num_queries):
     for _ in range(3):
         a_lead(timezone.now())
     send_alerts(timezone.now())
@@ -614,7 +614,7 @@ def test_a_round_without_news_writes_nothing_and_looks_at_no_whole_table(django_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_sends_by_itself_as_soon_as_postgres_is_known_to_be_up(settings, mailoutbox):
+def test_the_worker_sends_once_the_relay_has_found_postgres_up(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES]
     a_lead(timezone.now())
     workers = [AlertsWorker(every_s=0.01) for _ in range(2)]
@@ -627,7 +627,7 @@ def test_the_worker_sends_by_itself_as_soon_as_postgres_is_known_to_be_up(settin
     assert relay.of_this_process().database_state == "up"
 
 
-def test_leads_of_an_outage_are_told_when_they_arrive():
+def test_leads_of_an_outage_are_notified_when_they_arrive():
     with live.postgres() as postgres, a_mail_server() as (port, mails):
         mail = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(port), "ALERT_EMAILS": SALES}
         with live.site(postgres.url, **mail, LANGUAGE_CODE="en") as site:

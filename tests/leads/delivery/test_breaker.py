@@ -1,4 +1,4 @@
-"""When the relay may try again. The clock and chance are the test's."""
+"""When the circuit breaker opens, allows a trial and closes, with a clock and jitter set by the tests."""
 
 import psycopg
 import pytest
@@ -34,7 +34,7 @@ def breaker(clock, changes):
 @pytest.mark.parametrize(
     ("fault", "needed"), [(Fault.TIMEOUT, 1), (Fault.INFRASTRUCTURE, 2), (Fault.SCHEMA, 1), (Fault.AUTH, 1)]
 )
-def test_opens_after_as_many_faults_as_its_class_says(breaker, fault, needed):
+def test_opens_after_the_number_of_faults_of_its_class(breaker, fault, needed):
     for count in range(1, needed + 1):
         assert not breaker.is_open
         breaker.failed(fault)
@@ -69,7 +69,7 @@ def test_a_wrong_password_is_tried_at_most_once_in_150_seconds(breaker, clock):
 
 
 def test_a_recovered_database_is_noticed_within_three_seconds(breaker, clock):
-    trials = {Fault.TIMEOUT: 2.0, Fault.INFRASTRUCTURE: 1.0, Fault.SCHEMA: 1.0}  # seconds, the one under way included
+    trials = {Fault.TIMEOUT: 2.0, Fault.INFRASTRUCTURE: 1.0, Fault.SCHEMA: 1.0}  # seconds that a failing trial takes
     assert set(trials) == set(POLICIES) - {Fault.AUTH}
     for fault, trial_s in trials.items():
         for _ in range(50):
@@ -77,13 +77,13 @@ def test_a_recovered_database_is_noticed_within_three_seconds(breaker, clock):
         assert trial_s + breaker.seconds_to_next_attempt() * (1 + JITTER) <= 3
 
 
-def test_chance_only_ever_adds_to_the_wait(clock):
+def test_jitter_only_adds_to_the_wait(clock):
     latest = Breaker(clock=clock, chance=lambda: 1.0)
     latest.failed(Fault.AUTH)
     assert latest.seconds_to_next_attempt() == 180
 
 
-def test_stays_open_while_it_may_try_and_closes_on_a_delivery(breaker, clock, changes):
+def test_stays_open_during_a_trial_and_closes_on_a_delivery(breaker, clock, changes):
     breaker.failed(Fault.TIMEOUT)
     clock.now += 10
     assert (breaker.is_open, breaker.seconds_to_next_attempt()) == (True, 0)
@@ -96,20 +96,20 @@ def test_stays_open_while_it_may_try_and_closes_on_a_delivery(breaker, clock, ch
     assert changes == [(True, Fault.TIMEOUT), (False, Fault.TIMEOUT), (True, Fault.TIMEOUT)]
 
 
-def test_tells_of_each_class_once(breaker, changes):
+def test_reports_each_class_of_fault_once(breaker, changes):
     for fault in [Fault.INFRASTRUCTURE] * 5 + [Fault.SCHEMA] * 5:
         breaker.failed(fault)
     assert changes == [(True, Fault.INFRASTRUCTURE), (True, Fault.SCHEMA)]
 
 
-def test_a_person_may_say_retry_now(breaker):
+def test_retry_now_allows_an_immediate_attempt(breaker):
     breaker.failed(Fault.AUTH)
     breaker.retry_now()
     assert (breaker.is_open, breaker.seconds_to_next_attempt()) == (True, 0)
 
 
 def raised(error, *, sqlstate=None, cause=psycopg.Error):
-    """An error as Django raises it: psycopg's, with its SQLSTATE, beneath."""
+    """Return an error as Django raises it, with psycopg's error and its SQLSTATE as the cause."""
     error.__cause__ = type(cause.__name__, (cause,), {"sqlstate": sqlstate})()
     return error
 
@@ -139,5 +139,5 @@ def raised(error, *, sqlstate=None, cause=psycopg.Error):
         (RuntimeError("something else"), Fault.INFRASTRUCTURE),
     ],
 )
-def test_an_error_is_classed_by_what_will_mend_it(error, fault):
+def test_errors_are_classified_by_what_fixes_them(error, fault):
     assert classify(error) is fault

@@ -1,4 +1,4 @@
-"""How a backlog and new customers share the relay."""
+"""How a backlog and new leads share the relay's time."""
 
 import pytest
 
@@ -22,13 +22,13 @@ def pace(clock: Clock) -> Pace:
     return Pace(clock)
 
 
-def test_while_nobody_comes_a_backlog_goes_on_at_once(pace):
+def test_without_new_leads_a_backlog_does_not_pause(pace):
     pace.stepped(1.0)
     assert not pace.is_busy
     assert pace.seconds_to_next_step() == 0
 
 
-def test_while_customers_come_it_has_a_ninth_of_the_time(pace, clock):
+def test_while_new_leads_arrive_a_backlog_gets_a_ninth_of_the_time(pace, clock):
     steps = 0
     for _ in range(900):
         pace.customers_came()
@@ -39,7 +39,7 @@ def test_while_customers_come_it_has_a_ninth_of_the_time(pace, clock):
     assert steps == pytest.approx(100, abs=15)
 
 
-def test_after_a_slow_step_it_rests_half_a_second_at_most(pace, clock):
+def test_after_a_slow_step_a_backlog_pauses_half_a_second_at_most(pace, clock):
     pace.stepped(30.0)
     for _ in range(51):
         pace.customers_came()
@@ -47,7 +47,7 @@ def test_after_a_slow_step_it_rests_half_a_second_at_most(pace, clock):
     assert pace.seconds_to_next_step() == 0
 
 
-def test_once_it_is_quiet_it_goes_on(pace, clock):
+def test_a_backlog_goes_on_when_no_more_leads_arrive(pace, clock):
     pace.customers_came()
     pace.stepped(30.0)
     assert 0 < pace.seconds_to_next_step() <= 0.1

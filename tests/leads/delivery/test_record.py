@@ -1,4 +1,4 @@
-"""The upsert of `leads`: in any order of arrival and any number of times."""
+"""The upsert of `leads` is idempotent and independent of the order of arrival."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -65,7 +65,7 @@ def test_any_order_of_arrival_gives_the_same_row():
 
 
 @pytest.mark.pooler
-def test_what_the_staff_wrote_is_never_touched():
+def test_the_upsert_never_changes_what_staff_wrote():
     issued = an_issued_quote()
     store(lead_record(issued, a_contact()))
     seller = User.objects.create_user("ana")
@@ -80,7 +80,7 @@ def test_what_the_staff_wrote_is_never_touched():
     assert Lead.objects.values("status", "contacted_at", "contacted_by", "notes", "created_at").get() == before
 
 
-def test_every_amount_follows_from_the_stored_quote_alone():
+def test_every_amount_can_be_recomputed_from_the_stored_quote():
     lines = [
         a_line(),
         a_line(options={"strength": "250", "service": "pumped"}, extras=["fiber", "accelerant"]),
@@ -116,7 +116,7 @@ def test_a_stored_quote_can_be_signed_again():
     assert (again.quote, again.prices) == (issued.quote, issued.prices)
 
 
-def test_the_database_itself_fills_in_the_defaults():
+def test_the_database_fills_in_the_defaults():
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO leads (folio, quote_data) VALUES ('by hand', '{}')")
     lead = Lead.objects.get()
@@ -135,7 +135,7 @@ def test_the_database_itself_fills_in_the_defaults():
         "quote_data = NULL",
     ],
 )
-def test_the_database_itself_refuses_a_row_that_cannot_be(wrong):
+def test_the_database_refuses_an_inconsistent_row(wrong):
     store(quote_record(an_issued_quote(), visitor_id=""))
     with connection.cursor() as cursor, pytest.raises(IntegrityError), transaction.atomic():
         cursor.execute(f"UPDATE leads SET {wrong}")

@@ -1,4 +1,4 @@
-"""The relay against a real Postgres, within one process; the faults of a running site are in test_faults.py."""
+"""The relay in one process, with a real Postgres. test_faults.py tests the faults of a running site."""
 
 import json
 import threading
@@ -33,14 +33,14 @@ def pending(directories) -> int:
 
 @pytest.fixture
 def refuses_red():
-    """A rule that somebody added by hand: a lead called Red is refused for ever."""
+    """A constraint that refuses every lead called Red."""
     sql("ALTER TABLE leads ADD CONSTRAINT no_red CHECK (name <> 'Red')")
     yield
     sql("ALTER TABLE leads DROP CONSTRAINT IF EXISTS no_red")
 
 
 @pytest.fixture
-def without_its_table():
+def without_table():
     sql("ALTER TABLE leads RENAME TO leads_away")
     yield
     sql("ALTER TABLE IF EXISTS leads_away RENAME TO leads")
@@ -64,14 +64,14 @@ def test_a_quote_is_not_waited_for_and_arrives():
     eventually(Lead.objects.filter(folio=quote.folio).exists)
 
 
-def test_the_request_thread_never_asks_postgres(django_assert_num_queries):
+def test_the_request_thread_never_queries_postgres(django_assert_num_queries):
     record(a_lead())
     with django_assert_num_queries(0):
         assert record(a_lead()) is Outcome.STORED
 
 
 @pytest.mark.pooler
-def test_many_at_once_go_in_fewer_statements(monkeypatch):
+def test_concurrent_leads_share_statements(monkeypatch):
     record(a_lead())
     leads = [a_lead() for _ in range(64)]
     before = relay.of_this_process()
@@ -94,7 +94,7 @@ def test_many_at_once_go_in_fewer_statements(monkeypatch):
 
 
 @pytest.mark.pooler
-def test_without_its_table_leads_wait_and_then_arrive(outbox_directories, without_its_table):
+def test_without_the_table_leads_wait_and_arrive_later(outbox_directories, without_table):
     leads = [a_lead() for _ in range(3)]
     assert {record(lead) for lead in leads} == {Outcome.QUEUED}
     assert pending(outbox_directories) == 3
@@ -107,17 +107,17 @@ def test_without_its_table_leads_wait_and_then_arrive(outbox_directories, withou
     assert relay.of_this_process().database_state == "up"
 
 
-def test_nobody_waits_while_the_breaker_is_open(without_its_table, settings):
+def test_nobody_waits_while_the_breaker_is_open(without_table, settings):
     record(a_lead())
     assert eventually(lambda: relay.of_this_process().breaker.is_open)
     started = time.monotonic()
     for _ in range(5):
         record(a_lead())
-    assert time.monotonic() - started < settings.LEAD_WAIT_MS / 2000  # one wait would take twice as long
+    assert time.monotonic() - started < settings.LEAD_WAIT_MS / 2000  # a single wait would take twice this time
 
 
 @pytest.mark.pooler
-def test_what_postgres_refuses_is_put_aside_and_the_others_pass(outbox_directories, refuses_red):
+def test_a_lead_that_postgres_refuses_is_quarantined_and_others_are_stored(outbox_directories, refuses_red):
     leads = [a_lead(name=name) for name in ("Ana", "Red", "Luz")]
     assert [record(lead) for lead in leads] == [Outcome.STORED, Outcome.QUEUED, Outcome.STORED]
     ((_path, refused),) = quarantine.quarantined(outbox_directories)
@@ -125,7 +125,7 @@ def test_what_postgres_refuses_is_put_aside_and_the_others_pass(outbox_directori
     assert not relay.of_this_process().breaker.is_open
 
 
-def test_a_refused_lead_is_tried_again_on_request(admin_client, outbox_directories, refuses_red):
+def test_a_refused_lead_is_retried_on_request(admin_client, outbox_directories, refuses_red):
     lead = a_lead(name="Red")
     record(lead)
     page = admin_client.get("/admin/leads/lead/quarantine/").content.decode()
@@ -142,7 +142,7 @@ def test_a_refused_lead_is_tried_again_on_request(admin_client, outbox_directori
     assert census.census(outbox_directories).quarantined == 0
 
 
-def test_when_no_disk_works_postgres_still_may(outbox_directories):
+def test_without_any_disk_a_lead_is_still_stored_in_postgres(outbox_directories):
     for directory in outbox_directories:
         directory.write_text("a file in its place")
     lead = a_lead()
@@ -150,13 +150,13 @@ def test_when_no_disk_works_postgres_still_may(outbox_directories):
     assert Lead.objects.get().folio == lead.folio
 
 
-def test_when_nothing_works_the_message_carries_the_lead(outbox_directories, without_its_table):
+def test_without_disk_and_postgres_the_message_carries_the_lead(outbox_directories, without_table):
     for directory in outbox_directories:
         directory.write_text("a file in its place")
     assert record(a_lead()) is Outcome.CARRIED
 
 
-def test_what_no_disk_took_arrives_when_postgres_is_back(outbox_directories, without_its_table):
+def test_leads_in_memory_only_arrive_when_postgres_is_back(outbox_directories, without_table):
     for directory in outbox_directories:
         directory.write_text("a file in its place")
     leads = [a_lead() for _ in range(3)]
@@ -165,7 +165,7 @@ def test_what_no_disk_took_arrives_when_postgres_is_back(outbox_directories, wit
     assert eventually(lambda: Lead.objects.count() == 3)
 
 
-def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, outbox_directories):
+def test_a_lead_that_is_journaled_and_in_memory_is_sent_once(monkeypatch, outbox_directories):
     seen: list[bytes] = []
     monkeypatch.setattr(postgres_writer, "upsert", lambda texts, **options: seen.extend(texts))
     slow = Relay(Outbox(outbox_directories), Breaker(clock=time.monotonic))
@@ -183,7 +183,7 @@ def test_a_lead_that_came_to_the_disk_before_its_turn_goes_once(monkeypatch, out
     slow.stop()
 
 
-def test_customers_pass_a_backlog_and_a_backlog_passes_customers(outbox_directories):
+def test_new_leads_and_a_backlog_are_delivered_at_the_same_time(outbox_directories):
     died = Outbox(outbox_directories)
     lead = a_lead()
     texts = {f"OLD-{number}": lead.as_json().replace(lead.folio.encode(), b"OLD-%d" % number) for number in range(2000)}
@@ -205,7 +205,7 @@ def test_a_zero_wait_never_waits(settings):
     eventually(Lead.objects.filter(folio=lead.folio).exists)
 
 
-def test_the_columns_of_the_statement_are_those_of_a_record_and_of_the_model():
+def test_the_upsert_has_the_columns_of_the_record_and_of_the_model():
     written = set(json.loads(a_lead().as_json()))
     named = UPSERT.split("(")[1].split(")")[0].replace("\n", " ").split(",")
     assert {name.strip() for name in named} == written
@@ -216,8 +216,8 @@ def test_the_columns_of_the_statement_are_those_of_a_record_and_of_the_model():
 # --- Staff pages during an outage -----------------------------------------------------------------------------------
 
 
-def test_staff_see_who_waits_when_postgres_is_down(admin_client, client, without_its_table):
-    admin_client.get("/admin/leads/lead/restore/")  # asks nothing of the leads, and leaves a note of who this is
+def test_staff_see_the_waiting_leads_when_postgres_is_down(admin_client, client, without_table):
+    admin_client.get("/admin/leads/lead/restore/")  # sets the cookie that admits to the outage page
     lead = a_lead(name="Ana Ruiz", phone="+526560000001")
     record(lead)
 
@@ -233,7 +233,7 @@ def test_staff_see_who_waits_when_postgres_is_down(admin_client, client, without
         assert personal not in stranger.content.decode()
 
 
-def test_the_pass_ends_with_the_login(admin_client):
+def test_logging_out_removes_the_outage_cookie(admin_client):
     admin_client.get("/admin/")
     assert admin_client.cookies["staff-outage"].value
     admin_client.post("/admin/logout/")
@@ -241,7 +241,7 @@ def test_the_pass_ends_with_the_login(admin_client):
     assert not admin_client.cookies["staff-outage"].value
 
 
-def test_a_quote_by_its_folio_does_not_ask_a_database_that_is_down(client, without_its_table):
+def test_a_quote_page_does_not_query_a_database_that_is_down(client, without_table):
     lead = a_lead()
     record(lead)
     page = client.get(f"/q/{lead.folio}/")
@@ -257,7 +257,7 @@ def test_retry_now_ends_the_wait_after_a_wrong_password(admin_client, client):
     assert running.breaker.seconds_to_next_attempt() > 100
 
     client.cookies.clear()
-    client.post("/admin/", {"retry-now": "1"})  # a stranger's word counts for nothing
+    client.post("/admin/", {"retry-now": "1"})  # ignored, because it comes without the cookie
     time.sleep(1.2)
     assert running.breaker.is_open
 

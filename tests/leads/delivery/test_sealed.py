@@ -23,24 +23,24 @@ A_CONTACT = Contact(
     flags=("honeypot", "too_fast"),
     marketing_accepted_at=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
 )
-THE_LEAST = Contact(name="Z", phone="x", phone_raw="x", submitted_at=datetime(2026, 11, 22, tzinfo=UTC))
+MINIMAL_CONTACT = Contact(name="Z", phone="x", phone_raw="x", submitted_at=datetime(2026, 11, 22, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("contact", [A_CONTACT, THE_LEAST], ids=["everything", "the least"])
-def test_a_seal_gives_back_the_contact_it_was_made_of(contact):
+@pytest.mark.parametrize("contact", [A_CONTACT, MINIMAL_CONTACT], ids=["everything", "the least"])
+def test_unsealing_returns_the_sealed_contact(contact):
     assert unseal(seal(contact, folio=A_FOLIO), folio=A_FOLIO) == contact
 
 
-def test_a_seal_of_before_there_was_consent_to_news_opens_as_it_did(monkeypatch):
+def test_a_seal_of_an_earlier_release_without_marketing_consent_opens(monkeypatch):
     monkeypatch.setattr("leads.delivery.sealed._IN_ORDER", lambda contact: astuple(contact)[:9])
     assert unseal(seal(A_CONTACT, folio=A_FOLIO), folio=A_FOLIO) == replace(A_CONTACT, marketing_accepted_at=None)
 
 
-def test_a_seal_is_safe_in_a_link():
+def test_a_seal_has_only_characters_that_are_safe_in_a_url():
     assert set(seal(A_CONTACT, folio=A_FOLIO)) <= set(ALPHABET)
 
 
-def test_a_seal_opens_for_its_own_folio_alone():
+def test_a_seal_opens_for_its_own_folio_only():
     sealed = seal(A_CONTACT, folio=A_FOLIO)
     with pytest.raises(SealBroken):
         unseal(sealed, folio=ANOTHER_FOLIO)
@@ -54,11 +54,11 @@ def opens(sealed: str) -> bool:
     return True
 
 
-# Sealed bytes of every length, as base 64 leaves bits unused at the end of some.
+# Names of several lengths, because for some lengths base64 leaves bits unused at the end.
 @pytest.mark.parametrize("name", ["Zoila", "Zoila V", "Zoila Va", "Zoila Vaca"])
 def test_a_seal_with_any_character_changed_is_refused(name):
     sealed = seal(replace(A_CONTACT, name=name), folio=A_FOLIO)
-    # The next letter of the alphabet differs in the lowest bit, which is the one that may be unused.
+    # The next letter of the alphabet differs in the lowest bit, which may be an unused one.
     other = dict(zip(ALPHABET, ALPHABET[1:] + ALPHABET[:1], strict=True))
     changed = [sealed[:at] + other[letter] + sealed[at + 1 :] for at, letter in enumerate(sealed)]
     assert [spelling for spelling in changed if opens(spelling)] == []
@@ -83,18 +83,18 @@ def test_a_seal_with_anything_added_is_refused(added):
 
 
 def readings(sealed: str) -> list[bytes]:
-    """Return everything that can be had from a seal without its key: as it is, decoded, and inflated from anywhere."""
+    """Return what can be read from a seal without its key: the text, its bytes, and those inflated from any offset."""
     data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-    found = [sealed.encode(), data]
+    readable = [sealed.encode(), data]
     for start in range(len(data)):
         try:
-            found.append(zlib.decompressobj(-15).decompress(data[start:]))
+            readable.append(zlib.decompressobj(-15).decompress(data[start:]))
         except zlib.error:
             continue
-    return found
+    return readable
 
 
-def test_a_seal_shows_nobody_the_person():
+def test_a_seal_without_its_key_reveals_nothing_of_the_person():
     sealed = seal(A_CONTACT, folio=A_FOLIO)
     traces = ["Zoila", "Ñáñez", "Vaca", "526567654321", "765-4321", "0123456789abcdefghijkl"]
     for reading in readings(sealed):
@@ -105,7 +105,7 @@ def test_two_seals_of_one_contact_differ():
     assert seal(A_CONTACT, folio=A_FOLIO) != seal(A_CONTACT, folio=A_FOLIO)
 
 
-def test_a_seal_opens_after_the_key_was_replaced_as_long_as_the_old_one_is_a_fallback(settings):
+def test_a_seal_opens_after_a_key_rotation_while_the_old_key_is_a_fallback(settings):
     settings.SECRET_KEY = "the old key of this site, long enough to sign with"
     sealed = seal(A_CONTACT, folio=A_FOLIO)
 

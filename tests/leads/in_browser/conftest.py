@@ -1,4 +1,4 @@
-"""One Postgres, one site and one Chromium for all tests of the staff's pages; each module brings its own leads."""
+"""One Postgres, one site and one Chromium for all tests of staff pages. Each module adds its own leads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,14 +15,14 @@ A_SESSION = """
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
-from leads.staff.second_factor import PROVED_BY
+from leads.staff.second_factor import SECOND_FACTOR_KEY
 user = User.objects.create(username="eva", is_staff=True, is_superuser=True)
 User.objects.create(username="luis", is_staff=True)
 session = SessionStore()
 session["_auth_user_id"] = str(user.pk)
 session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
 session["_auth_user_hash"] = user.get_session_auth_hash()
-session[PROVED_BY] = user.pk
+session[SECOND_FACTOR_KEY] = user.pk
 session.create()
 print(session.session_key)
 """
@@ -36,7 +36,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="package")
 def site(postgres: Postgres) -> Iterator[Site]:
-    """A site on this machine, where a browser has passkeys without https; in all else as in production."""
+    """A site on localhost, where browsers allow passkeys without https. Other settings are those of production."""
     here = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost"}
     with live.site(postgres.url, REQUIRE_SECOND_FACTOR="true", **here) as running:
         yield running
@@ -44,7 +44,7 @@ def site(postgres: Postgres) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def demo_leads(site: Site, postgres: Postgres) -> None:
-    """A year of leads, and what only an outage brings: then every page has all that it can have."""
+    """A year of leads, and an event that only an outage causes, so that every page shows all its parts."""
     postgres.query("TRUNCATE leads CASCADE")
     site.manage("seed_demo", "--leads", str(LEADS))
     postgres.query(
@@ -59,16 +59,16 @@ def session(site: Site) -> str:
 
 @pytest.fixture
 def new_context(browser: Browser, site: Site) -> Iterator[Callable[..., BrowserContext]]:
-    """Make contexts of somebody who is not logged in, on a phone unless said otherwise."""
+    """A function that makes browser contexts without a login, by default of a phone."""
     with ExitStack() as contexts:
 
         def make(*, width: int = PHONE_WIDTH, scheme: str = "light", scripts: bool = True, **more) -> BrowserContext:
             circumstances = {
-                "base_url": site.url.replace("127.0.0.1", "localhost"),  # an address in figures can have no passkey
+                "base_url": site.url.replace("127.0.0.1", "localhost"),  # an IP address cannot have passkeys
                 "viewport": {"width": width, "height": HEIGHT},
                 "color_scheme": scheme,
                 "java_script_enabled": scripts,
-                "service_workers": "allow",  # one shows the notices
+                "service_workers": "allow",  # one shows the notifications
             }
             return contexts.enter_context(silent_context(browser, **circumstances, **more))
 
@@ -77,7 +77,7 @@ def new_context(browser: Browser, site: Site) -> Iterator[Callable[..., BrowserC
 
 @pytest.fixture
 def staff_context(new_context: Callable[..., BrowserContext], session: str) -> Callable[..., BrowserContext]:
-    """Make contexts of eva, who may do everything."""
+    """A function that makes browser contexts in which eva, a superuser, is logged in."""
 
     def make(**circumstances) -> BrowserContext:
         context = new_context(**circumstances)
@@ -89,7 +89,7 @@ def staff_context(new_context: Callable[..., BrowserContext], session: str) -> C
 
 @pytest.fixture
 def visit(staff_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
-    """Open a page as eva, in a context of its own."""
+    """A function that opens a page as eva, in a new context."""
 
     def open_page(path: str = "/admin/leads/lead/", **circumstances) -> Page:
         page = staff_context(**circumstances).new_page()

@@ -1,6 +1,6 @@
-"""Nothing that axe finds wrong on the staff's pages: its rules are those of WCAG 2.2 AA and of good practice.
+"""axe finds no fault on staff pages, by its rules for WCAG 2.2 AA and good practice.
 
-Only how staff get in is looked at elsewhere, on the way through it.
+The pages between login and list are in test_accounts.py.
 """
 
 import pytest
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium
 
 
 def a_contacted_lead(postgres: Postgres) -> int:
-    """Return the id of a lead that a colleague has answered."""
+    """Mark a lead as contacted by a colleague; return its id."""
     [lead] = postgres.query(
         "UPDATE leads SET status = 'contacted', contacted_at = now(),"
         " contacted_by = (SELECT id FROM auth_user WHERE username = 'luis')"
@@ -31,22 +31,22 @@ def a_contacted_lead(postgres: Postgres) -> int:
 
 
 def is_delivered(folio: str, site: Site, postgres: Postgres) -> bool:
-    """Whether a lead has come, and nothing waits that might come into another test."""
-    is_there = postgres.query("SELECT 1 FROM leads WHERE folio = %s", folio)
+    """Return whether a lead is stored, and nothing waits that could arrive during another test."""
+    stored = postgres.query("SELECT 1 FROM leads WHERE folio = %s", folio)
     outbox = site.get("/healthz").json["outbox"]
-    return bool(is_there) and outbox["pending"] == outbox["quarantined"] == 0
+    return bool(stored) and outbox["pending"] == outbox["quarantined"] == 0
 
 
 @pytest.mark.parametrize(("name", "path"), [("list", LIST), ("desk", "/admin/?days=30")])
-def test_the_pages_of_every_day(visit, name, path):
+def test_the_list_and_the_desk_are_accessible(visit, name, path):
     assert_accessible(visit(path), name, *EVERY_WIDTH)
 
 
-def test_a_lead(visit, postgres):
+def test_a_lead_s_page_is_accessible(visit, postgres):
     assert_accessible(visit(f"{LIST}{a_contacted_lead(postgres)}/change/"), "lead", *EVERY_WIDTH)
 
 
-def test_the_login(new_context):
+def test_the_login_is_accessible(new_context):
     page = new_context().new_page()
     page.goto("/admin/login/")
     assert_accessible(page, "login", *EVERY_WIDTH)
@@ -62,11 +62,11 @@ def test_the_login(new_context):
         ("password", "/admin/password/"),
     ],
 )
-def test_the_pages_of_now_and_then(visit, name, path):
+def test_the_less_frequent_pages_are_accessible(visit, name, path):
     assert_accessible(visit(path), name)
 
 
-def test_who_was_first(visit, postgres):
+def test_the_page_that_names_the_first_colleague_is_accessible(visit, postgres):
     page = visit(f"{LIST}{a_contacted_lead(postgres)}/change/", expected=["status of 409"])
     with page.expect_popup() as opened:
         page.locator("button.whatsapp").click()
@@ -74,7 +74,7 @@ def test_who_was_first(visit, postgres):
     assert_accessible(opened.value, "second")
 
 
-def test_an_altered_message(visit, postgres):
+def test_the_page_of_an_altered_message_is_accessible(visit, postgres):
     [lead] = postgres.query("SELECT folio FROM leads WHERE phone <> '' LIMIT 1")
     page = visit()
     page.fill("#searchbar", f"Hola. Me interesa la cotización *{lead['folio']}*: *Total: $1.50 MXN*")
@@ -83,7 +83,7 @@ def test_an_altered_message(visit, postgres):
     assert_accessible(page, "altered")
 
 
-def test_what_the_database_refused(visit, site, postgres):
+def test_the_quarantine_is_accessible(visit, site, postgres):
     with faults.rule(postgres, "name <> 'Zoila Vaca'"):
         folio = check_out_with(site, a_quote(site)).json["folio"]
         assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"])
@@ -94,7 +94,7 @@ def test_what_the_database_refused(visit, site, postgres):
     assert eventually(lambda: is_delivered(folio, site, postgres))
 
 
-def test_an_outage(visit, site, postgres):
+def test_the_outage_page_is_accessible(visit, site, postgres):
     page = visit(expected=["status of 503"])
     with faults.without_table(postgres, None):
         folio = check_out_with(site, a_quote(site)).json["folio"]

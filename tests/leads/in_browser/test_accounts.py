@@ -1,6 +1,6 @@
-"""Getting in, in a real Chromium on a phone: with a passkey, an authenticator app, a recovery code.
+"""Logging in with a passkey, an authenticator app and a recovery code, in a real Chromium on a phone.
 
-How each page looks on a desktop is seen on the way.
+Each page is also checked at the width of a desktop.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.support.release import follow
 pytestmark = pytest.mark.needs("chromium")
 
 PASSWORD = "correct horse battery staple"
-# A device that keeps passkeys and whose owner's finger is always on it.
+# A device that stores passkeys and confirms every request.
 DEVICE = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -37,14 +37,14 @@ def ana(site: Site) -> None:
 
 @pytest.fixture
 def page(ana: None, postgres: Postgres, new_context: Callable[..., BrowserContext]) -> Page:
-    """The login, for ana, who has no second factor yet."""
+    """The login page, for ana, who has no second factor yet."""
     postgres.query("DELETE FROM mfa_authenticator")
     page = new_context().new_page()
     page.goto("/admin/")
     return page
 
 
-def looks_right(page: Page, name: str) -> None:
+def assert_looks_right(page: Page, name: str) -> None:
     page.set_viewport_size({"width": DESKTOP_WIDTH, "height": HEIGHT})
     assert_fits_the_screen(page)
     picture(page, name)
@@ -64,25 +64,25 @@ def log_out(page: Page) -> None:
     page.wait_for_url("**/admin/login/")
 
 
-def test_a_passkey_is_made_at_the_first_login_and_logs_in_from_then_on(page):
+def test_a_passkey_is_created_at_the_first_login_and_logs_in_later(page):
     device = page.context.new_cdp_session(page)
     device.send("WebAuthn.enable")
     device.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
-    looks_right(page, "login")
+    assert_looks_right(page, "login")
     log_in(page)
     page.wait_for_url("**/admin/second-factor/")
-    looks_right(page, "set-up")
+    assert_looks_right(page, "set-up")
 
     page.click("a[href='/admin/second-factor/passkey/']")
     page.wait_for_url("**/second-factor/passkey/")
     page.fill("#id_name", "Ana")
-    looks_right(page, "passkey")
+    assert_looks_right(page, "passkey")
     page.click("[data-passkey] button")
     page.wait_for_url("**/second-factor/codes/")
-    looks_right(page, "codes")
+    assert_looks_right(page, "codes")
     page.goto("/admin/second-factor/")
     expect(page.locator(".factors li")).to_contain_text("Ana")
-    looks_right(page, "factors")
+    assert_looks_right(page, "factors")
 
     log_out(page)
     page.click("[data-passkey] button")
@@ -92,12 +92,12 @@ def test_a_passkey_is_made_at_the_first_login_and_logs_in_from_then_on(page):
     log_out(page)
     log_in(page)
     page.wait_for_url("**/login/second-factor/")
-    looks_right(page, "second-factor")
+    assert_looks_right(page, "second-factor")
     page.click("[data-passkey] button")
     page.wait_for_url("**/admin/")
 
 
-def test_a_device_that_refuses_is_told_of_and_the_password_still_works(page):
+def test_when_the_device_refuses_the_page_says_so_and_the_password_works(page):
     device = page.context.new_cdp_session(page)
     device.send("WebAuthn.enable")
     device.send("WebAuthn.addVirtualAuthenticator", {"options": {**DEVICE, "isUserVerified": False}})
@@ -109,12 +109,12 @@ def test_a_device_that_refuses_is_told_of_and_the_password_still_works(page):
     page.wait_for_url("**/admin/second-factor/")
 
 
-def test_an_authenticator_app_is_set_up_from_the_page_and_a_lost_phone_is_forgotten(page, site):
+def test_an_app_is_set_up_and_after_a_lost_phone_removed_by_the_runbook(page, site):
     log_in(page)
     page.click("a[href='/admin/second-factor/app/']")
     page.wait_for_url("**/second-factor/app/")
     expect(page.locator(".qr svg path")).to_be_visible()
-    looks_right(page, "app")
+    assert_looks_right(page, "app")
     key = page.locator("code").inner_text()
     page.fill("#id_code", app_code(key))
     page.click("input[type=submit]")
@@ -127,8 +127,8 @@ def test_an_authenticator_app_is_set_up_from_the_page_and_a_lost_phone_is_forgot
     page.click("input[type=submit]")
     expect(page.locator("#user-tools")).to_be_visible()
 
-    [said] = follow("deploy.md", "A lost phone", environment=site.environment)
-    assert said == "ana: 2 second factors forgotten\n"
+    [printed] = follow("deploy.md", "A lost phone", environment=site.environment)
+    assert printed == "ana: 2 second factors forgotten\n"
     log_out(page)
     log_in(page)
     page.wait_for_url("**/admin/second-factor/")

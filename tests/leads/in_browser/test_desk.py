@@ -1,4 +1,4 @@
-"""The desk in a real Chromium: whole on a phone and a desktop, light and dark, under the site's own content policy."""
+"""The desk in a real Chromium, on a phone and a desktop, light and dark, with the site's own content policy."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,20 +11,20 @@ pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
-def test_the_desk_is_whole_and_every_link_is_large_enough_for_a_finger(visit, width, scheme):
+def test_the_desk_fits_the_screen_and_its_links_are_large_enough_to_tap(visit, width, scheme):
     page = visit("/admin/?days=90", width=width, scheme=scheme)
     expect(page.locator(".desk-days svg rect.quotes")).to_have_count(90)
     page.click(".desk-days summary")
     assert_fits_the_screen(page)
     picture(page, "desk")
-    # Days of the same height in the picture as in figures: a policy that stopped it would leave it empty.
+    # The bars have their heights: a content policy that blocks the chart would leave it empty.
     tallest = max(
         page.eval_on_selector_all("rect.quotes", "bars => bars.map(bar => bar.getBoundingClientRect().height)")
     )
     assert tallest == pytest.approx(140, abs=1)
 
 
-def test_a_manager_goes_from_a_figure_to_its_leads(visit):
+def test_a_figure_links_to_its_leads(visit):
     page = visit("/admin/")
     page.click(".desk-head nav a:nth-child(2)")
     expect(page.locator(".desk-head nav [aria-current]")).to_contain_text("30")

@@ -1,4 +1,4 @@
-"""The inbox in a real Chromium, on a phone and a desktop, light and dark, under the site's own content policy."""
+"""The inbox in a real Chromium, on a phone and a desktop, light and dark, with the site's own content policy."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
 
 @pytest.fixture(autouse=True)
 def leads(site: Site, postgres: Postgres) -> None:
-    """Three people who wait, oldest first, and a quote of nobody."""
+    """Three waiting leads and an anonymous quote."""
     postgres.query("TRUNCATE leads, lead_events")
     lines = [{"product": "concrete", "options": {"strength": "200", "service": "direct"}, "extras": ["fiber"]}] * 3
     body = {"lines": [{**line, "measure": {"kind": "volume", "m3": "5.6"}} for line in lines]}
@@ -37,7 +37,7 @@ def leads(site: Site, postgres: Postgres) -> None:
 
 @pytest.fixture
 def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
-    """As always, with a WhatsApp that answers."""
+    """Like the package's fixture, with a WhatsApp that responds."""
 
     def open_page(path: str = LIST, **circumstances) -> Page:
         page = visit(path, expected=["status of 409"], **circumstances)
@@ -66,7 +66,7 @@ def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
-def test_one_tap_leads_into_the_chat_and_the_next_person_is_stopped(visit, postgres, scripts):
+def test_one_tap_opens_the_chat_and_the_next_colleague_is_warned(visit, postgres, scripts):
     page = visit(scripts=scripts)
     row = page.locator("[data-lead]").nth(0)
     folio = row.locator(".who a").inner_text()
@@ -91,7 +91,7 @@ def test_one_tap_leads_into_the_chat_and_the_next_person_is_stopped(visit, postg
     opened.value.wait_for_url(f"{CHAT}**")
 
 
-def test_contacted_and_its_undo_are_a_tap_each(visit):
+def test_contacting_and_undoing_it_take_one_tap_each(visit):
     page = visit()
     page.locator("[data-lead]").nth(0).locator("button:not(.whatsapp)").click()
     expect(page.locator("[data-lead]")).to_have_count(2)
@@ -100,7 +100,7 @@ def test_contacted_and_its_undo_are_a_tap_each(visit):
     expect(page.locator("[data-lead]")).to_have_count(3)
 
 
-def test_the_list_as_it_is_filtered_is_one_click_from_a_spreadsheet(visit):
+def test_one_click_downloads_the_filtered_list_as_csv(visit):
     page = visit(f"{LIST}?status=anonymous")
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="CSV").click()
@@ -108,13 +108,13 @@ def test_the_list_as_it_is_filtered_is_one_click_from_a_spreadsheet(visit):
 
 
 @WIDTHS
-def test_a_lead_is_answered_with_the_keyboard_alone(visit, width):
+def test_a_chat_can_be_opened_with_the_keyboard_only(visit, width):
     page = visit(width=width)
     page.locator("#searchbar").focus()
     seen = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        name = page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent")
+        name = page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent.trim()")
         seen.append(name)
         if name.startswith("whatsapp"):
             break
@@ -133,7 +133,7 @@ def test_the_cards_are_still_a_table_to_a_screen_reader(visit):
     expect(page.get_by_role("navigation").filter(has=page.locator("[aria-current=page]"))).to_have_count(1)
 
 
-def test_a_pasted_message_finds_its_lead_and_an_altered_one_is_told(visit, postgres):
+def test_a_pasted_message_opens_its_lead_and_an_altered_one_shows_an_alert(visit, postgres):
     [lead] = postgres.query("SELECT folio FROM leads WHERE name = %s", LONG_NAME)
     page = visit()
     page.fill("#searchbar", f"Hola. Me interesa la cotización *{lead['folio']}*: *Total: $52,866.30 MXN*")

@@ -1,4 +1,4 @@
-"""The inbox is installed on a phone's home screen, where an iPhone alone lets it show notices, and shows them."""
+"""The inbox can be installed on a phone's home screen, as iPhones require for notifications, and shows them."""
 
 import json
 import struct
@@ -23,7 +23,7 @@ def browser(browser: Browser) -> Iterator[Browser]:
         yield whole
 
 
-def test_a_browser_finds_nothing_wrong_with_the_manifest(visit):
+def test_a_browser_reports_no_error_in_the_manifest(visit):
     page = visit()
     found = page.context.new_cdp_session(page).send("Page.getAppManifest")
     assert (found["url"], found["errors"]) == (f"{page.url}app.webmanifest", [])
@@ -36,11 +36,11 @@ def test_a_browser_finds_nothing_wrong_with_the_manifest(visit):
         ("512x512", "maskable"),
     }
     installable = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")
-    # As every context of the tests is.
+    # The only error, because contexts of tests are incognito.
     assert [error["errorId"] for error in installable["installabilityErrors"]] == ["in-incognito"]
 
 
-def test_whoever_logs_in_can_install_it_and_each_icon_is_of_the_size_it_says(new_context):
+def test_the_login_links_the_manifest_and_each_icon_has_its_declared_size(new_context):
     page = new_context().new_page()
     page.goto("/admin/login/")
     app = page.request.get(page.locator("link[rel=manifest]").get_attribute("href")).json()
@@ -53,7 +53,7 @@ def test_whoever_logs_in_can_install_it_and_each_icon_is_of_the_size_it_says(new
             assert f"{width}x{height}" == icon["sizes"]
 
 
-# No push service can be reached from here: a subscription as one would give it, with the keys of RFC 8291's example.
+# Tests cannot reach a push service. This is a subscription as one would return it, with the keys of RFC 8291's example.
 SUBSCRIBED = """
 let subscription = null;
 const made = {
@@ -72,7 +72,7 @@ PushManager.prototype.subscribe = async (options) => {
 """
 
 
-def test_notices_are_switched_on_and_off_by_a_click_and_shown_by_the_worker(staff_context, postgres):
+def test_a_click_switches_notifications_on_and_off_and_the_worker_shows_them(staff_context, postgres):
     context = staff_context()
     context.grant_permissions(["notifications"])
     context.add_init_script(SUBSCRIBED)
@@ -88,7 +88,7 @@ def test_notices_are_switched_on_and_off_by_a_click_and_shown_by_the_worker(staf
     chrome, worker = worker_of(page)
     text = '{"title": "1 new lead", "body": "261123-7F3K-Q2M9-X", "url": "/admin/leads/lead/"}'
     shown = "navigator.serviceWorker.ready.then(r => r.getNotifications()).then(all => all.map(n => [n.title, n.body]))"
-    # A browser may drop a push while its worker starts. One that comes twice is shown once.
+    # A browser may drop a push while its worker starts, so send it repeatedly. It is shown once, because of its tag.
     push = partial(chrome.send, "ServiceWorker.deliverPushMessage", {**worker, "data": text})
 
     def pushed_and_shown():

@@ -1,4 +1,4 @@
-"""An open inbox keeps itself current: what comes and goes is there, heard and told, without a reload."""
+"""An open inbox stays current without a reload: rows, title, status message and sound."""
 
 import re
 import time
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.needs("chromium")
 LIST = "/admin/leads/lead/"
 POLL = f"{LIST}live/"
 ONE_WAITS = re.compile(r"^\(1\) ")
-# What no test can hear or see is counted where the page asks for it.
-WITNESS = """
+# Counts sounds, and lets a test set document.hidden.
+TEST_HOOKS = """
 window.beeps = 0; window.isAway = false;
 const create = AudioContext.prototype.createOscillator;
 AudioContext.prototype.createOscillator = function () { window.beeps += 1; return create.call(this); };
@@ -27,16 +27,16 @@ Object.defineProperty(document, "hidden", { get: () => window.isAway });
 
 @pytest.fixture
 def context(staff_context: Callable[..., BrowserContext], postgres: Postgres) -> BrowserContext:
-    """A browser of the staff, with no lead in the list."""
+    """A context of staff, with an empty list."""
     postgres.query("TRUNCATE leads CASCADE")
     context = staff_context(expected=["Failed to load resource", "AudioContext was not allowed"])
-    context.add_init_script(WITNESS)
+    context.add_init_script(TEST_HOOKS)
     return context
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """The inbox, on a clock that the test winds on, so that it need not wait for it."""
+    """The inbox, with a clock that the test advances instead of waiting."""
     page = context.new_page()
     page.clock.install()
     page.goto(LIST)
@@ -49,7 +49,7 @@ def a_customer(site: Site, postgres: Postgres) -> str:
     return folio
 
 
-def wind_on(page: Page, seconds: float = 6) -> None:
+def advance_clock(page: Page, seconds: float = 6) -> None:
     page.clock.run_for(seconds * 1000)
 
 
@@ -58,13 +58,13 @@ def test_a_new_lead_appears_within_six_seconds_without_a_reload(context, site, p
     page.goto(LIST)
     page.evaluate("window.isTheSame = true")
     folio = a_customer(site, postgres)
-    expect(page.get_by_text(folio)).to_be_visible(timeout=12_000)  # 6 s, on a machine that has time
+    expect(page.get_by_text(folio)).to_be_visible(timeout=12_000)  # 6 s on a machine without other load
     expect(page).to_have_title(ONE_WAITS)
     expect(page.get_by_role("status")).to_have_text("1 cliente nuevo")
     assert page.evaluate("window.isTheSame")
 
 
-def test_a_lead_that_a_colleague_answered_goes_and_the_focus_stays(page, site, postgres):
+def test_a_lead_that_a_colleague_answered_disappears_and_the_focus_stays(page, site, postgres):
     first, second = a_customer(site, postgres), a_customer(site, postgres)
     page.reload()
     page.get_by_role("link", name=second).focus()
@@ -73,79 +73,79 @@ def test_a_lead_that_a_colleague_answered_goes_and_the_focus_stays(page, site, p
         " contacted_by = (SELECT id FROM auth_user LIMIT 1) WHERE folio = %s",
         first,
     )
-    eventually(lambda: wind_on(page) or not page.get_by_text(first).is_visible())
+    eventually(lambda: advance_clock(page) or not page.get_by_text(first).is_visible())
     expect(page).to_have_title(ONE_WAITS)
     expect(page.get_by_role("link", name=second)).to_be_focused()
     expect(page.get_by_role("status")).to_have_text("")
 
 
-def test_an_answer_older_than_what_the_page_knows_is_let_pass(page, site, postgres):
+def test_a_response_older_than_the_page_s_state_is_ignored(page, site, postgres):
     a_customer(site, postgres)
     page.reload()
     old: list[Route] = []
     nobody = {"waiting": 0, "newest": "", "at": time.time() - 60}
     page.route(f"**{POLL}", lambda route: (old.append(route), route.fulfill(json=nobody, headers={"ETag": '"0"'})))
-    assert eventually(lambda: wind_on(page) or old)
+    assert eventually(lambda: advance_clock(page) or old)
     page.unroute(f"**{POLL}")
     same: list[Response] = []
     page.on("response", lambda answer: same.append(answer) if answer.status == 304 and POLL in answer.url else None)
-    assert eventually(lambda: wind_on(page) or same)
+    assert eventually(lambda: advance_clock(page) or same)
     expect(page).to_have_title(ONE_WAITS)
     expect(page.get_by_role("status")).to_have_text("")
 
 
-def test_away_it_asks_less_often_and_coming_back_at_once(page, site, postgres):
+def test_a_hidden_page_polls_less_often_and_refreshes_when_shown(page, site, postgres):
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if POLL in request.url else None)
     page.evaluate("window.isAway = true")
-    wind_on(page, 60)
+    advance_clock(page, 60)
     assert 1 <= len(polls) <= 4
     folio = a_customer(site, postgres)
-    eventually(lambda: wind_on(page, 20) or page.title().startswith("(1)"))
+    eventually(lambda: advance_clock(page, 20) or page.title().startswith("(1)"))
     assert not page.get_by_text(folio).is_visible()
     page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.get_by_text(folio)).to_be_visible()
 
 
-def test_without_an_answer_it_says_so_and_asks_less_and_less_often(page, site, postgres):
+def test_without_a_connection_the_page_says_so_and_polls_less_often(page, site, postgres):
     lost: list[Route] = []
     page.route(f"**{POLL}", lambda route: (lost.append(route), route.abort()))
-    eventually(lambda: wind_on(page, 1) or page.get_by_role("status").inner_text())
+    eventually(lambda: advance_clock(page, 1) or page.get_by_role("status").inner_text())
     expect(page.get_by_role("status")).to_have_text("Sin conexión: la lista puede estar desactualizada.")
     before = len(lost)
     for _ in range(60):
-        wind_on(page, 1)
+        advance_clock(page, 1)
     assert len(lost) - before <= 5
     page.unroute(f"**{POLL}")
     folio = a_customer(site, postgres)
     page.evaluate("dispatchEvent(new Event('online'))")
-    assert eventually(lambda: wind_on(page) or page.get_by_text(folio).is_visible())
+    assert eventually(lambda: advance_clock(page) or page.get_by_text(folio).is_visible())
     assert page.title().startswith("(1)")
     assert "Sin conexión" not in page.get_by_role("status").inner_text()
 
 
-def test_signed_out_it_says_so_and_asks_no_more(page, context):
+def test_after_a_logout_the_page_says_so_and_stops_polling(page, context):
     context.clear_cookies()
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if POLL in request.url else None)
-    eventually(lambda: wind_on(page, 1) or page.get_by_role("status").inner_text())
+    eventually(lambda: advance_clock(page, 1) or page.get_by_role("status").inner_text())
     expect(page.get_by_role("status")).to_have_text("Tu sesión se cerró: vuelve a cargar la página.")
     asked = len(polls)
-    wind_on(page, 300)
+    advance_clock(page, 300)
     assert len(polls) == asked
 
 
-def test_an_open_inbox_sounds_for_a_new_lead_once_sound_was_switched_on(page, site, postgres):
+def test_a_new_lead_makes_a_sound_after_sound_was_switched_on(page, site, postgres):
     button = page.locator("[data-sound]")
     expect(button).to_have_attribute("aria-pressed", "false")
     a_customer(site, postgres)
-    eventually(lambda: wind_on(page) or page.title().startswith("(1)"))
+    eventually(lambda: advance_clock(page) or page.title().startswith("(1)"))
     assert page.evaluate("window.beeps") == 0
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
-    assert page.evaluate("window.beeps") == 1  # so that one knows what to listen for
+    assert page.evaluate("window.beeps") == 1  # switching it on plays the sound once
     a_customer(site, postgres)
-    eventually(lambda: wind_on(page) or page.title().startswith("(2)"))
+    eventually(lambda: advance_clock(page) or page.title().startswith("(2)"))
     assert page.evaluate("window.beeps") == 2
     page.reload()
     expect(button).to_have_attribute("aria-pressed", "true")

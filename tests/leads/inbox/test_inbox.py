@@ -1,4 +1,4 @@
-"""The inbox: who is waiting and for how long, one tap into the chat, and a lead's page."""
+"""The inbox: the list, the buttons that open the chat, and a lead's page."""
 
 import re
 from datetime import timedelta
@@ -55,7 +55,7 @@ def folios(page) -> list[str]:
 # --- The list ---------------------------------------------------------------------------------------------------------
 
 
-def test_each_tab_holds_its_own(admin_client, admin_user):
+def test_each_tab_lists_its_own_leads(admin_client, admin_user):
     waiting, done, anonymous = a_lead(), a_lead(), an_anonymous_quote()
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
     tabs = {tab: set(folios(admin_client.get(LIST, {"status": tab}))) for tab in ("contacted", "anonymous", "all")}
@@ -65,7 +65,7 @@ def test_each_tab_holds_its_own(admin_client, admin_user):
     assert tabs["all"] == {waiting.folio, done.folio, anonymous.folio}
 
 
-def test_how_many_wait_stands_in_the_title_and_the_tab_whatever_is_shown(admin_client):
+def test_every_view_of_the_list_shows_how_many_wait(admin_client):
     a_lead(), a_lead(), an_anonymous_quote()
     for query in ({}, {"status": "all"}, {"q": "nobody"}):
         page = text_of(admin_client.get(LIST, query))
@@ -80,18 +80,18 @@ def test_a_list_counts_no_further_than_a_thousand(admin_client, monkeypatch):
     assert '<span class="count">2+</span>' in text_of(admin_client.get(LIST))
 
 
-def test_a_row_says_who_asked_for_what_and_from_where(admin_client, admin_user):
+def test_a_row_shows_the_person_the_quote_and_the_source(admin_client, admin_user):
     lead = a_lead(a_line(), a_line(), a_line(), attribution={"utm_source": "facebook"})
     a_lead(name="La misma")
     page = text_of(admin_client.get(LIST, {"q": lead.folio}, headers={"accept-language": "en"}))
-    for said in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "1 more lead of this phone"):
-        assert said in page, said
+    for shown in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "1 more lead with this phone"):
+        assert shown in page, shown
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     assert admin_user.username in text_of(admin_client.get(LIST, {"q": lead.folio})).split("<main")[1]
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(1, "in-time"), (16, "due"), (31, "late")])
-def test_the_age_is_marked_by_the_shop_s_promise(admin_client, settings, minutes, expected):
+def test_the_age_is_marked_by_urgency(admin_client, settings, minutes, expected):
     settings.BUSINESS_HOURS = (((timedelta(), timedelta(days=1)),),) * 7
     a_lead(submitted_at=timezone.now() - timedelta(minutes=minutes))
     assert f'<time class="{expected}"' in text_of(admin_client.get(LIST))
@@ -100,12 +100,12 @@ def test_the_age_is_marked_by_the_shop_s_promise(admin_client, settings, minutes
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_queries):
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
-    # session, user, how many, the rows, what else their phones asked for, and what the live list goes on from
+    # session, user, count, rows, other leads of their phones, and the state of the live list
     with django_assert_num_queries(6):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
-def test_a_lead_of_before_folio_is_listed_as_far_as_it_says_anything(admin_client):
+def test_a_lead_of_an_adopted_table_is_listed_whatever_its_quote_data_has(admin_client):
     for data in ({}, [], "text", {"total": "?", "lines": [{}, 3], "attribution": 7}, {"lines": 5, "total": {}}):
         Lead.objects.create(folio=f"old {data}", phone=PHONE_E164, name="Ana", quote_data=data)
     for lead in Lead.objects.all():
@@ -114,7 +114,7 @@ def test_a_lead_of_before_folio_is_listed_as_far_as_it_says_anything(admin_clien
     assert text_of(admin_client.get(LIST, {"status": "all"})).count("data-lead=") == 5
 
 
-# --- One tap ----------------------------------------------------------------------------------------------------------
+# --- Buttons ----------------------------------------------------------------------------------------------------------
 
 
 def chat_of(page) -> str:
@@ -124,7 +124,7 @@ def chat_of(page) -> str:
     return url
 
 
-def test_a_tap_claims_the_lead_and_opens_the_chat_with_the_quote_in_it(admin_client, admin_user):
+def test_a_tap_marks_the_lead_contacted_and_opens_the_chat_with_a_greeting(admin_client, admin_user):
     lead = a_lead()
     page = admin_client.post(f"{LIST}{lead.pk}/whatsapp/")
     assert page.status_code == 200
@@ -137,7 +137,7 @@ def test_a_tap_claims_the_lead_and_opens_the_chat_with_the_quote_in_it(admin_cli
     assert LeadEvent.objects.get().kind == "contacted"
 
 
-def test_the_second_salesperson_is_told_who_and_may_go_on(admin_client, client):
+def test_the_second_salesperson_sees_who_was_first_and_may_go_on(admin_client, client):
     lead = a_lead()
     Lead.objects.contact(lead.pk, by=a_colleague(), now=timezone.now())
     refused = admin_client.post(f"{LIST}{lead.pk}/whatsapp/")
@@ -152,14 +152,14 @@ def test_the_second_salesperson_is_told_who_and_may_go_on(admin_client, client):
     assert list(LeadEvent.objects.order_by("id").values_list("actor__username", flat=True)) == ["luis", "admin"]
 
 
-def test_whoever_claimed_a_lead_opens_its_chat_again_without_being_asked(admin_client):
+def test_a_salesperson_opens_the_chat_of_their_own_lead_again_without_a_warning(admin_client):
     lead = a_lead()
     for _ in range(2):
         assert admin_client.post(f"{LIST}{lead.pk}/whatsapp/").status_code == 200
     assert LeadEvent.objects.count() == 1
 
 
-def test_contacted_can_be_undone_and_both_are_noted(admin_client, admin_user):
+def test_contacting_can_be_undone_and_both_are_in_the_history(admin_client, admin_user):
     lead = a_lead()
     back = f"{LIST}?status=all"
     page = admin_client.post(f"{LIST}{lead.pk}/contact/", {"next": back}, follow=True)
@@ -175,34 +175,34 @@ def test_contacted_can_be_undone_and_both_are_noted(admin_client, admin_user):
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x", ""]
 )
-def test_nobody_is_sent_elsewhere(admin_client, elsewhere):
+def test_no_redirect_goes_to_another_site(admin_client, elsewhere):
     answer = admin_client.post(f"{LIST}{a_lead().pk}/contact/", {"next": elsewhere})
     assert answer.url == LIST
     assert "evil" not in text_of(admin_client.post(f"{LIST}{a_lead().pk}/whatsapp/", {"next": elsewhere}))
 
 
 @pytest.mark.parametrize("tap", ["whatsapp", "contact", "revert"])
-def test_a_tap_needs_a_post_the_permission_and_the_token(tap, admin_client, admin_user, client):
+def test_each_action_needs_a_post_the_permission_and_the_csrf_token(tap, admin_client, admin_user, client):
     lead = a_lead()
     path = f"{LIST}{lead.pk}/{tap}/"
     assert admin_client.get(path).status_code == 405
     assert admin_client.post(f"{LIST}999999/{tap}/").status_code == 404
     client.force_login(a_colleague("view_lead", "change_lead"))
     assert client.post(path).status_code == 403
-    careful = type(client)(enforce_csrf_checks=True)
-    careful.force_login(admin_user)
-    assert careful.post(path).status_code == 403
+    checking = type(client)(enforce_csrf_checks=True)
+    checking.force_login(admin_user)
+    assert checking.post(path).status_code == 403
     assert not LeadEvent.objects.exists()
 
 
-def test_who_may_only_look_sees_no_buttons(client):
+def test_staff_who_may_only_view_leads_see_no_buttons(client):
     lead = a_lead()
     client.force_login(a_colleague("view_lead"))
     for page in (LIST, f"{LIST}{lead.pk}/change/"):
         assert "formaction" not in text_of(client.get(page))
 
 
-def test_the_greeting_is_in_the_language_of_the_quote_and_says_only_what_is_known(settings):
+def test_the_greeting_is_in_the_language_of_the_quote_and_leaves_out_unknown_values(settings):
     settings.GREETINGS = {"es": "Hola {name}, su cotización {folio}: {total}", "en": "Hello {name}: {folio}"}
     lead = Lead(folio="F", name="Ana", quote_data={"language": "en"})
     assert greeting.greeting(lead) == "Hello Ana: F"
@@ -211,7 +211,7 @@ def test_the_greeting_is_in_the_language_of_the_quote_and_says_only_what_is_know
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_simultaneous_taps_one_wins_thirty_times():
+def test_of_ten_simultaneous_taps_on_a_lead_exactly_one_succeeds():
     staff = [User.objects.create_user(f"ana{number}", is_staff=True, is_superuser=True) for number in range(10)]
     leads = [a_lead() for _ in range(30)]
     together, turns = Barrier(len(staff)), iter(staff)
@@ -228,7 +228,7 @@ def test_of_ten_simultaneous_taps_one_wins_thirty_times():
         return statuses
 
     for statuses in zip(*at_once(len(staff), taps), strict=True):
-        # 503: more taps than a site lends threads to its staff; the page tries again by itself.
+        # 503 when the bulkhead is full; in a browser, that page reloads by itself.
         assert sorted(set(statuses) - {503}) in ([200], [200, 409])
         assert statuses.count(200) == 1
     assert LeadEvent.objects.filter(kind="contacted").count() == 30
@@ -243,13 +243,13 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     stranger = a_lead(phone="+526560000000")
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     page = text_of(admin_client.get(f"{LIST}{lead.pk}/change/", headers={"accept-language": "en"}))
-    for said in ("$17,622.10", NAME, PHONE_E164, "656 123 4567", f"/q/{lead.folio}/", other.folio, "Contacted"):
-        assert said in page, said
+    for shown in ("$17,622.10", NAME, PHONE_E164, "656 123 4567", f"/q/{lead.folio}/", other.folio, "Contacted"):
+        assert shown in page, shown
     assert stranger.folio not in page
     assert 'name="status"' not in page
 
 
-def test_a_note_is_saved_with_its_event_and_nothing_else(admin_client, admin_user):
+def test_saving_a_note_adds_one_event_and_changes_nothing_else(admin_client, admin_user):
     lead = a_lead()
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     for _ in range(2):
@@ -259,13 +259,13 @@ def test_a_note_is_saved_with_its_event_and_nothing_else(admin_client, admin_use
     assert list(LeadEvent.objects.order_by("id").values_list("kind", "detail")) == [("contacted", ""), ("noted", "")]
 
 
-def test_the_page_takes_the_same_queries_however_much_happened(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_six_queries_however_long_its_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead, how many its phone has, which, and what happened
+    # session, user, the lead, how many leads its phone has, those leads, and the history
     with django_assert_num_queries(6):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
@@ -282,18 +282,18 @@ def a_dearer_book():
     return book.model_copy(update={"products": (changed, *others)})
 
 
-def test_a_quote_at_today_s_prices_names_the_difference_and_the_rules_that_changed(monkeypatch):
+def test_repricing_shows_the_difference_and_what_changed(monkeypatch):
     issued = an_issued_quote()
     assert (reprice(issued).difference, reprice(issued).changes) == (Decimal("0.00"), ())
     monkeypatch.setattr(apps.get_app_config("quoter"), "book", a_dearer_book())
     today = reprice(issued)
     changes = [(change.before, change.after) for change in today.changes]
     assert changes[:2] == [("3 m³", "7 m³"), ("6 m³", "7 m³")]
-    assert len(changes) == 4  # the unit price, and the fibre for one more m³
+    assert len(changes) == 4  # also the unit price and the fibre for one more m³
     assert today.difference == today.quote.total - issued.quote.total > 0
 
 
-def test_a_quote_that_is_not_sold_any_more_says_so(monkeypatch, admin_client):
+def test_the_page_says_when_the_product_is_not_sold_any_more(monkeypatch, admin_client):
     lead = a_lead()
     book = apps.get_app_config("quoter").book
     fewer = tuple(product for product in book.products if product.code != "concrete")
@@ -315,14 +315,14 @@ def test_business_hours_are_read_day_by_day(monkeypatch):
 @pytest.mark.parametrize(
     "typed", ["always", "Mon", "Mon 18:00-8:00", "Fri-Mon 8:00-18:00", "Lun 8:00-18:00", "Mon 8:00-25:00", "Mon 8-18,"]
 )
-def test_hours_that_cannot_be_read_stop_the_start_with_their_name(monkeypatch, typed):
+def test_unreadable_business_hours_stop_the_start_and_name_the_variable(monkeypatch, typed):
     monkeypatch.setenv("BUSINESS_HOURS", typed)
     with pytest.raises(ImproperlyConfigured, match="BUSINESS_HOURS"):
         env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00")
 
 
 @pytest.mark.parametrize("typed", ["Hola {nombre}", "Hola {", "Hola {}", "{name.x}"])
-def test_a_greeting_with_unknown_places_stops_the_start(monkeypatch, typed):
+def test_a_greeting_with_unknown_placeholders_stops_the_start(monkeypatch, typed):
     monkeypatch.setenv("GREETING_ES", typed)
     with pytest.raises(ImproperlyConfigured, match="GREETING_ES"):
         env.message("GREETING_ES", "", fields=("name",))

@@ -1,4 +1,4 @@
-"""An open inbox keeps itself current, and twenty of them cost next to nothing."""
+"""Open inboxes poll who waits, at the cost of one query a second for all of them."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ POLL = "/admin/leads/lead/live/"
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
+def empty_caches() -> Iterator[None]:
     live_inbox.forget()
     yield
     live_inbox.forget()
@@ -32,29 +32,29 @@ def a_lead(*, minutes_ago: float = 0) -> Lead:
 
 
 @pytest.mark.django_db
-def test_an_inbox_hears_who_waits_and_then_nothing_until_that_changes(admin_client):
+def test_an_inbox_gets_the_state_once_and_then_304_until_it_changes(admin_client):
     lead = a_lead()
     first = admin_client.get(POLL)
-    told = first.json()
-    assert time.time() - 5 < told.pop("at") <= time.time()
-    assert told == {"waiting": 1, "newest": lead.submitted_at.isoformat(timespec="microseconds")}
+    state = first.json()
+    assert time.time() - 5 < state.pop("at") <= time.time()
+    assert state == {"waiting": 1, "newest": lead.submitted_at.isoformat(timespec="microseconds")}
     again = admin_client.get(POLL, headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
 
 
 @pytest.mark.django_db
-def test_nobody_waiting_is_an_answer_too(admin_client):
+def test_the_state_when_nobody_waits(admin_client):
     store(quote_record(an_issued_quote(), visitor_id=""))
     assert admin_client.get(POLL).json() | {"at": 0} == {"waiting": 0, "newest": "", "at": 0}
 
 
-def swap(lead: Lead, by: User) -> None:
-    """One goes, and one comes who had asked before: neither the count nor the newest tells."""
+def replace_a_lead(lead: Lead, by: User) -> None:
+    """Contact a waiting lead and add an older one: neither the count nor the newest time changes."""
     a_lead(minutes_ago=60)
-    Lead.objects.contact(a_lead_of_before().pk, by=by, now=timezone.now())
+    Lead.objects.contact(second_oldest().pk, by=by, now=timezone.now())
 
 
-def a_lead_of_before() -> Lead:
+def second_oldest() -> Lead:
     return Lead.objects.waiting().order_by("submitted_at")[1]
 
 
@@ -64,11 +64,11 @@ def a_lead_of_before() -> Lead:
         lambda lead, user: a_lead(),
         lambda lead, user: a_lead(minutes_ago=600),
         lambda lead, user: Lead.objects.contact(lead.pk, by=user, now=timezone.now()),
-        swap,
+        replace_a_lead,
     ],
 )
 @pytest.mark.django_db
-def test_whoever_comes_or_goes_changes_the_answer(admin_client, admin_user, change):
+def test_every_lead_that_begins_or_stops_waiting_changes_the_etag(admin_client, admin_user, change):
     a_lead(minutes_ago=30)
     lead = a_lead()
     known = admin_client.get(POLL)["ETag"]
@@ -78,7 +78,7 @@ def test_whoever_comes_or_goes_changes_the_answer(admin_client, admin_user, chan
 
 
 @pytest.mark.django_db
-def test_only_who_may_see_leads_may_ask_and_only_by_get(client, admin_client):
+def test_polling_needs_the_permission_to_see_leads_and_a_get(client, admin_client):
     assert client.get(POLL).status_code == 302
     client.force_login(User.objects.create_user("nobody", is_staff=True))
     assert client.get(POLL).status_code == 403
@@ -86,8 +86,8 @@ def test_only_who_may_see_leads_may_ask_and_only_by_get(client, admin_client):
 
 
 @pytest.mark.django_db
-def test_twenty_inboxes_ask_postgres_once_a_second_about_leads(client, monkeypatch):
-    monkeypatch.setattr(live_inbox, "FRESH_S", 60.0)  # however slow this machine is
+def test_twenty_inboxes_query_leads_once_a_second(client, monkeypatch):
+    monkeypatch.setattr(live_inbox, "STATE_CACHE_S", 60.0)  # however slow this machine is
     seller = User.objects.create_user("seller", is_staff=True)
     seller.user_permissions.add(Permission.objects.get(codename="view_lead"))
     client.force_login(seller)
@@ -97,16 +97,16 @@ def test_twenty_inboxes_ask_postgres_once_a_second_about_leads(client, monkeypat
         for _ in range(20):
             assert client.get(POLL, headers={"If-None-Match": known}).status_code == 304
     assert [query["sql"] for query in captured if 'FROM "leads"' in query["sql"]] == []
-    assert len(captured) == 20 * 2  # a session and a user each
+    assert len(captured) == 20 * 2  # the session and the user, for each
 
 
 @pytest.mark.django_db
-def test_the_question_is_answered_from_the_index_of_who_waits(admin_client):
+def test_the_query_uses_the_index_of_waiting_leads(admin_client):
     with CaptureQueriesContext(connection) as captured:
         live_inbox.state()
-    [question] = [query["sql"] for query in captured]
+    [sql] = [query["sql"] for query in captured]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN " + question)
+        cursor.execute("EXPLAIN " + sql)
         assert "lead_unanswered" in str(cursor.fetchall())
-    assert "LIMIT 1001" in question
+    assert "LIMIT 1001" in sql

@@ -1,4 +1,4 @@
-"""The last rung of the ladder: a lead restored from its WhatsApp message, byte for byte."""
+"""Restoring a lead from its WhatsApp message, when neither Postgres nor a disk has it."""
 
 from urllib.parse import quote as percent_encode
 
@@ -21,14 +21,14 @@ EVERY_COLUMN = [field.name for field in Lead._meta.fields if field.name != "id"]
 
 
 def a_message(issued, contact=None) -> str:
-    """The message of a checkout that could not be stored."""
+    """Return the message of a checkout that could not be stored: its link carries the quote and the contact."""
     link = f"https://shop.example/q/{token.short(issued)}/"
     if contact:
         link += f"#{seal(contact, folio=issued.quote.folio)}"
     return message(issued.quote, language="es", link=link, name=NAME, shown=1)
 
 
-def test_a_restored_lead_is_the_stored_one_byte_for_byte():
+def test_a_restored_lead_equals_the_stored_one_in_every_column():
     issued = an_issued_quote(a_line(), a_line(measure={"kind": "solid_area", "area_m2": "40", "thickness_cm": "12"}))
     contact = a_contact(attribution={"utm_source": "fb"}, flags=("too_fast",))
     store(lead_record(issued, contact))
@@ -55,7 +55,7 @@ def test_a_restored_lead_is_the_stored_one_byte_for_byte():
     ],
     ids=["message", "with other text around", "link", "token and seal", "no slash", "wa.me link", "encoded"],
 )
-def test_a_lead_is_found_in_whatever_staff_paste(pasted):
+def test_a_lead_is_restored_from_any_text_with_its_link(pasted):
     text = a_message(an_issued_quote(), a_contact())
     assert restore(pasted(text), by=None).lead.phone == PHONE_E164
 
@@ -65,13 +65,13 @@ def test_a_quote_without_a_person_is_restored_too():
     assert (restored.effect, restored.lead.name, restored.lead.submitted_at) == (RestoreEffect.CREATED, "", None)
 
 
-def test_restoring_twice_changes_nothing_more():
+def test_restoring_twice_is_idempotent():
     text = a_message(an_issued_quote(), a_contact())
     assert [restore(text, by=None).effect for _ in range(2)] == [RestoreEffect.CREATED, RestoreEffect.UNCHANGED]
     assert list(LeadEvent.objects.values_list("kind", "detail")) == [("restored", "created")]
 
 
-def test_a_quote_that_waits_for_its_person_is_completed():
+def test_a_quote_without_its_person_is_completed():
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id=""))
     assert restore(a_message(issued, a_contact()), by=None).effect is RestoreEffect.COMPLETED
@@ -117,7 +117,7 @@ def test_a_seal_of_another_lead_is_refused():
         restore(text, by=None)
 
 
-def test_the_command_says_what_it_did(capsys):
+def test_the_command_prints_its_effect(capsys):
     issued = an_issued_quote()
     text = a_message(issued, a_contact())
     call_command("restore_lead", text)
@@ -141,13 +141,13 @@ def test_staff_restore_a_lead_from_a_pasted_message(admin_client, admin_user):
     assert LeadEvent.objects.get().actor == admin_user
 
 
-def test_a_text_without_a_link_is_kept_and_explained(admin_client):
+def test_a_text_without_a_link_stays_in_the_form_next_to_the_error(admin_client):
     page = admin_client.post("/admin/leads/lead/restore/", {"text": "Hola, buenas tardes"})
     assert 'role="alert"' in page.content.decode()
     assert "Hola, buenas tardes" in page.content.decode()
 
 
-def test_a_short_link_leads_to_the_lead_that_is_there(admin_client):
+def test_a_short_link_of_a_stored_lead_links_to_it(admin_client):
     issued = an_issued_quote()
     store(lead_record(issued, a_contact()))
     text = f"Me interesa *{issued.quote.folio}* https://shop.example/q/{issued.quote.folio}/"
@@ -156,7 +156,7 @@ def test_a_short_link_leads_to_the_lead_that_is_there(admin_client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_fails_keeps_the_pasted_text(admin_client, monkeypatch):
+def test_when_the_database_fails_the_pasted_text_stays_in_the_form(admin_client, monkeypatch):
     def fails(*args, **kwargs):
         raise DatabaseError
 

@@ -1,4 +1,4 @@
-"""One box for a folio, a phone, a name or a whole pasted message; in an outage it looks into the outbox."""
+"""The search box finds a folio, a phone, a name or a pasted message; during an outage it searches the outbox."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,7 +21,7 @@ FIND = "/admin/leads/lead/find/"
 
 
 def a_message(issued, *, link: str | None = None, total: str = "") -> str:
-    """The message of a checkout that was stored, or, with a link, of one that carries its quote."""
+    """Return a checkout's message. link: a signed token; without one, the link is the short one of a stored lead."""
     address = f"https://shop.example/q/{link or issued.quote.folio}/"
     text = whatsapp_message(issued.quote, language="es", link=address, name=NAME, shown=1)
     return text.replace("17,622.10", total) if total else text
@@ -37,14 +37,14 @@ def page_of(lead: Lead) -> str:
     return f"/admin/leads/lead/{lead.pk}/change/"
 
 
-def test_a_pasted_message_leads_straight_to_its_lead(admin_client):
+def test_a_pasted_message_redirects_to_its_lead(admin_client):
     issued, lead = stored()
     for text in (a_message(issued), a_message(issued, link=token.short(issued)), issued.quote.folio.lower()):
         assert admin_client.post(FIND, {"text": text}).url == page_of(lead)
 
 
 @pytest.mark.parametrize("text", ["4567", "maria peña", "+52 (656) 123-4567"])
-def test_anything_else_is_looked_for_in_the_list(admin_client, text):
+def test_any_other_text_searches_the_list(admin_client, text):
     _, lead = stored()
     page = admin_client.post(FIND, {"text": text}, follow=True)
     assert page.redirect_chain[0][0].startswith("/admin/leads/lead/?q=")
@@ -52,7 +52,7 @@ def test_anything_else_is_looked_for_in_the_list(admin_client, text):
 
 
 @pytest.mark.parametrize("total", ["12,622.10", "17622.1", "17,622", "17.622,10"])
-def test_an_altered_total_is_told_with_the_one_that_was_promised(admin_client, total):
+def test_an_altered_total_is_shown_next_to_the_quoted_one(admin_client, total):
     issued, lead = stored()
     for link in (None, token.short(issued)):
         answer = admin_client.post(FIND, {"text": a_message(issued, link=link, total=total)})
@@ -66,7 +66,7 @@ def test_an_altered_total_is_told_with_the_one_that_was_promised(admin_client, t
         assert page_of(lead) in page
 
 
-def test_a_link_that_we_did_not_sign_is_told(admin_client):
+def test_a_forged_link_is_reported(admin_client):
     issued, lead = stored()
     forged = token.short(issued)[:-3] + "AAA"
     page = admin_client.post(FIND, {"text": a_message(issued, link=forged)}).content.decode()
@@ -74,14 +74,14 @@ def test_a_link_that_we_did_not_sign_is_told(admin_client):
     assert page_of(lead) in page
 
 
-def test_the_signed_quote_counts_and_not_the_folio_in_the_text():
+def test_the_signed_quote_takes_precedence_over_a_folio_in_the_text():
     issued, other = an_issued_quote(), an_issued_quote(a_line(extras=[]))
     text = a_message(issued, link=token.short(issued)).replace(issued.quote.folio, other.quote.folio)
-    said = pasted.message(text)
-    assert (said.folio, said.is_forged) == (issued.quote.folio, False)
+    message = pasted.message(text)
+    assert (message.folio, message.is_forged) == (issued.quote.folio, False)
 
 
-def test_a_lead_that_is_not_in_the_database_is_offered_and_restored(admin_client):
+def test_a_missing_lead_can_be_restored_from_the_pasted_message(admin_client):
     issued = an_issued_quote()
     text = a_message(issued, link=token.short(issued)).rstrip() + "#" + seal(a_contact(), folio=issued.quote.folio)
     page = admin_client.post(FIND, {"text": text})
@@ -91,7 +91,7 @@ def test_a_lead_that_is_not_in_the_database_is_offered_and_restored(admin_client
     assert Lead.objects.get().phone == PHONE_E164
 
 
-def test_a_quote_whose_customer_is_in_the_message_alone_is_completed(admin_client):
+def test_restoring_is_offered_when_only_the_message_has_the_customer(admin_client):
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id=""))
     text = a_message(issued, link=token.short(issued))
@@ -100,13 +100,13 @@ def test_a_quote_whose_customer_is_in_the_message_alone_is_completed(admin_clien
     assert "/restore/" in admin_client.post(FIND, {"text": with_person}).content.decode()
 
 
-def test_a_message_that_restores_nothing_says_what_to_do(admin_client):
+def test_for_a_message_without_a_signed_link_restoring_is_not_offered(admin_client):
     page = admin_client.post(FIND, {"text": a_message(an_issued_quote())}).content.decode()
     assert 'action="/admin/leads/lead/restore/"' not in page
     assert "$" not in page.split("<main")[1]
 
 
-def test_looking_changes_nothing_and_needs_the_permission(client, admin_client):
+def test_finding_a_message_needs_permission_and_changes_nothing(client, admin_client):
     issued = an_issued_quote()
     text = a_message(issued, link=token.short(issued))
     assert admin_client.get(FIND).url == "/admin/leads/lead/"
@@ -115,7 +115,7 @@ def test_looking_changes_nothing_and_needs_the_permission(client, admin_client):
     assert not Lead.objects.exists()
 
 
-def test_whole_words_are_found_before_words_that_begin_so():
+def test_whole_words_take_precedence_over_beginnings_of_words():
     for name in ("Ana Ruiz", "Anabel Ruiz"):
         store(lead_record(an_issued_quote(), a_contact(name=name)))
 
@@ -126,14 +126,14 @@ def test_whole_words_are_found_before_words_that_begin_so():
     assert names("an rui") == {"Ana Ruiz", "Anabel Ruiz"}
 
 
-def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybody_pages(admin_client, monkeypatch):
-    monkeypatch.setattr("leads.inbox.changelist.FoundPaginator.most", 3)
+def test_a_search_queries_once_and_stops_at_its_limit(admin_client, monkeypatch):
+    monkeypatch.setattr("leads.inbox.changelist.SearchPaginator.most", 3)
     for _ in range(4):
         stored()
     with CaptureQueriesContext(connection) as asked:
         page = admin_client.get("/admin/leads/lead/?q=maria")
     searches = [query["sql"] for query in asked if "to_tsquery" in query["sql"] and " IN (" not in query["sql"]]
-    assert len(searches) == 2  # does anybody have the words, and who
+    assert len(searches) == 2  # whether any name has the words, and the keys of those that do
     assert all(" LIMIT " in search for search in searches)
     assert len(page.context["cl"].rows) == page.context["cl"].result_count == 3
     assert "Se muestran los primeros 3:" in page.content.decode()
@@ -143,7 +143,7 @@ def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybo
 
 
 @pytest.mark.parametrize(
-    ("typed", "is_found"),
+    ("typed", "is_match"),
     [
         (lambda row: row.folio.lower(), True),
         (lambda row: f"Me interesa *{row.folio}*:", True),
@@ -155,12 +155,12 @@ def test_a_search_is_looked_for_once_for_all_its_pages_and_no_further_than_anybo
         (lambda row: "& |", False),
     ],
 )
-def test_a_record_of_the_outbox_is_found_as_a_lead_is(typed, is_found):
+def test_records_of_the_outbox_match_the_same_searches_as_leads(typed, is_match):
     row = lead_record(an_issued_quote(), a_contact())
     store(row)
     text = typed(row)
-    assert search.is_found(journal_record(from_json(row.as_json())), text) is is_found
-    assert search.leads(Lead.objects.all(), text).exists() is is_found
+    assert search.matches(journal_record(from_json(row.as_json())), text) is is_match
+    assert search.leads(Lead.objects.all(), text).exists() is is_match
 
 
 @pytest.fixture
@@ -173,8 +173,8 @@ def outage():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_box_searches_the_outbox_during_an_outage(admin_client, client, outage):
-    admin_client.get("/admin/leads/lead/restore/")  # asks nothing of the leads, and leaves a note of who this is
+def test_the_search_box_searches_the_outbox_during_an_outage(admin_client, client, outage):
+    admin_client.get("/admin/leads/lead/restore/")  # sets the cookie that admits to the outage page
     ana = lead_record(an_issued_quote(), a_contact(name="Ana Ruiz", phone="+526560000001"))
     luis = lead_record(an_issued_quote(), a_contact(name="Luis Peña"))
     for row in (ana, luis):

@@ -1,4 +1,4 @@
-"""`manage.py outbox`: what it prints and how it ends, beside a real Postgres."""
+"""`manage.py outbox`: its output and exit status, with a real Postgres."""
 
 import json
 import os
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def patience(request, django_db_setup):
-    """The command lends its thread, and so the tests' connection, the relay's short deadline."""
+def reset_deadline(request, django_db_setup):
+    """The command sets the relay's short deadline on this thread's connection, so give the next test a new one."""
     yield
     connections["default"].close()
     del connections["default"]
@@ -32,7 +32,7 @@ def patience(request, django_db_setup):
 
 @pytest.fixture
 def stopped_postgres(settings):
-    """Nobody listens where the connection goes next."""
+    """Redirect the connection to a port on which nothing listens."""
     before = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict.update(HOST="127.0.0.1", PORT="1", USER="nobody")
@@ -52,7 +52,7 @@ def left_by_a_dead_process(directories: list[Path], *rows: LeadRecord, at: float
     journal.close()
 
 
-def refused_before(directories: list[Path], row: LeadRecord) -> None:
+def put_in_quarantine(directories: list[Path], row: LeadRecord) -> None:
     quarantine.put_aside(directories[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
 
 
@@ -63,7 +63,7 @@ def run(*arguments: str) -> str:
 
 
 def run_and_fail(*arguments: str) -> tuple[str, str]:
-    """Return what a command printed, and why it ended with a status that is not 0."""
+    """Return what the command printed, and the message with which it failed."""
     out = StringIO()
     with pytest.raises(CommandError) as ended:
         call_command("outbox", *arguments, stdout=out, stderr=StringIO())
@@ -87,19 +87,19 @@ def test_status_counts_what_waits(outbox_directories):
     assert run("status").startswith("2 pending, oldest 0 s, ")
 
 
-def test_status_asks_for_a_person_when_a_lead_waits_too_long(outbox_directories):
+def test_status_fails_when_a_lead_waits_too_long(outbox_directories):
     left_by_a_dead_process(outbox_directories, a_row(), at=1000.0)
     assert "A person is needed" in run_and_fail("status")[1]
 
 
-def test_status_asks_for_a_person_when_a_lead_is_quarantined(outbox_directories):
-    refused_before(outbox_directories, a_row())
+def test_status_fails_when_a_lead_is_quarantined(outbox_directories):
+    put_in_quarantine(outbox_directories, a_row())
     printed, why = run_and_fail("status")
     assert "1 quarantined" in printed
     assert "docs/operations.md" in why
 
 
-def test_status_asks_for_a_person_when_the_disk_is_nearly_full(monkeypatch):
+def test_status_fails_when_the_disk_is_nearly_full(monkeypatch):
     monkeypatch.setattr(outbox, "LOW_DISK_BYTES", 2**60)
     assert "A person is needed" in run_and_fail("status")[1]
 
@@ -127,32 +127,32 @@ def test_flush_twice_is_harmless(outbox_directories):
     assert Lead.objects.get().phone == PHONE_E164
 
 
-def test_flush_beside_a_living_relay(outbox_directories):
-    dead, living = a_row(), [a_row() for _ in range(5)]
-    for row in living:
+def test_flush_works_while_a_relay_is_running(outbox_directories):
+    dead, running = a_row(), [a_row() for _ in range(5)]
+    for row in running:
         assert record(row) in (Outcome.STORED, Outcome.QUEUED)
     left_by_a_dead_process(outbox_directories, dead)
 
     assert "0 pending, 0 quarantined" in run("flush")
 
-    assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in [dead, *living]}
-    # What Postgres had first may come to the disk only now; its own relay then passes over it.
+    assert set(Lead.objects.values_list("folio", flat=True)) == {row.folio for row in [dead, *running]}
+    # A record that Postgres stored first may be journaled only now; its own relay then skips it.
     eventually(lambda: census.census(outbox_directories).pending == 0)
 
 
-def test_flush_waits_for_the_living_no_longer_than_it_is_told(outbox_directories):
-    living = Outbox(outbox_directories)  # and nobody carries it
+def test_flush_waits_for_running_processes_until_its_timeout(outbox_directories):
+    running = Outbox(outbox_directories)  # of a running process without a relay
     row = a_row()
-    living.append(row.folio, row.as_json())
+    running.append(row.folio, row.as_json())
     printed, why = run_and_fail("flush", "--timeout=0.3")
     assert printed == "0 delivered, 1 pending, 0 quarantined\n"
-    assert "Not everything went" in why
+    assert "Not everything was delivered" in why
     assert (outbox_directories[0] / RETRY_NOW).exists()
-    living.close()
+    running.close()
     assert run("flush") == "1 delivered, 0 pending, 0 quarantined\n"
 
 
-def test_flush_says_at_once_that_postgres_is_down(outbox_directories, stopped_postgres):
+def test_flush_reports_that_postgres_is_down(outbox_directories, stopped_postgres):
     left_by_a_dead_process(outbox_directories, a_row())
     printed, why = run_and_fail("flush")
     assert printed == "0 delivered, 1 pending, 0 quarantined\n"
@@ -160,7 +160,7 @@ def test_flush_says_at_once_that_postgres_is_down(outbox_directories, stopped_po
     assert census.census(outbox_directories).pending == 1
 
 
-def test_flush_puts_aside_what_postgres_refuses_and_says_so(outbox_directories):
+def test_flush_quarantines_what_postgres_refuses_and_fails(outbox_directories):
     good, bad = a_row(), a_row(name="nul \0 byte")
     left_by_a_dead_process(outbox_directories, good, bad)
     printed, why = run_and_fail("flush")
@@ -169,15 +169,15 @@ def test_flush_puts_aside_what_postgres_refuses_and_says_so(outbox_directories):
     assert Lead.objects.get().folio == good.folio
 
 
-def test_flush_tries_the_quarantined_again_on_request(outbox_directories):
-    mended, bad = a_row(), a_row(name="nul \0 byte")
-    refused_before(outbox_directories, mended)
-    refused_before(outbox_directories, bad)
+def test_flush_retries_the_quarantine_on_request(outbox_directories):
+    valid, bad = a_row(), a_row(name="nul \0 byte")
+    put_in_quarantine(outbox_directories, valid)
+    put_in_quarantine(outbox_directories, bad)
 
     assert run_and_fail("flush")[0] == "0 delivered, 0 pending, 2 quarantined\n"
     assert run_and_fail("flush", "--quarantined")[0].endswith(" 0 pending, 1 quarantined\n")
 
-    assert Lead.objects.get().folio == mended.folio
+    assert Lead.objects.get().folio == valid.folio
     ((_, kept),) = quarantine.quarantined(outbox_directories)
     assert kept["record"]["name"] == "nul \0 byte"
 
@@ -185,11 +185,11 @@ def test_flush_tries_the_quarantined_again_on_request(outbox_directories):
 # --- list, export, verify: without Postgres -------------------------------------------------------------------------
 
 
-def test_list_names_who_waits_oldest_first(outbox_directories, stopped_postgres):
+def test_list_shows_waiting_leads_oldest_first(outbox_directories, stopped_postgres):
     older, newer, refused = a_row(), a_row(name="Ana"), a_row(name="\x1b[2Jtab\tnewline\n")
     left_by_a_dead_process(outbox_directories, older)
     left_by_a_dead_process(outbox_directories, newer)
-    refused_before(outbox_directories, refused)
+    put_in_quarantine(outbox_directories, refused)
 
     lines = [line.split("\t") for line in run("list").splitlines()]
 
@@ -199,10 +199,10 @@ def test_list_names_who_waits_oldest_first(outbox_directories, stopped_postgres)
     assert lines[3] == ["3 leads wait"]
 
 
-def test_export_gives_every_lead_as_it_was(outbox_directories, stopped_postgres, tmp_path):
+def test_export_writes_every_lead_unchanged(outbox_directories, stopped_postgres, tmp_path):
     waiting, refused = a_row(), a_row(name="nul \0 byte")
     left_by_a_dead_process(outbox_directories, waiting)
-    refused_before(outbox_directories, refused)
+    put_in_quarantine(outbox_directories, refused)
     expected = [json.loads(row.as_json()) for row in (waiting, refused)]
 
     run("export", str(tmp_path / "leads.jsonl"))
@@ -212,7 +212,7 @@ def test_export_gives_every_lead_as_it_was(outbox_directories, stopped_postgres,
     assert [json.loads(line) for line in run("export").splitlines()] == expected
 
 
-def test_verify_reads_every_record(outbox_directories, stopped_postgres):
+def test_verify_counts_sound_damaged_and_torn_records(outbox_directories, stopped_postgres):
     left_by_a_dead_process(outbox_directories, a_row(), a_row(), a_row())
     assert run("verify") == "3 sound, 0 damaged, 0 torn tails (never acknowledged)\n"
 
@@ -225,7 +225,7 @@ def test_verify_reads_every_record(outbox_directories, stopped_postgres):
     assert "set aside" in why
 
 
-def test_what_flush_sets_aside_is_delivered_around(outbox_directories):
+def test_flush_delivers_the_sound_records_of_a_damaged_segment(outbox_directories):
     rows = [a_row() for _ in range(3)]
     left_by_a_dead_process(outbox_directories, *rows)
     (path,) = census.segment_paths(outbox_directories)
@@ -239,7 +239,7 @@ def test_what_flush_sets_aside_is_delivered_around(outbox_directories):
     assert "1 damaged segments" in run_and_fail("status")[0]
 
 
-def test_nothing_here_needs_the_living_relay_to_stop(outbox_directories):
+def test_every_command_works_while_a_relay_is_running(outbox_directories):
     row = a_row()
     record(row)
     for does in ("status", "list", "export", "verify"):

@@ -68,5 +68,5 @@ def test_removing_demo_leads_removes_their_events_and_no_other_lead():
 
 
 def test_a_number_of_leads_below_one_is_refused():
-    with pytest.raises(CommandError, match="from 1 up"):
+    with pytest.raises(CommandError, match="must be 1 or more"):
         run("--leads", "0")

@@ -1,4 +1,4 @@
-"""Leads taken out: as a spreadsheet and as JSON lines, in constant memory, and never unnoted."""
+"""Exporting leads as CSV and as JSON lines: in constant memory, and with an event for each."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ from leads import paging
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
 from leads.ops import demo
-from leads.privacy.export import Form, export, harmless
+from leads.privacy.export import ExportFormat, escape_formula, export
 from quoter import site
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
 
@@ -38,8 +38,8 @@ def a_lead(*lines, quoted_at: datetime | None = None, notes: str = "", **contact
 
 
 @pytest.fixture
-def exported(capsys):
-    """Run the command; return what it wrote to standard output."""
+def run_export(capsys):
+    """A function that runs the command and returns its standard output."""
 
     def run(*arguments: str) -> str:
         capsys.readouterr()
@@ -57,14 +57,14 @@ def folios(text: str) -> list[str]:
     return [row["folio"] for row in rows(text)]
 
 
-# --- What is written ------------------------------------------------------------------------------------------------
+# --- Formats --------------------------------------------------------------------------------------------------------
 
 
-def test_a_spreadsheet_has_a_row_a_lead(exported, admin_user):
+def test_a_spreadsheet_has_one_row_for_each_lead(run_export, admin_user):
     lead = a_lead(a_line(), a_line(extras=[]), notes="Llamar\nmañana")
     Lead.objects.contact(lead.pk, by=admin_user, now=datetime(2026, 11, 22, 20, 0, tzinfo=UTC))
 
-    (row,) = rows(exported())
+    (row,) = rows(run_export())
 
     assert row == {
         "folio": lead.folio,
@@ -84,9 +84,9 @@ def test_a_spreadsheet_has_a_row_a_lead(exported, admin_user):
     }
 
 
-def test_json_lines_have_the_whole_row(exported):
+def test_json_lines_have_the_whole_row(run_export):
     lead = a_lead()
-    (line,) = exported("--format", "jsonl").splitlines()
+    (line,) = run_export("--format", "jsonl").splitlines()
     assert json.loads(line) == {
         "folio": lead.folio,
         "name": NAME,
@@ -102,9 +102,9 @@ def test_json_lines_have_the_whole_row(exported):
     }
 
 
-def test_a_quote_of_before_this_site_is_exported_with_what_it_has(exported):
+def test_a_lead_of_an_adopted_table_is_exported_with_the_values_it_has(run_export):
     Lead.objects.create(folio="OLD-1", name="Ana", quote_data={"total": "100.00", "lines": "6 m³", "tax": "8.00"})
-    (row,) = rows(exported())
+    (row,) = rows(run_export())
     assert (row["folio"], row["total"], row["tax"], row["lines"], row["subtotal"]) == (
         "OLD-1",
         "100.00",
@@ -117,62 +117,62 @@ def test_a_quote_of_before_this_site_is_exported_with_what_it_has(exported):
 @pytest.mark.parametrize(
     "typed", ["=1+1", "+52 656", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x"]
 )
-def test_no_cell_is_taken_for_a_formula(typed):
-    assert harmless(typed) == f"'{typed}"
+def test_a_cell_that_looks_like_a_formula_is_escaped(typed):
+    assert escape_formula(typed) == f"'{typed}"
 
 
 @pytest.mark.parametrize("typed", ["María", "15417.76", "", "a=1", "'tis"])
 def test_other_cells_stay_as_they_are(typed):
-    assert harmless(typed) == typed
+    assert escape_formula(typed) == typed
 
 
-def test_a_formula_for_a_name_or_a_note_is_text_in_the_spreadsheet_only(exported):
+def test_a_formula_for_a_name_or_a_note_is_text_in_the_spreadsheet_only(run_export):
     a_lead(name='=HYPERLINK("http://evil.example","x")', notes="+cmd|' /C calc'!A1")
-    (row,) = rows(exported())
+    (row,) = rows(run_export())
     assert row["name"] == '\'=HYPERLINK("http://evil.example","x")'
     assert row["notes"] == "'+cmd|' /C calc'!A1"
-    assert json.loads(exported("--format", "jsonl"))["name"] == '=HYPERLINK("http://evil.example","x")'
+    assert json.loads(run_export("--format", "jsonl"))["name"] == '=HYPERLINK("http://evil.example","x")'
 
 
-def test_excel_is_told_that_it_is_utf_8_where_that_is_asked_for(exported):
-    assert exported("--bom").startswith("\ufefffolio,")
-    assert exported().startswith("folio,")
+def test_a_byte_order_mark_is_written_on_request(run_export):
+    assert run_export("--bom").startswith("\ufefffolio,")
+    assert run_export().startswith("folio,")
 
 
 # --- Which leads ----------------------------------------------------------------------------------------------------
 
 
-def test_days_are_those_of_the_business_and_both_are_included(exported):
+def test_since_and_until_are_days_of_the_business_and_both_are_included(run_export):
     late, early = datetime(2026, 5, 31, 23, 59, tzinfo=JUAREZ), datetime(2026, 6, 1, 0, 0, tzinfo=JUAREZ)
     may, june = a_lead(quoted_at=late), a_lead(quoted_at=early)
-    assert folios(exported("--until", "2026-05-31")) == [may.folio]
-    assert folios(exported("--since", "2026-06-01")) == [june.folio]
-    assert folios(exported("--since", "2026-05-31", "--until", "2026-06-01")) == [may.folio, june.folio]
+    assert folios(run_export("--until", "2026-05-31")) == [may.folio]
+    assert folios(run_export("--since", "2026-06-01")) == [june.folio]
+    assert folios(run_export("--since", "2026-05-31", "--until", "2026-06-01")) == [may.folio, june.folio]
 
 
-def test_leads_are_chosen_by_status_and_by_whether_they_left_a_phone(exported, admin_user):
+def test_leads_can_be_filtered_by_status_and_phone(run_export, admin_user):
     waiting, done = a_lead(), a_lead()
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id=""))
 
-    assert folios(exported("--status", "contacted")) == [done.folio]
-    assert set(folios(exported("--with-phone"))) == {waiting.folio, done.folio}
-    assert folios(exported("--without-phone")) == [issued.quote.folio]
-    assert folios(exported("--status", "new", "--with-phone")) == [waiting.folio]
+    assert folios(run_export("--status", "contacted")) == [done.folio]
+    assert set(folios(run_export("--with-phone"))) == {waiting.folio, done.folio}
+    assert folios(run_export("--without-phone")) == [issued.quote.folio]
+    assert folios(run_export("--status", "new", "--with-phone")) == [waiting.folio]
 
 
-def test_no_leads_make_a_spreadsheet_without_rows(exported):
-    assert exported().splitlines() == [
+def test_no_leads_make_a_spreadsheet_without_rows(run_export):
+    assert run_export().splitlines() == [
         "folio,created_at,submitted_at,status,name,phone,lines,subtotal,tax,total,currency,contacted_at,contacted_by,notes"
     ]
-    assert exported("--format", "jsonl") == ""
+    assert run_export("--format", "jsonl") == ""
 
 
 # --- The file -------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_for_us_alone_and_replaces_an_older_one(tmp_path, capsys):
+def test_a_file_is_readable_by_its_owner_only_and_replaces_an_older_one(tmp_path, capsys):
     lead, file = a_lead(), tmp_path / "leads.csv"
     file.write_text("older")
     file.chmod(0o644)
@@ -185,7 +185,7 @@ def test_a_file_is_for_us_alone_and_replaces_an_older_one(tmp_path, capsys):
     assert capsys.readouterr().out == "1 leads exported\n"
 
 
-def test_no_lead_leaves_unnoted_and_no_half_file_is_left(tmp_path):
+def test_when_events_cannot_be_written_the_older_file_stays(tmp_path):
     file = tmp_path / "leads.csv"
     file.write_text("older")
     a_lead()
@@ -199,23 +199,23 @@ def test_no_lead_leaves_unnoted_and_no_half_file_is_left(tmp_path):
     assert file.read_text() == "older"
 
 
-def test_a_directory_that_is_not_there_is_said(tmp_path):
+def test_a_missing_directory_is_reported(tmp_path):
     with pytest.raises(CommandError, match="does not take the leads: No such file or directory"):
         call_command("export_leads", "--output", str(tmp_path / "nowhere" / "leads.csv"))
 
 
-# --- What is noted, and how much at a time --------------------------------------------------------------------------
+# --- Events, queries and memory -------------------------------------------------------------------------------------
 
 
-def test_each_exported_lead_notes_it_and_no_other(exported, admin_user):
+def test_each_exported_lead_gets_an_event_and_no_other_does(run_export, admin_user):
     done, waiting = a_lead(), a_lead()
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
-    exported("--status", "new")
+    run_export("--status", "new")
     (event,) = LeadEvent.objects.filter(kind="exported")
     assert (event.lead, event.actor, event.detail) == (waiting, None, "csv")
 
 
-def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, django_assert_num_queries, admin_user):
+def test_a_page_takes_three_queries_however_many_leads_it_has(monkeypatch, django_assert_num_queries, admin_user):
     monkeypatch.setattr(paging, "PAGE", 2)
     leads = [a_lead() for _ in range(5)]
     seconds = count()
@@ -225,7 +225,7 @@ def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, dja
 
     with django_assert_num_queries(2 + 3 * 3):  # the first and last lead; for each page its end, its leads, its events
         steps = list(
-            export(StringIO(), Lead.objects.all(), only=Q(), form=Form.CSV, by=admin_user, clock=clock),
+            export(StringIO(), Lead.objects.all(), only=Q(), form=ExportFormat.CSV, by=admin_user, clock=clock),
         )
 
     assert [written for written, _ in steps] == [2, 4, 5]
@@ -236,7 +236,7 @@ def test_a_page_takes_three_questions_however_many_leads_it_has(monkeypatch, dja
     ]
 
 
-@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("form", ExportFormat)
 def test_memory_stays_the_same_however_many_leads_there_are(monkeypatch, form):
     monkeypatch.setattr(paging, "PAGE", 50)
 
@@ -250,7 +250,7 @@ def test_memory_stays_the_same_however_many_leads_there_are(monkeypatch, form):
         return most
 
     add_demo_leads(100)
-    peak()  # what is made once, at the first use
+    peak()  # warms up the caches
     few = peak()
     add_demo_leads(400)
     assert peak() < 1.3 * few

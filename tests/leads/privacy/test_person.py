@@ -1,4 +1,4 @@
-"""One person's data: all of it handed out, all of it erased, and nobody else's."""
+"""The command `privacy` exports or erases all of one person's data, and nobody else's."""
 
 import json
 from dataclasses import replace
@@ -42,27 +42,27 @@ def run(*arguments: str) -> str:
 
 
 def run_and_fail(*arguments: str) -> tuple[str, str]:
-    """Return what it printed, and why it ended with a status that is not 0."""
+    """Return what the command printed, and the message with which it failed."""
     out = StringIO()
     with pytest.raises(CommandError) as ended:
         call_command("privacy", *arguments, stdout=out, stderr=StringIO())
     return out.getvalue(), str(ended.value)
 
 
-def exported(phone: str = PHONE) -> dict[str, Any]:
+def export_person(phone: str = PHONE) -> dict[str, Any]:
     return json.loads(run("export", phone))
 
 
-def erased(phone: str = PHONE) -> str:
+def erase_person(phone: str = PHONE) -> str:
     return run("erase", phone, "--yes")
 
 
-def refused(directory, row: LeadRecord) -> None:
+def put_in_quarantine(directory, row: LeadRecord) -> None:
     quarantine.put_aside(directory, Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
 
 
 def on_disk(directories) -> str:
-    """Everything that the outbox's directories hold."""
+    """Return the content of every file in the outbox's directories."""
     files = (path for directory in directories for path in directory.rglob("*") if path.is_file())
     return "".join(path.read_text() for path in files)
 
@@ -71,7 +71,7 @@ def traces_in(text: str) -> list[str]:
     return [trace for trace in TRACES if trace in text]
 
 
-# --- Whose ----------------------------------------------------------------------------------------------------------
+# --- Finding a person -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -81,7 +81,7 @@ def traces_in(text: str) -> list[str]:
 def test_a_person_is_found_by_any_spelling_of_their_phone(asked):
     lead = a_lead()
     a_lead(**OTHER)
-    assert [held["folio"] for held in exported(asked)["leads"]] == [lead.folio]
+    assert [held["folio"] for held in export_person(asked)["leads"]] == [lead.folio]
 
 
 @pytest.mark.django_db
@@ -96,12 +96,12 @@ def test_a_person_is_found_by_any_spelling_of_their_phone(asked):
 )
 def test_a_person_is_found_however_their_phone_was_stored(stored):
     lead = a_lead(**stored)
-    assert [held["folio"] for held in exported()["leads"]] == [lead.folio]
+    assert [held["folio"] for held in export_person()["leads"]] == [lead.folio]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("asked", ["", "4567", "656 123 456", "María Peña"])
-def test_too_few_digits_could_be_anybodys(asked):
+def test_fewer_than_ten_digits_are_refused(asked):
     a_lead()
     for does in (["export", asked], ["erase", asked, "--yes"]):
         assert run_and_fail(*does) == ("", "Nothing was looked for: a phone has at least 10 digits.")
@@ -112,18 +112,18 @@ def test_too_few_digits_could_be_anybodys(asked):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("does", [["export"], ["erase", "--yes"]])
-def test_nobody_is_a_failure(does):
+def test_an_unknown_phone_makes_the_command_fail(does):
     a_lead(**OTHER)
     assert run_and_fail(does[0], PHONE, *does[1:]) == ("", "Nothing is held under this phone.")
     assert Lead.objects.get().name == "Jo Smith"
     assert not LeadEvent.objects.exists()
 
 
-# --- Handing out ----------------------------------------------------------------------------------------------------
+# --- Exporting ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_everything_that_is_held_is_handed_out(outbox_directories, admin_user):
+def test_the_export_has_everything_that_is_stored_about_the_person(outbox_directories, admin_user):
     first, second = a_lead(), a_lead()
     Lead.objects.contact(first.pk, by=admin_user, now=timezone.now())
     Lead.objects.filter(pk=first.pk).update(notes="Llamar mañana")
@@ -131,25 +131,25 @@ def test_everything_that_is_held_is_handed_out(outbox_directories, admin_user):
     journal = Outbox(outbox_directories)
     for row in (waiting, others):
         journal.append(row.folio, row.as_json())
-    refused(outbox_directories[1], bad)
-    refused(outbox_directories[1], a_row(**OTHER))
+    put_in_quarantine(outbox_directories[1], bad)
+    put_in_quarantine(outbox_directories[1], a_row(**OTHER))
 
-    found = exported()
+    exported = export_person()
     journal.close()
 
-    assert [held["folio"] for held in found["leads"]] == [first.folio, second.folio]
-    held = found["leads"][0]
-    assert (held["name"], held["phone"], held["notes"]) == (NAME, PHONE_E164, "Llamar mañana")
-    assert held["submitted_at"] == "2026-11-22T12:30:00-07:00"
-    assert held["quote_data"] == first.quote_data
-    assert [event["kind"] for event in held["events"]] == ["contacted"]
-    assert found["waiting"] == [json.loads(waiting.as_json())]
-    assert found["refused"] == [json.loads(bad.as_json())]
-    assert "Jo Smith" not in json.dumps(found)
+    assert [lead["folio"] for lead in exported["leads"]] == [first.folio, second.folio]
+    lead = exported["leads"][0]
+    assert (lead["name"], lead["phone"], lead["notes"]) == (NAME, PHONE_E164, "Llamar mañana")
+    assert lead["submitted_at"] == "2026-11-22T12:30:00-07:00"
+    assert lead["quote_data"] == first.quote_data
+    assert [event["kind"] for event in lead["events"]] == ["contacted"]
+    assert exported["waiting"] == [json.loads(waiting.as_json())]
+    assert exported["refused"] == [json.loads(bad.as_json())]
+    assert "Jo Smith" not in json.dumps(exported)
 
 
 @pytest.mark.django_db
-def test_handing_out_is_noted_where_a_lead_was_read():
+def test_the_export_adds_an_event_to_each_exported_lead():
     lead, _ = a_lead(), a_lead(**OTHER)
     run("export", PHONE)
     (event,) = LeadEvent.objects.all()
@@ -157,9 +157,9 @@ def test_handing_out_is_noted_where_a_lead_was_read():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_database_is_down_the_disk_is_handed_out_and_that_is_said(outbox_directories):
+def test_while_the_database_is_down_the_export_has_only_the_disk_and_fails(outbox_directories):
     row = a_row()
-    refused(outbox_directories[0], row)
+    put_in_quarantine(outbox_directories[0], row)
     with stopped_postgres():
         printed, why = run_and_fail("export", PHONE)
     assert json.loads(printed) == {"leads": [], "waiting": [], "refused": [json.loads(row.as_json())]}
@@ -170,11 +170,11 @@ def test_while_the_database_is_down_the_disk_is_handed_out_and_that_is_said(outb
 
 
 @pytest.mark.django_db
-def test_the_person_goes_from_every_lead_and_nobody_else_does():
+def test_erasing_removes_the_person_from_every_lead_and_nobody_else():
     leads, other = [a_lead(), a_lead()], a_lead(**OTHER)
     totals = [lead.quote_data["total"] for lead in leads]
 
-    assert erased() == "2 leads without their person, 0 records off this disk\n"
+    assert erase_person() == "2 leads without their person, 0 records off this disk\n"
 
     for lead, total in zip(leads, totals, strict=True):
         lead.refresh_from_db()
@@ -191,64 +191,64 @@ def test_the_person_goes_from_every_lead_and_nobody_else_does():
 
 
 @pytest.mark.django_db
-def test_neither_a_late_journal_nor_the_chat_brings_them_back():
+def test_neither_a_late_journal_nor_the_chat_brings_an_erased_person_back():
     issued, contact = an_issued_quote(), a_contact(submitted_at=timezone.now() - timedelta(hours=2))
     row = lead_record(issued, contact)
     store(row)
-    erased()
+    erase_person()
     store(row)
-    store(replace(row, submitted_at=(timezone.now() - timedelta(hours=1)).isoformat()))  # they had checked out twice
+    store(replace(row, submitted_at=(timezone.now() - timedelta(hours=1)).isoformat()))  # a second, later checkout
     store(quote_record(issued, visitor_id="a-visitor"))
     assert restore(a_message(issued, contact), by=None).effect is RestoreEffect.UNCHANGED
     assert person_in(Lead.objects.get()) == NO_PERSON
 
 
 @pytest.mark.django_db
-def test_who_asks_again_after_that_is_there_again():
+def test_an_erased_person_who_checks_out_again_is_stored_again():
     row = a_row(submitted_at=timezone.now())
     store(row)
-    erased()
+    erase_person()
     store(replace(row, submitted_at=timezone.now().isoformat()))
     assert Lead.objects.get().name == NAME
 
 
 @pytest.mark.django_db
 def test_refused_and_damaged_records_lose_the_person_too(outbox_directories):
-    refused(outbox_directories[0], a_row(name="María \0 Peña"))
-    refused(outbox_directories[1], a_row(**OTHER))
+    put_in_quarantine(outbox_directories[0], a_row(name="María \0 Peña"))
+    put_in_quarantine(outbox_directories[1], a_row(**OTHER))
     folder = outbox_directories[1] / DAMAGED
     folder.mkdir(parents=True)
     theirs, others = (encode(Item(row.folio, 1.0, row.as_json())) for row in (a_row(), a_row(**OTHER)))
-    torn = theirs.replace(b" ", b"_", 1)  # nobody can read it, but the phone is in it
+    torn = theirs.replace(b" ", b"_", 1)  # unreadable, but its bytes contain the phone
     (folder / "1-1-a.journal").write_bytes(theirs + others + torn)
     (folder / "2-1-b.journal").write_bytes(theirs)
 
-    assert erased() == "0 leads without their person, 4 records off this disk\n"
+    assert erase_person() == "0 leads without their person, 4 records off this disk\n"
 
     left = on_disk(outbox_directories)
-    assert traces_in(left) == ["a-visitor"]  # the other's: every test's visitor is called that
-    assert left.count("Jo Smith") == 4  # as the name and in the snapshot, in two records
+    assert traces_in(left) == ["a-visitor"]  # of the other person: all test records have the same visitor id
+    assert left.count("Jo Smith") == 4  # twice in each of two records
     assert [path.name for path in folder.iterdir()] == ["1-1-a.journal"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_is_delivered_and_then_erased(outbox_directories):
+def test_waiting_records_are_delivered_and_then_erased(outbox_directories):
     row = a_row()
     journal = Outbox(outbox_directories)
     journal.append(row.folio, row.as_json())
     journal.close()
-    assert erased() == "1 leads without their person, 0 records off this disk\n"
+    assert erase_person() == "1 leads without their person, 0 records off this disk\n"
     assert person_in(Lead.objects.get()) == NO_PERSON
     assert traces_in(on_disk(outbox_directories)) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_database_is_down_nothing_is_erased_and_a_person_is_needed(outbox_directories):
+def test_while_the_database_is_down_nothing_is_erased_and_the_command_fails(outbox_directories):
     row = a_row()
     journal = Outbox(outbox_directories)
     journal.append(row.folio, row.as_json())
     journal.close()
-    refused(outbox_directories[0], a_row())
+    put_in_quarantine(outbox_directories[0], a_row())
     before = on_disk(outbox_directories)
     with stopped_postgres():
         printed, why = run_and_fail("erase", PHONE, "--yes")
@@ -258,7 +258,7 @@ def test_while_the_database_is_down_nothing_is_erased_and_a_person_is_needed(out
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_running_process_still_has_in_its_journal_is_told(outbox_directories):
+def test_records_in_the_journal_of_a_running_process_are_reported(outbox_directories):
     row = a_row()
     journal = Outbox(outbox_directories)
     journal.append(row.folio, row.as_json())
@@ -275,12 +275,12 @@ def test_what_a_running_process_still_has_in_its_journal_is_told(outbox_director
     assert traces_in(on_disk(outbox_directories)) == []
 
 
-# --- Asking first ---------------------------------------------------------------------------------------------------
+# --- The confirmation -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("answer", ["no", "", "y"])
-def test_who_does_not_say_yes_erases_nothing(monkeypatch, answer):
+def test_without_a_yes_nothing_is_erased(monkeypatch, answer):
     lead = a_lead()
     monkeypatch.setattr("builtins.input", lambda prompt: answer)
     printed, why = run_and_fail("erase", PHONE)
@@ -290,25 +290,25 @@ def test_who_does_not_say_yes_erases_nothing(monkeypatch, answer):
 
 
 @pytest.mark.django_db
-def test_a_name_says_nothing_to_the_terminal(monkeypatch, outbox_directories):
-    refused(outbox_directories[0], a_row(name="\x1b[2JMaría"))
+def test_control_characters_of_a_name_do_not_reach_the_terminal(monkeypatch, outbox_directories):
+    put_in_quarantine(outbox_directories[0], a_row(name="\x1b[2JMaría"))
     monkeypatch.setattr("builtins.input", lambda prompt: "no")
     assert "\t\ufffd[2JMaría\t" in run_and_fail("erase", PHONE)[0]
 
 
 @pytest.mark.django_db
-def test_who_says_yes_does(monkeypatch):
+def test_after_a_yes_the_person_is_erased(monkeypatch):
     a_lead()
     monkeypatch.setattr("builtins.input", lambda prompt: "yes")
     assert run("erase", PHONE).endswith("1 leads without their person, 0 records off this disk\n")
 
 
 @pytest.mark.django_db
-def test_with_nobody_to_ask_nothing_is_erased(monkeypatch):
-    def nobody(prompt: str) -> str:
+def test_without_a_terminal_nothing_is_erased(monkeypatch):
+    def no_terminal(prompt: str) -> str:
         raise EOFError
 
     a_lead()
-    monkeypatch.setattr("builtins.input", nobody)
+    monkeypatch.setattr("builtins.input", no_terminal)
     assert run_and_fail("erase", PHONE)[1] == "Nothing was erased."
     assert Lead.objects.get().name == NAME

@@ -1,4 +1,4 @@
-"""Old leads deleted, or left without their person; and nothing brings either back."""
+"""The command `purge_leads` deletes or anonymises old leads, and nothing brings them or their persons back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
 from leads.inbox.restore import RestoreEffect, restore
 from leads.models import Lead, LeadEvent
-from leads.snapshot import NOBODY
+from leads.snapshot import EMPTY_PERSON
 from settings.postgres.driver import DEFAULT_DEADLINE_S
 from tests.leads.inbox.test_restore import a_message
 from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
@@ -28,7 +28,7 @@ LONG_AGO = timezone.now() - timedelta(days=400)
 
 
 def a_row(*, quoted_at: datetime = LONG_AGO, **contact: Any) -> LeadRecord:
-    """A lead's record, as it is journaled: quoted at, and asked for ten minutes later."""
+    """Return a lead's record for the journal. The customer asked ten minutes after `quoted_at`."""
     given = {"submitted_at": quoted_at + timedelta(minutes=10), "attribution": {"utm_source": "fb"}, **contact}
     row = lead_record(an_issued_quote(), a_contact(**given))
     return replace(row, created_at=quoted_at.isoformat())
@@ -47,7 +47,7 @@ def recently() -> datetime:
 
 @contextmanager
 def stopped_postgres() -> Iterator[None]:
-    """Nobody listens where the connection goes next."""
+    """Redirect the connection to a port on which nothing listens."""
     before = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict.update(HOST="127.0.0.1", PORT="1", USER="nobody")
@@ -65,7 +65,7 @@ def run(*arguments: str, older_than: str = "365d") -> str:
 
 
 def run_and_fail(*arguments: str) -> str:
-    """Return why it ended with a status that is not 0."""
+    """Return the message with which the command failed."""
     with pytest.raises(CommandError) as ended:
         run(*arguments)
     return str(ended.value)
@@ -73,10 +73,10 @@ def run_and_fail(*arguments: str) -> str:
 
 def person_in(lead: Lead) -> list[Any]:
     data = lead.quote_data
-    return [lead.name, lead.phone, lead.visitor_id, lead.notes, *[data[key] for key in NOBODY]]
+    return [lead.name, lead.phone, lead.visitor_id, lead.notes, *[data[key] for key in EMPTY_PERSON]]
 
 
-NO_PERSON = ["", "", "", "", *NOBODY.values()]
+NO_PERSON = ["", "", "", "", *EMPTY_PERSON.values()]
 
 
 # --- Deleting -------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_without_apply_nothing_is_changed(outbox_directories):
 
 
 @pytest.mark.django_db
-def test_leads_of_that_age_go_with_their_events_and_newer_ones_stay(admin_user):
+def test_old_leads_are_deleted_with_their_events_and_newer_ones_stay(admin_user):
     old, new = a_lead(), a_lead(quoted_at=recently())
     for lead in (old, new):
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
@@ -110,30 +110,29 @@ def test_leads_of_that_age_go_with_their_events_and_newer_ones_stay(admin_user):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("age", ["365", "0d", "1y", "3.5d", ""])
-def test_an_age_that_is_none_is_refused(age):
+def test_an_invalid_age_is_refused(age):
     with pytest.raises(CommandError, match="an age in days, such as 365d"):
         run("--apply", older_than=age)
 
 
 @pytest.mark.django_db
-def test_many_leads_go_a_page_at_a_time(monkeypatch, django_assert_num_queries):
+def test_many_leads_are_purged_a_page_at_a_time(monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(paging, "PAGE", 2)
     for _ in range(5):
         a_lead()
-    with django_assert_num_queries(
-        2 + 3 * 3
-    ):  # the first and last lead; for each page its end, its leads, and one statement
+    # The first and last lead; for each page its end, its leads and one statement.
+    with django_assert_num_queries(2 + 3 * 3):
         run("--apply", "--anonymise")
     assert LeadEvent.objects.filter(kind="anonymised").count() == 5
     run("--apply")
     assert not Lead.objects.exists()
 
 
-# --- Taking only the person out -------------------------------------------------------------------------------------
+# --- Anonymising ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_the_person_goes_and_the_quote_stays(admin_user):
+def test_anonymising_removes_the_person_and_keeps_the_quote(admin_user):
     lead = a_lead(notes="La prima de Zoila")
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
 
@@ -141,8 +140,8 @@ def test_the_person_goes_and_the_quote_stays(admin_user):
 
     after = Lead.objects.get()
     assert person_in(after) == NO_PERSON
-    kept = {key: value for key, value in lead.quote_data.items() if key not in NOBODY}
-    assert {key: value for key, value in after.quote_data.items() if key not in NOBODY} == kept
+    kept = {key: value for key, value in lead.quote_data.items() if key not in EMPTY_PERSON}
+    assert {key: value for key, value in after.quote_data.items() if key not in EMPTY_PERSON} == kept
     assert (after.folio, after.created_at, after.status) == (lead.folio, lead.created_at, "contacted")
     assert list(after.events.values_list("kind", "actor", "detail").order_by("id")) == [
         ("contacted", admin_user.pk, ""),
@@ -156,7 +155,7 @@ def test_the_person_goes_and_the_quote_stays(admin_user):
 
 
 @pytest.mark.django_db
-def test_who_has_no_person_left_is_not_touched_again():
+def test_an_anonymised_lead_is_not_changed_again():
     a_lead()
     run("--apply", "--anonymise")
     before = Lead.objects.values().get()
@@ -166,7 +165,7 @@ def test_who_has_no_person_left_is_not_touched_again():
 
 
 @pytest.mark.django_db
-def test_a_quote_that_nobody_put_a_name_to_loses_its_visitor_and_stays_a_quote():
+def test_an_anonymous_quote_loses_its_visitor_and_stays_anonymous():
     store(quote_record(an_issued_quote(), visitor_id="a-visitor"))
     Lead.objects.update(created_at=LONG_AGO)
     assert run("--apply", "--anonymise").startswith("1 leads")
@@ -176,29 +175,29 @@ def test_a_quote_that_nobody_put_a_name_to_loses_its_visitor_and_stays_a_quote()
 
 
 @pytest.mark.django_db
-def test_what_a_table_of_before_this_site_says_of_the_person_goes_too():
+def test_anonymising_removes_the_person_from_leads_of_an_adopted_table():
     old = {"folio": "OLD-1", "total": "100.00", "customer_name": "Zoila", "phone": "656", "customer": {"email": "z@x"}}
     Lead.objects.create(folio="OLD-1", quote_data=old, created_at=LONG_AGO)
     Lead.objects.create(folio="OLD-2", quote_data=["Zoila"], created_at=LONG_AGO)
     run("--apply", "--anonymise")
     assert list(Lead.objects.order_by("folio").values_list("quote_data", flat=True)) == [
-        {"folio": "OLD-1", "total": "100.00", **NOBODY},
-        NOBODY,
+        {"folio": "OLD-1", "total": "100.00", **EMPTY_PERSON},
+        EMPTY_PERSON,
     ]
 
 
 @pytest.mark.django_db
-def test_a_journal_that_is_delivered_late_does_not_bring_the_person_back():
+def test_a_late_journal_does_not_bring_an_anonymised_person_back():
     row = a_row()
     store(row)
     run("--apply", "--anonymise")
     store(row)
-    store(replace(row, submitted_at=(LONG_AGO + timedelta(days=1)).isoformat()))  # they had checked out twice
+    store(replace(row, submitted_at=(LONG_AGO + timedelta(days=1)).isoformat()))  # a second, later checkout
     assert person_in(Lead.objects.get()) == NO_PERSON
 
 
 @pytest.mark.django_db
-def test_the_link_from_the_chat_does_not_bring_the_person_back():
+def test_the_link_from_the_chat_does_not_bring_an_anonymised_person_back():
     issued, contact = an_issued_quote(), a_contact(submitted_at=LONG_AGO)
     store(lead_record(issued, contact))
     Lead.objects.update(created_at=LONG_AGO)
@@ -208,7 +207,7 @@ def test_the_link_from_the_chat_does_not_bring_the_person_back():
 
 
 @pytest.mark.django_db
-def test_who_asks_again_is_there_again():
+def test_an_anonymised_person_who_checks_out_again_is_stored_again():
     issued = an_issued_quote()
     store(lead_record(issued, a_contact(submitted_at=LONG_AGO)))
     Lead.objects.update(created_at=LONG_AGO)
@@ -217,7 +216,7 @@ def test_who_asks_again_is_there_again():
     assert Lead.objects.get().name == NAME
 
 
-# --- What is on this machine's disk ---------------------------------------------------------------------------------
+# --- Records on this machine's disk ---------------------------------------------------------------------------------
 
 
 def as_item(row: LeadRecord, at: float = 1.0) -> Item:
@@ -225,7 +224,7 @@ def as_item(row: LeadRecord, at: float = 1.0) -> Item:
 
 
 @pytest.mark.django_db
-def test_refused_records_of_that_age_go_and_newer_ones_stay(outbox_directories):
+def test_old_refused_records_are_removed_and_newer_ones_stay(outbox_directories):
     new = a_row(quoted_at=recently())
     for directory, row in zip(outbox_directories, (a_row(), new), strict=True):
         quarantine.put_aside(directory, as_item(row), reason="DataError 22021", at=2.0)
@@ -235,7 +234,7 @@ def test_refused_records_of_that_age_go_and_newer_ones_stay(outbox_directories):
 
 
 @pytest.mark.django_db
-def test_of_a_refused_record_the_amounts_can_stay(outbox_directories):
+def test_anonymising_keeps_the_amounts_of_a_refused_record(outbox_directories):
     row = a_row()
     quarantine.put_aside(outbox_directories[0], as_item(row), reason="DataError 22021", at=2.0)
     assert run("--apply", "--anonymise").endswith("and 1 refused or damaged records\n")
@@ -260,19 +259,19 @@ def test_damaged_journals_lose_their_old_records_and_keep_the_others(outbox_dire
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_is_delivered_before_it_is_deleted(outbox_directories):
+def test_waiting_records_are_delivered_and_then_deleted(outbox_directories):
     row = a_row()
     left_by_a_dead_process(outbox_directories, row)
     assert run("--apply").startswith("1 leads")
     assert not Lead.objects.exists()
     assert census.segment_paths(outbox_directories) == []
-    assert connections["default"].deadline_s == DEFAULT_DEADLINE_S  # and not the relay's short one
+    assert connections["default"].deadline_s == DEFAULT_DEADLINE_S  # the command has restored it
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_cannot_be_delivered_stops_it(outbox_directories):
+def test_a_waiting_record_that_cannot_be_delivered_stops_the_purge(outbox_directories):
     stored, waiting = a_lead(), a_row()
-    journal = Outbox(outbox_directories)  # a living process's, and nobody carries it
+    journal = Outbox(outbox_directories)  # of a running process without a relay
     journal.append(waiting.folio, waiting.as_json())
     why = run_and_fail("--apply", "--timeout", "0")
     assert "1 records of that age wait in the outbox" in why
@@ -283,8 +282,8 @@ def test_what_cannot_be_delivered_stops_it(outbox_directories):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", [[], ["--anonymise"]])
-def test_what_a_kill_would_bring_back_is_not_deleted_and_told(outbox_directories, how):
-    """A process delivered a lead and lives on with it in its journal: killed, its journal is delivered anew."""
+def test_a_lead_in_the_journal_of_a_running_process_is_kept_and_reported(outbox_directories, how):
+    """If that process is killed, the relay of another one delivers the record again."""
     row = a_row()
     journal = Outbox(outbox_directories)
     journal.append(row.folio, row.as_json())
@@ -308,6 +307,6 @@ def left_by_a_dead_process(directories, *rows: LeadRecord) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_down_is_said():
+def test_a_database_that_is_down_is_reported():
     with stopped_postgres():
         assert "The database stopped answering (OperationalError)" in run_and_fail("--apply")

@@ -1,4 +1,4 @@
-"""Who gets in: staff alone, with a password and a second factor, or with a passkey; and for how long."""
+"""Logins of staff: password and second factor, sessions, and limits on attempts."""
 
 import re
 from io import StringIO
@@ -15,7 +15,7 @@ from leads.staff.models import CacheEntry
 from tests.support.codes import app_code
 from tests.support.factories import a_contact, an_issued_quote, store
 
-# Sessions, attempts and codes are written as in production: each by itself.
+# Sessions, login attempts and codes are committed one by one, as in production.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LOGIN, SET_UP, LIST = "/admin/login/", "/admin/second-factor/", "/admin/leads/lead/"
@@ -35,7 +35,7 @@ def ana() -> User:
 
 
 def logged_in(password: str = PASSWORD, *, username: str = "ana"):
-    """Return a browser in which somebody typed name and password, and the answer."""
+    """Return a client that has posted the login form, and the response."""
     browser = Client()
     return browser, browser.post(LOGIN, {"login": username, "password": password})
 
@@ -53,17 +53,17 @@ def a_lead() -> Lead:
     return Lead.objects.get(folio=issued.quote.folio)
 
 
-# --- The way in -----------------------------------------------------------------------------------------------------
+# --- Logging in -----------------------------------------------------------------------------------------------------
 
 
-def test_the_admin_s_own_login_is_this_one(client):
+def test_allauth_s_login_replaces_the_admin_s(client):
     assert client.get(LIST).url == f"{LOGIN}?next={LIST}"
     page = client.get(LOGIN)
     assert [template.name for template in page.templates][0] == "account/login.html"
     assert client.get("/admin/logout/").url == LOGIN
 
 
-def test_a_password_alone_opens_nothing_but_the_setting_up_of_a_second_factor(ana):
+def test_with_a_password_alone_staff_can_only_set_up_a_second_factor(ana):
     lead = a_lead()
     browser, answer = logged_in()
     assert answer.url == "/admin/"
@@ -74,7 +74,7 @@ def test_a_password_alone_opens_nothing_but_the_setting_up_of_a_second_factor(an
     assert browser.get(SET_UP).status_code == 200
 
 
-def test_a_password_alone_shows_nobody_during_an_outage(ana):
+def test_a_password_alone_gives_no_access_to_leads_during_an_outage(ana):
     browser, _ = logged_in()
     browser.get(SET_UP)
     assert "staff-outage" not in browser.cookies
@@ -83,13 +83,13 @@ def test_a_password_alone_shows_nobody_during_an_outage(ana):
     assert "staff-outage" in browser.cookies
 
 
-def test_where_no_second_factor_is_asked_for_the_password_opens_everything(ana, settings):
+def test_when_no_second_factor_is_required_a_password_is_enough(ana, settings):
     settings.REQUIRE_SECOND_FACTOR = False
     browser, _ = logged_in()
     assert browser.get(LIST).status_code == 200
 
 
-def test_an_authenticator_app_opens_the_pages_and_is_asked_for_at_the_next_login(ana):
+def test_an_authenticator_app_gives_access_and_is_required_at_the_next_login(ana):
     browser, _ = logged_in()
     secret, _ = set_up_app(browser)
     assert browser.get(LIST).status_code == 200
@@ -103,7 +103,7 @@ def test_an_authenticator_app_opens_the_pages_and_is_asked_for_at_the_next_login
     assert browser.get(LIST).status_code == 200
 
 
-def test_a_code_of_the_app_counts_once(ana):
+def test_a_code_of_the_app_works_once(ana):
     secret, _ = set_up_app(logged_in()[0])
     first, second = logged_in()[0], logged_in()[0]
     code = app_code(secret)
@@ -111,7 +111,7 @@ def test_a_code_of_the_app_counts_once(ana):
     assert second.post(CODE, {"code": code}).status_code == 200
 
 
-def test_each_recovery_code_is_shown_once_and_counts_once(ana):
+def test_each_recovery_code_is_shown_once_and_works_once(ana):
     browser, _ = logged_in()
     _, codes = set_up_app(browser)
     assert len(codes) == 10
@@ -122,7 +122,7 @@ def test_each_recovery_code_is_shown_once_and_counts_once(ana):
     assert logged_in()[0].post(CODE, {"code": codes[1]}).status_code == 302
 
 
-def test_whoever_takes_the_last_second_factor_away_sets_up_another(ana):
+def test_after_removing_the_last_second_factor_staff_must_set_up_another(ana):
     browser, _ = logged_in()
     set_up_app(browser)
     browser.post(f"{SET_UP}app/remove/")
@@ -140,10 +140,10 @@ def test_after_some_minutes_a_change_needs_the_password_again(ana, settings):
     assert Authenticator.objects.filter(type="totp").exists()
 
 
-def test_a_proof_is_of_one_person(ana):
+def test_a_second_factor_counts_only_for_the_user_who_showed_it(ana):
     browser, _ = logged_in()
     session = browser.session
-    session["second_factor"] = ana.pk + 1  # of somebody who began to log in here before
+    session["second_factor"] = ana.pk + 1  # another user's
     session.save()
     assert browser.get(LIST).url == SET_UP
 
@@ -156,7 +156,7 @@ def test_nobody_can_sign_up(client):
 
 
 @pytest.mark.parametrize("change", [{"is_staff": False}, {"is_active": False}])
-def test_a_login_that_is_switched_off_ends_at_once(ana, settings, change):
+def test_a_disabled_login_loses_access_immediately(ana, settings, change):
     settings.REQUIRE_SECOND_FACTOR = False
     browser, _ = logged_in()
     assert browser.get(LIST).status_code == 200
@@ -165,7 +165,7 @@ def test_a_login_that_is_switched_off_ends_at_once(ana, settings, change):
     assert logged_in()[1].status_code == 200
 
 
-def test_a_login_leads_on_to_the_page_that_was_asked_for_and_to_no_other_site(ana, settings):
+def test_after_a_login_the_requested_page_opens_but_no_other_site(ana, settings):
     settings.REQUIRE_SECOND_FACTOR = False
     credentials = {"login": "ana", "password": PASSWORD}
     assert Client().post(LOGIN, {**credentials, "next": LIST}).url == LIST
@@ -175,14 +175,14 @@ def test_a_login_leads_on_to_the_page_that_was_asked_for_and_to_no_other_site(an
 # --- Guessing -------------------------------------------------------------------------------------------------------
 
 
-def test_a_password_can_be_guessed_at_five_times(ana):
+def test_after_five_wrong_passwords_the_right_one_is_refused(ana):
     for _ in range(5):
         assert logged_in("wrong")[1].status_code == 200
     assert logged_in()[1].status_code == 200  # the right one, too
     assert CacheEntry.objects.filter(cache_key__contains="login_failed").exists()  # for every process and machine
 
 
-def test_the_second_factor_can_be_guessed_at_five_times(ana):
+def test_after_five_wrong_codes_the_right_one_is_refused(ana):
     secret, _ = set_up_app(logged_in()[0])
     browser, _ = logged_in()
     for _ in range(5):
@@ -190,14 +190,14 @@ def test_the_second_factor_can_be_guessed_at_five_times(ana):
     assert browser.post(CODE, {"code": app_code(secret)}).status_code == 200
 
 
-def test_one_address_cannot_try_name_after_name(settings):
+def test_one_address_cannot_try_many_user_names(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
 
     def attempt(number: int, forwarded_for: str) -> str:
         form = {"login": f"name{number}", "password": "guess"}
         return Client(headers={"X-Forwarded-For": forwarded_for}).post(LOGIN, form).content.decode()
 
-    # What a visitor writes there stands before the proxy's own word.
+    # A visitor can forge only the part of the header before the address that the proxy adds.
     texts = [attempt(number, f"198.51.100.{number}, 203.0.113.9") for number in range(11)]
     assert "Demasiados intentos" not in texts[0]
     assert "Demasiados intentos" in texts[10]
@@ -215,15 +215,15 @@ def test_a_weak_password_is_refused(ana, settings):
 # --- Sessions and secrets -------------------------------------------------------------------------------------------
 
 
-def test_a_session_lasts_a_working_day_and_its_cookie_stays_on_staff_pages(ana):
+def test_a_session_lasts_twelve_hours_and_its_cookie_is_for_staff_pages_only(ana):
     browser, _ = logged_in()
     cookie = browser.cookies["sessionid"]
     assert (cookie["max-age"], cookie["path"], cookie["httponly"]) == (12 * 3600, "/admin/", True)
     browser.get(SET_UP)
-    assert browser.cookies["sessionid"] is cookie  # nothing has prolonged it
+    assert browser.cookies["sessionid"] is cookie  # another page does not renew it
 
 
-def test_a_customer_s_page_asks_neither_session_nor_cache(ana, django_assert_num_queries):
+def test_a_customer_s_page_queries_neither_session_nor_cache(ana, django_assert_num_queries):
     browser, _ = logged_in()
     with django_assert_num_queries(0):
         assert browser.get("/").status_code == 200
@@ -244,21 +244,21 @@ def test_the_secrets_of_an_app_are_encrypted_in_the_table(ana, settings):
 # --- A lost phone ---------------------------------------------------------------------------------------------------
 
 
-def test_somebody_with_a_lost_phone_sets_up_a_new_second_factor(ana):
+def test_after_the_command_staff_with_a_lost_phone_set_up_a_new_second_factor(ana):
     set_up_app(logged_in()[0])
     out = StringIO()
-    for told in ("ana: 2 second factors forgotten", "ana: 0 second factors forgotten"):
+    for printed in ("ana: 2 second factors forgotten", "ana: 0 second factors forgotten"):
         call_command("forget_second_factor", "ana", stdout=out)
-        assert told in out.getvalue()
+        assert printed in out.getvalue()
     assert logged_in()[0].get(LIST).url == SET_UP
 
 
-def test_nobody_s_second_factor_is_not_forgotten():
+def test_the_command_refuses_an_unknown_user_name():
     with pytest.raises(CommandError, match="There is no login eve"):
         call_command("forget_second_factor", "eve")
 
 
-def test_a_superuser_forgets_it_in_the_admin_and_it_is_noted_who_did(ana, settings):
+def test_a_superuser_removes_second_factors_in_the_admin_and_the_history_notes_it(ana, settings):
     set_up_app(logged_in()[0])
     settings.REQUIRE_SECOND_FACTOR = False
     browser = Client()

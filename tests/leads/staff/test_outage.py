@@ -1,4 +1,4 @@
-"""The staff's page of an outage, with leads of every kind in the journal."""
+"""The outage page of staff, with leads of every shape in the journal."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ LIST = "/admin/leads/lead/"
 
 @pytest.fixture
 def outage(admin_client):
-    admin_client.get(f"{LIST}restore/")  # needs no leads, and leaves the cookie that shows the people
+    admin_client.get(f"{LIST}restore/")  # sets the cookie that admits to the outage page
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE leads RENAME TO leads_away")
     yield
@@ -25,7 +25,7 @@ def outage(admin_client):
         cursor.execute("ALTER TABLE leads_away RENAME TO leads")
 
 
-def test_a_lead_of_any_kind_is_shown_and_hides_no_other(admin_client, outage):
+def test_leads_of_every_shape_are_listed(admin_client, outage):
     sound = stored.a_lead(name="Ana")
     number = replace(stored.a_lead(name="Luis"), quote=b'{"total": 1}')
     odd = replace(stored.a_lead(name="Rosa"), quote=b'{"total": ["1E+999999"]}', about={"flags": True, "late": 5})
@@ -44,7 +44,7 @@ def test_a_lead_of_any_kind_is_shown_and_hides_no_other(admin_client, outage):
     assert f"{number.folio} · $1.00" in text
 
 
-def test_a_search_looks_past_a_lead_of_any_kind(admin_client, outage):
+def test_a_search_finds_a_lead_after_one_of_an_odd_shape(admin_client, outage):
     sound = stored.a_lead(name="Ana")
     for lead in (stored.unpriced(), sound):
         record(lead)

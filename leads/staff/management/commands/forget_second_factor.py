@@ -5,7 +5,7 @@ from leads.staff import second_factor
 
 
 class Command(BaseCommand):
-    help = "Forget the second factor of somebody who lost it; the next login sets up a new one."
+    help = "Remove a login's second factors, for somebody who lost theirs. The next login sets up a new one."
 
     def add_arguments(self, parser):
         parser.add_argument("username")
@@ -14,5 +14,5 @@ class Command(BaseCommand):
         users = get_user_model().objects.filter(username=username)
         if not users:
             raise CommandError(f"There is no login {username}.")
-        _, deleted = second_factor.of(users).delete()
+        _, deleted = second_factor.factors_of(users).delete()
         self.stdout.write(f"{username}: {deleted.get('mfa.Authenticator', 0)} second factors forgotten")

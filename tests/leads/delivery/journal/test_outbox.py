@@ -1,4 +1,4 @@
-"""The journal on disk: real files, real processes killed, real full disks; no database."""
+"""The journal on disk, with real files, killed processes and full disks; without a database."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from leads.delivery.journal.segment import DAMAGED, Item, encode
 ROOT = Path(__file__).resolve().parents[4]
 TEXT = '{"name":"José Ñandú 😀","phone":"+526561234567"}'.encode()
 
-# Appends from as many threads as asked, and tells each folio once its record is acknowledged.
+# Appends from several threads, prints each folio once its record is acknowledged, and kills itself.
 WRITER = """
 import os, sys, threading
 from pathlib import Path
@@ -43,7 +43,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def written_by_the_writer(folio: str) -> bytes:
+def text_of_the_writer(folio: str) -> bytes:
     number = int(folio.rsplit("-", 1)[1])
     return b'{"folio":"%s","pad":"%s"}' % (folio.encode(), b"x" * (number % 700))
 
@@ -103,15 +103,15 @@ def calls(trace: str) -> Iterator[tuple[str, str, str]]:
                 yield name or resumed, begun[pid], result[1]
 
 
-def die(journal: Outbox) -> None:
-    """What a kill -9 leaves: nothing marked, nothing removed, every lock free."""
+def kill(journal: Outbox) -> None:
+    """Leave the files as kill -9 does: nothing marked, nothing removed, every lock free."""
     for segment in filter(None, [journal._current, *journal._backlog]):
         segment.close()
     journal._current, journal._backlog = None, []
 
 
 def drain(journal: Outbox) -> list[Item]:
-    """Deliver everything that waits, in order."""
+    """Deliver every waiting record, in order."""
     delivered = []
     while batch := journal.take():
         assert len({item.folio for item in batch.items}) == len(batch.items)
@@ -120,8 +120,8 @@ def drain(journal: Outbox) -> list[Item]:
     return delivered
 
 
-def adopted_and_drained(directories: Sequence[Path], notices: Notices | None = None) -> list[Item]:
-    """What a new process delivers of the dead ones."""
+def adopt_and_drain(directories: Sequence[Path], notices: Notices | None = None) -> list[Item]:
+    """Return what a new process delivers from the journals of dead ones."""
     journal = Outbox(directories, notice=Notices() if notices is None else notices)
     journal.adopt()
     try:
@@ -139,8 +139,8 @@ def the_segment(directory: Path) -> Path:
     return path
 
 
-def left(directories: Sequence[Path]) -> list[Path]:
-    """The files of the journal that are left, of whatever kind."""
+def remaining_files(directories: Sequence[Path]) -> list[Path]:
+    """Return every file, of any kind, in the directories."""
     return [path for directory in directories for path in directory.glob("*") if path.is_file()]
 
 
@@ -158,12 +158,12 @@ def test_a_record_comes_back_as_it_was_written(directories):
 
 
 @pytest.mark.parametrize("folio", ["", "two words", "a/b", "../up", "a\nb", "ñ"])
-def test_a_folio_that_would_not_read_back_is_refused(journal, folio):
+def test_an_invalid_folio_is_refused(journal, folio):
     with pytest.raises(ValueError, match="folio"):
         journal.append(folio, b"{}")
 
 
-def test_a_text_of_two_lines_is_refused(journal):
+def test_a_record_with_a_newline_is_refused(journal):
     with pytest.raises(ValueError, match="one line"):
         journal.append("A", b"{\n}")
 
@@ -174,7 +174,7 @@ def test_another_process_finds_a_record_as_soon_as_append_returns(journal, direc
         assert reader.stdout.read() == "1\n"
 
 
-def test_only_the_owner_may_look(journal, directories):
+def test_only_the_owner_may_read_the_files(journal, directories):
     journal.append("A", TEXT)
     journal.append("B", b"{}")
     batch = journal.take()
@@ -207,7 +207,7 @@ def test_each_record_is_synced_once_and_before_it_is_acknowledged(tmp_path, dire
 
 
 @pytest.mark.needs("strace")
-def test_threads_never_need_more_syncs_than_records(tmp_path, directories):
+def test_concurrent_threads_need_no_more_syncs_than_records(tmp_path, directories):
     trace = tmp_path / "trace"
     acknowledged = python_under_strace(trace, ["-e", "trace=fdatasync"], WRITER, 8, 40, *directories).split()
 
@@ -216,8 +216,8 @@ def test_threads_never_need_more_syncs_than_records(tmp_path, directories):
 
 
 @pytest.mark.needs("strace")
-def test_a_failed_sync_is_not_believed_a_second_time(tmp_path, directories):
-    """After a sync that failed, the kernel may have dropped the pages, and answers the next sync with success."""
+def test_after_a_failed_sync_a_file_is_not_synced_again(tmp_path, directories):
+    """After a failed sync the kernel may have dropped the pages, and still report success for the next sync."""
     trace = tmp_path / "trace"
     # The second sync of each thread fails.
     injected = ["-e", "trace=fdatasync,close", "-e", "inject=fdatasync:error=EIO:when=2"]
@@ -233,14 +233,14 @@ def test_a_failed_sync_is_not_believed_a_second_time(tmp_path, directories):
             failed.add(fd)
             failures += 1
     assert failures
-    assert set(acknowledged) <= set(folios(adopted_and_drained(directories)))
+    assert set(acknowledged) <= set(folios(adopt_and_drain(directories)))
     assert len(acknowledged) == 320
 
 
 # --- Threads --------------------------------------------------------------------------------------------------------
 
 
-def test_records_of_eight_threads_are_all_there_and_whole(journal, directories):
+def test_concurrent_appends_of_eight_threads_are_complete(journal, directories):
     texts = {f"{thread}-{number}": b'"%s"' % (b"%d" % thread * number) for thread in range(8) for number in range(100)}
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(journal.append, texts, texts.values()))
@@ -249,50 +249,50 @@ def test_records_of_eight_threads_are_all_there_and_whole(journal, directories):
     assert {item.folio: item.text for item in drain(journal)} == texts
 
 
-def test_nothing_is_lost_while_segments_come_and_go(directories, monkeypatch):
-    """Small segments, and a relay that removes them as fast as eight threads fill them."""
+def test_nothing_is_lost_while_segments_are_created_and_removed(directories, monkeypatch):
+    """Eight threads fill small segments while a relay delivers and removes them."""
     monkeypatch.setattr(outbox, "SEGMENT_BYTES", 2000)
-    journal, delivered, is_over = Outbox(directories), [], threading.Event()
+    journal, delivered, stop = Outbox(directories), [], threading.Event()
 
-    def relay() -> None:
-        while not is_over.is_set():
+    def deliver() -> None:
+        while not stop.is_set():
             delivered.extend(drain(journal))
 
-    carrying = threading.Thread(target=relay)
-    carrying.start()
+    relay = threading.Thread(target=deliver)
+    relay.start()
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: journal.append(f"F{number}", TEXT), range(2000)))
-    is_over.set()
-    carrying.join()
+    stop.set()
+    relay.join()
     delivered += drain(journal)
 
     assert Counter(folios(delivered)) == Counter(f"F{number}" for number in range(2000))
     journal.close()
-    assert left(directories) == []
+    assert remaining_files(directories) == []
 
 
-def test_a_stop_in_the_middle_of_appends_loses_nothing(directories):
+def test_closing_during_appends_loses_nothing(directories):
     journal = Outbox(directories)
     with ThreadPoolExecutor(8) as threads:
         appended = threads.map(lambda number: journal.append(f"F{number}", TEXT), range(2000))
         for _ in range(20):
             journal.close()
         list(appended)
-    die(journal)
-    assert set(folios(adopted_and_drained(directories))) == {f"F{number}" for number in range(2000)}
+    kill(journal)
+    assert set(folios(adopt_and_drain(directories))) == {f"F{number}" for number in range(2000)}
 
 
 # --- Order ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_taken_and_not_delivered_is_taken_again(journal):
+def test_a_batch_that_was_not_delivered_is_taken_again(journal):
     journal.append("A", TEXT)
     assert folios(journal.take().items) == ["A"]
     assert folios(drain(journal)) == ["A"]
     assert journal.take() is None
 
 
-def test_a_folio_comes_once_in_a_batch_and_its_records_in_order(journal):
+def test_a_batch_has_each_folio_once_and_keeps_the_order_of_its_records(journal):
     for folio, text in [("A", b"1"), ("B", b"2"), ("A", b"3"), ("C", b"4")]:
         journal.append(folio, text)
     batches = []
@@ -302,7 +302,7 @@ def test_a_folio_comes_once_in_a_batch_and_its_records_in_order(journal):
     assert batches == [[("A", b"1"), ("B", b"2")], [("A", b"3"), ("C", b"4")]]
 
 
-def test_what_was_delivered_ahead_is_passed_over_once(journal, directories):
+def test_a_record_that_was_delivered_ahead_is_skipped_once(journal, directories):
     sent = [encode(Item(folio, 1.0, TEXT)) for folio in ("A", "B", "C", "D")]
     journal.delivered_ahead(sent[0])
     journal.delivered_ahead(sent[2])
@@ -315,7 +315,7 @@ def test_what_was_delivered_ahead_is_passed_over_once(journal, directories):
     assert folios(drain(journal)) == ["A"]
 
 
-def test_a_journal_that_was_all_delivered_ahead_is_done(journal, directories):
+def test_a_journal_whose_records_were_all_delivered_ahead_is_done(journal, directories):
     line = encode(Item("A", 1.0, TEXT))
     journal.delivered_ahead(line)
     journal.append_lines([line])
@@ -323,17 +323,17 @@ def test_a_journal_that_was_all_delivered_ahead_is_done(journal, directories):
     assert census.census(directories).pending == 0
 
 
-def test_a_disk_that_takes_nothing_costs_no_memory(journal, monkeypatch):
+def test_the_list_of_records_delivered_ahead_is_bounded(journal, monkeypatch):
     monkeypatch.setattr(outbox, "MOST_AHEAD", 3)
     sent = [encode(Item(f"A{number}", 1.0, TEXT)) for number in range(10)]
     for line in sent:
         journal.delivered_ahead(line)
     journal.append_lines(sent)
-    assert folios(drain(journal)) == [f"A{number}" for number in range(9)]  # most of them once more, which is harmless
+    assert folios(drain(journal)) == [f"A{number}" for number in range(9)]  # most of them again: harmless
 
 
-def test_a_segment_is_kept_while_a_record_in_it_waits_for_its_sync(journal):
-    """Else its file is closed under the thread that syncs it, which then syncs whatever got the number next."""
+def test_a_segment_is_not_finished_while_a_record_waits_for_its_sync(journal):
+    """If it were finished, its file would be closed during the sync, which could then sync another file."""
     segment = journal.append("A", TEXT)
     segment.written += 1
     drain(journal)
@@ -344,7 +344,7 @@ def test_a_segment_is_kept_while_a_record_in_it_waits_for_its_sync(journal):
 # --- Segments -------------------------------------------------------------------------------------------------------
 
 
-def test_a_segment_that_grew_and_is_delivered_makes_room(journal, directories, monkeypatch):
+def test_a_full_segment_is_removed_once_it_is_delivered(journal, directories, monkeypatch):
     monkeypatch.setattr(outbox, "SEGMENT_BYTES", 1000)
     for number in range(30):
         journal.append(f"F{number}", TEXT)
@@ -360,10 +360,10 @@ def test_a_delivered_journal_leaves_nothing_behind(journal, directories):
     journal.append("A", TEXT)
     drain(journal)
     journal.close()
-    assert left(directories) == []
+    assert remaining_files(directories) == []
 
 
-def test_a_living_process_keeps_its_segment(directories):
+def test_the_segment_of_a_running_process_is_not_adopted(directories):
     script = WRITER.replace("os.kill(os.getpid(), 9)", "sys.stdin.read()")
     with python(script, 1, 3, *directories) as living:
         assert [living.stdout.readline() for _ in range(3)]
@@ -376,11 +376,11 @@ def test_a_living_process_keeps_its_segment(directories):
     assert len(drain(other)) == 3
 
 
-def test_each_of_the_dead_ones_is_adopted_by_exactly_one(directories):
+def test_each_dead_segment_is_adopted_by_exactly_one_process(directories):
     for number in range(40):
         before = Outbox(directories)
         before.append(f"F{number}", TEXT)
-        die(before)
+        kill(before)
     adopter = """
 import sys
 from pathlib import Path
@@ -404,15 +404,15 @@ sys.stdin.readline()
     assert sorted(adopted) == sorted(names)
 
 
-def test_no_more_files_are_held_than_a_process_may_have(directories):
+def test_adoption_keeps_no_more_than_a_bounded_number_of_files_open(directories):
     for number in range(150):
         before = Outbox(directories)
         before.append(f"F{number}", TEXT)
-        die(before)
+        kill(before)
     journal = Outbox(directories)
     assert journal.adopt() == outbox.MOST_HELD
     assert folios(drain(journal)) == [f"F{number}" for number in range(150)]
-    assert left(directories) == []
+    assert remaining_files(directories) == []
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -423,11 +423,11 @@ def test_every_acknowledged_record_survives_a_kill(directories, seed):
         writer.kill()
         acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
 
-    delivered = {item.folio: item.text for item in adopted_and_drained(directories)}
+    delivered = {item.folio: item.text for item in adopt_and_drain(directories)}
 
     assert set(acknowledged) <= set(delivered)
-    assert delivered == {folio: written_by_the_writer(folio) for folio in delivered}
-    assert left(directories) == []
+    assert delivered == {folio: text_of_the_writer(folio) for folio in delivered}
+    assert remaining_files(directories) == []
 
 
 # --- Damage ---------------------------------------------------------------------------------------------------------
@@ -438,23 +438,23 @@ def a_dead_segment(directories: Sequence[Path], *names: str) -> bytearray:
     before = Outbox(directories, clock=lambda: 1795374600.25)
     for name in names:
         before.append(name, TEXT)
-    die(before)
+    kill(before)
     return bytearray(the_segment(directories[0]).read_bytes())
 
 
-def test_a_tail_torn_at_any_byte_is_passed_over(directories, notices):
+def test_a_tail_torn_at_any_byte_is_skipped(directories, notices):
     whole = a_dead_segment(directories, "A", "B", "C")
     path = the_segment(directories[0])
     for end in range(whole.rindex(b"\n", 0, -1) + 1, len(whole)):
         path.write_bytes(whole[:end])
         assert census.census(directories).pending == 2
-        assert folios(adopted_and_drained(directories, notices)) == ["A", "B"]
-        assert left(directories) == []
+        assert folios(adopt_and_drain(directories, notices)) == ["A", "B"]
+        assert remaining_files(directories) == []
     assert notices == []
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF, ord("\n") ^ ord("a")])
-def test_a_byte_that_changed_costs_at_most_its_own_record(directories, flip):
+def test_a_changed_byte_loses_at_most_its_own_record(directories, flip):
     whole = a_dead_segment(directories, "A", "B", "C")
     path = the_segment(directories[0])
     start, end = whole.index(b"\n") + 1, whole.rindex(b"\n", 0, -1) + 1
@@ -464,18 +464,18 @@ def test_a_byte_that_changed_costs_at_most_its_own_record(directories, flip):
         path.write_bytes(changed)
         notices = Notices()
 
-        assert folios(adopted_and_drained(directories, notices)) == ["A", "C"]
+        assert folios(adopt_and_drain(directories, notices)) == ["A", "C"]
 
         aside = directories[0] / DAMAGED / path.name
         assert aside.read_bytes() == changed
         assert len(notices.of("damaged")) == 1
         assert (census.census(directories).pending, census.census(directories).damaged) == (0, 1)
-        assert left(directories) == []
+        assert remaining_files(directories) == []
         aside.unlink()
 
 
 @pytest.mark.parametrize("line", [1, 2, 3])
-def test_a_newline_that_changed_costs_nothing(directories, line):
+def test_a_changed_newline_loses_nothing(directories, line):
     whole = a_dead_segment(directories, "A", "B", "C")
     position = [at for at, byte in enumerate(whole) if byte == ord("\n")][line - 1]
     for changed in set(range(256)) - {ord("\n")}:
@@ -483,11 +483,11 @@ def test_a_newline_that_changed_costs_nothing(directories, line):
         the_segment(directories[0]).write_bytes(whole)
         assert census.census(directories).pending == 3
         if changed in (0, ord(" "), 255):
-            assert folios(adopted_and_drained(directories)) == ["A", "B", "C"]
+            assert folios(adopt_and_drain(directories)) == ["A", "B", "C"]
             (directories[0] / "1.journal").write_bytes(whole)
 
 
-def test_damage_is_told_once_however_often_it_is_read(directories, notices):
+def test_damage_is_reported_once_however_often_it_is_read(directories, notices):
     whole = a_dead_segment(directories, "A", "B", "C")
     whole[whole.index(b"B {") + 3] ^= 1
     the_segment(directories[0]).write_bytes(whole)
@@ -496,7 +496,7 @@ def test_damage_is_told_once_however_often_it_is_read(directories, notices):
 
     for _ in range(3):
         batch = journal.take()
-    # One by one, as after a refused row: the mark passes the damage before the batch is done.
+    # Mark records one by one, as after a refused row: the mark passes the damage before the batch is done.
     batch.segment.mark(batch.items[1].end)
     journal.delivered(batch)
 
@@ -504,27 +504,27 @@ def test_damage_is_told_once_however_often_it_is_read(directories, notices):
     assert census.census(directories).damaged == 1
 
 
-def test_damage_alone_is_set_aside_too(directories, notices):
+def test_a_segment_with_only_damage_is_set_aside(directories, notices):
     directories[0].mkdir()
     (directories[0] / "1.journal").write_bytes(b"\x00" * 300 + b"\nnot a record\n")
-    assert adopted_and_drained(directories, notices) == []
+    assert adopt_and_drain(directories, notices) == []
     assert [details["lines"] for details in notices.of("damaged")] == [2]
     assert census.census(directories).damaged == 1
 
 
-def test_a_segment_that_cannot_be_opened_holds_up_none_of_the_others(directories, notices):
+def test_a_segment_that_cannot_be_opened_does_not_block_others(directories, notices):
     a_dead_segment(directories, "A")
     (directories[0] / "0.journal").mkdir()
-    assert folios(adopted_and_drained(directories, notices)) == ["A"]
+    assert folios(adopt_and_drain(directories, notices)) == ["A"]
     assert [details["segment"] for details in notices.of("unreadable")] == ["0.journal"]
 
 
 @pytest.mark.needs("strace")
-def test_a_segment_that_cannot_be_read_stays_and_holds_up_none_of_the_others(tmp_path, directories):
+def test_a_segment_that_cannot_be_read_stays_and_does_not_block_others(tmp_path, directories):
     for name in "AB":
         before = Outbox(directories)
         before.append(name, TEXT)
-        die(before)
+        kill(before)
     script = """
 import sys
 from pathlib import Path
@@ -544,36 +544,36 @@ print(journal.take())
         "None",
         "",
     ]
-    assert folios(adopted_and_drained(directories)) == ["A"]
+    assert folios(adopt_and_drain(directories)) == ["A"]
 
 
-# --- Deleted while in use -------------------------------------------------------------------------------------------
+# --- Files deleted while in use -------------------------------------------------------------------------------------
 
 
-def test_a_file_deleted_while_it_is_open_loses_nothing(journal, directories, notices):
+def test_deleting_an_open_file_loses_nothing(journal, directories, notices):
     for number in range(20):
         journal.append(f"F{number}", TEXT)
     the_segment(directories[0]).unlink()
     journal.append("AFTER", TEXT)
-    die(journal)
+    kill(journal)
 
     expected = {"AFTER", *(f"F{number}" for number in range(20))}
-    assert set(folios(adopted_and_drained(directories))) == expected
+    assert set(folios(adopt_and_drain(directories))) == expected
     assert len(notices.of("deleted")) == 1
 
 
-def test_a_directory_removed_while_it_is_in_use_loses_nothing(journal, directories, notices):
+def test_removing_a_directory_in_use_loses_nothing(journal, directories, notices):
     a_dead_segment(directories, "DEAD")
     journal.append("A", TEXT)
     journal.adopt()
     shutil.rmtree(directories[0])
     journal.append("AFTER", TEXT)
-    assert {path.parent for path in left(directories)} == {directories[0]}
-    die(journal)
-    assert set(folios(adopted_and_drained(directories))) == {"DEAD", "A", "AFTER"}
+    assert {path.parent for path in remaining_files(directories)} == {directories[0]}
+    kill(journal)
+    assert set(folios(adopt_and_drain(directories))) == {"DEAD", "A", "AFTER"}
 
 
-def test_what_was_deleted_is_back_without_another_append(journal, directories):
+def test_deleted_files_are_restored_without_another_append(journal, directories):
     a_dead_segment(directories, "DEAD")
     journal.append("A", TEXT)
     journal.adopt()
@@ -586,34 +586,32 @@ def test_what_was_deleted_is_back_without_another_append(journal, directories):
     assert folios(drain(journal)) == ["NEXT"]
 
 
-def test_what_was_deleted_goes_to_the_spare_directory_when_the_first_is_gone_for_good(journal, directories):
+def test_deleted_files_are_restored_in_the_spare_directory_when_the_first_is_unusable(journal, directories):
     journal.append("A", TEXT)
     shutil.rmtree(directories[0])
     directories[0].write_text("in its place")
     journal.append("AFTER", TEXT)
-    die(journal)
-    assert set(folios(adopted_and_drained(directories[1:]))) == {"A", "AFTER"}
+    kill(journal)
+    assert set(folios(adopt_and_drain(directories[1:]))) == {"A", "AFTER"}
 
 
-def test_threads_lose_nothing_while_their_files_are_deleted(journal, directories):
-    is_over = threading.Event()
+def test_concurrent_appends_lose_nothing_while_their_files_are_deleted(journal, directories):
+    stop = threading.Event()
 
-    def vandal() -> None:
-        while not is_over.is_set():
+    def delete_files() -> None:
+        while not stop.is_set():
             shutil.rmtree(directories[0], ignore_errors=True)
             time.sleep(0.002)
 
-    vandalising = threading.Thread(target=vandal)
-    vandalising.start()
-    acknowledged = []
+    deleter = threading.Thread(target=delete_files)
+    deleter.start()
     with ThreadPoolExecutor(8) as threads:
-        for segment in threads.map(lambda number: journal.append(f"F{number}", TEXT), range(600)):
-            acknowledged.append(segment)
-    is_over.set()
-    vandalising.join()
+        list(threads.map(lambda number: journal.append(f"F{number}", TEXT), range(600)))
+    stop.set()
+    deleter.join()
     journal.adopt()
-    die(journal)
-    assert set(folios(adopted_and_drained(directories))) == {f"F{number}" for number in range(600)}
+    kill(journal)
+    assert set(folios(adopt_and_drain(directories))) == {f"F{number}" for number in range(600)}
 
 
 # --- Disks that fail ------------------------------------------------------------------------------------------------
@@ -643,7 +641,7 @@ def test_a_full_disk_sends_records_to_the_spare_directory_and_back(small_disk, d
     assert 2 <= torn.count(b"\n") <= 4
     assert the_segment(directories[1]).read_bytes().count(b"\n") == 12 - torn.count(b"\n")
 
-    for _ in range(5):  # tried again, to no avail: nobody is told twice, and nothing piles up
+    for _ in range(5):  # retries that fail: no second notice, and no further files
         now += outbox.RETRY_DIRECTORY_S
         journal.append(f"STILL-{now:.0f}", b'"%s"' % (b"x" * 3000))
     assert [what for what, _ in notices] == ["ephemeral", "unwritable", "spare"]
@@ -655,19 +653,19 @@ def test_a_full_disk_sends_records_to_the_spare_directory_and_back(small_disk, d
     assert journal.append("BACK", TEXT).path.parent == small_disk
     assert [what for what, _ in notices][3:] == ["writable again"]
 
-    die(journal)
-    assert {*names, "SOON", "BACK"} <= set(folios(adopted_and_drained(directories, notices)))
+    kill(journal)
+    assert {*names, "SOON", "BACK"} <= set(folios(adopt_and_drain(directories, notices)))
     assert notices.of("damaged") == []
-    assert left(directories) == []
+    assert remaining_files(directories) == []
 
 
 @pytest.mark.needs("mounting")
-def test_a_disk_that_became_read_only_still_gives_up_what_it_has(small_disk, directories, notices):
+def test_records_on_a_read_only_disk_are_delivered(small_disk, directories, notices):
     a_dead_segment(directories, "DEAD")
     journal = Outbox(directories, notice=notices)
     journal.append("A", TEXT)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], stderr=subprocess.DEVNULL)
-    journal.close()  # a file that is open for writing keeps a disk from becoming read-only
+    journal.close()  # a disk with a file open for writing cannot be remounted read-only
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
 
     journal = Outbox(directories, notice=notices)
@@ -676,12 +674,12 @@ def test_a_disk_that_became_read_only_still_gives_up_what_it_has(small_disk, dir
     journal.adopt()
     assert sorted(folios(drain(journal))) == ["A", "B", "DEAD"]
     journal.adopt()
-    assert drain(journal) == []  # what cannot be removed is held, not delivered over and over
+    assert drain(journal) == []  # a file that cannot be removed is kept open, and not delivered again
 
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     journal.take()
     journal.close()
-    assert left(directories) == []
+    assert remaining_files(directories) == []
 
 
 def test_a_file_in_place_of_the_directory_sends_records_to_the_spare(journal, directories):
@@ -690,7 +688,7 @@ def test_a_file_in_place_of_the_directory_sends_records_to_the_spare(journal, di
     assert folios(drain(journal)) == ["A"]
 
 
-def test_without_any_directory_the_outbox_says_so_at_once(journal, directories, notices):
+def test_without_any_directory_appends_fail_immediately(journal, directories, notices):
     for directory in directories:
         directory.write_text("in its place")
     started = time.monotonic()
@@ -704,7 +702,7 @@ def test_without_any_directory_the_outbox_says_so_at_once(journal, directories, 
     assert journal.append("A", TEXT).path.parent == directories[1]
 
 
-def test_a_clock_that_is_set_back_keeps_no_directory_out(directories):
+def test_a_clock_that_is_set_back_does_not_exclude_a_directory(directories):
     now = 1_000_000.0
     journal = Outbox(directories, clock=lambda: now)
     directories[0].write_text("in its place")
@@ -715,7 +713,7 @@ def test_a_clock_that_is_set_back_keeps_no_directory_out(directories):
 
 
 @pytest.mark.needs("mounting")
-def test_a_disk_that_is_nearly_full_is_told_of_once(small_disk, directories, notices):
+def test_a_nearly_full_disk_is_reported_once(small_disk, directories, notices):
     journal = Outbox(directories, notice=notices)
     for _ in range(3):
         journal.adopt()
@@ -731,7 +729,7 @@ def test_a_disk_that_is_nearly_full_is_told_of_once(small_disk, directories, not
 
 
 @pytest.mark.needs("mounting")
-def test_a_disk_that_a_restart_takes_along_is_told_of_at_the_start(small_disk, directories, notices):
+def test_an_ephemeral_disk_is_reported_at_the_start(small_disk, directories, notices):
     Outbox(directories, notice=notices)
     assert notices.of("ephemeral")[0] == {"directory": str(small_disk), "file_system": "tmpfs"}
     assert is_ephemeral(small_disk / "not" / "there" / "yet")
@@ -764,7 +762,7 @@ def test_the_file_system_of_a_path_is_that_of_its_nearest_and_latest_mount(path,
     assert file_system_in(MOUNTINFO, Path(path)) == kind
 
 
-def test_the_kernel_says_what_this_directory_is_on(tmp_path):
+def test_the_file_system_is_the_one_that_findmnt_reports(tmp_path):
     answer = subprocess.run(
         ["findmnt", "--noheadings", "-o", "FSTYPE", "-T", tmp_path], stdout=subprocess.PIPE, text=True
     )
@@ -773,7 +771,7 @@ def test_the_kernel_says_what_this_directory_is_on(tmp_path):
 
 def test_a_network_file_system_is_refused(directories, notices, monkeypatch):
     kinds = {directories[0]: "nfs4", directories[1]: "ext4"}
-    monkeypatch.setattr(outbox, "file_system", kinds.get)  # there is no server here to mount from
+    monkeypatch.setattr(outbox, "file_system", kinds.get)  # no NFS server can run here
     journal = Outbox(directories, notice=notices)
     assert notices.of("network") == [{"directory": str(directories[0]), "file_system": "nfs4"}]
     assert journal.append("A", TEXT).path.parent == directories[1]
@@ -783,7 +781,7 @@ def test_a_network_file_system_is_refused(directories, notices, monkeypatch):
 # --- What Postgres refuses ------------------------------------------------------------------------------------------
 
 
-def test_what_is_refused_is_kept_as_it_was(journal, directories, notices):
+def test_a_refused_record_is_kept_unchanged(journal, directories, notices):
     journal.append("A", TEXT)
     (item,) = journal.take().items
     journal.quarantine(item, reason="DataError 22021")
@@ -795,7 +793,7 @@ def test_what_is_refused_is_kept_as_it_was(journal, directories, notices):
     assert census.census(directories).quarantined == 1
 
 
-def test_what_is_refused_again_while_it_is_retried_is_kept(journal, directories, monkeypatch):
+def test_a_record_that_is_refused_again_during_its_retry_is_kept(journal, directories, monkeypatch):
     journal.append("A", b'{"folio":"A"}')
     (item,) = drain(journal)
     journal.quarantine(item, reason="DataError")
@@ -805,13 +803,13 @@ def test_what_is_refused_again_while_it_is_retried_is_kept(journal, directories,
         append(folio, text)
         journal.quarantine(drain(journal)[0], reason="DataError, again")
 
-    monkeypatch.setattr(journal, "append", append_and_refuse)  # the relay was faster
+    monkeypatch.setattr(journal, "append", append_and_refuse)  # as if the relay had delivered it in between
     assert journal.retry_quarantined() == 1
     assert [kept["reason"] for _, kept in quarantine.quarantined(directories)] == ["DataError, again"]
 
 
 @pytest.mark.needs("mounting")
-def test_a_full_disk_does_not_swallow_what_is_refused(small_disk, directories):
+def test_with_a_full_disk_a_refused_record_goes_to_the_spare_directory(small_disk, directories):
     journal = Outbox(directories)
     item = Item("A", 1.0, b'"%s"' % (b"x" * 30_000))
     fill(small_disk, leave=2 * 4096)
@@ -825,10 +823,10 @@ def test_a_full_disk_does_not_swallow_what_is_refused(small_disk, directories):
         journal.quarantine(item, reason="DataError")
 
 
-# --- All of it ------------------------------------------------------------------------------------------------------
+# --- The census, and long backlogs ----------------------------------------------------------------------------------
 
 
-def test_the_census_counts_over_every_process_and_directory(journal, directories):
+def test_the_census_counts_all_processes_and_directories(journal, directories):
     now = 1000.0
     journal.clock = lambda: now
     journal.append("A", TEXT)
@@ -849,8 +847,8 @@ def test_the_census_counts_over_every_process_and_directory(journal, directories
     spare.close()
 
 
-def test_a_long_backlog_passes_in_constant_memory(directories):
-    # Whatever was kept of each record would be forty bytes at least.
+def test_a_long_backlog_is_delivered_in_constant_memory(directories):
+    # Anything kept for each record would take at least forty bytes, so 8 MB in all.
     records = 200_000
     directories[0].mkdir()
     with (directories[0] / "1-backlog.journal").open("wb") as file:
@@ -877,4 +875,4 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         count, grown_kb = map(int, reader.stdout.read().split())
     assert count == records
     assert grown_kb < 8 * 1024
-    assert left(directories) == []
+    assert remaining_files(directories) == []

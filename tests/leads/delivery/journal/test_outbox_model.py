@@ -1,4 +1,4 @@
-"""Any order of appends, deliveries, crashes and failing directories: no acknowledged record is ever out of reach."""
+"""In any order of appends, deliveries, crashes and failing directories, no acknowledged record is lost."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ DIRECTORIES = st.sampled_from([0, 1])
 
 
 class Journal(RuleBasedStateMachine):
-    """One outbox, which may die and be followed by another, and what it has promised."""
+    """One outbox at a time, which may be killed and replaced, and the records that it acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class Journal(RuleBasedStateMachine):
             self.journal.delivered(batch)
 
     @rule()
-    def deliver_and_die_before_it_is_marked(self) -> None:
+    def deliver_and_kill_before_it_is_marked(self) -> None:
         if batch := self.journal.take():
             self.answer(batch.items)
-        self.die()
+        self.kill()
 
     @rule()
-    def die(self) -> None:
+    def kill(self) -> None:
         for segment in filter(None, [self.journal._current, *self.journal._backlog]):
             segment.close()
         self.a_new_process_adopts()
@@ -72,8 +72,8 @@ class Journal(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.broken)
     @rule(data=st.data())
-    def die_while_writing(self, data: st.DataObject) -> None:
-        """Leave a torn line, of which nobody was told."""
+    def kill_while_writing(self, data: st.DataObject) -> None:
+        """Leave a torn line, which was never acknowledged."""
         for segment in filter(None, [self.journal._current, *self.journal._backlog]):
             segment.close()
         if paths := census.segment_paths(self.directories):
@@ -106,7 +106,7 @@ class Journal(RuleBasedStateMachine):
                 self.journal._set_back(self.journal._current)  # its open file would still take records
 
     @rule(number=DIRECTORIES)
-    def mend_a_directory(self, number: int) -> None:
+    def repair_a_directory(self, number: int) -> None:
         if number in self.broken:
             directory = self.directories[number]
             directory.unlink()
@@ -116,21 +116,21 @@ class Journal(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.broken)
     @rule()
-    def delete_what_is_in_use(self) -> None:
+    def delete_files_in_use(self) -> None:
         self.journal.adopt()
         for path in census.segment_paths(self.directories):
             path.unlink()
         self.journal.adopt()
 
     @invariant()
-    def no_promise_is_out_of_reach(self) -> None:
+    def every_acknowledged_record_is_delivered_or_on_disk(self) -> None:
         on_disk = {(item.folio, item.text) for item in self.everything_on_disk()}
         assert self.acknowledged - self.answered <= on_disk
 
     def teardown(self) -> None:
         for number in list(self.broken):
-            self.mend_a_directory(number)
-        self.die()
+            self.repair_a_directory(number)
+        self.kill()
         while batch := self.journal.take():
             assert len({item.folio for item in batch.items}) == len(batch.items)
             self.answer(batch.items)

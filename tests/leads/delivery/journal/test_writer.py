@@ -1,4 +1,4 @@
-"""The writer within one process, on a real disk; a disk that hangs is in test_faults.py."""
+"""The journal writer in one process, on a real disk. test_faults.py tests a disk that hangs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,12 +45,12 @@ def folios(directory: Path) -> list[str]:
     return [item.folio for path in sorted(directory.glob("*.journal")) for item in waiting(path)]
 
 
-def test_a_lead_is_on_the_disk_when_its_thread_goes_on(writer, tmp_path):
+def test_a_lead_is_on_the_disk_when_the_wait_for_it_ends(writer, tmp_path):
     assert writer.wait_for(write(writer, "A"))
     assert folios(tmp_path / "outbox") == ["A"]
 
 
-def test_leads_that_wait_together_are_written_together_in_their_order(outbox, tmp_path):
+def test_queued_leads_are_written_in_order(outbox, tmp_path):
     writer = JournalWriter(outbox, on_written=lambda: None)
     entries = [write(writer, f"A{number}") for number in range(5)]
     writer.start()
@@ -59,7 +59,7 @@ def test_leads_that_wait_together_are_written_together_in_their_order(outbox, tm
     writer.stop(timeout_s=5)
 
 
-def test_while_nobody_waits_for_the_disk_leads_share_a_sync(writer, outbox, tmp_path, monkeypatch):
+def test_while_no_thread_waits_for_the_disk_leads_share_a_sync(writer, outbox, tmp_path, monkeypatch):
     monkeypatch.setattr("leads.delivery.journal.writer.LINGER_S", 0.5)
     written, append_lines = [], outbox.append_lines
     monkeypatch.setattr(outbox, "append_lines", lambda lines: written.append(lines) or append_lines(lines))
@@ -69,14 +69,14 @@ def test_while_nobody_waits_for_the_disk_leads_share_a_sync(writer, outbox, tmp_
     assert written == [[entry.line for entry in entries]]
 
 
-def test_the_disk_is_not_kept_waiting_by_who_waits_for_it(writer, monkeypatch):
+def test_a_waiting_thread_ends_the_linger(writer, monkeypatch):
     monkeypatch.setattr("leads.delivery.journal.writer.LINGER_S", 3600)
     written = write(writer, "A")
     assert writer.wait_for(write(writer, "B"), timeout_s=5)
     assert written.is_on_disk
 
 
-def test_what_waits_is_written_before_it_stops(outbox, tmp_path):
+def test_queued_leads_are_written_before_the_writer_stops(outbox, tmp_path):
     writer = JournalWriter(outbox, on_written=lambda: None)
     write(writer, "A")
     writer.start()
@@ -84,7 +84,7 @@ def test_what_waits_is_written_before_it_stops(outbox, tmp_path):
     assert folios(tmp_path / "outbox") == ["A"]
 
 
-def test_without_any_disk_whoever_waits_is_told_at_once(tmp_path):
+def test_without_any_disk_a_waiting_thread_is_released_with_a_failure(tmp_path):
     (tmp_path / "file").touch()
     writer = JournalWriter(Outbox([tmp_path / "file" / "outbox"]), on_written=lambda: None)
     writer.start()
@@ -94,18 +94,18 @@ def test_without_any_disk_whoever_waits_is_told_at_once(tmp_path):
     writer.stop(timeout_s=5)
 
 
-def test_a_surprise_costs_one_write_and_not_the_writer(writer, outbox, notices, monkeypatch):
-    def surprise(lines: Any) -> Any:
-        raise RuntimeError("nobody thought of this")
+def test_after_an_unexpected_error_the_writer_goes_on(writer, outbox, notices, monkeypatch):
+    def fail(lines: Any) -> Any:
+        raise RuntimeError("unexpected")
 
     with monkeypatch.context() as patched:
-        patched.setattr(outbox, "append_lines", surprise)
+        patched.setattr(outbox, "append_lines", fail)
         assert not writer.wait_for(write(writer, "A"))
     assert writer.wait_for(write(writer, "B"))
     assert notices.count("journal writer failed") == 1
 
 
 @pytest.mark.parametrize("folio", ["", "A B", "A\nB"])
-def test_what_is_no_record_is_refused_before_it_is_queued(writer, folio):
+def test_an_invalid_folio_is_refused_before_it_is_queued(writer, folio):
     with pytest.raises(ValueError, match="a folio is letters"):
         writer.entry(folio, LEAD)
