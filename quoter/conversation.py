@@ -41,18 +41,18 @@ def is_beyond(book: PriceBook, line: LineRequest) -> bool:
 
 def request(book: PriceBook, lines: Sequence[LineRequest], *, language: Language) -> str:
     """Return the message that asks for these lines. Lines without a valid quantity are listed without one."""
-    said = list(_said(book, lines, language))
-    more = [MORE.in_(language)] if len(said) > MOST_LINES else []
-    return "\n".join([HELLO.in_(language), *said[:MOST_LINES], *more])
+    texts = list(_line_texts(book, lines, language))
+    more = [MORE.in_(language)] if len(texts) > MOST_LINES else []
+    return "\n".join([HELLO.in_(language), *texts[:MOST_LINES], *more])
 
 
-def _said(book: PriceBook, lines: Sequence[LineRequest], language: Language) -> Iterator[str]:
+def _line_texts(book: PriceBook, lines: Sequence[LineRequest], language: Language) -> Iterator[str]:
     for line in lines:
         if product := book.product(line.product):
-            yield _said_of(product, line, language)
+            yield _line_text(product, line, language)
 
 
-def _said_of(product: Product, line: LineRequest, language: Language) -> str:
+def _line_text(product: Product, line: LineRequest, language: Language) -> str:
     chosen = [
         choice.label for option in product.options for choice in option.choices
         if line.options.get(option.code) == choice.code

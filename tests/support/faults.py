@@ -208,8 +208,8 @@ def _accepts(postgres: Postgres) -> bool:
 @contextmanager
 def rule(postgres: Postgres, condition: str) -> Iterator[None]:
     """A constraint that somebody added to the table, for instance in Supabase's editor."""
-    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT theirs CHECK ({condition}) NOT VALID")
+    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT added_by_hand CHECK ({condition}) NOT VALID")
     try:
         yield
     finally:
-        postgres.query("ALTER TABLE leads DROP CONSTRAINT theirs")
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT added_by_hand")

@@ -88,8 +88,8 @@ def postgres() -> Iterator[Postgres]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as beside:
-        url, data, programs = (beside.stdout.readline().strip() for _ in range(3))
+    ) as with_postgres:
+        url, data, programs = (with_postgres.stdout.readline().strip() for _ in range(3))
         server = Postgres(url, Path(data), Path(programs))
         yield server
 
@@ -283,8 +283,8 @@ def migrated_postgres() -> Path:
         if is_first:
             shutil.rmtree(data, ignore_errors=True)
             migrate = f"{sys.executable} manage.py migrate --verbosity=0"
-            beside = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
-            subprocess.run([*beside, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
+            with_postgres = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
+            subprocess.run([*with_postgres, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
     return data
 
 
