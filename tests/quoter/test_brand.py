@@ -55,7 +55,7 @@ def test_the_light_scheme_uses_the_shop_s_colours_unchanged(color, accent):
 
 
 @given(color=COLORS)
-def test_a_button_is_seen_in_the_dark_scheme(color):
+def test_a_button_is_visible_in_the_dark_scheme(color):
     assert contrast(palette.palette(NIGHT, color, color)["brand"], NIGHT.card) >= 3
 
 
@@ -131,7 +131,7 @@ def test_a_page_of_a_shop_without_a_brand_loads_no_brand_file(client, settings):
     assert brand_addresses(client.get("/").content.decode()) == []
 
 
-def test_the_shop_s_colours_are_a_stylesheet_of_our_own_that_is_kept_for_ever(client, settings):
+def test_the_shop_s_colours_are_a_stylesheet_that_browsers_may_cache_indefinitely(client, settings):
     settings.BRAND_COLOR, settings.BRAND_ACCENT = "#7a1fa2", ""
     [address] = brand_addresses(client.get("/").content.decode())
     answer = client.get(address)

@@ -54,7 +54,7 @@ def test_a_cache_keeps_the_languages_apart(client, address, varies):
 
 
 @pytest.mark.parametrize("path", ["/", "/privacy/"])
-def test_every_page_leads_to_itself_in_the_other_language(client, path):
+def test_every_page_links_to_itself_in_the_other_language(client, path):
     page = client.get(path, **IN_SPANISH).content.decode()
     page = client.get(switch(page), **IN_SPANISH).content.decode()
     assert language_of(page) == "en"

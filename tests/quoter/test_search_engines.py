@@ -1,4 +1,4 @@
-"""What search engines and previews in chats read: titles, descriptions, prices, and which pages are not for them."""
+"""What search engines and link previews in chats read: titles, descriptions, prices, and what they must not list."""
 
 import json
 import re
@@ -62,14 +62,14 @@ def test_each_page_names_itself_in_each_language(client, path, query, own, local
         assert (meta["og:url"], meta["og:locale"]) == (f"http://testserver/{own}", locale)
 
 
-def test_a_preview_has_the_default_picture_until_the_shop_s_is_drawn(client, settings, tmp_path):
+def test_a_link_preview_has_the_default_picture_until_the_shop_s_is_drawn(client, settings, tmp_path):
     settings.SHARE_DIR = tmp_path
     address = about(client.get("/").content.decode())["og:image"]
     assert re.fullmatch(r"http://testserver/static/share\.[0-9a-f]{12}\.png", address)
     assert finders.find("share.png")
 
 
-def test_a_site_with_many_names_is_found_by_its_public_one(client, settings):
+def test_a_site_with_several_hosts_names_its_public_one(client, settings):
     settings.PUBLIC_HOST = "quotes.example.com"
     page = client.get("/", secure=True).content.decode()
     assert '<link rel="canonical" href="https://quotes.example.com/">' in page

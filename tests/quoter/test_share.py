@@ -1,4 +1,4 @@
-"""The picture that chats show beside a link: drawn from the shop's settings, and never in a customer's way."""
+"""The picture that chats show beside a link: drawn from the shop's settings, and never needed by a page."""
 
 import logging
 from io import BytesIO

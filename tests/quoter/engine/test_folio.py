@@ -28,8 +28,8 @@ def test_other_random_bits_make_another_folio(one, other):
     assert (folio.mint(day, random_bits=one) == folio.mint(day, random_bits=other)) == (one == other)
 
 
-def test_a_folio_that_a_device_made_before_is_still_read():
-    """They had 40 added to their day."""
+def test_a_folio_made_by_a_device_is_still_read():
+    """Folios from devices have 40 added to the day."""
     assert folio.parse("261166 7f3k q2m9 y") == "261166-7F3K-Q2M9-Y"
 
 
