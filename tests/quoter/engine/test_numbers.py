@@ -40,7 +40,7 @@ def test_a_number_is_read_as_the_person_meant_it(typed, meant):
         ("1.234.567", "Write “1.234.567” with a decimal point and no thousands separator: 1234567."),
     ],
 )
-def test_an_ambiguous_number_is_refused_with_both_readings(typed, asked):
+def test_an_ambiguous_number_is_refused_with_advice(typed, asked):
     with pytest.raises(NumberUnclear) as unclear:
         parse_decimal(typed)
     assert unclear.value.message.en.startswith(asked)
