@@ -1,4 +1,4 @@
-"""The words of an alert, which a lock screen may show: folio, total and a first name, never a phone."""
+"""The text of an alert. A lock screen may show it, so it has folio, total and first name, but never a phone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Notification:
     lines: tuple[str, ...]
 
 
-def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notification:
-    """Return one message about all of them, the urgent ones first."""
+def about_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notification:
+    """Return one message about all these leads, the unanswered first."""
     parts = []
     if unanswered:
         text = ngettext(
@@ -40,16 +40,16 @@ def of_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notification:
     return Notification(", ".join(parts), tuple(lines))
 
 
-def of_life(*, came: int, waiting: int) -> Notification:
-    """Return the day's sign of life. came: leads since the last one; waiting: now."""
+def heartbeat(*, came: int, waiting: int) -> Notification:
+    """Return the daily message that alerts work. came: leads of the last day; waiting: leads that wait now."""
     return Notification(
-        _("Alerts are alive"),
+        _("Alerts are working"),
         (
             ngettext("%(count)d lead came since yesterday.", "%(count)d leads came since yesterday.", came)
             % {"count": came},
             ngettext("%(count)d waits for an answer now.", "%(count)d wait for an answer now.", waiting)
             % {"count": waiting},
-            _("This comes every morning. On a day when it does not, nobody may be told of a lead."),
+            _("This message comes every morning. If it does not come, alerts about leads may not arrive either."),
         ),
     )
 

@@ -1,7 +1,7 @@
-"""Web Push: a message encrypted for one browser (RFC 8291), signed as ours (VAPID, RFC 8292), given to its service.
+"""Web Push: encrypts a message for one browser (RFC 8291), signs it (VAPID, RFC 8292) and sends it to its push service.
 
-Not by a library: the usual one brings fifteen packages and 40 MB to each process that loads it; this is what they would
-do for us with `cryptography`, which we have. The tests hold it to the example of RFC 8291.
+It uses `cryptography`, which is installed anyway, because the usual library adds fifteen packages and 40 MB to each
+process that loads it. A test compares the encryption with the example in RFC 8291.
 """
 
 import json
@@ -25,9 +25,9 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 PATIENCE_S = 10
-KEEP_S = 12 * 3600  # for a phone that is off; a lead of yesterday is for the inbox
-TOKEN_LIFE_S = 12 * 3600  # services allow a day
-GONE = (404, 410)
+KEEP_S = 12 * 3600  # for a phone that is off; staff see older leads in the inbox
+TOKEN_LIFE_S = 12 * 3600  # RFC 8292 allows at most a day
+ENDED_STATUSES = (404, 410)
 
 _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -35,38 +35,44 @@ _RECORD_BYTES = 4096
 _AUTH_BYTES = 16
 
 
-class Gone(Exception):
-    """The browser has ended its subscription: there is nobody to tell any more."""
+class SubscriptionEnded(Exception):
+    """The browser has ended its subscription."""
 
 
-class NotTaken(Exception):
-    """The push service did not take the message. The text names the answer, and no address."""
+class PushFailed(Exception):
+    """The push service did not accept the message. The text has the status, but no address."""
 
 
-class NoSubscription(ValueError):
-    """What a browser sent is no subscription with a push service that we know."""
+class InvalidSubscription(ValueError):
+    """What a browser sent is not a subscription with a known push service."""
 
 
 def check(*, endpoint: str, p256dh: str, auth: str) -> None:
-    """Raise NoSubscription unless messages can be sent there. Only to known services: the address is a stranger's."""
+    """Raise InvalidSubscription unless it is one of a known push service with usable keys.
+
+    Other addresses are refused, because the server would send requests to any address that a browser names.
+    """
     if not any(re.match(service, endpoint) for service in settings.PUSH_SERVICES):
-        raise NoSubscription("unknown push service")
+        raise InvalidSubscription("unknown push service")
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, _bytes(p256dh))
         secret = _bytes(auth)
     except ValueError as error:
-        raise NoSubscription("not a key") from error
+        raise InvalidSubscription("not a key") from error
     if len(secret) != _AUTH_BYTES:
-        raise NoSubscription("not a secret")
+        raise InvalidSubscription("not a secret")
 
 
 def public_key() -> str:
-    """Return what browsers subscribe with, URL-safe base 64."""
+    """Return the public key that browsers subscribe with, in URL-safe base 64."""
     return _text(_point(_own_key()))
 
 
 def send(text: str, *, endpoint: str, p256dh: str, auth: str) -> None:
-    """Give a message to a browser's push service. Gone, NotTaken; OSError when there is no answer."""
+    """Send a message to a browser's push service.
+
+    SubscriptionEnded, PushFailed; OSError when there is no answer.
+    """
     request = urllib.request.Request(
         endpoint,
         data=encrypt(text.encode(), p256dh=p256dh, auth=auth),
@@ -82,11 +88,11 @@ def send(text: str, *, endpoint: str, p256dh: str, auth: str) -> None:
         _opener.open(request, timeout=PATIENCE_S).close()
     except urllib.error.HTTPError as answer:
         answer.close()
-        if answer.code in GONE:
-            raise Gone from None
-        raise NotTaken(f"the push service answers {answer.code}") from None
+        if answer.code in ENDED_STATUSES:
+            raise SubscriptionEnded from None
+        raise PushFailed(f"the push service answers {answer.code}") from None
     except HTTPException as error:
-        raise NotTaken("the push service does not speak HTTP") from error
+        raise PushFailed("the push service does not speak HTTP") from error
 
 
 def encrypt(data: bytes, *, p256dh: str, auth: str, key: Any = None, salt: bytes | None = None) -> bytes:
@@ -106,7 +112,7 @@ def encrypt(data: bytes, *, p256dh: str, auth: str, key: Any = None, salt: bytes
 
 
 def _token(endpoint: str) -> str:
-    """Return a JWT, ES256, that says to one push service who we are."""
+    """Return a JWT, signed with ES256, that identifies this site to one push service."""
     service = urlsplit(endpoint)
     claims = {
         "aud": f"{service.scheme}://{service.netloc}",
@@ -119,7 +125,7 @@ def _token(endpoint: str) -> str:
 
 
 def _own_key() -> ec.EllipticCurvePrivateKey:
-    # From the key that the site has anyway: one variable less to make, keep and lose.
+    # Derived from SECRET_KEY, so that there is no further key to create, store and lose.
     number = salted_hmac("leads.alerts.push", "key", secret=settings.SECRET_KEY, algorithm="sha512").digest()
     return ec.derive_private_key(int.from_bytes(number) % (_ORDER - 1) + 1, _CURVE)
 
@@ -142,7 +148,7 @@ def _bytes(text: str) -> bytes:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """A known service is not to send us to an unknown one."""
+        """Follow none, because a known service could redirect to an unknown one."""
 
 
 _opener = urllib.request.build_opener(_NoRedirects)

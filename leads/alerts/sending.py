@@ -1,6 +1,7 @@
-"""Sends alerts to their recipients, at least once. Each recipient's cursor moves only after a delivery.
+"""Sends alerts to their recipients, at least once. Each recipient has a cursor, which moves only after a delivery.
 
-So several leads make one message, also after an hour without a mail server, and a new recipient begins at the end.
+One message covers all alerts since the cursor, even after an hour without a mail server. A new recipient's cursor
+begins at the newest alert.
 """
 
 import json
@@ -16,15 +17,15 @@ from django.core.mail import EmailMessage
 from django.db.models import Exists, Max, Min, OuterRef
 from django.utils import translation
 
-from leads.alerts import message, news, push
+from leads.alerts import creation, message, push
 from leads.models import MAILTO, Alert, Lead, Recipient
 
 INBOX = "/admin/leads/lead/"
 MANAGERS = ["Sales manager", "Owner"]
-# The shortest time between two messages; what comes meanwhile goes into one.
+# The shortest time between two messages; alerts that are created meanwhile share the next one.
 BROWSER_PAUSE = timedelta(minutes=1)
 MAIL_PAUSE = timedelta(minutes=5)
-# Longer than a delivery can take. When a process dies over one, another takes it up after this time.
+# Longer than a delivery can take. When a process dies during one, another process tries again after this time.
 CLAIMED_FOR = timedelta(minutes=2)
 FIRST_RETRY = timedelta(seconds=30)
 LAST_RETRY = timedelta(hours=1)
@@ -33,18 +34,20 @@ WORRYING_FAILURES = 3
 logger = logging.getLogger("leads.alerts")
 
 
-class Round(NamedTuple):
-    """noted: new alerts; delivered, failed: messages."""
+class SendResult(NamedTuple):
+    """created: new alerts; delivered, failed: messages."""
 
-    noted: int
+    created: int
     delivered: int
     failed: int
 
 
-class Queue(NamedTuple):
-    """recipients: all; behind: those with something to hear, since `oldest_at`; failing: those who were tried in vain.
+class QueueState(NamedTuple):
+    """How many recipients there are, and how many of them wait for an alert.
 
-    delivered_at: the last delivery, of any. fault: why the last failing one does.
+    behind: recipients with an alert that was not delivered to them, the oldest of `oldest_at`. failing: recipients with
+    WORRYING_FAILURES or more failures since the last delivery. fault: the last failing one's. delivered_at: the last
+    delivery to any recipient.
     """
 
     recipients: int
@@ -55,25 +58,24 @@ class Queue(NamedTuple):
     delivered_at: datetime | None
 
 
-def send_alerts(now: datetime) -> Round:
-    """Find what is new and send it; what fails stays for a later round. Any number may run at a time."""
-    _keep_addresses(now)
-    noted = news.note(now)
+def send_alerts(now: datetime) -> SendResult:
+    """Create new alerts and send what is due. A later call retries failed messages; calls may run in parallel."""
+    _sync_mail_recipients(now)
+    created = creation.create_alerts(now)
     last_id = Alert.last_id()
     results = [
         _send(recipient, last_id, now)
         for recipient in Recipient.objects.filter(told_up_to__lt=last_id, next_try_at__lte=now).select_related("user")
     ]
-    return Round(noted, results.count(True), results.count(False))
+    return SendResult(created, results.count(True), results.count(False))
 
 
-def queue() -> Queue:
-    """Return how far the alerts have got."""
-    unheard = Alert.objects.filter(id__gt=OuterRef("told_up_to"))
-    behind = Recipient.objects.filter(Exists(unheard))
+def queue_state() -> QueueState:
+    undelivered = Alert.objects.filter(id__gt=OuterRef("told_up_to"))
+    behind = Recipient.objects.filter(Exists(undelivered))
     failing = Recipient.objects.filter(failures__gte=WORRYING_FAILURES)
     oldest = behind.aggregate(up_to=Min("told_up_to"))["up_to"]
-    return Queue(
+    return QueueState(
         recipients=Recipient.objects.count(),
         behind=behind.count(),
         oldest_at=Alert.objects.filter(id__gt=oldest).aggregate(at=Min("at"))["at"] if oldest is not None else None,
@@ -88,15 +90,15 @@ def mail_is_set_up() -> bool:
 
 
 def manager_addresses() -> set[str]:
-    """Return who hears of leads that nobody answered: those of the setting or, without one, of the managers' group."""
+    """Return the addresses that get alerts of unanswered leads: ALERT_MANAGER_EMAILS, or else the managers' group."""
     if settings.ALERT_MANAGER_EMAILS or not mail_is_set_up():
         return set(settings.ALERT_MANAGER_EMAILS)
     managers = User.objects.filter(is_active=True, groups__name=MANAGERS[0]).exclude(email="")
     return set(managers.values_list("email", flat=True))
 
 
-def _keep_addresses(now: datetime) -> None:
-    """Make the rows of e-mail addresses those that are to be told."""
+def _sync_mail_recipients(now: datetime) -> None:
+    """Add and delete recipients so that their e-mail addresses are those of the settings and the managers' group."""
     wanted = {MAILTO + address for address in {*settings.ALERT_EMAILS, *manager_addresses()}}
     mailed = Recipient.objects.filter(address__startswith=MAILTO)
     known = set(mailed.values_list("address", flat=True))
@@ -109,10 +111,10 @@ def _keep_addresses(now: datetime) -> None:
 
 
 def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
-    """Return whether a message was delivered; None when there was nothing to tell, or another process tells it."""
-    kinds = _heard_by(recipient)
+    """Return whether a message was delivered; None when there was nothing to send, or another process sends it."""
+    kinds = _kinds_for(recipient)
     if not kinds:
-        recipient.delete()  # no longer of the staff
+        recipient.delete()  # no longer a staff member, or no longer in the settings
         return None
     if not recipient.claim(now, until=now + CLAIMED_FOR):
         return None
@@ -123,12 +125,12 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
         return None
     try:
         _deliver(composed, recipient)
-    except push.Gone:
+    except push.SubscriptionEnded:
         this_one.delete()
         return None
-    except (push.NotTaken, OSError, smtplib.SMTPException) as error:
+    except (push.PushFailed, OSError, smtplib.SMTPException) as error:
         failures = recipient.failures + 1
-        fault = str(error) if isinstance(error, push.NotTaken) else type(error).__name__
+        fault = str(error) if isinstance(error, push.PushFailed) else type(error).__name__
         pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
         this_one.update(failures=failures, fault=fault, next_try_at=now + pause)
         level = logging.WARNING if failures == WORRYING_FAILURES else logging.INFO
@@ -140,8 +142,8 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     return True
 
 
-def _heard_by(recipient: Recipient) -> set[Alert.Kind]:
-    """Return what somebody is to hear of; nothing, who is no longer to hear of anything."""
+def _kinds_for(recipient: Recipient) -> set[Alert.Kind]:
+    """Return the kinds of alert that a recipient gets; none for one that must not get any more."""
     kinds: set[Alert.Kind] = set()
     if email := recipient.email:
         if email in settings.ALERT_EMAILS:
@@ -156,7 +158,7 @@ def _heard_by(recipient: Recipient) -> set[Alert.Kind]:
 
 
 def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | None:
-    """Return one message about all of it; None when meanwhile everybody was answered."""
+    """Return one message about all the alerts; None when every lead in them has been answered meanwhile."""
     subjects: dict[str, set[str]] = {kind: set() for kind in Alert.Kind.values}
     for alert in alerts:
         subjects[alert.kind].add(alert.subject)
@@ -164,15 +166,15 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | N
     waiting = list(Lead.objects.waiting().filter(folio__in=came | unanswered).order_by("created_at", "id"))
     with translation.override(settings.LANGUAGE_CODE):
         if waiting:
-            return message.of_leads(
+            return message.about_leads(
                 came=[lead for lead in waiting if lead.folio in came],
                 unanswered=[lead for lead in waiting if lead.folio in unanswered],
             )
         if subjects[Alert.Kind.ALIVE]:
             a_day_ago = now - timedelta(days=1)
-            return message.of_life(
+            return message.heartbeat(
                 came=Alert.objects.filter(kind=Alert.Kind.CAME, at__gt=a_day_ago).count(),
-                waiting=news.recently_waiting(now).count(),
+                waiting=creation.recently_waiting(now).count(),
             )
     return None
 

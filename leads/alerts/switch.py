@@ -1,4 +1,4 @@
-"""A browser of the staff switches alerts on and off; what it needs to install the inbox and to show them closed."""
+"""Views for a staff member's browser: switch alerts on and off, install the inbox, show alerts while it is closed."""
 
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,10 @@ from leads.models import Alert, Recipient
 
 @require_POST
 def subscription(request: HttpRequest) -> HttpResponse:
-    """Keep a browser's subscription, or drop it where `off` is sent: 204, or 422 for one that cannot be used.
+    """Store a browser's push subscription, or delete it when `off` is sent. Return 204, or 422 for an invalid one.
 
-    Fields: endpoint, p256dh, auth, as the browser gives them. Sent again, it changes nothing but whose it is.
+    Fields: endpoint, p256dh, auth, as the browser gives them. A subscription that is sent again only gets the user who
+    is logged in now.
     """
     user = _allowed(request)
     endpoint = request.POST.get("endpoint", "")
@@ -31,7 +32,7 @@ def subscription(request: HttpRequest) -> HttpResponse:
     keys = {"p256dh": request.POST.get("p256dh", ""), "auth": request.POST.get("auth", "")}
     try:
         push.check(endpoint=endpoint, **keys)
-    except push.NoSubscription as fault:
+    except push.InvalidSubscription as fault:
         return HttpResponse(str(fault), status=422, content_type="text/plain")
     Recipient.objects.update_or_create(
         address=endpoint,
@@ -43,14 +44,17 @@ def subscription(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def worker(request: HttpRequest) -> HttpResponse:
-    """Serve the service worker from beside the inbox, which it may then act for; under static/ it might not."""
+    """Return the service worker's script. A worker controls only pages below its own path, so static/ would not do."""
     _allowed(request)
     return HttpResponse(_worker_script(), content_type="text/javascript; charset=utf-8")
 
 
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponse:
-    """Say how the inbox is installed as an app, without which an iPhone shows no alert. Browsers ask logged out."""
+    """Return the manifest of the inbox as an app, which an iPhone needs to show alerts.
+
+    It needs no login, because browsers request it without cookies.
+    """
     png = {"type": "image/png", "purpose": "any"}
     large = {**png, "src": static("leads/icon-512.png"), "sizes": "512x512"}
     inbox = reverse("admin:leads_lead_changelist")

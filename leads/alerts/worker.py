@@ -1,8 +1,8 @@
-"""The alerts worker: a daemon thread of each web process that sends alerts, so that a small shop needs no second
-process.
+"""The alerts worker: a daemon thread in each web process that sends alerts, so that no second process is needed.
 
-A lock on a file lets one process of a machine do it. Without such a file, and with several machines, each recipient is
-claimed in Postgres before a message. Nothing of this is on a customer's way.
+Of the processes on a machine, the one that holds a lock on a file sends. Across machines, or when the file cannot be
+created, claiming a recipient in Postgres keeps two processes from sending the same message. Requests never wait for
+this thread.
 """
 
 import fcntl
@@ -40,21 +40,21 @@ class AlertsWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, after what it is doing."""
+        """End the thread after its current round."""
         self._is_stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
             try:
-                our_relay = relay.of_this_process()
-                if self._is_on_duty() and our_relay.database_state == "up":
+                process_relay = relay.of_this_process()
+                if self._is_on_duty() and process_relay.database_state == "up":
                     if connections["default"].connection is None:
-                        with our_relay.turns.connecting():
+                        with process_relay.turns.connecting():
                             connections["default"].ensure_connection()
                     send_alerts(timezone.now())
                     self._last_fault = ""
-            except Exception as error:  # broad: a worker that dies tells nobody any more; one that goes on may
+            except Exception as error:  # broad: a worker that dies sends no more alerts; one that goes on may
                 self._failed(error)
         connections["default"].close()
         if self._lock:
@@ -64,8 +64,8 @@ class AlertsWorker:
         is_of_database = isinstance(error, DatabaseError | InterfaceError)
         if is_of_database:
             connections["default"].close()
-            relay.of_this_process().look_again()  # the next round comes when the relay has seen Postgres well
-        if (fault := error_name(error)) != self._last_fault:  # once, not once a round
+            relay.of_this_process().look_again()  # no alerts are sent until the relay has reached Postgres
+        if (fault := error_name(error)) != self._last_fault:  # logged once, not every five seconds
             logger.warning("alerts failed: %s", fault, exc_info=None if is_of_database else error)
         self._last_fault = fault
 
@@ -75,9 +75,9 @@ class AlertsWorker:
         directory = settings.OUTBOX_DIRECTORIES[0]
         try:
             make_directory(directory)
-            lock = open(directory / LOCK, "ab")  # noqa: SIM115  (held as long as we are)
+            lock = open(directory / LOCK, "ab")  # noqa: SIM115  (kept open to hold the lock)
         except OSError:
-            return True  # no disk to agree on: better twice than never
+            return True  # without a lock file every process sends, and claims keep them apart
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock = lock

@@ -162,9 +162,9 @@ def export_person(shop: Shop) -> None:
 
 def write_alerts(shop: Shop) -> None:
     leads = list(Lead.objects.all())
-    assert message.of_leads(leads, leads).lines
+    assert message.about_leads(leads, leads).lines
     for lead in leads:
-        assert lead.folio in message.of_leads([lead], []).lines[0]
+        assert lead.folio in message.about_leads([lead], []).lines[0]
 
 
 def read_desk(shop: Shop) -> None:

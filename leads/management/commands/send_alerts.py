@@ -2,7 +2,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads.alerts.sending import queue, send_alerts
+from leads.alerts.sending import queue_state, send_alerts
 from leads.errors import error_name
 
 
@@ -11,10 +11,10 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         try:
-            done, left = send_alerts(timezone.now()), queue()
+            done, left = send_alerts(timezone.now()), queue_state()
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         waiting = f"{left.behind} of {left.recipients} recipients wait"
-        self.stdout.write(f"{done.noted} noted, {done.delivered} delivered, {done.failed} failed; {waiting}")
+        self.stdout.write(f"{done.created} created, {done.delivered} delivered, {done.failed} failed; {waiting}")
         if left.failing:
             raise CommandError(f"{left.failing} cannot be notified ({left.fault}); docs/alerts.md says what to do.")

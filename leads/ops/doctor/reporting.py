@@ -1,4 +1,4 @@
-"""Examines how people learn of faults and of leads: Sentry, mail, alerts. It sends something only on request."""
+"""Checks Sentry, mail and alerts, which report faults and new leads. It sends a test event or mail only on request."""
 
 import smtplib
 import time
@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import ProgrammingError
 from django.utils import timezone
 
-from leads.alerts.sending import mail_is_set_up, queue
+from leads.alerts.sending import mail_is_set_up, queue_state
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 PATIENCE_S = 5
@@ -28,20 +28,20 @@ def examine(*, send: bool, mail_to: str) -> Iterator[Finding]:
 def alerts() -> Iterator[Finding]:
     """Yield whether alerts of new leads are delivered. It queries the database."""
     try:
-        waiting = queue()
+        waiting = queue_state()
     except ProgrammingError:
-        return  # the tables are missing, which the migrations' finding says
+        return  # the tables are missing, and the check of migrations reports that
     if not waiting.recipients:
-        how = "set ALERT_EMAILS, or press `Notices on this device` in the inbox"
-        yield ok("alerts", f"nobody is told of new leads: {how}")
+        how = "to change that, set ALERT_EMAILS, or press `Notices on this device` in the inbox"
+        yield ok("alerts", f"nobody is alerted to new leads; {how}")
         return
     last = f"{timezone.localtime(waiting.delivered_at):%Y-%m-%d %H:%M}" if waiting.delivered_at else "never"
     state = f"recipients: {waiting.recipients}, behind: {waiting.behind}; last delivery: {last}"
     if waiting.failing:
         cure = "Check EMAIL_HOST and its login, and that the host may reach https://; docs/alerts.md lists the faults."
-        yield warning("alerts", f"{state}; in vain to {waiting.failing}: {waiting.fault}", cure)
+        yield warning("alerts", f"{state}; failing: {waiting.failing}, {waiting.fault}", cure)
     elif waiting.oldest_at and timezone.now() - waiting.oldest_at > LATE:
-        cure = "Restart the site, whose processes send them; `python manage.py send_alerts` sends them now."
+        cure = "Restart the site, because its processes send alerts; `python manage.py send_alerts` sends them now."
         yield warning("alerts", f"{state}; the oldest has waited for hours", cure)
     else:
         yield ok("alerts", state)
