@@ -1,39 +1,39 @@
-"""A lead's way from `record` to the disk and to Postgres. It works on JSON and knows no model.
+"""Delivers leads from `record` to this machine's disk and to Postgres. It handles them as JSON and imports no model.
 
 THE THREADS OF A PROCESS
 
-- Request threads, four of gunicorn's, call `record`. They hand a lead over and wait; they write it neither to the disk
-  nor to Postgres.
+- Request threads, four of gunicorn's, call `record`. They pass a lead to the other threads and wait; they write it
+  neither to the disk nor to Postgres.
 - The relay (relay.py) writes leads to Postgres, on a connection of its own. It also reads the journal, counts what is
   delivered, removes files that are finished, and adopts the journals of dead processes.
 - The journal writer (journal/writer.py) appends leads to the journal and syncs it.
-- The alerts worker (leads/alerts/worker.py) is on no lead's way. It asks the relay how Postgres is.
+- The alerts worker (leads/alerts/worker.py) delivers no leads. It only asks the relay whether Postgres is up.
 
 `relay.of_this_process` starts the relay and the journal writer at its first call, because threads and locks do not
-survive a fork. To stop, the journal writer ends first, so that what waits is on the disk; then the relay, which closes
-the outbox. `manage.py outbox flush` has no threads: it uses PostgresWriter and Outbox itself.
+survive a fork. At a stop the journal writer ends first, so that waiting leads are on the disk, and then the relay,
+which closes the outbox. `manage.py outbox flush` starts no threads: it uses PostgresWriter and Outbox directly.
 
 WHO OWNS WHICH STATE
 
-All that changes after its constructor. "Alone" means that no other thread reads or writes it.
+Every field that changes after its constructor. "Alone" means that no other thread reads or writes it.
 
     state                                    written by                      protected by
     Entry.is_on_disk                         journal writer, once            waiters are notified afterwards
     Entry.is_stored                          relay, once                     waiters are notified afterwards
     Relay._arrivals                          requests append, relay pops     atomic; when full, the oldest is dropped
-    Relay._has_news                          any sets, relay clears          an Event
+    Relay._has_work                          any sets, relay clears          an Event
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
-    Relay._in_memory, _pace, _look_at,       relay                           alone
+    Relay._in_memory, _pace, _check_at,      relay                           alone
       _adopt_at, _retry_asked_at
-    PostgresWriter.most, _refusal            relay                           alone
+    PostgresWriter.batch_size, _refusal      relay                           alone
     PostgresWriter._busy_since               relay                           requests read it once
     JournalWriter._queue                     requests put, writer gets       a SimpleQueue
     JournalWriter._is_waited_for             requests set, writer clears     an Event
     JournalWriter._busy_since                journal writer                  requests read it once
-    JournalWriter._is_stopping               who stops it                    a single assignment
+    JournalWriter._is_stopping               the thread that stops it        a single assignment
     Breaker                                  relay; requests that failed     Breaker._lock; one field is read without
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
-    Outbox._failed_at                        the same                        nothing: a stale look costs one more try
+    Outbox._failed_at                        the same                        nothing: a stale value costs one more try
     Outbox._ahead, _more_to_adopt,           relay                           alone
       _unreadable, _low
     Segment.written                          journal writer, requests        its write lock
@@ -42,7 +42,7 @@ All that changes after its constructor. "Alone" means that no other thread reads
     Segment.is_rescued                       journal writer, relay           Outbox._lock
     Segment._fd, _count_fd                   relay                           both locks, when it closes them
     Segment.delivered, damaged, _checked     relay                           alone
-    files of ConnectionTurns                 any process of this machine     flock for a turn; half a file is none
+    files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
     health._counted                          any                             health._lock
 
 Requests append to the outbox only from the page of refused leads. Locks are taken in this order: the outbox's, a
@@ -50,48 +50,50 @@ segment's write lock, its sync lock. No other two are held together.
 
 STATES
 
-An Entry is a lead in memory. It gets two answers, each once, in any order.
+An Entry is a lead in memory. It gets two results, each once, in any order.
 
     is_on_disk    None: queued         True: on the disk    False: failed, no directory took it
     is_stored     None: not settled    True: delivered      False: refused by Postgres, and put into the quarantine
 
-Any number of threads may wait for one entry. When more than MOST_IN_MEMORY wait, the oldest leave the memory without an
-answer. Nobody waits for those any more, and the relay delivers them from the journal.
+Any number of threads may wait for one entry. When more than MOST_IN_MEMORY are in memory, the oldest are removed
+without a result. No request waits for those any more, and the relay delivers them from the journal.
 
 A Segment is one file of the journal. It is *current* while new records go there; a process has one. It is *retired*,
 and takes no more, when it is long, when too much waits in it, when its disk fails, or when a better directory works
-again. One of a dead process is *adopted*, and retired from then on. It is *finished* when all that it acknowledged is
-delivered; then it is unlinked. Besides: one with damaged lines is moved to damaged/ instead; what waits in one that was
-deleted in use is copied into a new one, and it is *rescued*; one that cannot be read stays where it is.
+again. A segment of a dead process is *adopted*, and retired from then on. It is *finished* when all records that it
+acknowledged are delivered; then it is unlinked. There are three exceptions. A finished segment with damaged lines is
+moved to damaged/ instead. When a segment is deleted while in use, its waiting records are copied into a new one; then
+it is *rescued*. A segment that cannot be read stays where it is.
 
 THE ORDER OF STEPS THAT MATTERS
 
-1. A record is synced, and its file has a name, before is_on_disk is True. Postgres has it before it counts as
-   delivered. A refused one is synced in the quarantine before it counts as settled. A crash in between repeats an
-   upsert, which changes nothing.
-2. An answer is in the entry, or the breaker open, before waiters are notified; they look under the condition's lock. So
-   nobody misses an answer.
-3. A lead is in _arrivals before _has_news is set, and _has_news is cleared before the relay looks there. Records are on
-   the disk before _has_backlog is set, and it is cleared before the relay reads the journal. So nothing is overlooked.
+1. A record is synced, and its file's name is on the disk, before is_on_disk is True. Postgres has committed it before
+   it counts as delivered. A refused record is synced in the quarantine before it counts as settled. After a crash in
+   between, an upsert is repeated, which changes nothing.
+2. A result is in the entry, or the breaker is open, before waiters are notified, and they check under the condition's
+   lock. So no waiter misses a result.
+3. A lead is in _arrivals before _has_work is set, and _has_work is cleared before the relay reads _arrivals. Records
+   are on the disk before _has_backlog is set, and it is cleared before the relay reads the journal. So no lead is
+   overlooked.
 
 HOW LONG A CHECKOUT WAITS
 
-It is answered within 1 s, whatever fails (docs/reliability.md). It waits
+A checkout is answered within 1 s, whatever fails (docs/reliability.md). It waits
 
-- at most 0.4 s for Postgres (LEAD_WAIT_MS). A healthy one answers in a few milliseconds. A slow one gets this long,
-  because the message of a stored lead is short and the lead is in the inbox at once.
+- at most 0.4 s for Postgres (LEAD_WAIT_MS). A healthy server answers in a few milliseconds. Waiting this long for a
+  slow one is worth it: the message of a stored lead is short, and the lead is in the inbox immediately.
 - then at most 0.3 s for the disk (DISK_WAIT_S). A sync takes a millisecond, on a busy disk a few dozen. After that the
   chat's message carries the lead.
 
-Only when Postgres and the disk hang at the same time are both used up; 0.3 s are left for the page itself. Nobody waits
-for Postgres while the breaker is open or a statement has taken longer than LEAD_WAIT_MS, nor for a disk that has hung
-for DISK_WAIT_S: so the first customers of an outage wait, and the others do not. More than 600 ms for LEAD_WAIT_MS
-would break the promise; the doctor warns above 1,000.
+Both are used up only when Postgres and the disk hang at the same time; 0.3 s are left for the page itself. No request
+waits for Postgres while the breaker is open or a statement has taken longer than LEAD_WAIT_MS, nor for a disk that has
+hung for DISK_WAIT_S: only the first customers of an outage wait. More than 600 ms for LEAD_WAIT_MS would break the
+promise; the doctor warns above 1,000.
 
 When the site itself does not answer, the customer's page opens the chat within 3 s: 2.5 s for the answer (SERVER_MS in
-static/checkout/checkout.js), 0.4 s to keep the lead on the device (DISK_MS in kept.js). The 2.5 s are over twice what
-we promise to need, so that a slow network is not taken for a dead site.
+static/checkout/checkout.js), 0.4 s to keep the lead on the device (DISK_MS in kept.js). The 2.5 s are more than twice
+the promised time, so that a slow network is not taken for a dead site.
 
-The relay gives a connection 2 s, which is libpq's least, and a statement 1 s (DEADLINE_S). The breaker then waits at
-most 1.5 s (POLICIES). So a database that is back is in use within 3 s.
+The relay allows 2 s for a connection, the shortest timeout of libpq, and 1 s for a statement (DEADLINE_S). The breaker
+then waits at most 1.5 s (POLICIES). So a database that has recovered is used again within 3 s.
 """

@@ -1,7 +1,7 @@
 """The circuit breaker between the relay and Postgres. Plain Python: errors and the clock come in as arguments.
 
-Closed: calls pass. Open: refused until `next_attempt_at`. Half-open: one trial, which is a real pending lead: a probe
-such as SELECT 1 stays green on a database that takes no row.
+Closed: calls pass. Open: calls are refused until the next attempt is due. Half-open: one trial, with a real pending
+lead, because a probe such as SELECT 1 also succeeds on a database that accepts no row.
 """
 
 import random
@@ -14,13 +14,13 @@ from psycopg.errors import ConnectionTimeout
 
 
 class Fault(StrEnum):
-    """Why a delivery failed, as far as it decides when to try again."""
+    """Why a delivery failed. It decides when to try again."""
 
     TIMEOUT = "timeout"  # no answer within the deadline: a frozen server, a hung pooler
     INFRASTRUCTURE = "infrastructure"  # refused, gone, full, too slow, locked
     SCHEMA = "schema"  # a table or column missing, read-only, no right to write
     AUTH = "auth"  # Supabase bans an address after three or four wrong passwords
-    DATA = "data"  # this row is refused for ever; the next one may pass
+    DATA = "data"  # this row will never be accepted; the next one may be
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,17 @@ class Policy:
     longest: float
 
 
-# The longest wait bounds how late a recovered database is noticed: within 3 s. A trial that fails meanwhile adds to it:
-# a second for a statement, or the 2 s that libpq gives a connection at the least.
+# The longest wait decides how soon a recovered database is used: within 3 s. A trial that fails during the recovery
+# adds a second for a statement, or 2 s, libpq's shortest timeout, for a connection.
 POLICIES = {
     Fault.TIMEOUT: Policy(opens_at=1, first=0.5, longest=0.75),
     Fault.INFRASTRUCTURE: Policy(opens_at=2, first=0.25, longest=1.5),
     Fault.SCHEMA: Policy(opens_at=1, first=1.0, longest=1.5),
     Fault.AUTH: Policy(opens_at=1, first=150.0, longest=1800.0),
 }
-JITTER = 0.2  # of the wait, added: two processes must not try in step, and after a wrong password none tries early
+# A fraction of the wait. It is added, so that processes do not try at the same moment and none tries a refused password
+# early.
+JITTER = 0.2
 
 _AUTH_WORDS = (
     "password authentication failed",
@@ -52,7 +54,7 @@ _AUTH_WORDS = (
 
 
 def classify(error: BaseException) -> Fault:
-    """Return the class of a database error, from its SQLSTATE, its type's name, or, while connecting, its words."""
+    """Return the kind of a database error, by its SQLSTATE, its type or, for a failed connection, its message."""
     chain = [error]
     while (cause := chain[-1].__cause__) is not None and cause not in chain:
         chain.append(cause)
@@ -80,7 +82,7 @@ def classify(error: BaseException) -> Fault:
 
 
 def _is_about_ids(error: BaseException) -> bool:
-    """Whether the sequence gave an id that is taken, as after a restore. No row is at fault, and the next may pass."""
+    """Whether the sequence gave an id that is already used, as after a restore. The row itself is not at fault."""
     constraint = getattr(getattr(error, "diag", None), "constraint_name", None) or ""
     return getattr(error, "sqlstate", None) == "23505" and constraint.endswith("_pkey")
 
@@ -109,7 +111,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the last that was heard of Postgres is bad; a half-open breaker still counts as open."""
+        """Whether calls are refused; a half-open breaker still counts as open."""
         return self._is_open
 
     @property
@@ -117,7 +119,7 @@ class Breaker:
         return self._fault if self._is_open else None
 
     def seconds_to_next_attempt(self) -> float:
-        """Return 0 when a delivery may be tried now, else how long to wait for it."""
+        """Return 0 when a delivery may be tried now, else how many seconds to wait."""
         return max(0.0, self._next_attempt_at - self._clock()) if self._is_open else 0.0
 
     def failed(self, fault: Fault) -> None:
@@ -141,7 +143,7 @@ class Breaker:
             self._on_change(True, fault)
 
     def delivered(self) -> None:
-        """Close: a real lead is in Postgres."""
+        """Close the breaker, because Postgres accepted a row."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
             self.has_delivered = True
@@ -151,12 +153,12 @@ class Breaker:
             self._on_change(False, fault)
 
     def doubt(self) -> None:
-        """Forget that Postgres was seen well."""
+        """Treat the state of Postgres as unknown until the next delivery."""
         with self._lock:
             self.has_delivered = False
 
     def retry_now(self) -> None:
-        """Let the next trial come at once, whatever the wait: a person says that the fault is mended."""
+        """Allow the next trial immediately, because a person says that the fault is repaired."""
         with self._lock:
             self._next_attempt_at = 0.0
             self._openings = 0

@@ -1,4 +1,4 @@
-"""A lead on its way to the disk and to Postgres, each of which may be first. Plain Python."""
+"""A lead in memory, while it is written to the disk and to Postgres, in either order. Plain Python."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from leads.delivery.journal.segment import Item
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A lead in memory. line: as the journal has it.
+    """A lead in memory. line: its record in the journal's format.
 
-    is_on_disk: None until the journal writer has tried; False: no disk took it. Set once, by the journal writer.
-    is_stored: None until Postgres has answered for it; False: it refuses the row for ever. Set once, by the relay.
+    is_on_disk: None until the journal writer has tried; False: no directory took it. Set once, by the journal writer.
+    is_stored: None until Postgres has answered; False: it refused the row. Set once, by the relay.
     """
 
     item: Item

@@ -1,4 +1,4 @@
-"""Deliver at once, on a person's request, what waits in the outbox of this machine."""
+"""Deliver immediately, on a person's request, the leads that wait in this machine's outbox."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +15,11 @@ from leads.delivery.postgres_writer import PostgresWriter
 from leads.delivery.relay import DEADLINE_S
 from leads.delivery.turns import ConnectionTurns
 
-_LOOK_EVERY_S = 0.2
+_COUNT_EVERY_S = 0.2
 
 
 class Flushed(NamedTuple):
-    """delivered: by us, not by the living processes; left: what waits still; fault: why it does, or None."""
+    """delivered: by this call, not by running processes; left: what still waits; fault: why it waits, or None."""
 
     delivered: int
     left: Census
@@ -33,9 +33,9 @@ def flush(
     with_quarantined: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Flushed:
-    """Deliver what dead processes left, and wait until the living ones have delivered theirs, or for `timeout_s`.
+    """Deliver the leads of dead processes, and wait up to `timeout_s` until running processes have delivered theirs.
 
-    with_quarantined: also what Postgres refused before. say: called with the progress, in words.
+    with_quarantined: also retry leads that Postgres refused before. say: called with the progress as text.
     """
     connection = connections["default"]
     usual = connection.deadline_s  # type: ignore[attr-defined]
@@ -43,8 +43,8 @@ def flush(
     journal = Outbox(directories, notice=notice)
     breaker, turns = Breaker(clock=time.monotonic), ConnectionTurns(directories)
     postgres = PostgresWriter(journal, breaker, turns)
-    delivered, deadline, has_asked = 0, time.monotonic() + timeout_s, False
-    turns.unblock()  # a person asks: the password may be mended
+    delivered, deadline, has_asked_others = 0, time.monotonic() + timeout_s, False
+    turns.unblock()  # the person may have corrected the password
     try:
         if with_quarantined:
             journal.retry_quarantined()
@@ -55,22 +55,22 @@ def flush(
             left = census(directories)
             if not left.pending or breaker.is_open or time.monotonic() > deadline:
                 return Flushed(delivered, left, breaker.fault)
-            if not has_asked:
-                # Once, and after our own attempt: a password that is still wrong is not to be tried again and again.
+            if not has_asked_others:
+                # Once, and only after this process's attempt, so that a wrong password is not tried many times.
                 turns.ask_all_to_retry()
-                has_asked = True
-            say(f"{delivered} delivered, {left.pending} with living processes")
-            time.sleep(_LOOK_EVERY_S)
+                has_asked_others = True
+            say(f"{delivered} delivered, {left.pending} with running processes")
+            time.sleep(_COUNT_EVERY_S)
     finally:
         journal.close()
-        # What the caller asks next may take longer.
+        # The caller's later queries may take longer.
         connection.deadline_s = usual  # type: ignore[attr-defined]
 
 
 def _deliver_all(journal: Outbox, postgres: PostgresWriter) -> Iterator[int]:
-    """Deliver what no living process holds; yield how many leads went each time. Stops at a fault."""
+    """Deliver the leads that no running process holds; yield how many each batch delivered. Stops at a fault."""
     journal.adopt()
-    while batch := journal.take(postgres.most):
+    while batch := journal.take(postgres.batch_size):
         stored, fault = postgres.deliver_batch(batch)
         if fault is not None:
             return

@@ -1,4 +1,4 @@
-"""The monitor's answer. It never touches Postgres, so that a monitor's request does not become a query."""
+"""The health check for monitors. It never queries Postgres, so that a monitor adds no load."""
 
 import threading
 import time
@@ -10,17 +10,17 @@ from django.views.decorators.http import require_safe
 from leads.delivery import relay
 from leads.delivery.journal.census import Census, census
 
-# A long backlog takes a while to count; then it is counted less often.
+# Counting a long backlog takes a while, so a count stays fresh for COST_FACTOR times as long as it took.
 FRESH_S = 1.0
 COST_FACTOR = 20
 
 _lock = threading.Lock()
-_counted: tuple[float, Census] | None = None  # until when it counts as fresh, and what was found
+_counted: tuple[float, Census] | None = None  # until when the count is fresh, and the count
 
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer a monitor: 200 as long as customers pass; `degraded` asks for a person."""
+    """Return 200 as long as customers can check out; `degraded` means that a person is needed."""
     database, waiting = database_state(), outbox_state()
     oldest_seconds = round(time.time() - waiting.oldest_at) if waiting.oldest_at else 0
     is_well = database != "down" and not waiting.quarantined and not waiting.damaged
@@ -38,21 +38,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def database_state() -> str:
-    """Return up, down or unknown: what this process's relay last saw of Postgres."""
+    """Return up, down or unknown: the state of Postgres, as this process's relay last saw it."""
     if settings.DATABASE_FAULT:
         return "down"
     return relay.of_this_process().database_state
 
 
 def outbox_state() -> Census:
-    """Return what waits, over all processes of this machine, as counted a moment ago."""
+    """Return a recent count of what waits in the outbox of this machine, over all processes."""
     global _counted
     with _lock:
         if _counted is None or time.monotonic() >= _counted[0]:
             started = time.monotonic()
-            found = census(settings.OUTBOX_DIRECTORIES)
+            count = census(settings.OUTBOX_DIRECTORIES)
             took = time.monotonic() - started
-            _counted = (time.monotonic() + max(FRESH_S, COST_FACTOR * took), found)
+            _counted = (time.monotonic() + max(FRESH_S, COST_FACTOR * took), count)
         return _counted[1]
 
 

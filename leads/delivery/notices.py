@@ -1,6 +1,7 @@
-"""One line in the log for each transition of the outbox and its threads; what needs a person is a warning or worse.
+"""Logs one line for each transition of the outbox and its threads.
 
-Warnings go to Sentry as well. Folios, counts and kinds of error, never a name or a phone.
+A transition that needs a person is a warning or worse, and also goes to Sentry. The lines contain folios, counts and
+kinds of error, never a name or a phone.
 """
 
 import logging
@@ -31,5 +32,5 @@ _LEVELS = {
 def notice(what: str, **details: object) -> None:
     """Log a transition: `what`, then its details as name=value."""
     written = " ".join(f"{name}={value}" for name, value in details.items())
-    # The template tells Sentry which events are alike.
+    # Sentry groups events by this template.
     logger.log(_LEVELS.get(what, logging.WARNING), f"{what}: %s", written)

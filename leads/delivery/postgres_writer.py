@@ -1,4 +1,4 @@
-"""Writes leads to Postgres: one statement for many, and what becomes of those that do not get through."""
+"""Writes leads to Postgres, many with one statement, and handles refused rows and faults."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,32 +14,35 @@ from leads.delivery.turns import ConnectionTurns
 from leads.delivery.upsert import PROBE, upsert
 from leads.errors import error_name
 
-# A lead that waited longer than this is worth a line in the log.
+# A lead that waited longer than this is logged as delivered late.
 LATE_S = 5.0
 
 
 class PostgresWriter:
-    """Writes on the connection of the thread that calls it, which is one thread; any may ask `is_stuck`.
+    """Writes on the connection of the calling thread, always the same one. Any thread may call `is_stuck`.
 
-    most: how many rows go into a statement. on_fault: called when Postgres failed, and the breaker has counted it.
+    batch_size: at most how many rows go into a statement. on_fault: called after a fault of Postgres that the breaker
+    has counted.
     """
 
     def __init__(
         self, outbox: Outbox, breaker: Breaker, turns: ConnectionTurns, *, on_fault: Callable[[], None] = lambda: None
     ) -> None:
-        self.most = BATCH
+        self.batch_size = BATCH
         self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
         self._busy_since: float | None = None
         self._refusal = ""
 
     def deliver(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
-        """Write rows; return for the first ones whether Postgres took each, and what kept it from the rest, or None.
+        """Write rows. Return for each settled row whether Postgres took it, and the fault that left the rest, or None.
 
-        1. Write all with one statement.
-        2. When Postgres refuses a row for ever, write them one by one, and put that row into the quarantine. DATA:
-           there is no room for it, and it is the first of the rest.
-        3. When Postgres does not answer in time, write fewer at once from now on: a slow network may carry these.
-        4. When all went well, write more at once again.
+        The settled rows are the first ones.
+
+        1. Write all rows with one statement.
+        2. When Postgres refuses a row, write them one by one, and put the refused row into the quarantine. When no disk
+           takes it there, the fault is DATA, and that row is the first of the rest.
+        3. When Postgres does not answer in time, use smaller batches from now on, for a slow network.
+        4. When a full batch was delivered, use larger batches again.
         """
         was_open = self._breaker.is_open
         fault = self._attempt([item.text for item in items])
@@ -47,18 +50,18 @@ class PostgresWriter:
         if fault is Fault.DATA:
             stored, fault = self._deliver_one_by_one(items)
         if fault is Fault.TIMEOUT:
-            self.most = max(1, self.most // 4)
+            self.batch_size = max(1, self.batch_size // 4)
         if fault is not None:
             return stored, fault
-        if len(items) >= self.most:
-            self.most = min(BATCH, 2 * self.most)
+        if len(items) >= self.batch_size:
+            self.batch_size = min(BATCH, 2 * self.batch_size)
         age = time.time() - items[0].at
         if was_open or age > LATE_S:
             notice("delivered late", leads=len(items), oldest_seconds=round(age))
         return stored, None
 
     def deliver_batch(self, batch: Batch) -> tuple[list[bool], Fault | None]:
-        """Write a batch of the journal, as `deliver` does, and count there what is settled."""
+        """Write a batch of the journal, as `deliver` does, and mark its settled records in the journal."""
         stored, fault = self.deliver(batch.items)
         if fault is None:
             self._outbox.delivered(batch)
@@ -67,13 +70,13 @@ class PostgresWriter:
         return stored, fault
 
     def probe(self) -> None:
-        """Ask whether Postgres takes a lead, with one that is rolled back; the breaker learns the answer."""
+        """Try a row that is rolled back, and report the outcome to the breaker."""
         if self._attempt([PROBE], keep=False) is Fault.DATA:
-            self._breaker.delivered()  # a rule of its own refuses this row, so it does take rows
+            self._breaker.delivered()  # a constraint refused this empty row, so Postgres itself works
 
     def is_stuck(self, longer_than_s: float) -> bool:
-        """Return whether a statement or a connection has been on its way for longer than that."""
-        busy_since = self._busy_since  # once: the writing thread may clear it between two looks
+        """Return whether a statement or a connection attempt has been running for longer than that."""
+        busy_since = self._busy_since  # read once, because the writing thread may clear it
         return busy_since is not None and time.monotonic() - busy_since > longer_than_s
 
     def _deliver_one_by_one(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
@@ -91,13 +94,14 @@ class PostgresWriter:
         return stored, None
 
     def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
-        """Try to write rows, and tell the breaker; return what went wrong, or None when they are there."""
+        """Try to write rows and report the outcome to the breaker; return the fault, or None when they are written."""
         self._busy_since = time.monotonic()
         try:
             was_connected = connections["default"].connection is not None
             error = self._write(texts, keep=keep)
             if error and was_connected and classify(error) is Fault.INFRASTRUCTURE:
-                # A connection that died while it was idle, as by a restart of Postgres, gets one fresh try.
+                # The connection may have died while it was idle, as in a restart of Postgres, so a new one is tried
+                # once.
                 connections["default"].close()
                 error = self._write(texts, keep=keep)
         finally:

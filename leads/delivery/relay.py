@@ -1,7 +1,7 @@
-"""The relay: one daemon thread a process that carries leads to Postgres, on one connection of its own.
+"""The relay: one daemon thread per process that delivers leads to Postgres, on one connection of its own.
 
-New leads go from memory, while the journal writer brings them to the disk. The backlog is what else the journal has:
-leads of an outage, or of a process that died. The breaker says when Postgres may be tried again.
+It delivers new leads from memory, while the journal writer brings them to the disk. All other leads in the journal are
+the backlog: leads of an outage, or of a process that died. The breaker decides when Postgres may be tried again.
 """
 
 import os
@@ -26,15 +26,16 @@ from leads.errors import error_location, error_name
 DEADLINE_S = 1.0
 IDLE_S = 1.0
 ADOPT_EVERY_S = 5.0
-LOOK_EVERY_S = 0.5
-# More than ever wait at once. Beyond it the oldest leave the memory: they are on the disk, unless no disk works.
+RETRY_CHECK_EVERY_S = 0.5
+# More than can wait at the same time in practice. When there are more, the oldest are dropped from memory and delivered
+# from the journal, which has them unless no disk works.
 MOST_IN_MEMORY = 200
 
 
 class Relay:
-    """Carries one process's leads. Start it after the fork; stop it to let go of the files.
+    """Delivers one process's leads. Start it after the fork; stopping it closes its files.
 
-    deadline_s: the longest that one exchange with Postgres may take.
+    deadline_s: how long one exchange with Postgres may take.
     """
 
     def __init__(self, outbox: Outbox, breaker: Breaker, *, deadline_s: float = DEADLINE_S) -> None:
@@ -44,20 +45,20 @@ class Relay:
         self._postgres = PostgresWriter(outbox, breaker, self.turns, on_fault=self._wake_waiters)
         self._deadline_s = deadline_s
         self._answered = threading.Condition()
-        self._has_news = threading.Event()
+        self._has_work = threading.Event()
         self._is_stopping = threading.Event()
         self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
         self._has_backlog = True
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        # The thread's own, and nobody else's:
+        # Only the relay's thread uses these:
         self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
-        self._adopt_at = self._look_at = 0.0
+        self._adopt_at = self._check_at = 0.0
         self._retry_asked_at = time.time()
 
     @property
     def database_state(self) -> str:
-        """Return up, down or unknown: what was last seen of Postgres."""
+        """Return up, down or unknown: the state of Postgres as last seen."""
         if self.breaker.is_open:
             return "down"
         return "up" if self.breaker.has_delivered else "unknown"
@@ -67,28 +68,31 @@ class Relay:
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End both threads, after what they are doing; what waits stays on the disk."""
+        """End both threads after their current step; leads that wait stay on the disk."""
         end = time.monotonic() + timeout_s
         self.journal_writer.stop(timeout_s)
         self._is_stopping.set()
-        self._has_news.set()
+        self._has_work.set()
         if self._thread.is_alive():
             self._thread.join(max(0.0, end - time.monotonic()))
 
     # --- From any thread --------------------------------------------------------------------------------------------
 
     def send(self, folio: str, text: bytes) -> Entry:
-        """Take a lead, for the disk and for Postgres; ValueError where it is no record. text: JSON in one line."""
+        """Take a lead, to be written to the disk and to Postgres. text: JSON in one line.
+
+        ValueError when the folio or the text cannot be a record of the journal.
+        """
         entry = self.journal_writer.entry(folio, text)
         self._arrivals.append(entry)
-        self._has_news.set()
+        self._has_work.set()
         self.journal_writer.write(entry)
         return entry
 
     def wait_for(self, entry: Entry, timeout_s: float) -> bool:
         """Return whether Postgres has a lead, as soon as that is known and after `timeout_s` at the latest.
 
-        Nobody waits for a relay that is backing off or has been busy for longer than that.
+        It returns immediately while the relay is backing off, or when its statement has taken longer than `timeout_s`.
         """
         if not self._postgres.is_stuck(timeout_s):
             with self._answered:
@@ -97,11 +101,11 @@ class Relay:
 
     @property
     def is_down(self) -> bool:
-        """Whether a question to Postgres from a request's thread had better not be asked."""
+        """Whether a request's thread should not query Postgres."""
         return self.breaker.is_open or self.turns.seconds_blocked() > 0
 
     def failed(self, error: Exception) -> None:
-        """Count a question that failed on a request's thread."""
+        """Count a query that failed on a request's thread."""
         fault = classify(error)
         if fault is Fault.AUTH:
             self.turns.block()
@@ -109,9 +113,9 @@ class Relay:
         self._wake_waiters()
 
     def look_again(self) -> None:
-        """Have the relay ask Postgres again: a connection that nobody waits for has failed."""
+        """Have the relay check Postgres again, because another connection of this process has failed."""
         self.breaker.doubt()
-        self._has_news.set()
+        self._has_work.set()
 
     def _wake_waiters(self) -> None:
         with self._answered:
@@ -119,7 +123,7 @@ class Relay:
 
     def _has_written(self) -> None:
         self._has_backlog = True
-        self._has_news.set()
+        self._has_work.set()
 
     # --- The thread -------------------------------------------------------------------------------------------------
 
@@ -131,21 +135,22 @@ class Relay:
             except Exception as error:  # broad: a thread that dies delivers nothing more; one that goes on may
                 notice("relay failed", error=error_name(error), at=error_location(error))
                 time.sleep(IDLE_S)
-        self.outbox.take()  # passes over what went from memory
+        self.outbox.take()  # skips and settles the records that were delivered from memory
         connections["default"].close()
         self.outbox.close()
 
     def _step(self) -> None:
         """Take one step.
 
-        1. Look whether a person asked to retry, every half second, and after dead processes' journals, every five.
-        2. While the breaker is open, wait until it lets us try.
+        1. Check every half second whether a person asked to retry, and adopt the journals of dead processes every five
+           seconds.
+        2. While the breaker is open, wait until it allows a trial.
         3. Deliver the leads that have just come. When that fails, begin again.
         4. Deliver one batch of the backlog, unless customers come and it has had its share of the time.
-        5. With nothing to deliver, and Postgres not known to be well, ask it with a row that is rolled back.
-        6. With nothing to do at all, wait for news.
+        5. With nothing to deliver, and the state of Postgres unknown, probe it with a row that is rolled back.
+        6. With nothing to do, wait for work.
         """
-        self._look_around()
+        self._check_retry_and_adopt()
         if (pause := self.breaker.seconds_to_next_attempt()) > 0:
             self._is_stopping.wait(min(pause, IDLE_S))
             return
@@ -157,12 +162,12 @@ class Relay:
             if self.database_state != "up":
                 self._postgres.probe()
             else:
-                self._wait_for_news()
+                self._wait_for_work()
 
-    def _look_around(self) -> None:
+    def _check_retry_and_adopt(self) -> None:
         now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_EVERY_S
+        if now >= self._check_at:
+            self._check_at = now + RETRY_CHECK_EVERY_S
             retry_asked_at = self.turns.retry_asked_at()
             if retry_asked_at > self._retry_asked_at:
                 self._retry_asked_at = retry_asked_at
@@ -172,22 +177,22 @@ class Relay:
             self.outbox.adopt()
             self._has_backlog = True
 
-    def _wait_for_news(self) -> None:
+    def _wait_for_work(self) -> None:
         seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S
-        if not self._has_news.wait(seconds):
-            self._has_backlog = True  # perhaps: whoever tries a refused lead again tells nobody
-        self._has_news.clear()  # before we look for it: what comes later sets it again
+        if not self._has_work.wait(seconds):
+            self._has_backlog = True  # perhaps: retrying a refused lead journals it without setting the event
+        self._has_work.clear()  # before looking for work: what comes later sets it again
 
     # --- New leads, from memory -------------------------------------------------------------------------------------
 
     def _deliver_new(self) -> Fault | None:
-        """Deliver what has just come.
+        """Deliver the leads that have just come.
 
-        1. Take what waits in memory, each folio once.
-        2. Write it to Postgres.
-        3. Tell those who wait for what is settled, and have the journal pass over it.
-        4. Keep the rest for the next step. What Postgres refuses and no disk takes into the quarantine is left to the
-           journal, if a disk has it.
+        1. Take leads from memory, each folio once.
+        2. Write them to Postgres.
+        3. Wake the threads that wait for the settled ones, and have the journal skip those.
+        4. Keep the rest for the next step. A refused lead that no disk takes into the quarantine is dropped from
+           memory; the journal still has it, unless no disk works.
         """
         self._take_in()
         entries = self._next_new()
@@ -205,7 +210,7 @@ class Relay:
         return fault
 
     def _take_in(self) -> None:
-        """Move what arrived to the leads in memory, of which the oldest leave when there are too many."""
+        """Move arrived leads to those in memory, and drop the oldest when there are too many."""
         while self._arrivals:
             self._in_memory.append(self._arrivals.popleft())
         while len(self._in_memory) > MOST_IN_MEMORY:
@@ -213,19 +218,19 @@ class Relay:
 
     def _next_new(self) -> list[Entry]:
         entries: dict[str, Entry] = {}
-        while self._in_memory and len(entries) < self._postgres.most:
+        while self._in_memory and len(entries) < self._postgres.batch_size:
             entry = self._in_memory.popleft()
             if entry.is_stored is not None:
-                continue  # the backlog had it already
+                continue  # already delivered with the backlog
             if entry.item.folio in entries:
                 self._in_memory.appendleft(entry)
                 break
             entries[entry.item.folio] = entry
         return list(entries.values())
 
-    def _settle(self, answers: Iterable[tuple[Entry, bool]]) -> None:
-        """Write down what Postgres answered for each lead; then wake those who wait, who read it."""
-        for entry, is_stored in answers:
+    def _settle(self, results: Iterable[tuple[Entry, bool]]) -> None:
+        """Set each entry's result, then wake the threads that wait for one."""
+        for entry, is_stored in results:
             entry.is_stored = is_stored
         self._wake_waiters()
 
@@ -234,21 +239,26 @@ class Relay:
     def _deliver_backlog(self) -> None:
         """Deliver one batch of the journal.
 
-        1. Take the next batch, a small one while customers come. Without one, the backlog is done.
+        1. Take the next batch, a small one while customers come. When there is none, the backlog is done.
         2. Write it to Postgres.
-        3. Settle those of its leads that are in memory, too: when we are slow, some reach the disk before their turn.
-        4. When Postgres refuses a lead that no disk takes into the quarantine, pause: it comes first again.
-        5. Note how long it took, so that customers get the rest of the time. After a fault the breaker says when.
+        3. Also settle those of its leads that are in memory. When the relay is slow, some are in the journal before
+           they are delivered from memory.
+        4. When Postgres refuses a lead that no disk takes into the quarantine, pause, because the same lead comes first
+           again.
+        5. Unless there was a fault, start the pause that leaves the rest of the time to customers. After a fault the
+           breaker decides when to go on.
         """
         started, fault = time.monotonic(), None
-        self._has_backlog = False  # before the journal is read: what is written meanwhile sets it again
-        if batch := self.outbox.take(min(self._postgres.most, STEP) if self._pace.is_busy else self._postgres.most):
+        self._has_backlog = False  # before the journal is read: a write meanwhile sets it again
+        if batch := self.outbox.take(
+            min(self._postgres.batch_size, STEP) if self._pace.is_busy else self._postgres.batch_size
+        ):
             self._has_backlog = True
             self._take_in()
             by_text = {entry.item.text: entry for entry in self._in_memory}
             stored, fault = self._postgres.deliver_batch(batch)
-            answers = zip(batch.items, stored, strict=False)
-            self._settle((by_text[item.text], is_stored) for item, is_stored in answers if item.text in by_text)
+            results = zip(batch.items, stored, strict=False)
+            self._settle((by_text[item.text], is_stored) for item, is_stored in results if item.text in by_text)
             if fault is Fault.DATA:
                 self._is_stopping.wait(IDLE_S)
         if fault is None:
@@ -262,7 +272,7 @@ _start_lock = threading.Lock()
 
 
 def of_this_process() -> Relay:
-    """Return this process's relay, started at the first call: threads and locks do not survive a fork."""
+    """Return this process's relay. The first call starts it, because threads and locks do not survive a fork."""
     global _running
     if _running and _running[0] == os.getpid():
         return _running[1]
@@ -273,7 +283,7 @@ def of_this_process() -> Relay:
 
 
 def stop() -> None:
-    """Stop this process's relay, if it has one; the next call for it starts another."""
+    """Stop this process's relay, if it has one; the next `of_this_process` starts another."""
     global _running
     if _running and _running[0] == os.getpid():
         _running[1].stop()

@@ -1,7 +1,7 @@
-"""Who asked, sealed into the chat's link when the database is down: only this shop can read it.
+"""Encrypts the contact details into the chat's link when the database is down, so that only this shop can read them.
 
-The seal stands behind the # of the link, so it never reaches a server or a log when the link is opened; staff paste
-the whole link to restore the lead.
+This seal follows the # of the link, so opening the link sends it to no server and no log. Staff paste the whole link to
+restore the lead.
 """
 
 import json
@@ -23,7 +23,7 @@ from leads.delivery.record import Contact
 
 _NONCE_BYTES = 12
 _FIELDS = [field.name for field in fields(Contact)]
-_IN_ORDER = attrgetter(*_FIELDS)  # dataclasses.astuple copies deeply, which takes as long as all the rest
+_IN_ORDER = attrgetter(*_FIELDS)  # dataclasses.astuple copies deeply, which would double the time of `seal`
 _MOMENTS = ("submitted_at", "privacy_accepted_at", "marketing_accepted_at")
 # Raw deflate, without header and checksum, since the seal has its own. The window is small because a contact is short:
 # preparing a large one can take eight times as long as compressing.
@@ -31,7 +31,7 @@ _RAW_DEFLATE, _WINDOW, _MEMORY = -15, -12, 6
 
 
 class SealBroken(ValueError):
-    """The seal is not ours, is cut short, or belongs to another folio."""
+    """The seal was made with another key, is incomplete, or belongs to another folio."""
 
 
 def seal(contact: Contact, *, folio: str) -> str:
@@ -56,7 +56,7 @@ def _opened(sealed: str, *, folio: str) -> bytes:
     for key in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]:
         with suppress(InvalidTag, ValueError):
             data = urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
-            # Base 64 can spell the same bytes in several ways; only our own counts.
+            # Base 64 can encode the same bytes in several ways; only the canonical one is accepted.
             if _as_text(data) == sealed:
                 return _cipher(key).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], folio.encode())
     raise SealBroken(folio)
@@ -66,6 +66,6 @@ def _as_text(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-@lru_cache(maxsize=8)  # as many as there are secrets in use
+@lru_cache(maxsize=8)  # more than there are secrets in use
 def _cipher(secret: str | bytes) -> AESGCM:
     return AESGCM(salted_hmac("leads.sealed", "key", secret=secret, algorithm="sha256").digest())

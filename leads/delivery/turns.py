@@ -1,6 +1,6 @@
-"""Turns at connecting to Postgres, for all processes of a machine, so that a wrong password is tried once.
+"""Lets the processes of a machine connect to Postgres one at a time, so that a wrong password is tried only once.
 
-They coordinate by files in the outbox.
+They coordinate through files in the outbox.
 """
 
 import fcntl
@@ -15,25 +15,25 @@ from django.db import DatabaseError, OperationalError
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.journal.disk import make_directory
 
-RETRY_NOW = "retry-now"  # touched when a person asks to retry
+RETRY_NOW = "retry-now"  # a file that is touched when a person asks to retry
 AUTH_BLOCK_S = 150.0
-AUTH_BLOCK = "auth-block"  # holds the unix time before which no process may try the password again
+AUTH_BLOCK = "auth-block"  # a file with the unix time before which no process may try the password again
 _TURN = "connecting"
 
 
 class PasswordRefusedLately(OperationalError):
-    """A process here had its password refused lately; one more try, and the host may ban the address."""
+    """The password was refused a short time ago, and trying again could make the host ban this address."""
 
 
 class ConnectionTurns:
-    """As one process sees them; any thread may ask. Where no directory works, each process connects on its own."""
+    """Coordinates this process with the others. Thread-safe. Without a working directory it coordinates nothing."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self._directories = directories
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Connect inside, in turn with all processes of this machine, or PasswordRefusedLately."""
+        """Hold this machine's turn to connect. PasswordRefusedLately when the password is blocked."""
         with self._turn():
             if self.seconds_blocked():
                 raise PasswordRefusedLately("the password was refused a moment ago")
@@ -61,15 +61,15 @@ class ConnectionTurns:
             self._file(AUTH_BLOCK).unlink(missing_ok=True)
 
     def ask_all_to_retry(self) -> None:
-        """Let every process on this machine try again at once: a person mended the database."""
-        # The first to try learns whether it is right; where it is not, the others are blocked again.
+        """Let every process on this machine try again immediately, because a person repaired the database."""
+        # When the password is still wrong, the first process to try it blocks the others again.
         self.unblock()
         with suppress(OSError):
             make_directory(self._directories[0])
             self._file(RETRY_NOW).touch()
 
     def retry_asked_at(self) -> float:
-        """Return the unix time at which that was asked last, or 0."""
+        """Return the unix time of the last `ask_all_to_retry`, or 0."""
         with suppress(OSError):
             return self._file(RETRY_NOW).stat().st_mtime
         return 0.0

@@ -1,6 +1,6 @@
-"""The one statement that writes leads. It adds new ones; newer contact details replace older ones.
+"""The statement that delivers leads. It adds new ones, and replaces older contact details by newer ones.
 
-Writing a lead twice changes nothing the second time, and never what staff have done with it.
+It is idempotent, and never changes the columns that staff edit.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ ON CONFLICT (folio) DO UPDATE SET
 WHERE excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')
 """
 
-# A valid row that is always rolled back. It asks a database whether it takes leads, when none is pending.
+# A valid row that is always rolled back. With it the relay checks whether Postgres accepts leads when none is pending.
 PROBE = b'{"folio": "probe", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}'
 
 
 def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
-    """Write leads, given as JSON objects, in one statement on this thread's connection; a folio may come once.
+    """Write leads with one statement on this thread's connection. texts: JSON objects, each folio at most once.
 
-    Any exception of the database means that none of them is known to be there. keep=False: try, and undo.
+    After an exception of the database, none of them counts as written. keep: False rolls the rows back.
     """
     rows = (b"[" + b",".join(texts) + b"]").decode()
     connection = connections["default"]
@@ -48,10 +48,10 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
 
 def _write(connection: psycopg.Connection[Any], rows: str) -> None:
-    # Django's cursor cannot ask for a prepared plan, which halves the work of both sides.
+    # Django's cursor cannot use a prepared statement, which halves the work of the client and of Postgres.
     try:
         connection.execute(UPSERT, [rows], prepare=True)
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
-        # A transaction pooler, though DATABASE_URL does not look like one: each statement may run in another session.
+        # DATABASE_URL does not show it, but this is a transaction pooler: each statement may run in another session.
         connection.prepare_threshold = None
         connection.execute(UPSERT, [rows])

@@ -1,1 +1,1 @@
-"""The part of a lead's way that lies on this machine's disk."""
+"""The part of delivery that is on this machine's disk."""

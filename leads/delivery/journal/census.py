@@ -1,4 +1,4 @@
-"""Reads the outbox's directories without a lock, whichever process the segments belong to. Plain Python."""
+"""Reads the segments of all processes in the outbox's directories, without locks. Plain Python."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -34,8 +34,8 @@ def census(directories: Sequence[Path]) -> Census:
 
 
 def waiting(path: Path) -> Iterator[Item]:
-    """Yield the undelivered records of a segment, whoever it belongs to, a line at a time."""
-    with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may deliver it meanwhile
+    """Yield the undelivered records of any process's segment, line by line."""
+    with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may deliver and remove it meanwhile
         with suppress(OSError, ValueError):
             file.seek(int(path.with_suffix(COUNT_SUFFIX).read_bytes()))
         for line in file:
@@ -52,7 +52,7 @@ def segment_paths(directories: Sequence[Path]) -> list[Path]:
 def journaled(directories: Sequence[Path]) -> Iterator[Item]:
     """Yield every record of every journal in use, delivered or not."""
     for path in segment_paths(directories):
-        with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may finish it meanwhile
+        with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may remove it meanwhile
             for line in file:
                 yield from (item for item, _ in records(line) if item)
 

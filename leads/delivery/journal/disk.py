@@ -1,4 +1,4 @@
-"""What the journal needs from the disk: directories that outlive a power cut, locks, and what kind of disk it is."""
+"""Disk functions for the journal: durable directories, locks, free space and the type of file system."""
 
 import fcntl
 import os
@@ -14,11 +14,11 @@ EPHEMERAL_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay", "aufs", "fuse.f
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory of ours, and its parents, so that they outlive a power cut."""
+    """Create a directory that only this user can read, and its parents, and sync them so that they survive a crash."""
     missing = [folder for folder in (directory, *directory.parents) if not os.path.lexists(folder)]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in missing:
-        with suppress(PermissionError):  # a parent that we may not read
+        with suppress(PermissionError):  # a parent that this user may not read cannot be synced
             sync_directory(folder.parent)
 
 
@@ -31,7 +31,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def file_system(path: Path) -> str:
-    """Return the type of the file system that a path is, or will be, on; "" where the system does not say."""
+    """Return the type of the file system of a path, which need not exist yet; "" when the system does not report it."""
     try:
         return file_system_in(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()), _existing(path))
     except OSError:
@@ -52,18 +52,18 @@ def file_system_in(mountinfo: str, path: Path) -> str:
 
 
 def is_ephemeral(directory: Path) -> bool:
-    """Whether a restart of the machine, or a new release, takes the directory along."""
+    """Whether a restart of the machine, or a new release, deletes the directory."""
     return file_system(directory) in EPHEMERAL_FILE_SYSTEMS
 
 
 def free_bytes(directory: Path) -> int:
-    """Return how much room there is for us where a directory is, or will be."""
+    """Return how many bytes this user can write where a directory is, or will be."""
     space = os.statvfs(_existing(directory))
     return space.f_bavail * space.f_frsize
 
 
 def _existing(path: Path) -> Path:
-    """Return the nearest ancestor that is there, itself included, with symbolic links followed."""
+    """Return the path, or its nearest ancestor that exists, with symbolic links resolved."""
     real = os.path.realpath(path)
     while not os.path.exists(real):
         real = os.path.dirname(real)
@@ -71,12 +71,12 @@ def _existing(path: Path) -> Path:
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file that only we may read: an opener for `open`."""
+    """Open a file that only this user can read. It is an opener for `open`."""
     return os.open(path, flags, 0o600)
 
 
 def lock(fd: int) -> bool:
-    """Lock a file for as long as it is open; False where another process holds it."""
+    """Lock a file for as long as it is open; return False when another process holds the lock."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Take records out of what delivery leaves on this machine's disk: refused records and damaged journals."""
+"""Removes people's records from the quarantine and from damaged journals on this machine's disk."""
 
 import json
 import os
@@ -14,13 +14,13 @@ Record = dict[str, Any]
 
 
 def clear_quarantine(
-    directories: Sequence[Path], is_meant: Callable[[Record], bool], *, replace: Callable[[Record], Record] | None
+    directories: Sequence[Path], matches: Callable[[Record], bool], *, replace: Callable[[Record], Record] | None
 ) -> int:
-    """Remove the refused records that are meant, or put others in their place; return how many that changed."""
+    """Remove the refused records that match, or replace each by what `replace` returns; return how many changed."""
     changed = 0
     for path, refused in list(quarantine.quarantined(directories)):
         record = refused["record"]
-        if not is_meant(record):
+        if not matches(record):
             continue
         kept = replace(record) if replace else None
         if kept == record:
@@ -34,15 +34,15 @@ def clear_quarantine(
     return changed
 
 
-def clear_damaged(directories: Sequence[Path], is_meant: Callable[[Item], bool]) -> int:
-    """Rewrite damaged journals without the records that are meant; return how many went.
+def clear_damaged(directories: Sequence[Path], matches: Callable[[Item], bool]) -> int:
+    """Rewrite damaged journals without the records that match; return how many lines were removed.
 
-    What cannot be read is asked about as well: an item without a folio, its bytes, and the time of its file.
+    `matches` is also called for what cannot be read: with an item that has no folio, the bytes, and the file's time.
     """
     changed = 0
     for path in [path for directory in directories for path in (directory / DAMAGED).glob(f"*{SUFFIX}")]:
         lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if not any(map(is_meant, _items_in(line, path)))]
+        kept = [line for line in lines if not any(map(matches, _items_in(line, path)))]
         if len(kept) < len(lines):
             _rewrite(path, kept)
         changed += len(lines) - len(kept)

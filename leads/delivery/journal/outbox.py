@@ -1,12 +1,13 @@
 """The outbox: an append-only journal, on this machine's disk, of leads that Postgres has not confirmed. Plain Python.
 
-A directory of segments. A process appends to a segment of its own, locked (flock) for its life, so there is no shared
-writer; a segment whose lock is free belongs to a dead process, and any relay adopts it.
+It is a directory of segments. A process appends to its own segment, which it keeps locked (flock) until it ends, so no
+two processes write to the same file. A segment whose lock is free belongs to a dead process, and any relay adopts it.
 
-Delivered records are only counted (beside the segment, for whoever asks how many wait), never rewritten; a segment
-whose every record is delivered is unlinked. Delivering twice is harmless, so nothing else needs to survive a crash. A
-torn last line was never acknowledged and is passed over; a damaged line inside is set aside with its segment, and the
-rest is delivered. Nothing is dropped for age, size or count; a backlog is read in batches, in constant memory.
+Records are never rewritten. A file beside the segment says how far it is delivered, so that other processes can count
+what waits; a segment is unlinked when all its records are delivered. Delivering twice is harmless, so nothing else
+needs to survive a crash. A torn last line was never acknowledged and is skipped. A segment with a damaged line is set
+aside after the rest of it is delivered. No record is dropped for age, size or count. A backlog is read in batches, in
+constant memory.
 """
 
 import errno
@@ -23,17 +24,17 @@ from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYS
 from leads.delivery.journal.quarantine import put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
 
-# A segment is retired when an eighth of this waits in it, so that newer leads pass, or when it is longer and all of it
-# is delivered.
+# A segment is retired when it is longer than this and fully delivered, or when an eighth of this waits in it: then
+# newer leads get a segment of their own and need not wait for the backlog.
 SEGMENT_BYTES = 4 * 1024 * 1024
 BATCH = 200
 MOST_AHEAD = 1000
-# Each held segment is an open file, of which a process may have few; the next are adopted when these are delivered.
+# Each held segment is an open file, and a process may open only so many; more are adopted when these are delivered.
 MOST_HELD = 64
-# How long a directory that failed is left alone before it is tried again.
+# How long after a failure a directory is tried again.
 RETRY_DIRECTORY_S = 5.0
 LOW_DISK_BYTES = 50 * 1024 * 1024
-# Most outages end by themselves. When a lead has waited this long, this one needs a person.
+# Most outages end by themselves. When a lead has waited this long, a person is needed.
 WORRYING_S = 900
 
 
@@ -50,9 +51,9 @@ class Batch(NamedTuple):
 
 
 class Outbox:
-    """One process's part of the journal. Made after the fork; any thread may append, the rest is the relay's.
+    """One process's part of the journal. Create it after the fork. Any thread may append; the rest is for the relay.
 
-    directories: in the order in which they are tried. notice: called with what happened and its details, for the log.
+    directories: in the order in which they are tried. notice: called with each transition and its details, for the log.
     """
 
     def __init__(
@@ -68,9 +69,9 @@ class Outbox:
         self._current: Segment | None = None  # takes new records
         self._backlog: list[Segment] = []  # retired or adopted, in the order in which they are delivered
         self._last_used: Path | None = None
-        # What a stale look at it costs is one more try of a directory:
+        # Without a lock, because a stale value only costs one more try of a directory:
         self._failed_at: dict[Path, float] = {}
-        # The relay's own:
+        # Used only by the relay:
         self._ahead: set[bytes] = set()
         self._more_to_adopt = False
         self._unreadable: set[Path] = set()
@@ -78,18 +79,18 @@ class Outbox:
         self._warn_of_file_systems()
 
     def append(self, folio: str, text: bytes) -> Segment:
-        """Bring a record to the disk; OutboxUnavailable where no directory takes it. text: JSON in one line."""
+        """Write and sync a record; OutboxUnavailable when no directory takes it. text: JSON in one line."""
         return self.append_lines([encode(Item(folio, self.clock(), text))])
 
     def append_lines(self, lines: Sequence[bytes]) -> Segment:
-        """Bring records to the disk with one sync, and return where; OutboxUnavailable where no directory takes all."""
+        """Write records with one sync and return their segment; OutboxUnavailable when no directory takes all."""
         text = b"".join(lines)
         while True:
             with self._lock:
                 segment = self._current
                 if segment is None or self._may_leave_spare(segment):
-                    if begun := self._begin(text):
-                        return begun
+                    if started := self._start_segment(text):
+                        return started
                     if segment is None:
                         raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes a record")
             try:
@@ -100,14 +101,13 @@ class Outbox:
                 return segment
 
     def take(self, most: int = BATCH) -> Batch | None:
-        """Return the next records to deliver, or None when nothing waits. most: how many together, at least 1.
+        """Return the next records to deliver, or None when nothing waits. most: the largest number of them, at least 1.
 
-        1. Look at the segment that takes new records first, then at the others, and at those of dead processes last.
-        2. Read the next records of each. One that cannot be read is left where it is, so that the others go on.
-        3. Return the first records that are found.
-        4. A segment without any is settled up to its end, and goes when nothing more can come of it.
-        5. When all are empty, adopt more segments of dead processes, if there were more than may be held, and start
-           over.
+        1. Go through the segments: the current one first, then the retired and adopted ones, in their order.
+        2. Read the next records of the segment. A segment that cannot be read is left where it is.
+        3. Return the first records found.
+        4. Settle a segment without undelivered records up to its end, which removes it when it is finished.
+        5. When all segments are empty and more of dead processes wait than could be held, adopt those and start over.
         """
         with self._lock:
             segments = [*filter(None, [self._current]), *self._backlog]
@@ -126,17 +126,17 @@ class Outbox:
         return self.take(most) if self._more_to_adopt and self.adopt() else None
 
     def delivered_ahead(self, line: bytes) -> None:
-        """Count a record as delivered before it is seen in the journal, which then passes over it."""
+        """Count a record as delivered before the journal is read as far as it; it is then skipped there."""
         if len(self._ahead) >= MOST_AHEAD:
-            self._ahead.clear()  # no disk takes these; if one does, they are delivered again, which is harmless
+            self._ahead.clear()  # the disk does not take them; if it does later, delivering them again is harmless
         self._ahead.add(line)
 
     def delivered(self, batch: Batch) -> None:
-        """Count a batch as delivered; its file goes when nothing more can come of it."""
+        """Count a batch as delivered; remove its segment when that is finished."""
         self._settle(batch.segment, batch.end)
 
     def quarantine(self, item: Item, *, reason: str) -> None:
-        """Put aside what Postgres refuses for ever, on the disk before it is counted as settled."""
+        """Write a refused record to the quarantine, and sync it; OutboxUnavailable when no directory takes it."""
         for directory in self._to_try():
             try:
                 put_aside(directory, item, reason=reason, at=self.clock())
@@ -145,10 +145,10 @@ class Outbox:
                 continue
             self.notice("quarantined", folio=item.folio, reason=reason)
             return
-        raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes what Postgres refuses")
+        raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes the refused record")
 
     def retry_quarantined(self) -> int:
-        """Journal again what Postgres refused, on request; return how many. A file goes after its record is on disk."""
+        """Journal the refused records again, and return how many. Each file is removed after its record is on disk."""
         count = 0
         for path, refused in list(quarantined(self.directories)):
             row = refused["record"]
@@ -158,9 +158,9 @@ class Outbox:
         return count
 
     def adopt(self) -> int:
-        """Look after the directories, every few seconds; return how many segments of dead processes were taken over.
+        """Adopt segments of dead processes and return how many. The relay calls it every few seconds.
 
-        Files that were deleted in use are copied back to the disk, and a disk that is nearly full is reported.
+        It also copies segments that were deleted in use back to the disk, and reports a disk that is nearly full.
         """
         with self._lock:
             self._rescue_deleted()
@@ -184,7 +184,7 @@ class Outbox:
         return len(adopted)
 
     def close(self) -> None:
-        """Let go of everything; what waits is adopted by the next process."""
+        """Close all segments; another process adopts those with waiting records."""
         with self._lock:
             segments, self._current, self._backlog = [*self._backlog, self._current], None, []
         for segment in filter(None, segments):
@@ -196,8 +196,8 @@ class Outbox:
 
     # --- Where the next record goes; with the lock held -------------------------------------------------------------
 
-    def _begin(self, lines: bytes) -> Segment | None:
-        """Start a segment with these records, better placed than the current one; None where no directory takes it."""
+    def _start_segment(self, lines: bytes) -> Segment | None:
+        """Start a segment with these records in a better directory than the current one; None when that fails."""
         for directory in self._to_try():
             if self._current and self._current.directory == directory:
                 return None
@@ -218,16 +218,16 @@ class Outbox:
         return None
 
     def _to_try(self) -> list[Path]:
-        """Return the directories, those that failed a moment ago last."""
-        return sorted(self.directories, key=lambda directory: not self._has_rested(directory))
+        """Return the directories in the order to try them: those that failed a moment ago last."""
+        return sorted(self.directories, key=lambda directory: not self._may_retry(directory))
 
-    def _has_rested(self, directory: Path) -> bool:
-        # A clock that was set back counts as a rest.
+    def _may_retry(self, directory: Path) -> bool:
+        # A failure in the future means that the clock was set back.
         return not 0 <= self.clock() - self._failed_at.get(directory, -RETRY_DIRECTORY_S) < RETRY_DIRECTORY_S
 
     def _may_leave_spare(self, segment: Segment) -> bool:
         first = self.directories[0]
-        return segment.directory != first and self._has_rested(first)
+        return segment.directory != first and self._may_retry(first)
 
     def _note_failure(self, directory: Path, error: OSError) -> None:
         if directory not in self._failed_at:
@@ -241,7 +241,7 @@ class Outbox:
             self._current = None
 
     def _rescue_deleted(self) -> None:
-        """Copy what waits in deleted files, which only our open descriptors still reach, into new ones."""
+        """Copy the waiting records of deleted files, which this process still has open, to new files."""
         for segment in [*self._backlog, self._current]:
             if segment is None or segment.is_rescued or not segment.is_deleted():
                 continue
@@ -262,7 +262,7 @@ class Outbox:
     # --- What becomes of a segment ----------------------------------------------------------------------------------
 
     def _replace(self, segment: Segment, error: OSError) -> None:
-        """Go on without a segment that failed."""
+        """Retire a segment whose write or sync failed, so that the next records go to another."""
         with self._lock:
             if segment is not self._current:
                 return
@@ -273,29 +273,29 @@ class Outbox:
                 self._note_failure(segment.directory, error)
 
     def _settle(self, segment: Segment, end: int) -> None:
-        """Count what stands before `end` in a segment as delivered.
+        """Count everything before `end` in a segment as delivered.
 
-        1. Mark it, for this process and for whoever asks how many wait.
-        2. Where the segment takes new records, start another for them when too many wait in it, so that newer leads
-           pass, or when it is long and all delivered, so that it can go.
-        3. Remove the segment when nothing more can come of it.
+        1. Store the offset, for this process and for those that count what waits.
+        2. Retire the current segment when too much waits in it, so that newer leads do not wait behind the backlog, or
+           when it is long and fully delivered, so that it can be removed.
+        3. Remove the segment when it is finished.
         """
         if end > segment.delivered:
             segment.mark(end)
         if segment is self._current:
-            waits = segment.written - segment.delivered
-            if waits > SEGMENT_BYTES // 8 or (waits == 0 and segment.written > SEGMENT_BYTES):
-                self._set_back(segment)
+            waiting = segment.written - segment.delivered
+            if waiting > SEGMENT_BYTES // 8 or (waiting == 0 and segment.written > SEGMENT_BYTES):
+                self._retire_if_current(segment)
         self._finish(segment)
 
-    def _set_back(self, segment: Segment) -> None:
-        """Let newer leads pass: they get a segment of their own."""
+    def _retire_if_current(self, segment: Segment) -> None:
+        """Retire a segment if it is the current one, so that newer leads get their own."""
         with self._lock:
             if segment is self._current:
                 self._retire_current()
 
     def _finish(self, segment: Segment) -> None:
-        """Remove a segment of which nothing more can come; where that fails, it is kept and tried again."""
+        """Remove a finished segment; when that fails, keep it and try again later."""
         with self._lock:
             if segment not in self._backlog or not segment.is_finished():
                 return
@@ -309,7 +309,7 @@ class Outbox:
             segment.close()
 
     def _give_up(self, segment: Segment, error: OSError) -> None:
-        """Leave a segment that cannot be read where it is, so that the others go on."""
+        """Leave a segment that cannot be read on the disk, and go on with the others."""
         with self._lock:
             if segment is self._current:
                 self._retire_current()
@@ -343,7 +343,7 @@ class Outbox:
 
 
 def refuse_network_file_system(directory: Path) -> None:
-    """OutboxUnavailable where locks and syncs cannot be trusted."""
+    """Raise OutboxUnavailable for a network file system, where locks and syncs cannot be relied on."""
     kind = file_system(directory)
     if kind in NETWORK_FILE_SYSTEMS:
         raise OutboxUnavailable(

@@ -1,4 +1,4 @@
-"""The folder of leads that Postgres refuses for ever, a file each, beside the journal. Plain Python."""
+"""The quarantine: a folder beside the journal with one file for each lead that Postgres refused. Plain Python."""
 
 import json
 import os
@@ -15,7 +15,7 @@ QUARANTINE = "quarantine"
 
 
 def quarantined(directories: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield each file of what Postgres refused, with its reason, its time and its record."""
+    """Yield each file of the quarantine with its content: reason, at (unix time), journaled_at and record."""
     for directory in directories:
         for path in sorted((directory / QUARANTINE).glob("*.json")):
             with suppress(OSError, ValueError):
@@ -23,10 +23,10 @@ def quarantined(directories: Sequence[Path]) -> Iterator[tuple[Path, dict[str, A
 
 
 def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
-    """Write one refused record to the quarantine, synced, its JSON as it was; OSError: it is not there."""
+    """Write one refused record to the quarantine, its JSON unchanged, and sync it; OSError when that fails."""
     folder = directory / QUARANTINE
     make_directory(folder)
-    # Its own name each time: whoever retries it removes the file, while it may already be refused again.
+    # A new name each time, because a retry removes the old file when the record may already be refused again.
     path = folder / f"{item.folio}-{secrets.token_hex(4)}.json"
     about = json.dumps({"reason": reason, "at": at, "journaled_at": item.at})
     unfinished = path.with_suffix(".tmp")

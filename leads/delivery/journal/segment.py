@@ -1,8 +1,8 @@
-"""One file of the journal: append-only, locked by its process for life, a record a line.
+"""One file of the journal: append-only, locked until its process ends, one record per line.
 
     <crc32, 8 hex digits> <unix time> <folio> <JSON>\\n
 
-A torn last line was never acknowledged and is passed over; a damaged line inside is counted, and the rest is read.
+A torn last line was never acknowledged and is skipped. Any other damaged line is counted, and the rest is read.
 """
 
 import errno
@@ -32,7 +32,7 @@ _RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
 
 
 class SegmentRetired(OSError):
-    """This segment takes no more records; the next one does."""
+    """This segment takes no more records."""
 
 
 class Item(NamedTuple):
@@ -49,7 +49,7 @@ class Item(NamedTuple):
 
 
 def encode(item: Item) -> bytes:
-    """Return the line of a record; ValueError where it would not be one line that reads back the same."""
+    """Return the line of a record; ValueError for a folio or a text that could not be read back from one line."""
     if not _FOLIO.fullmatch(item.folio) or b"\n" in item.text:
         raise ValueError("a folio is letters, digits and dashes, and the JSON of a record is one line")
     body = b"%.3f %s %s" % (item.at, item.folio.encode(), item.text)
@@ -57,7 +57,7 @@ def encode(item: Item) -> bytes:
 
 
 def decode(line: bytes) -> Item | None:
-    """Return the record of a line without its newline, or None where it is damaged."""
+    """Return the record of a line, or None when it is damaged. line: without its newline."""
     checksum, _, body = line.partition(b" ")
     try:
         if int(checksum, 16) != zlib.crc32(body):
@@ -69,9 +69,9 @@ def decode(line: bytes) -> Item | None:
 
 
 def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
-    """Yield what is in a line, newline included: each record, or None for a damaged one, and its length.
+    """Yield each record in a line, or None for a damaged one, with its length in bytes. line: with its newline.
 
-    Where a newline was damaged, two records stand in one line, both of them sound.
+    A line holds two sound records when the newline between them was damaged.
     """
     if item := decode(line[:-1]):
         yield item, len(line)
@@ -81,7 +81,7 @@ def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
 
 
 class Segment:
-    """One file of the journal. Offsets are bytes: `written` bounds what may be read, `delivered` is where to go on."""
+    """One file of the journal. Offsets in bytes: records end at `written`; those before `delivered` are delivered."""
 
     def __init__(self, path: Path, fd: int, *, size: int) -> None:
         self.path, self.directory = path, path.parent
@@ -98,7 +98,7 @@ class Segment:
 
     @classmethod
     def create(cls, directory: Path, content: Iterable[bytes]) -> "Segment":
-        """Make a segment that begins with `content` and is ours until we close it; OSError leaves nothing behind."""
+        """Create a segment that begins with `content`, locked until it is closed; OSError leaves no file behind."""
         make_directory(directory)
         while True:
             path = directory / f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
@@ -118,9 +118,9 @@ class Segment:
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
-        """Take over a segment that no living process holds; None where one does, or where it is gone."""
+        """Take over a segment of a dead process; None when a running process holds it, or when it is gone."""
         try:
-            fd = os.open(path, os.O_RDONLY)  # a disk that became read-only still gives up what it has
+            fd = os.open(path, os.O_RDONLY)  # read-only, so that it works on a disk that became read-only
         except FileNotFoundError:
             return None
         segment = cls(path, fd, size=0)
@@ -136,7 +136,7 @@ class Segment:
         return None
 
     def write(self, lines: bytes) -> int:
-        """Hand records to the kernel; return the offset of their end. `sync` brings them to the disk."""
+        """Write records to the kernel's page cache; return the offset after them. `sync` brings them to the disk."""
         with self._write_lock:
             if self._is_retired:
                 raise SegmentRetired(self.path)
@@ -144,21 +144,22 @@ class Segment:
                 if (took := os.write(self._fd, lines)) != len(lines):
                     raise OSError(errno.ENOSPC, f"the disk took {took} bytes of {len(lines)}")
             except OSError:
-                # Nothing may follow it: only the last line of a segment may be torn.
+                # Only the last line of a segment may be torn, so nothing may follow it.
                 self._is_retired = True
                 raise
             self.written += len(lines)
             return self.written
 
     def sync(self, end: int) -> None:
-        """Bring what is written to the disk, at least up to `end`; OSError: it is not there, and nothing may follow.
+        """Bring the written records to the disk, at least up to `end`.
 
-        What is written while another thread syncs shares the next sync.
+        After an OSError they are not on the disk, and the segment takes no more. Records that are written while another
+        thread syncs share the next sync.
         """
         with self._sync_lock:
             if self.synced >= end:
                 return
-            # A sync that failed is not tried again: the kernel may have dropped what it could not write, and say yes.
+            # A failed sync is not tried again: the kernel may have dropped the pages, and would then report success.
             if self._has_lost_a_sync:
                 raise SegmentRetired(self.path)
             covered = self.written
@@ -172,14 +173,14 @@ class Segment:
             self.synced = covered
 
     def is_deleted(self) -> bool:
-        """Whether no name leads to it any more: such a file accepts writes, and loses them with its process."""
+        """Whether the file has no name any more: it accepts writes, but they are lost when the process ends."""
         return os.fstat(self._fd).st_nlink == 0
 
     def read(self, limit: int, known: set[bytes]) -> tuple[list[Item], int]:
-        """Return up to `limit` undelivered records and the offset after them; damage on the way is counted.
+        """Return up to `limit` undelivered records and the offset after them; damaged lines on the way are counted.
 
-        A folio comes at most once: a second record of it is for the next batch. Lines in `known` are passed over, and
-        taken from it. Where nothing sound is left, the offset is the end.
+        A folio comes at most once; a second record of it is left for the next batch. Lines in `known` are skipped, and
+        removed from `known`. When no sound record is left, the offset is the end.
         """
         items: dict[str, Item] = {}
         bound, offset, rest = self._sound, self.delivered, b""
@@ -212,18 +213,18 @@ class Segment:
     def mark(self, offset: int) -> None:
         """Count everything before `offset` as delivered, for other processes as well."""
         self.delivered = offset
-        with suppress(OSError):  # without it, leads that wait are only counted too high
+        with suppress(OSError):  # without it, other processes only count too many waiting leads
             if self._count_fd is None:
                 self._count_fd = os.open(self.path.with_suffix(COUNT_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._count_fd, b"%020d\n" % offset, 0)
 
     @property
     def _sound(self) -> int:
-        """The end of what can be read: the kernel may have dropped what followed when a sync failed."""
+        """The end of what can be read. After a failed sync, the kernel may have dropped what was written since."""
         return self.synced if self._has_lost_a_sync else self.written
 
     def remainder(self) -> Iterator[bytes]:
-        """Yield the bytes that were acknowledged and not delivered."""
+        """Yield the bytes of the records that were acknowledged and not delivered."""
         for position in range(self.delivered, self.synced, _RESCUE_CHUNK):
             yield os.pread(self._fd, min(_RESCUE_CHUNK, self.synced - position), position)
 
@@ -233,13 +234,13 @@ class Segment:
             self._is_retired = True
 
     def is_finished(self) -> bool:
-        """Whether every record that was or may yet be acknowledged is delivered, and no other can come."""
+        """Whether the segment takes no more records, and all that are or may yet be acknowledged are delivered."""
         with self._write_lock, self._sync_lock:
-            # A file that is removed before its sync would look as if somebody had deleted it.
+            # A file that is removed before its sync would be taken for one that was deleted in use.
             return self._is_retired and self.synced >= self._sound and self.delivered >= self._sound
 
     def unlink(self) -> None:
-        """Remove the file; one with damage in it is set aside instead. OSError: it is still there."""
+        """Remove the file, or move it to damaged/ when it has a damaged line. OSError: it is still there."""
         self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             if self.damaged:
@@ -250,11 +251,11 @@ class Segment:
                 self.path.unlink()
 
     def close(self) -> None:
-        """Let go of the file. An append that is still on its way fails, and goes to the next segment."""
+        """Close the file. An append that is still running fails, and goes to the next segment."""
         with self._write_lock, self._sync_lock:
             self._is_retired = self._has_lost_a_sync = True
             for fd in (self._count_fd, self._fd):
                 if fd is not None:
                     os.close(fd)
-            # The kernel may give these numbers to other files from now on.
+            # The kernel may reuse these numbers for other files from now on.
             self._count_fd, self._fd = None, -1

@@ -1,10 +1,10 @@
-"""The journal writer: one daemon thread a process that brings leads to the disk, with one sync for all that wait.
+"""The journal writer: one daemon thread per process that brings leads to the disk, many with one sync.
 
-While nobody waits for the disk, it holds leads for up to 0.1 s and syncs them together. Most customers are answered
+While no request waits for the disk, it holds leads for up to 0.1 s and syncs them together. Most customers are answered
 before that, because Postgres has their lead.
 
-Requests wait for the disk within a bound. When it hangs, the chat's message carries the lead, and the journal gets it
-when the disk comes back.
+A request waits for the disk only for DISK_WAIT_S. When the disk hangs, the chat's message carries the lead, and the
+journal gets it when the disk works again.
 """
 
 import threading
@@ -16,10 +16,10 @@ from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item, encode
 
-# A sync takes a millisecond, and on a disk that is busy with something else a few dozen.
+# A sync takes a millisecond, on a busy disk a few dozen.
 DISK_WAIT_S = 0.3
 BATCH = 200
-# Nobody waits meanwhile. With 0.02 a checkout took a tenth more of the CPU, for more syncs and changes of thread.
+# No request waits meanwhile. With 0.02 a checkout took a tenth more CPU, because of more syncs and thread switches.
 LINGER_S = 0.1
 
 
@@ -42,7 +42,7 @@ class JournalWriter:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """End the thread, after it has written what waits."""
+        """End the thread after it has written the waiting leads."""
         self._is_stopping = True
         self._queue.put(None)
         self._is_waited_for.set()
@@ -50,16 +50,16 @@ class JournalWriter:
             self._thread.join(timeout_s)
 
     def entry(self, folio: str, text: bytes) -> Entry:
-        """Return a lead that is to be written; ValueError where it is no record. text: JSON in one line."""
+        """Return a new entry for `write`. text: JSON in one line; ValueError when it cannot be a record."""
         item = Item(folio, self._outbox.clock(), text)
         return Entry(item, encode(item))
 
     def write(self, entry: Entry) -> None:
-        """Take a lead, to be written within LINGER_S, or as soon as somebody waits for it."""
+        """Queue a lead, which is written within LINGER_S, or as soon as a request waits for the disk."""
         self._queue.put(entry)
 
     def wait_for(self, entry: Entry, timeout_s: float = DISK_WAIT_S) -> bool:
-        """Return whether a lead is on the disk, as soon as that is known; nobody waits for a disk that hangs."""
+        """Return whether a lead is on the disk, as soon as that is known, or when the disk hangs or the time is up."""
         if entry.is_on_disk is None:
             self._is_waited_for.set()
             with self._answered:
@@ -74,17 +74,17 @@ class JournalWriter:
     # --- The thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Write what comes, until told to stop.
+        """Write leads until `stop` is called.
 
         1. Wait for a lead.
-        2. Hold it up to LINGER_S for others to share its sync; not at all when somebody waits for the disk.
+        2. Hold it up to LINGER_S so that others share its sync; not at all when a request waits for the disk.
         3. Bring it to the disk, with all that have come meanwhile.
         """
         while not (self._is_stopping and self._queue.empty()):
             arrived = [self._queue.get()]
             self._is_waited_for.wait(LINGER_S)
             self._is_waited_for.clear()
-            while len(arrived) < BATCH and not self._queue.empty():  # nobody else takes from it
+            while len(arrived) < BATCH and not self._queue.empty():  # only this thread takes from the queue
                 arrived.append(self._queue.get())
             if entries := [entry for entry in arrived if entry]:
                 self._bring_to_disk(entries)

@@ -103,7 +103,7 @@ class Journal(RuleBasedStateMachine):
             directory.write_text("in its place")
             self.broken.add(number)
             if self.journal._current and self.journal._current.path.parent == directory:
-                self.journal._set_back(self.journal._current)  # its open file would still take records
+                self.journal._retire_if_current(self.journal._current)  # its open file would still take records
 
     @rule(number=DIRECTORIES)
     def repair_a_directory(self, number: int) -> None:
