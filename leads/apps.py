@@ -19,7 +19,7 @@ class LeadsConfig(AppConfig):
     def ready(self) -> None:
         from leads.ops import adoption, checks  # noqa: F401  (registers checks; needs the app registry)
 
-        connection_created.connect(adoption.read_adopted_types)
+        connection_created.connect(adoption.register_adopted_types)
         pre_migrate.connect(before_migrations, sender=self)
         post_migrate.connect(after_migrations, sender=self)
         if settings.DATABASE_FAULT:
@@ -36,7 +36,7 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
         (migration.app_label, migration.name, backwards) == ("leads", "0001_lead", False)
         for migration, backwards in plan
     ):
-        adoption.refuse_what_cannot_be_adopted(using)
+        adoption.refuse_unadoptable_table(using)
     supabase.close_future_tables(using)
 
 

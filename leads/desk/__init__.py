@@ -1,1 +1,1 @@
-"""The figures for managers, kept by day."""
+"""The figures on the managers' desk, counted by day."""

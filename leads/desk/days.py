@@ -1,9 +1,9 @@
-"""Counts the leads of each day once and keeps the figures: to read ninety days of two million leads takes seconds.
+"""Counts the leads of each day and stores the figures, because reading ninety days of two million leads takes seconds.
 
-A day is counted from its leads when somebody looks at the desk. Today is counted each time. A day that is over is
-counted again after staff have done something with one of its leads, and otherwise less and less often, because late
-leads, from an outbox or from a customer who took a day to decide, usually arrive within days. This needs no trigger and
-no index on `leads`, so it costs customers nothing.
+Days are counted when the desk is opened. Today is counted each time. A day that is over is counted again after staff
+have worked on one of its leads, and otherwise less and less often: late leads, from an outbox or from a customer who
+took a day to decide, usually arrive within days. This needs no trigger and no index on `leads`, so a checkout does no
+extra work.
 """
 
 import time
@@ -26,17 +26,18 @@ from leads import snapshot
 from leads.business_hours import business_time
 from leads.models import Lead, LeadDay, LeadEvent, LeadQuerySet
 
-# How long a viewer waits for counts: of days that may be out of date, and of days that were never counted.
+# How many seconds a viewer waits for counts: of days that may be out of date, and of days that were never counted.
 RECOUNT_S, COUNT_S = 0.1, 2.0
-# A count is good for this fraction of the time since its day ended: for two hours after one day, for two and a half
-# days after a month.
-GOOD_FOR = 1 / 12
-# A day has at most so many names, because anybody can put new ones into links.
+# A count stays fresh for this fraction of the time since its day ended: two hours after one day, two and a half days
+# after a month.
+FRESH_FRACTION = 1 / 12
+# The most names that are stored for a day, because anybody can put new sources into links.
 MOST_NAMES = 30
 OTHERS = "…"
 
 _MINUTE = timedelta(minutes=1)
-# An event gets its id before other sessions can see it. At most so many are uncommitted at a time.
+# An event gets its id before it is committed, so the last ids are read again. At most so many are uncommitted at a
+# time.
 _UNCOMMITTED_EVENTS = 20
 _CHANGES_NOTHING = [LeadEvent.Kind.EXPORTED, LeadEvent.Kind.NOTED]
 _VERSION = 1
@@ -94,7 +95,7 @@ def add(tallies: Iterable[Tally]) -> Tally:
 def counted(
     days: Sequence[date], *, now: datetime, zone: ZoneInfo, clock: Callable[[], float] = time.monotonic
 ) -> dict[date, Day]:
-    """Return the figures of days, as fresh as the time allows; days that there was no time to count are missing.
+    """Return the figures of days, as fresh as the time allows. Days that could not be counted in time are missing.
 
     days: in the business's zone, newest first, beginning with today.
     """
@@ -105,7 +106,7 @@ def counted(
     known = {day: Day.of_json(row.figures) for day, row in kept.items()}
 
     missing = [day for day in days[1:] if day not in kept]
-    outdated = [day for day, row in sorted(kept.items(), reverse=True) if not _is_good(row, now, zone)]
+    outdated = [day for day, row in sorted(kept.items(), reverse=True) if not _is_fresh(row, now, zone)]
     deadline = clock() + (COUNT_S if missing else RECOUNT_S)
     for day in dict.fromkeys([days[0], *missing, *outdated]):
         if day != days[0] and clock() > deadline:
@@ -153,24 +154,24 @@ def _rules(zone: ZoneInfo) -> str:
     return f"{_VERSION} {zone.key} {settings.BUSINESS_HOURS}"
 
 
-def _is_good(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:
-    over_for = now - begins(row.day + timedelta(days=1), zone)
-    return not row.is_outdated and now - row.counted_at < over_for * GOOD_FOR
+def _is_fresh(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:
+    time_since_end = now - begins(row.day + timedelta(days=1), zone)
+    return not row.is_outdated and now - row.counted_at < time_since_end * FRESH_FRACTION
 
 
 def _mark_outdated(newest_event: int, zone: ZoneInfo) -> None:
-    """Mark the days of the leads that have had events since the last look at the desk."""
-    seen = LeadDay.objects.aggregate(seen=Max("last_event"))["seen"]
-    if seen is None or seen == newest_event:
+    """Mark the days of the leads that have had events since a day was counted last."""
+    last_event = LeadDay.objects.aggregate(last=Max("last_event"))["last"]
+    if last_event is None or last_event == newest_event:
         return
-    events = LeadEvent.objects.filter(pk__gt=seen - _UNCOMMITTED_EVENTS).exclude(kind__in=_CHANGES_NOTHING)
+    events = LeadEvent.objects.filter(pk__gt=last_event - _UNCOMMITTED_EVENTS).exclude(kind__in=_CHANGES_NOTHING)
     touched = events.values_list(TruncDate("lead__created_at", tzinfo=zone), flat=True).distinct()
     with suppress(DatabaseError), transaction.atomic():
         LeadDay.objects.filter(day__in=list(touched), is_outdated=False).update(is_outdated=True)
 
 
 def _keep(row: LeadDay) -> None:
-    # The desk also works on a database that is read-only.
+    # Errors are ignored, so that the desk works on a read-only database.
     with suppress(DatabaseError), transaction.atomic():
         LeadDay.objects.bulk_create(
             [row],

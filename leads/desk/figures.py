@@ -19,9 +19,10 @@ from leads.models import Lead, LeadEvent
 
 PERIODS = (7, 30, 90)  # days
 MOST_ROWS = 8
-# A link names at most so many leads, to stay short enough for every server.
+# The most ids in a link, so that its URL is short enough for every server.
 MOST_RESTORED = 100
-# There is no index on sources and products, so a list of few among hundreds of thousands would exceed the deadline.
+# There is no index on sources and products, so a list of a rare one among hundreds of thousands would exceed the
+# deadline. A list that reads more leads than this gets no link.
 MOST_READ = 50_000
 # The space between two bars, as a fraction of a day's width.
 GAP = 0.2
@@ -29,7 +30,7 @@ GAP = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Addresses of the list with exactly the leads that a tally counts; "" for a list that would take too long."""
+    """URLs of the list with exactly the leads that a tally counts; "" for a list that would take too long."""
 
     quotes: str = ""
     leads: str = ""
@@ -49,8 +50,8 @@ class TallyRow:
 class Lost:
     """The leads that did not reach the database by themselves.
 
-    restored: how many staff restored from a chat in the period; refused, unreadable: what is on this machine's disk
-    now: records that Postgres refused, and journal files with damaged lines.
+    restored: how many leads staff restored from a chat in the period. refused, unreadable: how many records that
+    Postgres refused, and journal files with damaged lines, are on this machine's disk now.
     """
 
     restored: int
@@ -127,7 +128,7 @@ def percentile(minutes: Mapping[int, int], fraction: float) -> int | None:
 
 
 def lost(since: datetime) -> Lost:
-    """Return what did not reach the database by itself: restored since a moment, or on this machine's disk now."""
+    """Return the leads that did not reach the database by themselves: restored since a moment, or on the disk now."""
     outbox = outbox_state()
     restored = LeadEvent.objects.filter(
         kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[RestoreEffect.CREATED, RestoreEffect.COMPLETED]
@@ -153,7 +154,7 @@ def links(since: datetime, until: datetime, **more: str) -> Links:
 
 
 def leads_to_read(tally: Tally, quotes: int) -> int:
-    """Return about how many of a period's leads the list reads until it has counted enough of a tally's.
+    """Estimate how many of a period's leads the list must read to count the leads of a tally, up to its maximum.
 
     quotes: how many leads the period has.
     """
@@ -184,7 +185,7 @@ def _rows(days: Iterable[Mapping[str, Tally]], since: datetime, until: datetime,
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day in the chart. quotes, leads: heights; tops: measured from above. In per cent, as SVG takes them."""
+    """One day in the chart, in per cent, as SVG takes it. quotes, leads: heights; tops: distances from above."""
 
     row: TallyRow
     x: str

@@ -1,1 +1,1 @@
-"""Tools for whoever runs the site: the doctor, Supabase, adopting a table, roles, the audit, demo leads."""
+"""Tools for operators: the doctor, Supabase, adopting a table, roles, the audit of quotes, demo leads."""

@@ -12,7 +12,7 @@ from django.core.management.base import OutputWrapper
 from django.db import connections, transaction
 
 from leads import snapshot
-from leads.ops.adoption import TABLE, columns_of, count_of, is_there, rows_of
+from leads.ops.adoption import TABLE, columns_of, count_of, rows_of, table_exists
 from leads.ops.progress import Progress
 from quoter.engine import folio
 
@@ -26,12 +26,12 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 
 
 def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
-    """Give a folio to every lead that has none; return a sentence on what was done, or None for nothing.
+    """Give a folio to every lead that has none; return a sentence on what was done, or None when nothing was.
 
-    A lead gets the folio in its quote_data, or a new one when there is none or another lead has the same. It works in
-    batches, so that other writers never wait long and a second run goes on where the first was stopped.
+    A lead gets the folio in its quote_data, or a new one when that is missing or another lead has it. Each batch is its
+    own transaction, so other writers never wait long, and a second run goes on where the first was stopped.
     """
-    if not is_there(using) or not (column := columns_of(using).get("folio")) or column.is_required:
+    if not table_exists(using) or not (column := columns_of(using).get("folio")) or column.is_required:
         return None
     total = count_of(using, "folio IS NULL")
     if not total:
@@ -49,7 +49,7 @@ def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
 
 
 def _filled(using: str) -> Iterator[tuple[int, int]]:
-    """Fill in folios in the order of the keys; yield for each batch how many leads kept their own, how many got one."""
+    """Fill in folios in the order of the keys; yield for each batch how many are from quote_data, and how many new."""
     key_type, last = columns_of(using)["id"].type, None
     while True:
         with transaction.atomic(using=using), _triggers_disabled(using):
@@ -73,7 +73,7 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
 
 
 def _assigned(using: str, batch: list[tuple[Any, ...]]) -> tuple[list[str], int]:
-    """Return a folio for each row, and how many of them come from the rows themselves."""
+    """Return a folio for each row, and how many of them come from quote_data."""
     zone = ZoneInfo(settings.TIME_ZONE)
     minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in batch]
     wanted = [own for _, own, _ in batch if own and len(own) <= LONGEST_FOLIO]

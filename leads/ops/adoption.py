@@ -1,8 +1,8 @@
 """Adopts an existing `leads` table without changing any value in it.
 
-The table keeps its rows, its columns with their types, and its own rules. In one transaction, Folio adds what it needs
-and then tries the table with a lead; when that fails, nothing is changed. It adds no rule that could refuse what the
-shop's other programs write. docs/supabase.md lists each decision.
+The table keeps its rows, its columns with their types, and its constraints. In one transaction, Folio adds what it
+needs and then writes a trial lead; when that fails, nothing is changed. It adds no constraint that could refuse rows of
+the shop's other programs. docs/supabase.md lists each decision.
 """
 
 import json
@@ -93,7 +93,7 @@ class CreateOrAdopt(migrations.CreateModel):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        if is_there(schema_editor.connection.alias) and not schema_editor.collect_sql:
+        if table_exists(schema_editor.connection.alias) and not schema_editor.collect_sql:
             adopt(schema_editor, to_state.apps.get_model(app_label, self.name))
         else:
             super().database_forwards(app_label, schema_editor, from_state, to_state)
@@ -108,28 +108,28 @@ class CreateOrAdopt(migrations.CreateModel):
         super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
-def refuse_what_cannot_be_adopted(using: str) -> None:
-    """Raise CannotAdopt when there is a table `leads` that Folio cannot use. Call it before the first migration."""
-    if is_there(using) and (listed := obstacles(using)):
+def refuse_unadoptable_table(using: str) -> None:
+    """Raise CannotAdopt when there is a table `leads` that Folio cannot adopt. Call it before the first migration."""
+    if table_exists(using) and (listed := obstacles(using)):
         raise CannotAdopt(
             "There is a table leads already, and Folio cannot adopt it as it is. Nothing was changed.\n"
             + "\n".join(f"  {obstacle}" for obstacle in listed)
         )
 
 
-def is_there(using: str) -> bool:
+def table_exists(using: str) -> bool:
     """Return whether there is a table, or anything else, called `leads`."""
     return bool(rows_of(using, "SELECT 1 WHERE to_regclass(%s) IS NOT NULL", [TABLE]))
 
 
 def obstacles(using: str) -> list[str]:
-    """Return what keeps `leads` from being adopted, as the catalog shows it, each with what to do; [] for nothing."""
+    """Return each reason why `leads` cannot be adopted, with what to do; [] when the catalog shows none."""
     ((relkind, is_owned, owner, role),) = rows_of(using, _TABLE, [TABLE])
     if relkind != "r":
         return ["leads is not an ordinary table. Give it another name, and Folio makes its own."]
     columns = columns_of(using)
-    if strange := [name for name in REQUIRED if name not in columns]:
-        return [f"It has no {', '.join(strange)}, so it holds something else: ALTER TABLE leads RENAME TO ...;"]
+    if missing := [name for name in REQUIRED if name not in columns]:
+        return [f"It has no {', '.join(missing)}, so it holds something else: ALTER TABLE leads RENAME TO ...;"]
     if not is_owned:
         return [f"It belongs to {owner}, and Django connects as {role}: ALTER TABLE leads OWNER TO {role};"]
     obstacles = []
@@ -166,21 +166,21 @@ def obstacles(using: str) -> list[str]:
 
 
 def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
-    """Add to `leads` what Folio needs, in the transaction of the migration, and print what was done.
+    """Add the columns, defaults and indexes that Folio needs, in the migration's transaction, and print what was done.
 
-    Folios are filled in afterwards, by `fill_folios`. CannotAdopt, with nothing changed, when a lead cannot be written
-    to the result.
+    Folios are filled in afterwards, by `fill_folios`. CannotAdopt, with nothing changed, when the result does not
+    accept a lead.
     """
     using = editor.connection.alias
-    refuse_what_cannot_be_adopted(using)
-    with _refusing():
+    refuse_unadoptable_table(using)
+    with _errors_as_cannot_adopt():
         editor.execute("SET LOCAL lock_timeout = '10s'")
         editor.execute("SET LOCAL statement_timeout = 0")
         editor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
-        done = [*_add_columns(editor, model), *_make_it_fit(editor, columns_of(using))]
+        done = [*_add_columns(editor, model), *_adapt_columns(editor, columns_of(using))]
         for index in model._meta.indexes:
             editor.add_index(model, index)
-        _try_a_lead(model, using)
+        _write_trial_lead(model, using)
     _print(f"leads exists already: its {count_of(using):,} rows stay as they are.", *done, *_statuses(using))
 
 
@@ -191,7 +191,7 @@ def match_key(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         editor.execute("ALTER TABLE lead_events ALTER lead_id TYPE uuid USING NULL")
 
 
-def read_adopted_types(*, connection: Any, **kwargs: object) -> None:
+def register_adopted_types(*, connection: Any, **kwargs: object) -> None:
     """Make a new connection read json and timestamps without a zone as Django needs them. For `connection_created`."""
     adapters = connection.connection.adapters
     adapters.register_loader("json", TextLoader)
@@ -211,7 +211,7 @@ def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) ->
     added = [name for name in ADDED if name not in columns]
     for name in added:
         field = copy(cast(Any, model._meta.get_field(name)))
-        # Other programs write rows without a folio; `fill_folios` adds it.
+        # May be null, because other programs write rows without a folio; `fill_folios` adds it.
         field.null = field.null or name == "folio"
         editor.add_field(model, field)
     if "folio" in columns and not columns["folio"].is_unique:
@@ -225,7 +225,7 @@ def _add_columns(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) ->
     yield f"Added: {', '.join([*added, 'indexes'])}."
 
 
-def _make_it_fit(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -> Iterator[str]:
+def _adapt_columns(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -> Iterator[str]:
     for column in columns.values():
         if column.type == "character varying" and column.is_bounded and column.name in REQUIRED | ADDED:
             editor.execute(f"ALTER TABLE {TABLE} ALTER {column.name} TYPE text")  # only the catalog changes
@@ -241,7 +241,7 @@ def _make_it_fit(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column]) -
         editor.execute(f"ALTER TABLE {TABLE} ALTER notes SET DEFAULT ''")
 
 
-def _try_a_lead(model: type[models.Model], using: str) -> None:
+def _write_trial_lead(model: type[models.Model], using: str) -> None:
     """Write a quote and then its lead as the relay does, read the lead as the admin does, and roll back."""
     quote = {
         "folio": "trial",
@@ -258,30 +258,30 @@ def _try_a_lead(model: type[models.Model], using: str) -> None:
         lead: Any = model._default_manager.using(using).get(folio="trial", status="new")
         stored = snapshot.read(lead.quote_data)
         if (lead.name, stored.total_text, lead.status) != ("María Peña", "$1.00", "new"):
-            raise CannotAdopt("A lead reads back from leads differently than it was written. Is there a trigger?")
+            raise CannotAdopt("A lead that was written to leads reads back differently. Is there a trigger?")
         transaction.set_rollback(True, using=using)
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _errors_as_cannot_adopt() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        # Without the details of the message, which may repeat a row.
+        # Without the message's details, which may contain a row's data.
         diagnosis = getattr(error.__cause__, "diag", None)
         reason = diagnosis.message_primary if diagnosis else type(error).__name__
         raise CannotAdopt(f"leads cannot be adopted, and was not changed: {reason}") from error
 
 
 def _statuses(using: str) -> Iterator[str]:
-    strange = rows_of(
+    other_statuses = rows_of(
         using,
         f"SELECT coalesce(quote_literal(status::text), 'NULL'), count(*) FROM {TABLE} "
         "WHERE status IS NULL OR status NOT IN ('new', 'contacted') GROUP BY 1 ORDER BY 2 DESC",
         [],
     )
-    if strange:
-        listed = ", ".join(f"{count:,} {status}" for status, count in strange)
+    if other_statuses:
+        listed = ", ".join(f"{count:,} {status}" for status, count in other_statuses)
         yield f"Rows with other statuses are not listed as waiting: {listed}. For those that do wait, run:"
         yield "UPDATE leads SET status = 'new' WHERE status = ...;"
 
@@ -311,5 +311,5 @@ def rows_of(using: str, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]
 
 
 def _print(*lines: str) -> None:
-    # A migration gets no output stream, and `migrate` has printed a line without its end.
+    # A migration gets no output stream, and `migrate` has printed the beginning of a line.
     sys.stdout.write("\n" + "\n".join(f"    {line}" for line in lines) + "\n   ")

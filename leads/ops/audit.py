@@ -1,4 +1,4 @@
-"""Prices stored quotes again from the prices that they carry, and reports amounts that do not follow."""
+"""Prices stored quotes again from the prices stored with them, and reports amounts that differ."""
 
 import json
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
 
-# Quotes repeat the same few combinations, and parsing their prices takes longer than pricing with them.
+# Many quotes have the same prices, and parsing prices takes longer than pricing with them.
 _PRICES_KEPT = 2000
 
 
 class AuditFinding(NamedTuple):
     """One fault of a stored quote.
 
-    place: a path into `quote_data`, "" when the quote cannot be read; found: the stored value, or why it cannot be
-    read; expected: the value that follows from the quote's own prices.
+    place: a path in `quote_data`, or "" when the quote cannot be read; found: the stored value, or why the quote cannot
+    be read; expected: the value that its own prices give.
     """
 
     folio: str
@@ -48,9 +48,9 @@ class Audited(NamedTuple):
 
 
 def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
-    """Yield the faults in the quotes of leads, page after page; each fault once.
+    """Yield the faults in the leads' quotes, page by page.
 
-    leads: all, or those of a range of created_at. zone: the business's.
+    leads: all, or those of a range of created_at; zone: the business's.
     """
     for page in pages(leads):
         stored = list(page.leads.values_list("folio", "quote_data"))
@@ -59,10 +59,10 @@ def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
 
 
 def findings_in(folio: str, data: object, *, zone: ZoneInfo) -> list[AuditFinding]:
-    """Return each amount of a stored quote that does not follow from its own prices, or why it cannot be read."""
+    """Return each amount of a stored quote that differs from what its own prices give, or why it cannot be read."""
     row = snapshot.read(data)
     if Flag.UNPRICED in row.flags:
-        return []  # an earlier release kept what it could not price: no amount was promised
+        return []  # an earlier release stored requests that it could not price, without an amount
     try:
         quote = snapshot.parse_quote(data)
         again = _priced_again(quote, _prices(json.dumps(row.prices)), zone=zone)
@@ -106,7 +106,7 @@ def _prices(text: str) -> PriceBook:
 
 
 def _amounts(quote: Quote) -> dict[str, Decimal]:
-    """Return every figure of a quote that follows from its prices, by its path."""
+    """Return every figure that is computed from the quote's prices, by its path in `quote_data`."""
     amounts = {
         "subtotal": quote.subtotal,
         "tax.rate": quote.tax.rate,

@@ -21,12 +21,12 @@ def database_url_before_a_deploy(app_configs, **kwargs):
 
 
 @register(deploy=True)
-def database_is_closed_to_others_and_open_to_us(app_configs, **kwargs):
-    """Report what Supabase's data API exposes, and which rights our own role lacks.
+def data_api_and_rights(app_configs, **kwargs):
+    """Warn of what Supabase's data API exposes, and of rights that Django's database role lacks.
 
-    They are warnings, because the release step runs the checks before it migrates, and migrating closes Folio's own
-    tables. When the database is down there is nothing to report: that is reported elsewhere, and stops no deploy. Both
-    use one connection, because Supabase bans an address after a few wrong passwords.
+    They are only warnings, because the release step runs the checks before it migrates, and migrating closes Folio's
+    tables. A database that is down is not reported here, and stops no deploy. Both queries share one connection,
+    because Supabase bans an address after a few wrong passwords.
     """
     try:
         exposed, missing = supabase.exposures(), supabase.missing_rights()

@@ -1,7 +1,7 @@
-"""Makes demo leads, to try and to measure the site with: realistic, clearly marked, and removable.
+"""Creates demo leads to try or measure the site: realistic, marked, and removable.
 
-The mark is the flag "demo" in their `quote_data`, which no visitor can set. Their phones have the area code 000, which
-nobody in Mexico has.
+Each has the flag "demo" in its `quote_data`, which no visitor can set. Phones have the area code 000, which does not
+exist in Mexico.
 """
 
 import json
@@ -31,7 +31,7 @@ from quoter.token import IssuedQuote
 SPAN = timedelta(days=365)
 
 _BATCH = 5000
-# Each is used many times, with other days and people.
+# Each quote is used many times, with other days and people.
 _DIFFERENT_QUOTES = 500
 _COLUMNS = [
     "folio",
@@ -54,7 +54,7 @@ def _weighted(names: dict[int, str]) -> tuple[list[str], list[int]]:
     return " ".join(names.values()).split(), [weight for weight, alike in names.items() for _ in alike.split()]
 
 
-# Mexico's most common names and a few rare ones. The weights roughly follow how many people have each.
+# Mexico's most common names and a few rare ones. The weights are roughly proportional to how many people have each.
 _WOMEN = _weighted(
     {
         120: "María",
@@ -94,7 +94,7 @@ def add_leads(
 ) -> Iterator[int]:
     """Write `count` leads, spread over the year before `now`; yield after each batch how many are written.
 
-    by: who contacted the leads that are no longer new; with None all are new.
+    by: the user who contacted the older leads; None leaves all of them new.
     """
     quotes = _quotes(min(count, _DIFFERENT_QUOTES), book, zone=zone, language=language, now=now, chance=chance)
     rows = _rows(count, quotes, zone, by, now, chance)
@@ -114,12 +114,12 @@ def add_leads(
 
 
 def remove_leads() -> Iterator[tuple[int, float]]:
-    """Delete the marked leads with their events; yield how many are gone, and how much is done, from 0 to 1."""
-    gone = 0
+    """Delete the demo leads with their events; yield how many are deleted, and how much is done, from 0 to 1."""
+    deleted = 0
     for page in pages(Lead.objects.all()):
-        marked = page.leads.flagged(Flag.DEMO).values_list("pk", flat=True)
-        gone += Lead.objects.filter(pk__in=list(marked)).delete()[1].get("leads.Lead", 0)
-        yield gone, page.fraction
+        demo_leads = page.leads.flagged(Flag.DEMO).values_list("pk", flat=True)
+        deleted += Lead.objects.filter(pk__in=list(demo_leads)).delete()[1].get("leads.Lead", 0)
+        yield deleted, page.fraction
 
 
 def _rows(
@@ -127,7 +127,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     start = chance.randrange(1 << folio.RANDOM_BITS)
     for number in range(count):
-        # With an odd step every number comes up once, so no two folios are the same.
+        # An odd step visits every number once before any repeats, so no two folios are the same.
         bits = (start + number * 0x9E3779B97F) % (1 << folio.RANDOM_BITS)
         quoted_at = _in_working_hours(now - SPAN * ((count - number) / count), zone)
         yield _row(quotes[chance.randrange(len(quotes))], bits, quoted_at, by, now, chance)
@@ -166,7 +166,7 @@ def _row(
         "visitor_id": visitor_id,
         "created_at": quoted_at,
         "submitted_at": submitted_at,
-        "contacted_at": submitted_at + timedelta(minutes=3 + int(597 * chance.random() ** 3))  # most of them soon
+        "contacted_at": submitted_at + timedelta(minutes=3 + int(597 * chance.random() ** 3))  # half within 80 minutes
         if is_contacted and submitted_at
         else None,
         "contacted_by": by.pk if by and is_contacted else None,
@@ -192,13 +192,13 @@ def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:
 def _quotes(
     count: int, book: PriceBook, *, zone: ZoneInfo, language: Language, now: datetime, chance: Random
 ) -> list[IssuedQuote]:
-    """Return `count` quotes for products of the book, without folio."""
+    """Return `count` quotes for products of the book, without a folio."""
     quotes: list[IssuedQuote] = []
     while len(quotes) < count:
         lines = [_line(chance.choice(book.products), chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         try:
             quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
-        except pricing.QuoteRefused:  # a quantity out of bounds; the next one may fit
+        except pricing.QuoteRefused:  # a quantity out of bounds; the next random one may be within them
             continue
         quotes.append(token.issue(book, quote))
     return quotes

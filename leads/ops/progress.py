@@ -13,7 +13,7 @@ _CELLS = 30
 
 
 class Progress:
-    """Shows progress on a command's stderr; used as a context manager, it leaves the terminal on a fresh line.
+    """Shows progress on a command's stderr. As a context manager, it ends the line on a terminal.
 
     what: what is counted, as in "leads exported".
     """

@@ -1,4 +1,4 @@
-"""The three groups of staff, each with all permissions of the one before. A shop's own groups are left alone."""
+"""The three groups of staff, each with all permissions of the one before. Other groups are not changed."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ OWNER = SALES_MANAGER | {
     "leads.change_price_book",
     "auth.view_user",
     "auth.add_user",
-    "auth.change_user",  # not delete, which would forget who contacted a lead; a login is switched off instead
+    "auth.change_user",  # without delete, because leads refer to who contacted them; users are deactivated instead
     "auth.view_group",
 }
 ROLES = {"Sales": SALES, "Sales manager": SALES_MANAGER, "Owner": OWNER}

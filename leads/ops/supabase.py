@@ -1,8 +1,8 @@
-"""Closes Supabase's data API, and finds the rights that our own role lacks.
+"""Closes Supabase's data API, and finds the rights that Django's database role lacks.
 
-Supabase serves the schema `public` to the world, as the roles `anon` and `authenticated`. Projects made before
-2026-10-30 grant both everything on every new table, password hashes included. docs/supabase.md has the details.
-On a Postgres without those roles there is nothing to close.
+Supabase serves the schema `public` on the internet, through the roles `anon` and `authenticated`. Projects created
+before 2026-10-30 grant both roles everything on every new table, even on that of password hashes. docs/supabase.md has
+the details. On a Postgres without those roles there is nothing to close.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 PUBLIC_ROLES = ["anon", "authenticated"]
 SERVICE_ROLE = "service_role"
-# The shop's other tools may read leads, add them and change them. Erasing is for the command `privacy erase`.
+# The shop's other tools may read, add and change leads, but not delete them: `manage.py privacy erase` does that.
 SERVICE_RIGHTS = {"table": ["SELECT", "INSERT", "UPDATE"], "sequence": ["USAGE"]}
 LEADS = "leads"
 
@@ -27,8 +27,8 @@ _KINDS = {
 }
 _HAS_ROW_SECURITY = ("table", "partitioned table")
 
-# Every relation that the data API or Django could reach, except those of extensions. A right counts in every form:
-# granted directly, on a single column, through PUBLIC or through another role.
+# Every relation that the data API or Django could reach, except those of extensions. Rights are found however they are
+# granted: directly, on a single column, through PUBLIC or through another role.
 _RELATIONS = """
 WITH django AS (
     SELECT to_regclass(name)::oid AS oid, name = %(leads)s AS is_leads FROM unnest(%(tables)s::text[]) AS name
@@ -76,12 +76,12 @@ AND granted.grantee IN (SELECT oid FROM pg_roles WHERE rolname = ANY (%s))
 AND (n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
 """
 
-_NO_WAY_IN = """
+_SCHEMA_NOT_USABLE = """
 SELECT quote_ident(current_user) FROM pg_namespace
 WHERE nspname = 'public' AND current_schemas(false) = '{}' AND NOT has_schema_privilege(oid, 'USAGE')
 """
 
-# The rights of the role that asks on Django's tables, one row a table.
+# The rights of the current role on Django's tables, one row per table.
 _RIGHTS = """
 SELECT format('%%I.%%I', n.nspname, c.relname), quote_ident(current_user), pg_has_role(c.relowner, 'USAGE'),
     ARRAY(
@@ -107,11 +107,11 @@ ORDER BY 1
 
 
 class CannotClose(CommandError):
-    """A table of Django's is open to the data API, and the role that Django connects with may not close it."""
+    """One of Django's tables is open to the data API, and the role that Django connects with may not close it."""
 
 
 class Exposure(NamedTuple):
-    """One open relation. relation: schema.name; problem: what is open, in words; cure: SQL or command to run."""
+    """One open relation. relation: schema.name; problem: a sentence on what is open; cure: SQL or a command to run."""
 
     relation: str
     kind: str
@@ -145,7 +145,7 @@ class _Relation(NamedTuple):
 
     @property
     def wrong_service_rights(self) -> list[str]:
-        """Return the rights that the service role holds and should not, and those that it should hold and does not."""
+        """Return the rights that the service role should not have, and those that it lacks."""
         held = {right.removeprefix(f"{SERVICE_ROLE} ") for right in self.rights if right.startswith(SERVICE_ROLE)}
         return sorted(held ^ set(SERVICE_RIGHTS.get(self.kind, []) if self.is_of_leads else []))
 
@@ -153,12 +153,12 @@ class _Relation(NamedTuple):
     def is_open(self) -> bool:
         if self.is_of_django:
             return bool(self.public_rights) or self.lacks_row_security
-        # The owners of other tables decide on row level security and policies, and on the sequences of their columns.
+        # The owners of other tables decide about row level security, policies and the sequences of their columns.
         is_guarded = self.has_row_security or self.is_invoker or self.belongs_to_a_column
         return bool(self.public_rights) and not is_guarded
 
     def closing(self, roles: Iterable[str]) -> list[str]:
-        """Return the statements that close it. roles: those of Supabase's that exist."""
+        """Return the statements that close this relation. roles: Supabase's roles that exist here."""
         what = f"{'SEQUENCE' if self.kind == 'sequence' else 'TABLE'} {self.sql_name}"
         statements = [f"ALTER TABLE {self.sql_name} ENABLE ROW LEVEL SECURITY"] if self.lacks_row_security else []
         statements.append(f"REVOKE ALL ON {what} FROM {', '.join(['PUBLIC', *roles])}")
@@ -178,7 +178,7 @@ def exposures() -> list[Exposure]:
 
 
 def close_future_tables(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Revoke the default grants on tables and sequences that this role will create, so that none is ever open."""
+    """Revoke the default grants on the tables and sequences that this role will create, so that none is ever open."""
     roles = _roles(using, PUBLIC_ROLES)
     names = {"r": "TABLES", "S": "SEQUENCES"}
     quoted = connections[using].ops.quote_name
@@ -188,11 +188,11 @@ def close_future_tables(using: str = DEFAULT_DB_ALIAS) -> None:
 
 
 def close_data_api(using: str = DEFAULT_DB_ALIAS) -> int | None:
-    """Close every table, view and sequence of Django's to the data API; return how many were open.
+    """Close Django's tables, views and sequences to the data API; return how many were open, or None without its roles.
 
-    None on a Postgres without its roles. Tables get row level security, and no role keeps a right but the service role
-    on leads. What is closed already is left alone. CannotClose, with the statements for the owner to run, when an open
-    one belongs to another role.
+    Tables get row level security. All rights of Supabase's roles are revoked, except the service role's on leads. What
+    is closed already is not changed. CannotClose, with the statements for the owner to run, when an open relation
+    belongs to another role.
     """
     roles = _roles(using, [*PUBLIC_ROLES, SERVICE_ROLE])
     if not roles:
@@ -210,14 +210,14 @@ def close_data_api(using: str = DEFAULT_DB_ALIAS) -> int | None:
 
 
 def missing_rights() -> list[str]:
-    """Return the rights that the role of Django's connection lacks on its tables, each with the statement to run.
+    """Return the rights that Django's database role lacks on Django's tables, each with the statement to run.
 
-    The tables' owner lacks nothing, unless row level security is forced on it. DatabaseError when Postgres does not
+    The tables' owner has all rights, unless row level security is forced on it. DatabaseError when Postgres does not
     answer.
     """
     missing = [
-        f"{role} may not use the schema public, so its tables are not seen: GRANT USAGE ON SCHEMA public TO {role};"
-        for (role,) in _rows(DEFAULT_DB_ALIAS, _NO_WAY_IN, [])
+        f"{role} may not use the schema public, so it sees no tables: GRANT USAGE ON SCHEMA public TO {role};"
+        for (role,) in _rows(DEFAULT_DB_ALIAS, _SCHEMA_NOT_USABLE, [])
     ]
     tables = _django_tables(DEFAULT_DB_ALIAS)
     for table, role, is_owner, rights, sequences, is_hidden in _rows(DEFAULT_DB_ALIAS, _RIGHTS, [tables]):
@@ -259,8 +259,8 @@ def _django_tables(using: str) -> list[str]:
 
 
 def _roles(using: str, names: list[str]) -> list[str]:
-    there = {name for (name,) in _rows(using, _ROLES, [names])}
-    return [name for name in names if name in there]
+    existing = {name for (name,) in _rows(using, _ROLES, [names])}
+    return [name for name in names if name in existing]
 
 
 def _rows(using: str, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
@@ -272,6 +272,6 @@ def _rows(using: str, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
 
 def _execute(using: str, statements: list[str]) -> None:
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '10s'")  # a session that waits for a table's lock blocks all others
+        cursor.execute("SET LOCAL lock_timeout = '10s'")  # sessions queue behind one that waits for a table's lock
         for statement in statements:
             cursor.execute(statement)

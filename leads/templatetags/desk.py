@@ -13,17 +13,17 @@ register = template.Library()
 
 @register.inclusion_tag("leads/desk/_desk.html", takes_context=True)
 def desk(context: template.Context) -> dict[str, Any]:
-    """The desk, for the period in the query string."""
+    """Render the desk for the period in the query string."""
     requested = context["request"].GET.get("days", "")
     period = next((days for days in figures.PERIODS if str(days) == requested), figures.PERIODS[0])
-    found = figures.desk(period, now=timezone.now(), zone=site.zone())
+    figures_of_period = figures.desk(period, now=timezone.now(), zone=site.zone())
     names = {product.code: product.label.in_(site.language()) for product in site.price_book().products}
     return {
-        "desk": found,
+        "desk": figures_of_period,
         "periods": figures.PERIODS,
-        "bars": figures.bars(found.days),
-        "products": [(names.get(str(row.name), row.name), row) for row in found.products],
-        "sources": [(row.name, row) for row in found.sources],
+        "bars": figures.bars(figures_of_period.days),
+        "products": [(names.get(str(row.name), row.name), row) for row in figures_of_period.products],
+        "sources": [(row.name, row) for row in figures_of_period.sources],
         "others": OTHERS,
         "perms": context["perms"],
     }

@@ -18,7 +18,7 @@ def dialled(phone: str) -> str:
 
 @register.inclusion_tag("leads/inbox/_banner.html")
 def outbox_banner() -> dict[str, object]:
-    """The banner about this machine's outbox. Waiting leads count only after longer than a delivery takes."""
+    """Render the banner about this machine's outbox. Waiting leads are shown only when they are late, after LATE_S."""
     counts = outbox_state()
     age = time.time() - counts.oldest_at if counts.oldest_at else 0
     return {"pending": counts.pending if age > LATE_S else 0, "minutes": age / 60, "quarantined": counts.quarantined}

@@ -231,7 +231,7 @@ def erase_person(shop: Shop) -> None:
     shop.fill_quarantine()
     out = StringIO()
     call_command("privacy", "erase", PHONE, "--yes", stdout=out, stderr=StringIO())
-    assert f"{len(shop.folios)} leads without their person" in out.getvalue()
+    assert f"{len(shop.folios)} leads anonymised" in out.getvalue()
     assert not Lead.objects.exclude(name="", phone="").exists()
     read_list_of_all(shop)
 

@@ -34,4 +34,4 @@ class Command(BaseCommand):
             raise CommandError(f"The database stopped answering ({fault}) after {audited} quotes.") from error
         self.stdout.write(f"{audited} quotes audited, {len(wrong)} do not follow from their own prices")
         if wrong:
-            raise CommandError("A person is needed: what was promised to these customers is not what is stored.")
+            raise CommandError("A person is needed: these quotes may not be what the customers were promised.")

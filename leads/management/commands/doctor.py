@@ -13,10 +13,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--json", action="store_true", help="for machines: one JSON object")
         parser.add_argument("--send-test-event", action="store_true", help="try Sentry, and mail where it is set up")
-        parser.add_argument("--email", metavar="ADDRESS", default="", help="whom to send the test mail (ADMINS)")
+        parser.add_argument("--email", metavar="ADDRESS", default="", help="where to send the test mail (ADMINS)")
 
     def handle(self, *, json, send_test_event, email, **options):
-        # A name server that does not answer would delay it by half a minute; libpq's timeouts do not cover that.
+        # A name server that does not answer would delay this by half a minute; libpq's timeouts do not cover that.
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         colour = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.ERROR: self.style.ERROR}
         findings = []

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
         parser.add_argument("--status", choices=Lead.Status.values)
         parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or after")
-        parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="... or before")
+        parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or before")
         phone = parser.add_mutually_exclusive_group()
         phone.add_argument("--with-phone", action="store_true", help="only leads with a phone")
         phone.add_argument("--without-phone", action="store_true", help="only quotes without a phone")
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 
 def quoted_between(since, until):
-    """Return the leads quoted between two days in the business's zone, both included. None: no bound."""
+    """Return the leads quoted between two days, both included, in the business's zone. None means no bound."""
     leads = Lead.objects.all()
     if since:
         leads = leads.filter(created_at__gte=datetime.combine(since, time(), site.zone()))
@@ -85,7 +85,7 @@ def atomic_file(path):
             os.fsync(fd)
         os.replace(unfinished, path)
     finally:
-        with suppress(OSError):  # after os.replace it does not exist any more
+        with suppress(OSError):  # after os.replace it no longer exists
             os.unlink(unfinished)
 
 

@@ -17,13 +17,13 @@ class Command(migrate.Command):
 
 @contextmanager
 def migration_connection(alias: str) -> Iterator[None]:
-    """Replace this thread's connection by one for migrations, which may take minutes for an index or a lock.
+    """Replace this thread's connection by one for migrations, which may wait minutes for an index or a lock.
 
     Code that uses the alias inside the context, such as receivers of post_migrate, gets the same connection.
     """
     usual: Any = connections[alias]
     if settings.DATABASE_MIGRATION and alias == DEFAULT_DB_ALIAS:
-        # The same database name, so that tests migrate their test database.
+        # The name of the current database, so that tests migrate their test database.
         address = {**usual.settings_dict, **settings.DATABASE_MIGRATION, "NAME": usual.settings_dict["NAME"]}
         connections[alias] = type(usual)(address, alias)
     migrating: Any = connections[alias]

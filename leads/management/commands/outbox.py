@@ -20,7 +20,7 @@ class Command(BaseCommand):
         does = parser.add_subparsers(dest="does", required=True)
         does.add_parser("status", help="how many wait, since when, and on which disk")
         flush = does.add_parser("flush", help="deliver now, even while the relay waits before its next attempt")
-        flush.add_argument("--quarantined", action="store_true", help="also retry what Postgres refused before")
+        flush.add_argument("--quarantined", action="store_true", help="also retry leads that Postgres refused before")
         flush.add_argument("--timeout", type=float, default=60, help="seconds to wait for running processes (60)")
         does.add_parser("list", help="the waiting leads, oldest first, with name and phone")
         export = does.add_parser("export", help="every waiting and quarantined lead as JSON lines")
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             f"{done.delivered} delivered, {done.left.pending} pending, {done.left.quarantined} quarantined"
         )
         if done.fault:
-            raise CommandError(f"Postgres does not take them ({done.fault}); they stay on this disk.")
+            raise CommandError(f"Postgres does not accept the leads ({done.fault}); they stay on this disk.")
         if done.left.pending or done.left.quarantined:
             raise CommandError("Not everything was delivered; see `outbox list` and docs/operations.md.")
 
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
 
 def _printable(text):
-    """Return a customer's text without the control characters that a terminal would execute."""
+    """Return a customer's text without control characters, which a terminal would interpret."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

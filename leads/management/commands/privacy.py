@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
         export = does.add_parser("export", help="print it as JSON")
-        erase = does.add_parser("erase", help="remove the person from their leads; folios and amounts stay")
+        erase = does.add_parser("erase", help="remove the personal data from their leads; folios and amounts stay")
         for subparser in (export, erase):
             subparser.add_argument("phone", help="in any spelling, quoted: '656 123 4567'")
         erase.add_argument("--yes", action="store_true", help="do not ask")
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         try:
             self.phone = person.Phone(phone)
         except person.NotAPhone as error:
-            raise CommandError(f"Nothing was looked for: {error}.") from error
+            raise CommandError(f"Nothing was searched: {error}.") from error
         getattr(self, does)(**options)
 
     def export(self, **options):
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         left = person.count_journaled(self.phone, self.directories)
         if any(erased) or left:
-            self.stdout.write(f"{erased.leads} leads without their person, {erased.records} records off this disk")
+            self.stdout.write(f"{erased.leads} leads anonymised, {erased.records} records removed from this disk")
         if left:
             raise CommandError(
                 f"{left} records are still in the journal of a running process: restart the site, then run this again."
@@ -98,5 +98,5 @@ class Command(BaseCommand):
 
 
 def printable(text):
-    """Return a customer's text without the control characters that a terminal would execute."""
+    """Return a customer's text without control characters, which a terminal would interpret."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text or "")

@@ -21,11 +21,11 @@ def age(text):
 
 
 class Command(BaseCommand):
-    help = "Delete old leads, or remove only the person from them. Without --apply it only reports what it would do."
+    help = "Delete or anonymise old leads. Without --apply it only reports what it would do."
 
     def add_arguments(self, parser):
         parser.add_argument("--older-than", type=age, required=True, metavar="365d", help="quoted longer ago than this")
-        parser.add_argument("--anonymise", action="store_true", help="remove only the person; folio and amounts stay")
+        parser.add_argument("--anonymise", action="store_true", help="remove only personal data; amounts stay")
         parser.add_argument("--apply", "--yes", action="store_true", help="do it; without this nothing is changed")
         parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
 
@@ -45,10 +45,10 @@ class Command(BaseCommand):
     def preview(self, cutoff, before, *, anonymise, **options):
         found = self.run_with_progress("leads counted", purge.count(cutoff))
         on_disk = purge.count_on_disk(cutoff, self.directories)
-        would = "would lose their person" if anonymise else "would be deleted"
+        would = "would be anonymised" if anonymise else "would be deleted"
         self.stdout.write(
             f"{found} leads {before} {would}, and {on_disk.refused} refused records; "
-            f"{on_disk.waiting} waiting ones would be delivered first. Nothing was changed: --apply does it."
+            f"{on_disk.waiting} waiting records would be delivered first. Nothing was changed: --apply does it."
         )
 
     def purge(self, cutoff, before, now, *, anonymise, timeout, **options):
@@ -58,11 +58,11 @@ class Command(BaseCommand):
                 why = flushed.fault or "a running process has them"
                 raise CommandError(f"{waiting} records of that age wait in the outbox ({why}); nothing was changed.")
         if anonymise:
-            changed = self.run_with_progress("leads without their person", purge.forget_people(cutoff, now=now))
+            changed = self.run_with_progress("leads anonymised", purge.forget_people(cutoff, now=now))
         else:
             changed = self.run_with_progress("leads deleted", purge.delete(cutoff, directories=self.directories))
         refused = purge.clear_disk(cutoff, directories=self.directories, keeps_amounts=anonymise)
-        did = "lost their person" if anonymise else "were deleted"
+        did = "were anonymised" if anonymise else "were deleted"
         self.stdout.write(f"{changed} leads {before} {did}, and {refused} refused or damaged records")
         if left := purge.count_on_disk(cutoff, self.directories).journaled:
             raise CommandError(

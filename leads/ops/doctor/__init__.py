@@ -1,1 +1,1 @@
-"""The doctor: examines this set-up, and says line by line what it found and what to do about it."""
+"""The doctor: checks this set-up, and prints for each check the state and what to do about a problem."""

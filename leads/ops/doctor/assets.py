@@ -1,4 +1,4 @@
-"""Examines what is built before the site starts: static files and translations."""
+"""Checks what is built before the site starts: static files and translations."""
 
 from collections.abc import Iterator
 

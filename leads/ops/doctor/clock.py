@@ -1,4 +1,4 @@
-"""Examines this machine's clock, which dates quotes and folios and orders contact details."""
+"""Checks this machine's clock, which dates quotes and folios and decides which contact details are newer."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 
 MOST_APART_S = 5
 FIRST_YEAR, LAST_YEAR = 2025, 2100
-SET_IT = "Let the machine set its clock (NTP): timedatectl set-ntp true."
+SET_IT = "Synchronise the machine's clock (NTP): timedatectl set-ntp true."
 
 
 def examine(now: float) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def examine(now: float) -> Iterator[Finding]:
         yield error("clock", f"this machine's year is {moment.year}, and quotes are dated with it", SET_IT)
 
 
-def beside_postgres(apart_s: float) -> Finding:
+def compare_with_postgres(apart_s: float) -> Finding:
     """Return whether the two clocks agree. apart_s: how far this machine is ahead of Postgres, negative when behind."""
     if abs(apart_s) <= MOST_APART_S:
         return ok("clock", f"within {MOST_APART_S} s of Postgres's")

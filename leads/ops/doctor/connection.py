@@ -1,7 +1,7 @@
-"""Examines how Postgres is reached or, when it is not, why and what to do.
+"""Checks the connection to Postgres and, when it fails, explains why and what to do.
 
-libpq gives no code for a failed connection, so the cause is found by the words of its message. The message itself is
-shown only when its cause is not known, with the password taken out.
+libpq gives no code for a failed connection, so the cause is recognised by the words of its message. The message itself
+is shown only when its cause is not known, with the password removed.
 """
 
 import re
@@ -21,18 +21,18 @@ COPY_URL = (
     "password percent-encoded."
 )
 COPY_CERTIFICATE = (
-    "Download the certificate (Supabase: Database, SSL configuration) to that path, readable for the site."
+    "Download the certificate (Supabase: Database, SSL configuration) to that path, and let the site's user read it."
 )
-# What each way to connect means, beside its name.
+# What is shown after the name of each way to connect.
 KINDS = {
     "direct": "IPv6 only, unless the project has the IPv4 add-on",
-    "session pooler": "IPv4; each of our connections keeps one of Postgres's",
+    "session pooler": "IPv4; each connection of the site keeps one of Postgres's",
     "transaction pooler": "connections are shared, one transaction at a time",
 }
 
 
 class Refusal(NamedTuple):
-    """A refused connection. words: a pattern for libpq's message, in lower case; found: the cause; cure: what to do."""
+    """A kind of refusal. words: a pattern for libpq's message, in lower case; found: the cause; cure: what to do."""
 
     words: str
     found: str
@@ -149,7 +149,7 @@ NO_ANSWER = Refusal(
 def open_connection() -> Iterator[Finding]:
     """Open this thread's connection; yield how the database was reached, or why it was not.
 
-    No process of this machine tries a password again that was refused a short time ago.
+    A password that was refused a short time ago, in any process of this machine, is not tried again.
     """
     if settings.DATABASE_FAULT:
         is_of_the_certificate = settings.DATABASE_FAULT.startswith("DATABASE_CA")

@@ -1,4 +1,4 @@
-"""Examines the database: first the connection and then, over it, everything that the site needs."""
+"""Checks the database: first the connection, then everything in the database that the site needs."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def examine() -> Iterator[Finding]:
     yield from open_connection()
     for subject, part in PARTS.items():
         if connection.connection is None or connection.connection.closed:
-            return  # a finding says why, and each further query would wait as long again
+            return  # a finding gives the reason, and each further query would wait as long again
         try:
             yield from part()
         except DatabaseError as fault:

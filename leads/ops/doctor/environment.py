@@ -1,4 +1,4 @@
-"""Examines the variables: which are set, values that load and are still wrong, and misspelt names."""
+"""Checks the environment variables: which are set, values that load but are wrong, and misspelt names."""
 
 import platform
 import re
@@ -12,7 +12,7 @@ from django.core import checks
 
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# Those of .env.example, in its order; a test compares the two.
+# The variables of .env.example, in its order; a test compares the two lists.
 VARIABLES = (
     "SECRET_KEY",
     "DEBUG",
@@ -60,7 +60,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 LONGEST_LEAD_WAIT_MS = 1000
 # The limits of Django's own check security.W009.
 SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 5
-# From this similarity on, from 0 to 1, a name is taken for a misspelling of the other.
+# The similarity, from 0 to 1, from which a name counts as a misspelling of another.
 ALIKE = 0.85
 
 
@@ -72,7 +72,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from _values()
     yield from _keys()
     yield from _projects()
-    yield from _djangos_own()
+    yield from _django_checks()
 
 
 def _misspelt(environment: Mapping[str, str], given: list[str]) -> Iterator[Finding]:
@@ -126,21 +126,21 @@ def _projects() -> Iterator[Finding]:
         cure = "Set it to https://PROJECT.supabase.co (Supabase: Project settings, API)."
         yield error("environment", "SUPABASE_URL is not the address of a project", cure)
         return
-    of_the_api = re.fullmatch(r"([a-z0-9]+)\.supabase\.co", urlsplit(settings.SUPABASE_URL).hostname or "")
+    api_project = re.fullmatch(r"([a-z0-9]+)\.supabase\.co", urlsplit(settings.SUPABASE_URL).hostname or "")
     connection = settings.DATABASES["default"]
     login = f"{connection.get('USER', '')}@{connection.get('HOST', '')}"
-    of_the_database = re.search(r"^\w+\.([a-z0-9]+)@|@db\.([a-z0-9]+)\.supabase\.co$", login)
-    if of_the_api and of_the_database:
-        name = of_the_database[1] or of_the_database[2]
-        if name != of_the_api[1]:
-            found = f"SUPABASE_URL is of the project {of_the_api[1]}, DATABASE_URL of {name}"
+    database_project = re.search(r"^\w+\.([a-z0-9]+)@|@db\.([a-z0-9]+)\.supabase\.co$", login)
+    if api_project and database_project:
+        name = database_project[1] or database_project[2]
+        if name != api_project[1]:
+            found = f"SUPABASE_URL is of the project {api_project[1]}, DATABASE_URL of {name}"
             yield error("environment", found, "Copy both from the same project.")
 
 
-def _djangos_own() -> Iterator[Finding]:
+def _django_checks() -> Iterator[Finding]:
     """Run Django's own checks, except those that query the database.
 
-    Folio's own checks have no tag and do not run here: other parts of the examination cover them.
+    Folio's checks have no tag, so they do not run here; the doctor's other modules cover the same subjects.
     """
     is_deployed = not settings.DEBUG
     tags = set(checks.registry.registry.tags_available(is_deployed)) - {checks.Tags.database}

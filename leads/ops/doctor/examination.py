@@ -1,4 +1,4 @@
-"""The whole examination: every subject in order, the database last because it may be slow."""
+"""Runs all checks of the doctor in order, the database last because it may be slow."""
 
 import os
 import time
@@ -12,10 +12,10 @@ from leads.ops.doctor.finding import Finding, error
 
 
 def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Finding]:
-    """Yield each finding as soon as it is made.
+    """Yield each finding as soon as its check has run.
 
-    send_test_event: whether to send one to Sentry, and a mail if mail is set up. mail_to: its recipient, or "" for
-    ADMINS.
+    send_test_event: whether to send an event to Sentry, and a mail if mail is set up. mail_to: the mail's recipient, or
+    "" for ADMINS.
     """
     subjects = {
         "environment": environment.examine(os.environ),
@@ -30,7 +30,7 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
         try:
             yield from findings
         except (DatabaseError, OSError) as fault:
-            # When one subject cannot be examined, the others still can.
+            # The other subjects are still checked.
             yield error(
-                subject, f"the examination ended early: {error_name(fault)}", "Run it again; it may be temporary."
+                subject, f"this check ended early: {error_name(fault)}", "Run it again; the fault may be temporary."
             )

@@ -1,4 +1,4 @@
-"""Examines what Supabase's data API exposes, and whether our own role has the rights it needs."""
+"""Checks what Supabase's data API exposes, and whether Django's database role has the rights it needs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,23 +6,23 @@ from leads.ops import supabase
 from leads.ops.doctor.finding import Finding, error, ok
 from leads.ops.supabase import Exposure
 
-# So many of a long list are shown, to stay on one screen.
+# The most findings of a long list that are shown, to fit on one screen.
 MOST_SHOWN = 4
 
 
 def examine() -> Iterator[Finding]:
     exposures = sorted(supabase.exposures(), key=lambda each: " may " not in each.problem)
-    yield from _listed("exposure", list(_together(exposures)), more="Close these, then run this again.")
+    yield from _listed("exposure", list(_grouped(exposures)), more="Close these, then run this again.")
     if not exposures:
         yield ok("exposure", "Supabase's data API exposes nothing")
-    # Each ends in the statement that grants the right. Those on leads come first, because they matter most.
+    # Each text ends in the statement that grants the right. Rights on leads come first, because they matter most.
     missing = sorted(supabase.missing_rights(), key=lambda text: f".{supabase.LEADS}" not in text)
     parts = [text.rpartition(": ") for text in missing]
     wanted = [(found, cure) for found, _, cure in parts]
     yield from _listed("rights", wanted, more="Connect as the tables' owner, which has all of them.")
 
 
-def _together(exposures: Sequence[Exposure]) -> Iterator[tuple[str, str]]:
+def _grouped(exposures: Sequence[Exposure]) -> Iterator[tuple[str, str]]:
     """Yield what is open and its cure, once for all relations with the same problem and cure."""
     groups: dict[tuple[str, str], list[Exposure]] = {}
     for each in exposures:

@@ -1,6 +1,6 @@
-"""One finding of the doctor, and how it is printed. Plain Python, because it must work without the settings.
+"""A finding of the doctor, and how it is printed. Plain Python, because it must work without the settings.
 
-error: it harms customers, staff, leads or secrets now. warning: it will or may harm them. ok: nothing to do.
+error: the problem harms customers, staff, leads or secrets now. warning: it will or may harm them. ok: nothing to do.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Examines whether all migrations of this release are applied."""
+"""Checks whether all migrations of this release are applied."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Examines the outbox: whether each directory can be written, on which disk it is, and what waits in it."""
+"""Checks the outbox: whether each directory can be written, on which disk it is, and what waits in it."""
 
 import os
 import tempfile
@@ -33,7 +33,7 @@ def _directory(variable: str, directory: Path) -> Iterator[Finding]:
         cure = f"Set {variable} to a disk of this machine; one outbox for each machine."
         yield error("outbox", f"{found}; a network file system loses locks and syncs, so it is not used", cure)
     elif free < LOW_DISK_BYTES:
-        yield error("outbox", f"{found}; nearly full", "Make room: leads wait here when Postgres is down.")
+        yield error("outbox", f"{found}; nearly full", "Free some space: leads wait here when Postgres is down.")
     elif is_ephemeral(directory):
         cure = f"Set {variable} to a disk that outlives a deploy, such as the host's volume."
         yield warning("outbox", f"{found}; a restart or a deploy deletes what waits there", cure)
@@ -42,9 +42,9 @@ def _directory(variable: str, directory: Path) -> Iterator[Finding]:
 
 
 def _fault_of(directory: Path) -> str:
-    """Return why no record could be written there, or "". A missing directory is not created.
+    """Return why a record cannot be written to the directory, or "".
 
-    If another user than the site's created it, the site could not write to it.
+    A missing directory is not created, because the site could not write to one that another user created.
     """
     try:
         if os.path.lexists(directory):
@@ -68,7 +68,7 @@ def _waiting() -> Iterator[Finding]:
         f", the oldest for {age_s:.0f} s" if counts.pending else ""
     )
     if age_s > WORRYING_S:
-        yield error("outbox", pending, "Repair the database, see below, then run `python manage.py outbox flush`.")
+        yield error("outbox", pending, "Repair the database (see below), then run `python manage.py outbox flush`.")
     else:
         yield ok("outbox", pending)
     if counts.quarantined:

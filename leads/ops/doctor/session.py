@@ -1,4 +1,4 @@
-"""Examines the open connection: TLS, role, time zone, timeouts, how many there can be, and the server's clock."""
+"""Checks the open connection: TLS, role, time zone, timeouts, number of connections, and the server's clock."""
 
 import runpy
 import time
@@ -11,7 +11,7 @@ from django.db import connection
 from leads.ops.doctor import clock
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# They free a connection whose client is gone. The site's own waits end after 5 s; a migration may take longer.
+# These settings free a connection whose client is gone. The site's queries end after 5 s; a migration may take longer.
 TIMEOUTS = {"statement_timeout": "30s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s"}
 # The size of a session pooler on Supabase's smallest plans. The real size cannot be queried.
 SESSION_POOL = 15
@@ -40,7 +40,7 @@ WHERE me.rolname = current_user AND here.datname = current_database()
 
 
 class Facts(NamedTuple):
-    """The answer to FACTS.
+    """The row that FACTS returns.
 
     timeouts: in the order of TIMEOUTS; room: how many connections the site can have; now: the server's unix time.
     """
@@ -66,21 +66,21 @@ def examine() -> Iterator[Finding]:
     is_encrypted = psycopg.pgconn.ssl_in_use
     yield transport(is_encrypted=is_encrypted, is_verified=sslmode == "verify-full", is_local=is_local)
     yield _role(facts, is_local=is_local)
-    yield ok("time zone", f"{facts.time_zone}; any will do, because times carry their offset")
+    yield ok("time zone", f"{facts.time_zone}; any zone works, because times have an offset")
     yield _timeouts(facts)
     yield _head_room(facts.room)
-    yield clock.beside_postgres((asked_at + answered_at) / 2 - facts.now)
+    yield clock.compare_with_postgres((asked_at + answered_at) / 2 - facts.now)
 
 
 def transport(*, is_encrypted: bool, is_verified: bool, is_local: bool) -> Finding:
-    """Return how safe the connection is. is_verified: whether the server's certificate is checked."""
+    """Return how well the connection is protected. is_verified: whether the server's certificate is checked."""
     if is_encrypted and is_verified:
         return ok("tls", "encrypted, and the server's certificate is checked (verify-full)")
     if is_local:
         return ok("tls", "not needed: Postgres is on this machine")
     cure = "Download the certificate (Supabase: Database, SSL configuration) and set DATABASE_CA to its path."
     if is_encrypted:
-        return warning("tls", "encrypted, but anybody could pose as the server", cure)
+        return warning("tls", "encrypted, but anybody could impersonate the server", cure)
     return error("tls", "names, phones and the password cross the network unencrypted", cure)
 
 
@@ -99,7 +99,7 @@ def _timeouts(facts: Facts) -> Finding:
         return ok("timeouts", ", ".join(f"{name} {value}" for name, value in in_force.items()))
     role = connection.ops.quote_name(facts.role)
     cure = " ".join(f"ALTER ROLE {role} SET {name} = '{TIMEOUTS[name]}';" for name in missing)
-    return warning("timeouts", f"no {', no '.join(missing)}: a hung client holds its connection for ever", cure)
+    return warning("timeouts", f"no {', no '.join(missing)}: a hung client keeps its connection indefinitely", cure)
 
 
 def _head_room(room: int) -> Finding:

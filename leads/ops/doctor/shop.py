@@ -1,4 +1,4 @@
-"""Examines the price book, its tax, and the WhatsApp number that customers are sent to."""
+"""Checks the price book, its tax, and the WhatsApp number that customers are sent to."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -22,7 +22,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _price_book(book: PriceBook) -> Finding:
-    # A book with findings of the lint stops the start, so this one has none.
+    # A book in which the lint finds errors stops the start, so this one has none.
     found = f"{book.name} {book.version}, quotes hold {book.validity_days} days"
     if settings.PRICE_BOOK.parent == settings.BASE_DIR / "quoter" / "books" and not settings.DEBUG:
         cure = "Write your own (docs/price-book.md) and set PRICE_BOOK to its path."
@@ -36,7 +36,7 @@ def _tax(book: PriceBook, *, today: date) -> Finding:
     add = "Add the tax that follows to the price book: [[taxes]] with its name, rate and from."
     if tax.start > today:
         return error(
-            "tax", f"{found} begins only on {tax.start}, and is charged already", "Correct its date, or add a tax."
+            "tax", f"{found} begins on {tax.start}, but is already charged", "Correct its date, or add an earlier tax."
         )
     if tax.end is None or _follows(book, tax):
         return ok("tax", found)

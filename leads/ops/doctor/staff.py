@@ -1,4 +1,4 @@
-"""Examines whether anybody can log in, and whether the staff's groups exist."""
+"""Checks whether anybody can log in, and whether the staff's groups exist."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ def examine() -> Iterator[Finding]:
         groups = set(Group.objects.values_list("name", flat=True))
         logins = User.objects.filter(is_active=True, is_staff=True).count()
     except ProgrammingError:
-        return  # the tables are missing, which the migrations' finding says
+        return  # the tables are missing, and the check of migrations reports that
     if missing := [role for role in ROLES if role not in groups]:
         found = f"there is no group {', '.join(missing)}"
         yield warning("staff", found, "Run `python manage.py ensure_roles` (the Procfile's release step).")

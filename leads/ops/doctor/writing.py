@@ -1,4 +1,4 @@
-"""Examines whether `leads` takes a row: writes one as the relay does, and rolls back. A SELECT would not show it."""
+"""Checks whether `leads` accepts a row: writes one as the relay does, and rolls back. A SELECT would not show that."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from leads.delivery.upsert import upsert
 from leads.errors import error_name
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
-# A row as a lead has it; it is never kept.
+# A valid row, which is always rolled back.
 ROW = {"folio": "doctor", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}
 
 MIGRATE = "Run `python manage.py migrate`"
@@ -30,7 +30,7 @@ CAUSES = {
     ),
     "42703": ("a column of leads is missing", f"{MIGRATE}; if that finds nothing to do, somebody dropped it."),
     "23505": (
-        "the sequence of ids gives one that is taken, as after a restore",
+        "the sequence of ids gives one that is already used, as after a restore",
         "SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT max(id) FROM leads));",
     ),
 }
@@ -60,14 +60,14 @@ def _explained(fault: DatabaseError) -> Finding:
 
 
 def _read_only() -> tuple[str, str]:
-    is_replica, source, size_mb = _asked(READ_ONLY)
-    role = connection.ops.quote_name(_asked("SELECT current_user")[0])
+    is_replica, source, size_mb = _query_one(READ_ONLY)
+    role = connection.ops.quote_name(_query_one("SELECT current_user")[0])
     if is_replica:
         return "this Postgres is a replica, or in recovery", "Point DATABASE_URL at the primary."
     if source == "user":
         return "the role is read-only", f"ALTER ROLE {role} RESET default_transaction_read_only;"
     if source in ("database", "database user"):
-        database = connection.ops.quote_name(_asked("SELECT current_database()")[0])
+        database = connection.ops.quote_name(_query_one("SELECT current_database()")[0])
         where = f"DATABASE {database}" if source == "database" else f"ROLE {role} IN DATABASE {database}"
         return "the database is read-only", f"ALTER {where} RESET default_transaction_read_only;"
     return (
@@ -78,7 +78,7 @@ def _read_only() -> tuple[str, str]:
     )
 
 
-def _asked(sql: str) -> tuple[Any, ...]:
+def _query_one(sql: str) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         row: tuple[Any, ...] = cursor.fetchone()

@@ -156,7 +156,7 @@ def test_flush_reports_that_postgres_is_down(outbox_directories, stopped_postgre
     left_by_a_dead_process(outbox_directories, a_row())
     printed, why = run_and_fail("flush")
     assert printed == "0 delivered, 1 pending, 0 quarantined\n"
-    assert why == "Postgres does not take them (infrastructure); they stay on this disk."
+    assert why == "Postgres does not accept the leads (infrastructure); they stay on this disk."
     assert census.census(outbox_directories).pending == 1
 
 

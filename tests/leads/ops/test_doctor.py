@@ -577,4 +577,4 @@ def test_a_clock_with_an_implausible_year_is_an_error(now, level):
 
 @pytest.mark.parametrize(("apart_s", "level"), [(-5.1, "warning"), (-4.9, "ok"), (4.9, "ok"), (5.1, "warning")])
 def test_a_clock_may_be_five_seconds_off(apart_s, level):
-    assert clock.beside_postgres(apart_s).level == level
+    assert clock.compare_with_postgres(apart_s).level == level

@@ -16,7 +16,7 @@ from leads.apps import after_migrations, before_migrations
 from leads.delivery.record import lead_record
 from leads.models import Lead
 from leads.ops import supabase
-from leads.ops.checks import database_is_closed_to_others_and_open_to_us
+from leads.ops.checks import data_api_and_rights
 from tests.support.factories import a_contact, an_issued_quote, store
 from tests.support.live import NOBODY_LISTENS, Postgres
 from tests.support.supabase import OWNER, PUBLIC_ROLES, as_role, database, django_on, server
@@ -341,7 +341,7 @@ def test_a_schema_or_a_sequence_that_may_not_be_used_is_reported(postgres, shop,
     sql("CREATE SEQUENCE numbers OWNED BY leads.id")
     with django_on(postgres, shop, user=clerk):
         (missing,) = supabase.missing_rights()
-        assert missing.startswith("clerk may not use the schema public, so its tables are not seen: ")
+        assert missing.startswith("clerk may not use the schema public, so it sees no tables: ")
     run_all([missing])
     with django_on(postgres, shop, user=clerk):
         assert "clerk may not use numbers: GRANT USAGE ON SEQUENCE numbers TO clerk;" in supabase.missing_rights()
@@ -369,13 +369,13 @@ def run_all(reports: list[str]) -> None:
 
 
 def test_the_check_before_a_deploy_warns_of_open_tables(shop):
-    warnings = database_is_closed_to_others_and_open_to_us(None)
+    warnings = data_api_and_rights(None)
     (leads,) = [warning for warning in warnings if warning.msg.startswith("public.leads (table): ")]
     assert "anon may SELECT, INSERT, UPDATE, DELETE, TRUNCATE" in leads.msg
     assert "row level security is off" in leads.msg
     assert {(warning.id, warning.is_serious()) for warning in warnings} == {("leads.W003", False)}
     migrate()
-    assert database_is_closed_to_others_and_open_to_us(None) == []
+    assert data_api_and_rights(None) == []
 
 
 def test_the_check_is_silent_when_the_database_is_down(django_db_blocker):
@@ -383,6 +383,6 @@ def test_the_check_is_silent_when_the_database_is_down(django_db_blocker):
     missing_server = Postgres.__new__(Postgres)
     missing_server.url = psycopg.conninfo.make_conninfo(**address)
     with django_db_blocker.unblock(), django_on(missing_server, "none"):
-        assert database_is_closed_to_others_and_open_to_us(None) == []
+        assert data_api_and_rights(None) == []
         with pytest.raises(DatabaseError):
             supabase.exposures()

@@ -104,7 +104,7 @@ def test_a_person_is_found_however_their_phone_was_stored(stored):
 def test_fewer_than_ten_digits_are_refused(asked):
     a_lead()
     for does in (["export", asked], ["erase", asked, "--yes"]):
-        assert run_and_fail(*does) == ("", "Nothing was looked for: a phone has at least 10 digits.")
+        assert run_and_fail(*does) == ("", "Nothing was searched: a phone has at least 10 digits.")
     with pytest.raises(NotAPhone):
         Phone(asked)
     assert Lead.objects.get().name == NAME
@@ -174,7 +174,7 @@ def test_erasing_removes_the_person_from_every_lead_and_nobody_else():
     leads, other = [a_lead(), a_lead()], a_lead(**OTHER)
     totals = [lead.quote_data["total"] for lead in leads]
 
-    assert erase_person() == "2 leads without their person, 0 records off this disk\n"
+    assert erase_person() == "2 leads anonymised, 0 records removed from this disk\n"
 
     for lead, total in zip(leads, totals, strict=True):
         lead.refresh_from_db()
@@ -223,7 +223,7 @@ def test_refused_and_damaged_records_lose_the_person_too(outbox_directories):
     (folder / "1-1-a.journal").write_bytes(theirs + others + torn)
     (folder / "2-1-b.journal").write_bytes(theirs)
 
-    assert erase_person() == "0 leads without their person, 4 records off this disk\n"
+    assert erase_person() == "0 leads anonymised, 4 records removed from this disk\n"
 
     left = on_disk(outbox_directories)
     assert traces_in(left) == ["a-visitor"]  # of the other person: all test records have the same visitor id
@@ -237,7 +237,7 @@ def test_waiting_records_are_delivered_and_then_erased(outbox_directories):
     journal = Outbox(outbox_directories)
     journal.append(row.folio, row.as_json())
     journal.close()
-    assert erase_person() == "1 leads without their person, 0 records off this disk\n"
+    assert erase_person() == "1 leads anonymised, 0 records removed from this disk\n"
     assert person_in(Lead.objects.get()) == NO_PERSON
     assert traces_in(on_disk(outbox_directories)) == []
 
@@ -267,7 +267,7 @@ def test_records_in_the_journal_of_a_running_process_are_reported(outbox_directo
     journal.delivered(batch)
 
     printed, why = run_and_fail("erase", PHONE, "--yes", "--timeout", "0")
-    assert printed == "1 leads without their person, 0 records off this disk\n"
+    assert printed == "1 leads anonymised, 0 records removed from this disk\n"
     assert "1 records are still in the journal of a running process: restart the site" in why
     assert person_in(Lead.objects.get()) == NO_PERSON
 
@@ -300,7 +300,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(monkeypatch, out
 def test_after_a_yes_the_person_is_erased(monkeypatch):
     a_lead()
     monkeypatch.setattr("builtins.input", lambda prompt: "yes")
-    assert run("erase", PHONE).endswith("1 leads without their person, 0 records off this disk\n")
+    assert run("erase", PHONE).endswith("1 leads anonymised, 0 records removed from this disk\n")
 
 
 @pytest.mark.django_db
