@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer and nothing else; everything made here goes to .venv/ and var/.
+# Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
 .PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak clean
 
 PORT ?= 8000
@@ -17,21 +17,21 @@ run: .venv/installed-run
 
 # With DEBUG, the settings need no other variable.
 test lint screenshots: export DEBUG := true
-# Tests start Python some hundred times, so it keeps its compiled files, even where the environment forbids that.
+# Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
-# What they make once for all, such as static files, is of this run.
+# Identifies this run, so that its processes share files that are built once, such as static files.
 test: export TEST_RUN := $(shell date +%s%N)
 
-# The tests have a database of their own and never touch var/postgres or the database of DATABASE_URL. First run those
-# that mostly wait, three at a time; then those that measure how long customers wait, with nothing heavier beside them;
-# then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
-# runs one file; `make test ONLY=needs` runs those that need a program beside Python.
+# The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
+# first most tests, in three processes; then those that measure how long customers wait, without heavy tests at the same
+# time; then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
+# runs one file; `make test ONLY=needs` runs the tests that need another program.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )
-# The database goes with its server; Postgres could not drop one that a pooler still holds connections to.
+# The database is not dropped, because a pooler may still hold connections to it; it is deleted with its server.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
 PYTEST = python -m pytest --reuse-db
-# Only these are read: collecting all tests takes seconds.
+# The files with a mark; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' tests)
 test: lint
 ifdef ARGS
@@ -52,19 +52,19 @@ lint: install
 screenshots: install
 	@exec .venv/bin/python bin/with-postgres --temporary python bin/screenshots
 
-# Measure the customer's pages with Lighthouse, as on a throttled phone; it needs Node and npm. A minute, one table.
+# Measure the customer's pages with Lighthouse, as on a throttled phone. It needs Node and npm, and takes a minute.
 lighthouse: install
 	@exec .venv/bin/python bin/lighthouse
 
-# Compare the checkout with the plainest Django insert view, healthy and in outages: five minutes, one table.
+# Compare the checkout with the simplest Django insert view, in normal operation and in outages. It takes five minutes.
 bench: install
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.checkout $(ARGS)
 
-# Measure the staff's pages with two million leads: some ten minutes, or `make bench-inbox ARGS="--leads 200000"`.
+# Measure the staff's pages with two million leads, which takes some ten minutes; `ARGS="--leads 200000"` takes fewer.
 bench-inbox: install
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.inbox $(ARGS)
 
-# Let customers check out for minutes under faults and killed workers; `make soak SOAK_SECONDS=60` is a short run.
+# Simulate checkouts for minutes under faults and killed workers; `make soak SOAK_SECONDS=60` is a short run.
 soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
@@ -72,7 +72,7 @@ soak: install
 install: .venv/installed-dev
 	@.venv/bin/python bin/compile-catalogues
 
-# `make run` installs what the site needs; the tests' tools are three times as much.
+# `make run` installs only what the site needs; with the tools for tests it would be three times as much.
 .venv/installed-%: requirements-%.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install python3.11.' >&2; exit 1; }
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
@@ -91,11 +91,11 @@ update: install
 	@for group in run dev; do \
 		$(PIN) pyproject.toml --group $$group --constraints requirements.txt --output-file requirements-$$group.txt || exit; done
 
-# For the host that runs the Procfile, with the host's own Python.
+# Build the site on a host that runs the Procfile, with the host's own Python.
 build:
 	bin/post_compile
 
-# Leads may wait in var/, so it stays.
+# Leads may wait in var/, so it is not deleted.
 clean:
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

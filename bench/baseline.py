@@ -1,7 +1,7 @@
-"""The settings of the baseline: the plainest Django site whose checkout does the same for the customer.
+"""The settings of the baseline: the simplest Django site whose checkout does the same for the customer.
 
-It has startproject's settings, a persistent connection, `Lead.objects.create` of an equal row, and a redirect. It
-validates nothing, and when Postgres is down it loses the lead.
+It has the settings of `startproject`, a persistent connection, `Lead.objects.create` of an equal row, and a redirect.
+It validates nothing, and loses the lead when Postgres is down.
 """
 
 import os

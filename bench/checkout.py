@@ -1,7 +1,7 @@
-"""`make bench`: compares the checkout with the plainest Django insert view, in normal operation and in two outages.
+"""`make bench`: compares the checkout with the simplest Django insert view, in normal operation and in two outages.
 
-Rounds of the two alternate. The ratio of their medians is the result, because absolute figures depend on the machine
-and on its other load. It prints one table in Markdown, which `docs/performance.md` has.
+Rounds of the two sites alternate. The ratio of their medians is the result, because absolute figures depend on the
+machine and on its other load. It prints the table of `docs/performance.md` in Markdown.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from bench.targets import CLIENTS, PROC, Postgres, Round, Target, cpu_of, settle
 from bench.wire import Wire
 from tests.support.eventually import eventually
 
-# An outage, in seconds: before the fault, of the fault, and after it.
+# The parts of an outage, in seconds: before, during and after the fault.
 BEFORE_S, FAULT_S, AFTER_S = 1.5, 3.5, 5.0
 ONSET_S = 1.0
 REFUSED, FROZEN = "refused", "frozen"
@@ -34,7 +34,7 @@ PHASES = ["healthy", "onset", "steady", "draining", "after"]
 
 
 class Phase(NamedTuple):
-    """One phase of an outage. failed: requests that did not lead to the chat."""
+    """One phase of an outage. failed: how many requests were not redirected to the chat."""
 
     rate: float
     p50_ms: float
@@ -50,7 +50,7 @@ def healthy(targets: Sequence[Target], postgres: "Postgres", *, rounds: int, sec
     for number in range(rounds):
         for target in targets if number % 2 else reversed(targets):
             postgres.empty(target.table)
-            target.load(seconds=0.3, clients=clients)  # warm
+            target.load(seconds=0.3, clients=clients)  # warm up
             postgres.empty(target.table)
             cpu, postgres_cpu = cpu_of(target.pid), cpu_of(postgres.pid)
             given = target.load(seconds=seconds, clients=clients)
@@ -76,7 +76,7 @@ def healthy(targets: Sequence[Target], postgres: "Postgres", *, rounds: int, sec
 def outage(target: Target, postgres: "Postgres", *, kind: str) -> list[Phase]:
     """Let Postgres fail and recover under load; afterwards every acknowledged lead must be in the table."""
     postgres.empty(target.table)
-    # How many leads from before the recovery have arrived, by time: the backlog is drained at the last increase.
+    # Pairs of a time and how many leads from before the recovery have arrived. The last increase ends the backlog.
     counts: list[tuple[float, int]] = []
     failed_at = recovered_at = 0.0
 
@@ -121,7 +121,7 @@ def on_the_wire(target: Target, postgres: "Postgres", *, clients: int) -> tuple[
         wire = Wire(Path(directory), postgres.socket_directory)
         url = f"postgresql://postgres@/postgres?host={quote(directory)}"
         with target.running(DATABASE_URL=url, BASELINE_DATABASE_HOST=directory):
-            target.load(seconds=0.5, clients=clients)  # warm: every thread connects
+            target.load(seconds=0.5, clients=clients)  # warm up: every thread connects
             postgres.empty(target.table)
             statements, round_trips = wire.statements, wire.round_trips
             served = len(target.load(seconds=1.0, clients=clients).answers)
@@ -152,9 +152,9 @@ def show(*parts: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="healthy rounds of each site")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one healthy round")
-    parser.add_argument("--outages", type=int, default=2, help="of each kind, for each site")
-    parser.add_argument("--only-healthy", action="store_true", help="leave the outages, start-up and memory out")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a healthy round")
+    parser.add_argument("--outages", type=int, default=2, help="outages of each kind for each site")
+    parser.add_argument("--only-healthy", action="store_true", help="skip the outages, start-up and memory")
     options = parser.parse_args()
 
     postgres = Postgres()

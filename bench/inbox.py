@@ -1,10 +1,10 @@
 """`make bench-inbox`: measures the staff's pages with millions of leads, as a salesperson's browser gets them.
 
-    make bench-inbox                              2,000,000 demo leads, which take some ten minutes to write
+    make bench-inbox                              2,000,000 demo leads, written in about ten minutes
     make bench-inbox ARGS="--leads 200000"
 
-It uses real gunicorn, as in production, and one client that requests one page after the other. It prints a table in
-Markdown, which `docs/performance.md` has.
+It uses real gunicorn, as in production, and one client that requests one page after the other. It prints the table of
+`docs/performance.md` in Markdown.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.support.eventually import PATIENCE_S
 LIST = "/admin/leads/lead/"
 STAFF = "bench"
 WARM_UPS = 3
-# Only the pages are measured, so staff log in with a session alone.
+# Only the pages are measured, so the client has a session and no second factor.
 SETTINGS = {"REQUIRE_SECOND_FACTOR": "false"}
 
 
@@ -50,8 +50,8 @@ class Figures(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="at least so many leads")
-    parser.add_argument("--rounds", type=int, default=60, help="how often each page is asked for")
+    parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="at least this many leads")
+    parser.add_argument("--rounds", type=int, default=60, help="how often each page is requested")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="folio-bench-") as outbox:
         variables = {
@@ -66,17 +66,17 @@ def main() -> None:
         count = seed(options.leads)
         with live.site(os.environ["DATABASE_URL"], **SETTINGS) as site:
             cookie = session()
-            looks, seconds = count_days(site, cookie)
-            print(f"{count:,} leads; the very first look at the desk counted 90 days in {looks} pages, {seconds:.1f} s")
+            page_loads, seconds = count_days(site, cookie)
+            print(f"{count:,} leads; counting 90 days for the desk took {page_loads} page loads, {seconds:.1f} s")
             print("\n| page | p50, ms | p95, ms | kB | queries |\n| --- | --: | --: | --: | --: |")
             for page in pages():
-                of_page = measure(site, cookie, page, options.rounds)
-                times = f"{of_page.p50:.0f} | {of_page.p95:.0f}"
-                print(f"| {page.name} | {times} | {of_page.bytes / 1000:.0f} | {of_page.queries} |", flush=True)
+                result = measure(site, cookie, page, options.rounds)
+                times = f"{result.p50:.0f} | {result.p95:.0f}"
+                print(f"| {page.name} | {times} | {result.bytes / 1000:.0f} | {result.queries} |", flush=True)
 
 
 def seed(wanted: int) -> int:
-    """Make sure that there are at least so many leads; return how many there are."""
+    """Write demo leads until there are at least `wanted` leads; return how many there are."""
     from django.contrib.auth.models import User
     from django.db import connection
 
@@ -97,7 +97,7 @@ def seed(wanted: int) -> int:
 
 
 def session() -> str:
-    """Return the cookie of somebody who is logged in."""
+    """Return the session cookie of a logged-in user."""
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import User
@@ -135,7 +135,7 @@ def pages() -> Iterator[Page]:
     yield Page("search: folio, lower case, no dashes", search(lead.folio.lower().replace("-", "")))
     yield Page("search: last 4 digits of a phone", search(lead.phone[-4:]))
     yield Page("search: a whole phone", search(f"{lead.phone[3:6]} {lead.phone[6:]}"))
-    # Of the demo's leads one in 25 has the name Hernández, one in 90 Peña, one in 700 Zubía.
+    # One in 25 of the demo leads is called Hernández, one in 90 Peña, one in 700 Zubía.
     yield Page("search: a common name", search("Hernández"))
     yield Page("search: a common given and family name", search("José García"))
     yield Page("search: a whole name of common words", search("María Guadalupe Hernández García"))
@@ -150,39 +150,39 @@ def pages() -> Iterator[Page]:
     desk = figures.desk(90, now=timezone.now(), zone=site.zone())
     yield Page("desk's link: contacted, 90 days", desk.total.links.contacted)
     yield Page("desk's link: one day", desk.days[10].links.leads)
-    yield Page("desk's link: least product, 90 days", listed(desk.products))
-    yield Page("desk's link: least source, 90 days", listed(desk.sources))
+    yield Page("desk's link: least product, 90 days", link_of_rarest(desk.products))
+    yield Page("desk's link: least source, 90 days", link_of_rarest(desk.sources))
 
 
-def listed(rows: Any) -> str:
-    """Return the link of the rarest source or product that has one."""
+def link_of_rarest(rows: Any) -> str:
+    """Return the link of the rarest source or product that has a link."""
     return next(row.links.quotes for row in reversed(rows) if row.links.quotes)
 
 
 def count_days(site: live.Site, cookie: str) -> tuple[int, float]:
     """Load the desk until every day is counted; return how many pages and seconds that took."""
-    started, looks = time.monotonic(), 0
+    started, page_loads = time.monotonic(), 0
     while True:
-        looks += 1
+        page_loads += 1
         text = site.get("/admin/?days=90", Cookie=cookie).text
         if "desk-uncounted" not in text:
-            return looks, time.monotonic() - started
+            return page_loads, time.monotonic() - started
 
 
 def measure(site: live.Site, cookie: str, page: Page, rounds: int) -> Figures:
-    """Request a page again and again, on one connection."""
+    """Request a page `rounds` times on one connection, after a warm-up, and return its figures."""
     connection = HTTPConnection(urlsplit(site.url).netloc, timeout=PATIENCE_S)
     milliseconds, size = [], 0
     for _ in range(WARM_UPS + rounds):
         started = time.perf_counter()
-        size = ask(connection, cookie, page)
+        size = request_page(connection, cookie, page)
         milliseconds.append(1000 * (time.perf_counter() - started))
     connection.close()
     warm = milliseconds[WARM_UPS:]
     return Figures(median(warm), quantiles(warm, n=20)[-1], queries(page), size)
 
 
-def ask(connection: HTTPConnection, cookie: str, page: Page) -> int:
+def request_page(connection: HTTPConnection, cookie: str, page: Page) -> int:
     """Return the size of a page in bytes; AssertionError unless the answer is a page or redirects to one."""
     headers = {**live.THROUGH_THE_PROXY, "Cookie": cookie}
     if page.form is None:
@@ -198,7 +198,7 @@ def ask(connection: HTTPConnection, cookie: str, page: Page) -> int:
 
 
 def queries(page: Page) -> int:
-    """Return how many queries the page's request makes, session and user included."""
+    """Return how many queries a request for the page makes, including those for session and user."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client

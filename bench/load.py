@@ -1,4 +1,4 @@
-"""A load generator that uses little CPU: one process, one loop, keep-alive connections, requests made beforehand."""
+"""A load generator that uses little CPU: one process, one loop, keep-alive connections, prepared requests."""
 
 import multiprocessing
 import selectors
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# A customer waits longer; a measurement need not.
+# Shorter than a customer would wait, so that a measurement ends.
 PATIENCE_S = 4.0
 
 
 class Answer(NamedTuple):
-    """number: of the request; at: when it was sent, monotonic; seconds: until answered; status: 0 for no answer."""
+    """number: the request's; at: when it was sent, monotonic; seconds: until the answer; status: 0 for no answer."""
 
     number: int
     at: float
@@ -22,12 +22,12 @@ class Answer(NamedTuple):
 
     @property
     def is_served(self) -> bool:
-        """Whether the customer was sent on to the chat."""
+        """Whether the customer was redirected to the chat."""
         return self.status in (302, 303)
 
 
 class Load(NamedTuple):
-    """The result of one load. cpu_s: of the load generator itself."""
+    """The result of one load. cpu_s: CPU time of the load generator itself."""
 
     answers: list[Answer]
     started: float
@@ -43,38 +43,38 @@ class _Customer:
     number: int = -1
     sent_at: float = 0.0
     received: bytes = b""
-    line: socket.socket | None = None
+    connection: socket.socket | None = None
 
     def send(self, number: int, request: bytes) -> socket.socket:
-        if self.line is None:
-            self.line = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
-            self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.connection is None:
+            self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number, self.received, self.sent_at = number, b"", time.monotonic()
-        self.line.sendall(request)
-        return self.line
+        self.connection.sendall(request)
+        return self.connection
 
-    def hang_up(self) -> None:
-        if self.line:
-            self.line.close()
-            self.line = None
+    def close(self) -> None:
+        if self.connection:
+            self.connection.close()
+            self.connection = None
 
     def status(self) -> int | None:
         """Read what has arrived; return the status of a complete answer, 0 if the connection closed, else None."""
-        assert self.line is not None
-        chunk = self.line.recv(65536)
+        assert self.connection is not None
+        chunk = self.connection.recv(65536)
         self.received += chunk
         head, end, body = self.received.partition(b"\r\n\r\n")
         if end:
             length = head.lower().partition(b"content-length: ")[2].split(b"\r", 1)[0]
             if len(body) >= int(length or 0):
                 if b"\r\nConnection: close" in head:
-                    self.hang_up()
+                    self.close()
                 return int(head[9:12])
         return None if chunk else 0
 
 
 def run(port: int, requests: Sequence[bytes], *, clients: int, seconds: float, first: int = 0) -> Load:
-    """Send each request once, beginning with number `first`, `clients` at a time, from a process of its own."""
+    """Send each request once, beginning with number `first`, `clients` at a time, from a separate process."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=lambda: sender.send(_run(port, requests, clients, seconds, first)))
@@ -92,15 +92,15 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
     end = started + seconds
 
     def send(customer: _Customer) -> None:
-        earlier = customer.line
+        earlier = customer.connection
         number, request = next(left)
         try:
-            line = customer.send(number, request)
+            connection = customer.send(number, request)
         except OSError:
-            customer.hang_up()
-            line = customer.send(number, request)
-        if line is not earlier:
-            selector.register(line, selectors.EVENT_READ, customer)
+            customer.close()
+            connection = customer.send(number, request)
+        if connection is not earlier:
+            selector.register(connection, selectors.EVENT_READ, customer)
 
     for _ in range(clients):
         send(_Customer(port))
@@ -116,9 +116,9 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
                 continue
             now = time.monotonic()
             answers.append(Answer(customer.number, customer.sent_at, now - customer.sent_at, status))
-            if status == 0 or customer.line is None:
+            if status == 0 or customer.connection is None:
                 selector.unregister(key.fileobj)
-                customer.hang_up()
+                customer.close()
             if now < end:
                 send(customer)
             else:

@@ -1,10 +1,10 @@
-"""Lets customers check out for minutes while the database fails in every way and workers are killed.
+"""`make soak`: simulates checkouts for minutes while the database fails in every way and workers are killed.
 
     make soak                           5 minutes, 20 to 60 customers a second
     make soak SOAK_SECONDS=60
 
-It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails when a folio that was
-answered is not in `leads` exactly once. A request without an answer, because its worker was killed, does not count.
+It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails unless each answered folio is
+in `leads` exactly once. A request that got no answer, because its worker was killed, does not count.
 """
 
 import argparse
@@ -74,7 +74,7 @@ class Report:
         seconds = sorted(self.seconds)
         rows: list[tuple[str, object]] = [
             ("checkouts answered", len(self.answered)),
-            ("  of which queued", self.queued),
+            ("  of these queued", self.queued),
             ("  slowest, ms", round(1000 * seconds[-1])),
             ("  p99, ms", round(1000 * seconds[ceil(0.99 * len(seconds)) - 1])),
             ("  wrong answers", len(self.wrong)),
@@ -90,7 +90,7 @@ class Report:
 
 
 def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = FAULTS) -> Report:
-    """Run a site of its own for so many seconds; return what became of all checkouts."""
+    """Run a separate site under faults for so many seconds; return the outcome of all checkouts."""
     report, over = Report(), Event()
     with live.postgres() as postgres:
         faults.give_the_tables_to_the_site(postgres)
@@ -126,7 +126,7 @@ def _customer(site: Site, report: Report) -> None:
         answer = check_out_with(site, a_quote(site))
     except (OSError, HTTPException):
         report.unanswered += 1
-    except Exception as error:  # broad: whatever it is, the report shows it
+    except Exception as error:  # broad: the report shows any error
         report.wrong.append(f"{type(error).__name__}: {error}")
     else:
         report.answered.append(answer.json["folio"])
@@ -148,7 +148,7 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        # After a wrong password nobody connects for minutes, unless a person asks to retry.
+        # After a wrong password no process connects for minutes, unless a person asks to retry.
         ConnectionTurns([site.outbox]).ask_all_to_retry()
 
 
@@ -167,9 +167,9 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
         return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
 
     expected = set(report.answered)
-    # Once more: a worker that connected before the right password was in force has blocked all again.
+    # Again, because a worker that tried before the right password was restored has blocked all processes.
     ConnectionTurns([site.outbox]).ask_all_to_retry()
-    with suppress(AssertionError):  # what is missing is reported below
+    with suppress(AssertionError):  # missing leads are reported below
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
     stored = rows()
@@ -180,7 +180,7 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("SOAK_SECONDS", 300)))
-    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="to fail in the same order again")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="repeat an earlier run")
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.seconds:.0f} s")
     report = soak(options.seconds, chance=random.Random(options.seed))

@@ -1,4 +1,4 @@
-"""What `make bench` measures: the site and the plainest insert view, each under gunicorn, on the same Postgres."""
+"""The two sites that `make bench` measures: Folio and the simplest insert view, under gunicorn, on one Postgres."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ from tests.support import live
 from tests.support.eventually import PATIENCE_S, eventually
 
 CLIENTS = 16
-# gunicorn.conf.py's own figures; the baseline gets the same.
+# The same figures as in gunicorn.conf.py.
 SERVER = ["--worker-class=gthread", "--workers=2", "--threads=4", "--preload", "--no-control-socket"]
 BASELINE = ["--config=/dev/null", *SERVER, "django.core.wsgi:get_wsgi_application()"]
 FOLIO = ["--config=gunicorn.conf.py", "settings.wsgi"]
@@ -48,7 +48,7 @@ class Round(NamedTuple):
 
 @dataclass
 class Target:
-    """A site to measure. requests: one for each of the folios; table: the one that gets its rows."""
+    """A site to measure. requests: one for each folio; table: where its leads are stored."""
 
     name: str
     table: str
@@ -62,7 +62,7 @@ class Target:
 
     @contextmanager
     def running(self, **changes: str) -> Iterator[float]:
-        """Run the site; yield the seconds until its first answer."""
+        """Run the site; yield how many seconds it took to its first answer."""
         with socket.create_server(("127.0.0.1", 0), backlog=256) as listener, TemporaryDirectory() as directory:
             started = time.monotonic()
             with (Path(directory) / "log").open("wb") as log:
@@ -77,7 +77,7 @@ class Target:
             self.port, self.pid = listener.getsockname()[1], process.pid
             listener.close()
             try:
-                # Any answer will do; the baseline accepts only a POST.
+                # Any answer counts: the baseline refuses this GET.
                 with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
                     client.sendall(b"GET /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                     assert client.recv(100), (Path(directory) / "log").read_text()

@@ -1,4 +1,4 @@
-"""Counts the statements that a site sends to Postgres, and the round trips, on the connection between them."""
+"""Counts the statements that a site sends to Postgres, and its round trips, in a proxy between the two."""
 
 import socket
 from contextlib import suppress
@@ -9,7 +9,7 @@ _SOCKET = ".s.PGSQL.5432"
 
 
 class Wire:
-    """A socket in `directory` that looks like Postgres's, and passes everything on to the real one.
+    """A proxy: a Unix socket in `directory` that forwards to the one in the directory `real`.
 
     statements: how many were run; round_trips: how often a site waited for Postgres to be ready again.
     """
