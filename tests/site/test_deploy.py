@@ -58,7 +58,7 @@ def release(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     [login] = [block.text for block in blocks("deploy.md") if block.heading == "4. The first login"]
     made = shell(login, cwd=project, environment=environment, typed=f"{PASSWORD}\n")
     assert made.returncode == 0, made.stderr
-    [report] = follow("deploy.md", "5. Is all well?", environment=environment, cwd=project)
+    [report] = follow("deploy.md", "5. Check the set-up", environment=environment, cwd=project)
     # Gunicorn does not trust this machine as a proxy, as on a host.
     with serving(project, {**environment, "FORWARDED_ALLOW_IPS": "192.0.2.1"}, directory / "log") as site:
         yield Release(site, project, output, report)

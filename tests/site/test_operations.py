@@ -47,7 +47,7 @@ def test_the_commands_show_the_state_of_delivery(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
         customers(site)
         assert eventually(lambda: site.get("/healthz").json["outbox"]["pending"] == 0)
-        [output] = follow(DOCUMENT, "How does it stand?", environment=site.environment)
+        [output] = follow(DOCUMENT, "Check the state", environment=site.environment)
     assert "0 pending" in output
     assert "0 leads wait" in output
 
@@ -121,7 +121,7 @@ def test_an_outbox_moves_to_another_disk_with_its_leads(postgres, tmp_path):
     with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
         answers = customers(site)
     where = {"var/outbox": tmp_path / "outbox", "/mnt/durable": tmp_path / "durable"}
-    [output] = follow(DOCUMENT, "The outbox moves to another disk", environment=site.environment, instead=where)
+    [output] = follow(DOCUMENT, "Move the outbox to another disk", environment=site.environment, instead=where)
     # A quote is journaled when it is priced, and again with its person.
     assert output.startswith(f"{2 * CUSTOMERS} sound, 0 damaged")
     with live.site(postgres.url, **outbox_in(tmp_path / "durable")):
@@ -141,7 +141,7 @@ def test_the_outbox_of_a_removed_machine_is_delivered_by_another(postgres, tmp_p
             leaving.process.terminate()
             leaving.process.wait(PATIENCE_S)
         where = {"/mnt/old-machine/outbox": old / "outbox", "var/outbox": here / "outbox"}
-        follow(DOCUMENT, "A machine goes away", environment=staying.environment, instead=where)
+        follow(DOCUMENT, "Remove a machine", environment=staying.environment, instead=where)
         eventually(lambda: arrived(postgres, answers), or_show=lambda: staying.log)
 
 

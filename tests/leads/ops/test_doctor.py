@@ -267,7 +267,7 @@ TOGETHER: dict[str, Breaking] = {
     "the demo WhatsApp number in production": variables(WHATSAPP_NUMBER="520000000000"),
     "the bundled prices in production": variables(PRICE_BOOK=""),
     "static files not collected": overlaid("STATIC_ROOT = {here!r}\n"),
-    "nobody hears of faults": variables(SENTRY_DSN=""),
+    "faults are reported to nobody": variables(SENTRY_DSN=""),
     "an outbox that a restart loses": variables(OUTBOX_SPARE_DIR="/dev/shm/folio/outbox"),
     "a lead that Postgres refused": quarantined_lead,
     "a lead that has waited for an hour": old_lead,
@@ -281,10 +281,10 @@ TOGETHER: dict[str, Breaking] = {
         "UPDATE auth_group SET name = '-' || name", undo="UPDATE auth_group SET name = ltrim(name, '-')"
     ),
     "anybody can read a table": sql("GRANT SELECT ON leads TO anon", undo="REVOKE SELECT ON leads FROM anon"),
-    "a table made behind Django's back": sql(
+    "an open table that Django did not create": sql(
         "CREATE TABLE notes AS SELECT phone FROM leads", "GRANT SELECT ON notes TO anon", undo="DROP TABLE notes"
     ),
-    "a view made behind Django's back": sql(
+    "an open view that Django did not create": sql(
         "CREATE VIEW everyone AS SELECT * FROM leads", "GRANT SELECT ON everyone TO anon", undo="DROP VIEW everyone"
     ),
     "a constraint that is not Folio's": sql(
