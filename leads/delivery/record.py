@@ -1,4 +1,4 @@
-"""Records quotes and leads: each goes to the journal and to Postgres. Nothing else stores a customer's lead."""
+"""Records quotes and leads as they arrive: each goes to the journal and to Postgres."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
