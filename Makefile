@@ -38,7 +38,7 @@ ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
 	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=2 $(call FILES_MARKED,quiet)
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet)
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
 	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler $(call FILES_MARKED,pooler)
