@@ -35,7 +35,7 @@ def late(request: HttpRequest) -> HttpResponse:
     if sent.faults or not sent.is_json:
         return _refused(sent.faults or [FieldError("", NOT_TEXT)])
     try:
-        submission = OrderSubmission.read(sent.json)
+        submission = OrderSubmission.read(sent.json, is_late=True)
         issued = token.loads(submission.token, zone=site.zone())
     except SubmissionRefused as refused:
         return _refused(refused.errors)

@@ -107,8 +107,10 @@ def show(
             "address_on_paper": address(request, issued.quote.folio),
             "shop_phone": phones.readable(settings.WHATSAPP_NUMBER),
             "chat_url": chat_url(),
-            # When the server does not answer, the page's script opens this chat with the typed name filled in.
-            "chat_url_for_name": chat_url(name="{name}"),
+            # When the server does not answer, the page's script opens this chat with the typed values filled in.
+            "chat_url_to_fill": chat_url(
+                name="{name}", answers={field.name: f"{{{field.name}}}" for field in customer.OPTIONAL}
+            ),
             "notice_version": notice_in_force().version,
         }
     return render(request, "checkout/quote.html", context, status=status)

@@ -38,21 +38,27 @@ class OrderSubmission:
     website: bool
 
     @classmethod
-    def read(cls, sent: Mapping[str, Any]) -> Self:
-        """Return the submission in a form or a JSON object; SubmissionRefused names every wrong field."""
+    def read(cls, sent: Mapping[str, Any], *, is_late: bool = False) -> Self:
+        """Return the submission in a form or a JSON object; SubmissionRefused names every wrong field.
+
+        is_late: the customer can correct nothing any more, so a wrong optional field is left out instead.
+        """
         checked, errors = {}, []
         for name, check in [("token", _present), *((field.name, field.check) for field in customer.fields())]:
             try:
                 checked[name] = _checked(sent.get(name), check)
             except FieldRefused as refused:
                 errors.append(FieldError(name, refused.text))
+        if is_late:
+            optional = {field.name for field in customer.OPTIONAL}
+            errors = [error for error in errors if error.field not in optional]
         if errors:
             raise SubmissionRefused(errors)
         return cls(
             token=checked["token"],
             name=checked["name"],
             phone=checked["phone"],
-            answers={field.name: checked[field.name] for field in customer.OPTIONAL if checked[field.name]},
+            answers={field.name: answer for field in customer.OPTIONAL if (answer := checked.get(field.name))},
             privacy_accepted=_is_ticked(sent.get("privacy_accepted")),
             marketing_accepted=_is_ticked(sent.get("marketing_accepted")),
             website=bool(sent.get("website")),

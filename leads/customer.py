@@ -6,7 +6,7 @@ message, the lead's page and the exports show it. Plain Python: no Django.
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
@@ -59,13 +59,14 @@ class CustomerField:
 
     name: of the input, of the JSON member and of the key in `quote_data.customer`.
     check: takes the typed text and returns the text to store; FieldRefused when the customer has to correct it.
-    attributes: of the input, besides its name and value.
+    attributes: of the input, besides its name and value. They accept no value that `check` refuses, because the browser
+    alone checks while the site cannot be reached.
     """
 
     name: str
     label: Text
     check: Callable[[str], str]
-    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"type": "text"}))
+    attributes: Mapping[str, str]
 
 
 # --- Checks -----------------------------------------------------------------------------------------------------------
@@ -97,11 +98,6 @@ def phone(typed: str) -> str:
     if len(digits(number)) < MIN_PHONE_DIGITS:
         raise FieldRefused(SHORT_PHONE)
     return number
-
-
-def text_of_at_most(most: int) -> Callable[[str], str]:
-    """Return a check for an optional text on one line. An empty text is stored as ""."""
-    return partial(_optional_text, most=most)
 
 
 def _optional_text(typed: str, *, most: int) -> str:
@@ -156,6 +152,15 @@ PHONE = CustomerField(
         }
     ),
 )
+
+
+def optional_text(name: str, label: Text, *, most: int) -> CustomerField:
+    """Return a field for one line of text, which may stay empty. most: its characters."""
+    # Not maxlength, with which browsers cut what is pasted and say nothing.
+    attributes = MappingProxyType({"type": "text", "pattern": f".{{0,{most}}}"})
+    return CustomerField(name, label, partial(_optional_text, most=most), attributes)
+
+
 # Name and phone have columns of their own. To ask for more, add a field here and say so in the privacy notice.
 OPTIONAL: tuple[CustomerField, ...] = ()
 

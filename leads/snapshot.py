@@ -103,8 +103,8 @@ class Line(NamedTuple):
 class Snapshot:
     """A stored quote. A missing amount or time is None, a missing text is "".
 
-    lines: those with a description and a quantity; tax: the amount; source: as `source_of` returns it; prices: the part
-    of the price book that was used, as JSON values.
+    lines: those with a description and a quantity; tax: the amount; prices: the part of the price book that was used,
+    as JSON values; attribution: where the customer came from, by the keys of `quoter.origin`.
     """
 
     language: Language
@@ -115,7 +115,7 @@ class Snapshot:
     total: Decimal | None
     prices: Mapping[str, Any]
     customer: Customer
-    source: str
+    attribution: Mapping[str, str]
     privacy: Privacy
     flags: tuple[Flag, ...]
     late: Late
@@ -125,6 +125,10 @@ class Snapshot:
     def total_text(self) -> str:
         """The total with its currency, as in $1,234.56 MXN."""
         return "" if self.total is None else f"{money(self.total)} {self.currency}".strip()
+
+    @property
+    def source(self) -> str:
+        return source_of(self.attribution)
 
     @property
     def issued(self) -> IssuedQuote | None:
@@ -162,7 +166,7 @@ def read(data: object) -> Snapshot:
         total=_figure(stored.get("total")),
         prices=_object(stored.get("prices")),
         customer=_customer(_object(stored.get("customer"))),
-        source=source_of(stored.get("attribution")),
+        attribution={key: value for key, value in _object(stored.get("attribution")).items() if isinstance(value, str)},
         privacy=_privacy(_object(stored.get("privacy"))),
         flags=tuple(_flags(stored.get("flags"))),
         late=_late(_object(stored.get("late"))),

@@ -88,7 +88,7 @@ A checkout is answered within 1 s, whatever fails (docs/reliability.md). It wait
 Both are used up only when Postgres and the disk hang at the same time; 0.3 s are left for the page itself. No request
 waits for Postgres while the breaker is open or a statement has taken longer than LEAD_WAIT_MS, nor for a disk that has
 hung for DISK_WAIT_S: only the first customers of an outage wait. More than 600 ms for LEAD_WAIT_MS would break the
-promise; the doctor warns above 1,000.
+promise, and the doctor warns of it.
 
 When the site itself does not answer, the customer's page opens the chat within 3 s: 2.5 s for the answer (SERVER_MS in
 static/checkout/checkout.js), 0.4 s to keep the lead on the device (DISK_MS in kept.js). The 2.5 s are more than twice

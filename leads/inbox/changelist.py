@@ -21,6 +21,7 @@ from leads import snapshot
 from leads.business_hours import Urgency, urgency
 from leads.inbox import flags, search
 from leads.models import Lead, LeadQuerySet
+from leads.snapshot import Snapshot
 from quoter import site
 from quoter.engine.numbers import grouped
 
@@ -185,22 +186,20 @@ class Inbox(ChangeList):
 class LeadRow:
     """What the list shows of a lead.
 
-    age: time since the customer asked, in words; others: how many more leads have the same phone; flags: labels of
-    the lead's flags.
+    stored: its quote; age: time since the customer asked, in words; others: how many more leads have the same phone;
+    flags: labels of the lead's flags.
     """
 
     lead: Lead
+    stored: Snapshot
     age: str
-    items: tuple[str, ...]
-    total: str
-    source: str
     urgency: Urgency | None
     others: int
     flags: tuple[Any, ...]
 
     @property
     def more(self) -> int:
-        return max(0, len(self.items) - MOST_ITEMS)
+        return max(0, len(self.stored.lines) - MOST_ITEMS)
 
 
 def rows(leads: list[Lead], *, now: datetime) -> Iterator[LeadRow]:
@@ -212,10 +211,8 @@ def rows(leads: list[Lead], *, now: datetime) -> Iterator[LeadRow]:
         stored = lead.snapshot
         yield LeadRow(
             lead=lead,
+            stored=stored,
             age=timesince(lead.asked_at, now, depth=1),
-            items=tuple(map(str, stored.lines)),
-            total=stored.total_text,
-            source=stored.source,
             urgency=urgency_of(lead, now=now) if is_waiting else None,
             others=max(0, by_phone.get(lead.phone, 1) - 1),
             flags=flags.labels(stored),

@@ -7,6 +7,7 @@ import { keep } from "./kept.js";
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
 const LONGEST_URL = 2000;
+const PLACEHOLDER = /\{\w+\}/g;
 
 const form = document.querySelector("#checkout");
 const paper = document.querySelector(".paper");
@@ -56,12 +57,20 @@ async function goWithoutServer(fields) {
   await keep(paper.dataset.folio, form.dataset.late, sent);
   track("lead_submitted");
   track("lead_warning", { warning: "kept" });
-  location.assign(chatFor(fields.name.trim()));
+  location.assign(chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href);
 }
 
-function chatFor(name) {
-  const url = form.dataset.chatForName.replace("%7Bname%7D", () => encodeURIComponent(name));
-  return url.length <= LONGEST_URL ? url : document.querySelector("[data-chat]").href;
+// Returns the chat's URL with the typed values in the message, or null if it is too long. The server wrote the message
+// with a placeholder for each field, such as {name}. A line whose optional field is empty is left out.
+function chatWith(fields) {
+  const url = new URL(form.dataset.chatToFill);
+  const typed = (placeholder) => fields[placeholder.slice(1, -1)]?.trim() ?? "";
+  const isField = (placeholder) => form.elements.namedItem(placeholder.slice(1, -1));
+  const lines = url.searchParams.get("text").split("\n")
+    .filter((line) => (line.match(PLACEHOLDER) ?? []).every((found) => !isField(found) || typed(found)))
+    .map((line) => line.replace(PLACEHOLDER, (found) => (isField(found) ? typed(found) : found)));
+  const filled = `${url.origin}${url.pathname}?text=${encodeURIComponent(lines.join("\n"))}`;
+  return filled.length <= LONGEST_URL ? filled : null;
 }
 
 addEventListener("pageshow", () => { isUnderWay = false; });

@@ -8,13 +8,23 @@ import pytest
 from django.core.management import call_command
 
 from leads import customer
-from leads.customer import CustomerField, text_of_at_most
+from leads.customer import optional_text
 from leads.delivery.record import lead_record
 from leads.delivery.sealed import seal, unseal
 from quoter.engine.text import Text
-from tests.support.factories import PHONE, a_contact, a_submission, an_issued_quote, quoted, store, the_lead
+from tests.support.factories import (
+    NAME,
+    PHONE,
+    a_contact,
+    a_submission,
+    an_issued_quote,
+    post_json,
+    quoted,
+    store,
+    the_lead,
+)
 
-ADDRESS = CustomerField("site_address", Text(es="Dirección de la obra", en="Site address"), text_of_at_most(60))
+ADDRESS = optional_text("site_address", Text(es="Dirección de la obra", en="Site address"), most=60)
 TYPED = "  Av.  Juárez 12 "
 KEPT = "Av. Juárez 12"
 
@@ -83,3 +93,12 @@ def test_the_export_command_has_the_field_as_a_column(client, tmp_path):
     call_command("export_leads", output=tmp_path / "leads.csv")
     [row] = csv.DictReader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines())
     assert row["site_address"] == KEPT
+
+
+@pytest.mark.parametrize("wrong", ["x" * 61, "\x00", True, ["Av. Juárez"]])
+def test_a_late_lead_is_kept_without_an_answer_that_nobody_can_correct_any_more(client, wrong):
+    sent = {**a_submission(client), "site_address": wrong, "privacy_accepted": "on"}
+    answer = post_json(client, "/late/", sent)
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    assert the_lead().name == NAME
+    assert "site_address" not in the_lead().quote_data["customer"]

@@ -88,7 +88,7 @@ def test_without_apply_nothing_is_changed(outbox_directories):
     quarantine.put_aside(outbox_directories[0], as_item(a_row()), reason="DataError", at=2.0)
     printed = run()
     assert printed.startswith("1 leads quoted before ")
-    assert "would be deleted, and 1 refused records; 0 waiting ones" in printed
+    assert "would be deleted, and 1 refused records; 0 waiting records" in printed
     assert "--apply does it" in printed
     assert "1 leads" in run("--anonymise")
     assert Lead.objects.get().name == NAME
