@@ -110,7 +110,7 @@ def _optional_text(typed: str, *, most: int) -> str:
 def _one_line(typed: str, *, odd: Text) -> str:
     visible = _visible(typed)
     # Postgres rejects NUL and lone surrogates; other control characters would break the lines of the chat's message.
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
+    if not visible.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
         raise FieldRefused(odd)
     return " ".join(visible.split())
 

@@ -72,7 +72,8 @@ def parse_decimal(typed: str) -> Decimal:
 
 def digits(text: str) -> str:
     """Return the digits of a text, of any script, as 0 to 9: a phone number without spaces, dashes and brackets."""
-    return "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
+    found = "".join(filter(str.isdecimal, text))
+    return found if found.isascii() else "".join(str(unicodedata.decimal(digit)) for digit in found)
 
 
 def to_cents(amount: Decimal) -> Decimal:
