@@ -24,7 +24,14 @@ form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (isUnderWay) return;
   isUnderWay = true;
-  const fields = Object.fromEntries(new FormData(form));
+  try {
+    await checkOut(Object.fromEntries(new FormData(form)));
+  } finally {
+    isUnderWay = false; // a phone that hands the chat to its app leaves this page open, and the next tap must work
+  }
+});
+
+async function checkOut(fields) {
   const answer = await checkedOut(fields).catch(() => null);
   if (answer?.success) {
     track("lead_submitted");
@@ -35,7 +42,7 @@ form?.addEventListener("submit", async (event) => {
   } else {
     await goWithoutServer(fields);
   }
-});
+}
 
 // Rejects if the server does not answer in time or the answer is not JSON, such as a proxy's error page or a hotel's
 // login page. Returns null for any other JSON.
@@ -51,7 +58,6 @@ async function checkedOut(fields) {
 }
 
 async function goWithoutServer(fields) {
-  isUnderWay = false;
   if (!form.reportValidity()) return;
   const sent = { ...fields, submitted_at: new Date().toISOString(), notice_version: form.dataset.notice };
   await keep(paper.dataset.folio, form.dataset.late, sent);
@@ -73,7 +79,6 @@ function chatWith(fields) {
   return filled.length <= LONGEST_URL ? filled : null;
 }
 
-addEventListener("pageshow", () => { isUnderWay = false; });
 if (paper) track("quote_shown");
 for (const chat of document.querySelectorAll("[data-chat], [data-reopen] a")) {
   chat.addEventListener("click", () => track("whatsapp_opened"));

@@ -94,6 +94,7 @@ if (section) {
     cleared.hidden = false;
     cleared.focus();
   });
-  // Back from the chat, the browser may show this page from its back/forward cache.
+  // Back from the chat, the browser may show this page as it was left: from its back/forward cache, or never unloaded.
   window.addEventListener("pageshow", ({ persisted }) => persisted && show());
+  document.addEventListener("visibilitychange", () => document.hidden || show());
 }

@@ -11,11 +11,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import live
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.quotes import BOOKS
 from tests.support.walk import (
     CHAT,
     NAME,
+    PHONE,
     TOTAL,
     choose,
     fill_in_two_lines,
@@ -84,6 +86,30 @@ def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres,
     [lead] = postgres.query("SELECT * FROM leads WHERE folio = %s", folio)
     assert (lead["name"], lead["phone"]) == (NAME, "+526561234567")
     assert Decimal(lead["quote_data"]["total"]) == Decimal(TOTAL.replace(",", ""))
+
+
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
+def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_the_page_open(visit, is_offline):
+    first = visit(expected=["net::ERR_"])
+    fill_in_two_lines(first)
+    get_the_quote(first)
+    page, chats = first.context.new_page(), list[str]()
+
+    def open_in_the_app(route: Route) -> None:
+        chats.append(route.request.url)
+        route.fulfill(status=204)
+
+    page.route(f"{CHAT}**", open_in_the_app)
+    page.goto(first.url)
+    page.context.set_offline(is_offline)
+    page.fill("#name", NAME)
+    page.fill("#phone", PHONE)
+    for taps in (1, 2, 3):
+        page.click("#checkout button.primary")
+        assert eventually(lambda taps=taps: page.wait_for_timeout(20) or len(chats) == taps)
+    assert page.url == first.url
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # back from the app
+    expect(page.locator("[data-reopen]")).to_be_visible()
 
 
 def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
