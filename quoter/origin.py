@@ -70,6 +70,8 @@ def _value(key: str, given: object) -> str:
     value = " ".join(visible.split())
     if key in ("referrer", "landing"):
         value = _page(value, of_a_site=key == "referrer")
+    elif key == "utm_source":
+        value = value.lower()  # FACEBOOK, Facebook and facebook are one source
     return "" if _EMAIL.search(value) else value[:MAX_VALUE]
 
 

@@ -73,6 +73,11 @@ def test_a_campaign_that_names_a_person_by_mail_is_left_out():
     assert origin.read(given) == {"utm_source": "mail", "utm_content": "precio @ mayoreo"}
 
 
+@pytest.mark.parametrize("typed", ["FACEBOOK", "Facebook", " facebook "])
+def test_a_source_is_the_same_in_upper_and_lower_case(typed):
+    assert origin.read({"utm_source": typed, "gclid": "Cj0KCQ"}) == {"utm_source": "facebook", "gclid": "Cj0KCQ"}
+
+
 def test_control_characters_are_left_out():
     assert origin.read({"utm_source": " face\x00book\r\n\u202eads\ud800 "}) == {"utm_source": "face book ads"}
 

@@ -56,6 +56,12 @@ def a_lead() -> Lead:
 # --- Logging in -----------------------------------------------------------------------------------------------------
 
 
+def test_the_keyboard_of_a_phone_does_not_change_the_user_name(client):
+    [field] = re.findall(r'<input[^>]* name="login"[^>]*>', client.get(LOGIN).content.decode())
+    assert 'autocapitalize="none"' in field
+    assert 'autocorrect="off"' in field
+
+
 def test_allauth_s_login_replaces_the_admin_s(client):
     assert client.get(LIST).url == f"{LOGIN}?next={LIST}"
     page = client.get(LOGIN)
