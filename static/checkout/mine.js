@@ -71,8 +71,13 @@ function show() {
   const quotes = storedQuotes();
   section.querySelector("ul").replaceChildren(...quotes.map(item));
   section.hidden = !quotes.length;
+  showReopen();
+}
+
+// Shows the link that opens the chat again, once this page's quote was sent.
+function showReopen() {
   if (!reopen) return;
-  const sent = quotes.find(({ folio }) => folio === paper.dataset.folio)?.sent;
+  const sent = storedQuotes().find(({ folio }) => folio === paper.dataset.folio)?.sent;
   reopen.hidden = !sent;
   if (sent) reopen.querySelector("[data-sent]").textContent = formatted(sent, { dateStyle: "long", timeStyle: "short" });
 }
@@ -94,7 +99,7 @@ if (section) {
     cleared.hidden = false;
     cleared.focus();
   });
-  // Back from the chat, the browser may show this page as it was left: from its back/forward cache, or never unloaded.
+  // Back from the chat, the browser may show this page from its back/forward cache, or it never left it.
   window.addEventListener("pageshow", ({ persisted }) => persisted && show());
-  document.addEventListener("visibilitychange", () => document.hidden || show());
+  document.addEventListener("visibilitychange", () => document.hidden || showReopen());
 }

@@ -13,7 +13,6 @@ from tests.support.looks import axe_finds_nothing
 from tests.support.walk import (
     CHAT,
     NAME,
-    PHONE,
     TOTAL,
     choose,
     fill_in_two_lines,
@@ -129,34 +128,6 @@ def test_wrong_details_are_refused_on_the_device_before_the_chat_opens(browser, 
         expect(page.locator("#phone")).to_be_focused()
         assert not page.url.startswith(CHAT)
         assert kept(page) == 0
-
-
-def test_the_chat_that_the_page_opens_has_an_optional_field_that_was_filled_in(browser, postgres):
-    with (
-        live.site(postgres.url, application="tests.support.added_field") as site,
-        visiting(browser, site, expected=GONE) as page,
-    ):
-        page.goto("/")
-        fill_in_two_lines(page)
-        get_the_quote(page)
-        quote_page = page.url
-        page.context.set_offline(True)
-        page.fill("#site_address", "x" * 61)
-        page.fill("#name", NAME)
-        page.fill("#phone", PHONE)
-        page.click("#checkout button.primary")
-        expect(page.locator("#site_address")).to_be_focused()  # too long, and nothing of it was cut off
-        assert kept(page) == 0
-
-        page.fill("#site_address", " {name} & Juárez 12 ")
-        assert "Dirección de la obra: {name} & Juárez 12" in go_to_the_chat(page).splitlines()
-
-        page.context.set_offline(False)
-        page.goto(quote_page)
-        page.context.set_offline(True)
-        text = go_to_the_chat(page)
-        assert NAME in text
-        assert "Dirección" not in text
 
 
 # --- The calculator on the device -----------------------------------------------------------------------------------

@@ -1,0 +1,37 @@
+"""An optional field of the checkout form while the server cannot be reached."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import live
+from tests.support.walk import NAME, PHONE, fill_in_two_lines, get_the_quote, go_to_the_chat, visiting
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
+
+
+def test_the_chat_that_the_page_opens_has_the_field_if_it_was_filled_in(browser, postgres):
+    with (
+        live.site(postgres.url, application="tests.support.added_field") as site,
+        visiting(browser, site, expected=["net::ERR_"]) as page,
+    ):
+        page.goto("/")
+        fill_in_two_lines(page)
+        get_the_quote(page)
+        quote_page = page.url
+        page.context.set_offline(True)
+        page.fill("#site_address", "x" * 61)
+        page.fill("#name", NAME)
+        page.fill("#phone", PHONE)
+        page.click("#checkout button.primary")
+        expect(page.locator("#site_address")).to_be_focused()  # too long, and nothing of it was cut off
+        assert page.url == quote_page
+
+        page.fill("#site_address", " {name} & Juárez 12 ")
+        assert "Dirección de la obra: {name} & Juárez 12" in go_to_the_chat(page).splitlines()
+
+        page.context.set_offline(False)
+        page.goto(quote_page)
+        page.context.set_offline(True)
+        text = go_to_the_chat(page)
+        assert NAME in text
+        assert "Dirección" not in text
