@@ -6,7 +6,6 @@ up, and this cookie admits them to the list.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -120,9 +119,7 @@ def outage_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"waiting": outbox_state()}
     if _has_staff_cookie(request):
         text = request.POST.get("text", "").strip()
-        # Only a search lists quotes without a person, too.
-        found = (lead for lead in _waiting() if (search.matches(lead.record, text) if text else lead.record.phone))
-        context |= {"term": text, "leads": list(islice(found, MOST_SHOWN))}
+        context |= {"term": text, "leads": _found(text)}
         if text and (message := pasted.message(text)) and message.issued:
             quote = message.issued.quote
             context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}
@@ -138,6 +135,21 @@ def _has_staff_cookie(request: HttpRequest) -> bool:
     except signing.BadSignature:
         return False
     return True
+
+
+def _found(text: str) -> list[WaitingRecord]:
+    """Return the first waiting leads that match a search, or without one, those of a person.
+
+    A person who checks out twice, as during an outage many do, is one lead with two records in the journal.
+    """
+    found: dict[tuple[str, str, str], WaitingRecord] = {}
+    for waiting in _waiting():
+        record = waiting.record
+        if search.matches(record, text) if text else record.phone:
+            found.setdefault((record.folio, record.name, record.phone), waiting)
+        if len(found) == MOST_SHOWN:
+            break
+    return list(found.values())
 
 
 def _waiting() -> Iterator[WaitingRecord]:

@@ -52,3 +52,12 @@ def test_a_search_finds_a_lead_after_one_of_an_odd_shape(admin_client, outage):
         page = admin_client.post(f"{LIST}find/", {"text": typed})
         assert page.status_code == 503
         assert sound.folio in page.content.decode()
+
+
+def test_a_person_who_checked_out_twice_is_listed_once_and_another_one_of_the_same_quote_too(admin_client, outage):
+    ana = stored.a_lead(name="Ana")
+    for lead in (ana, ana, replace(ana, name="Luis")):
+        record(lead)
+    for page in (admin_client.get(LIST), admin_client.post(f"{LIST}find/", {"text": ana.folio})):
+        text = page.content.decode()
+        assert (text.count(">Ana<"), text.count(">Luis<")) == (1, 1)
