@@ -134,6 +134,10 @@ def pages() -> Iterator[Page]:
     yield Page("search: folio", search(lead.folio))
     yield Page("search: folio, lower case, no dashes", search(lead.folio.lower().replace("-", "")))
     yield Page("search: last 4 digits of a phone", search(lead.phone[-4:]))
+    yield Page("search: last 2 digits of a phone", search(lead.phone[-2:]))
+    yield Page("search: 5 digits in the middle of a phone", search(lead.phone[-6:-1]))
+    yield Page("search: first digits of all phones", search("+52 000"))
+    yield Page("search: digits that no phone has", search("98798"))
     yield Page("search: a whole phone", search(f"{lead.phone[3:6]} {lead.phone[6:]}"))
     # One in 25 of the demo leads is called Hernández, one in 90 Peña, one in 700 Zubía.
     yield Page("search: a common name", search("Hernández"))

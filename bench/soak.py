@@ -3,8 +3,9 @@
     make soak                           5 minutes, 20 to 60 customers a second
     make soak SOAK_SECONDS=60
 
-It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. It fails unless each answered folio is
-in `leads` exactly once. A request that got no answer, because its worker was killed, does not count.
+It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. Every third quote is asked for by a
+second person, and some people send a corrected name. It fails unless each answered person is in `leads` exactly once,
+with their own name. A request that got no answer, because its worker was killed, does not count.
 """
 
 import argparse
@@ -19,8 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from itertools import count
 from math import ceil
 from threading import Event
+from typing import Any
 
 from leads.delivery.turns import ConnectionTurns
 from tests.support import faults, live
@@ -33,6 +36,7 @@ from tests.support.proxy import Proxy, proxy
 RATE = (20, 60)  # customers a second
 MOST_AT_ONCE = 64
 FAULT_S, REST_S, KILL_EVERY_S = (1, 6), (0.5, 4), (3, 9)
+TYPO = "Anna"
 # The longest time from the end of the last fault to the last lead in Postgres.
 PATIENCE_S = 60
 
@@ -53,9 +57,9 @@ FAULTS = [
 
 @dataclass
 class Report:
-    """The outcome. seconds: how long each answered checkout took, in no order."""
+    """The outcome. answered: the folio and phone of each checkout; seconds: how long each took, in no order."""
 
-    answered: list[str] = field(default_factory=list)
+    answered: list[tuple[str, str]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     queued: int = 0
     unanswered: int = 0
@@ -64,11 +68,12 @@ class Report:
     kills: int = 0
     missing: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
     recovery_s: float = 0.0
 
     @property
     def has_passed(self) -> bool:
-        return bool(self.answered) and not (self.wrong or self.missing or self.doubled)
+        return bool(self.answered) and not (self.wrong or self.missing or self.doubled or self.replaced)
 
     def __str__(self) -> str:
         seconds = sorted(self.seconds)
@@ -83,8 +88,9 @@ class Report:
             ("faults", self.faults.total()),
             *((f"  {name}", count) for name, count in sorted(self.faults.items())),
             ("last lead after the last fault, s", f"{self.recovery_s:.1f}"),
-            ("folios missing", len(self.missing)),
-            ("folios doubled", len(self.doubled)),
+            ("people missing", len(self.missing)),
+            ("people doubled", len(self.doubled)),
+            ("people replaced", len(self.replaced)),
         ]
         return "\n".join([*(f"{name:<36}{value:>8}" for name, value in rows), *self.wrong[:3]])
 
@@ -114,24 +120,38 @@ def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = 
 def _send_customers(
     site: Site, report: Report, customers: ThreadPoolExecutor, ends_at: float, chance: random.Random
 ) -> None:
+    numbers = count()
     while (now := time.monotonic()) < ends_at:
         rate = chance.randint(*RATE)
         for number in range(rate):
             time.sleep(max(0.0, now + number / rate - time.monotonic()))
-            customers.submit(_customer, site, report)
+            customers.submit(_customer, site, report, next(numbers))
 
 
-def _customer(site: Site, report: Report) -> None:
+def _customer(site: Site, report: Report, number: int) -> None:
+    quote = None
+    for person in range(2 if number % 3 == 0 else 1):
+        phone = f"656{10 * number + person:07}"
+        names = [TYPO, f"Ana {phone}"] if number % 5 == 0 else [f"Ana {phone}"]
+        for name in names:
+            if quote := _checked_out(site, report, quote, name=name, phone=phone):
+                report.answered.append((quote["folio"], f"+52{phone}"))
+
+
+def _checked_out(site: Site, report: Report, quote: dict[str, Any] | None, **person: str) -> dict[str, Any] | None:
+    """Check out a quote, or a new one; return it, or None without an answer."""
     try:
-        answer = check_out_with(site, a_quote(site))
+        quote = quote or a_quote(site)
+        answer = check_out_with(site, quote, **person)
     except (OSError, HTTPException):
         report.unanswered += 1
     except Exception as error:  # broad: the report shows any error
         report.wrong.append(f"{type(error).__name__}: {error}")
     else:
-        report.answered.append(answer.json["folio"])
         report.seconds.append(answer.seconds)
         report.queued += "warning" in answer.json
+        return quote
+    return None
 
 
 def _break(
@@ -160,11 +180,12 @@ def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> Non
 
 
 def _count(site: Site, postgres: Postgres, report: Report) -> None:
-    """Wait until the outbox is empty, and compare the answered folios with those in `leads`."""
+    """Wait until the outbox is empty, and compare the answered people with those in `leads`."""
     started = time.monotonic()
 
-    def rows() -> Counter[str]:
-        return Counter(row["folio"] for row in postgres.query("SELECT folio FROM leads WHERE name <> ''"))
+    def rows() -> Counter[tuple[str, str]]:
+        stored = postgres.query("SELECT folio, phone FROM leads WHERE name <> ''")
+        return Counter((row["folio"], row["phone"]) for row in stored)
 
     expected = set(report.answered)
     # Again, because a worker that tried before the right password was restored has blocked all processes.
@@ -173,8 +194,14 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
     stored = rows()
-    report.missing = sorted(expected - stored.keys())
-    report.doubled = sorted(folio for folio, count in stored.items() if count > 1)
+    report.missing = sorted(f"{folio} {phone}" for folio, phone in expected - stored.keys())
+    report.doubled = sorted(f"{folio} {phone}" for (folio, phone), rows in stored.items() if rows > 1)
+    corrected = {person for person, times in Counter(report.answered).items() if times > 1}
+    for row in postgres.query("SELECT folio, phone, name FROM leads WHERE name <> ''"):
+        own = f"Ana {row['phone'].removeprefix('+52')}"
+        may_be_old = row["name"] == TYPO and (row["folio"], row["phone"]) not in corrected
+        if row["name"] != own and not may_be_old:
+            report.replaced.append(row["folio"])
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.http import HttpRequest
 
-from checkout import visitor
+from checkout import flood, visitor
 from checkout.apps import notice_in_force
 from checkout.submission import OrderSubmission
 from leads import phones
@@ -21,6 +21,7 @@ def contact_of(
     request: HttpRequest,
     submission: OrderSubmission,
     *,
+    folio: str,
     quoted_at: datetime,
     at: datetime,
     came_from: dict[str, str],
@@ -29,14 +30,16 @@ def contact_of(
 ) -> Contact:
     """Return who asked, flagged when it looks like a bot.
 
-    quoted_at: when they got the quote; at: when they sent their details; came_from: as `origin.read` returns it;
-    flags: further flags of the lead; notice_version: of the privacy notice that they saw, today's by default.
+    folio: of the quote; quoted_at: when they got it; at: when they sent their details; came_from: as `origin.read`
+    returns it; flags: further flags of the lead; notice_version: of the privacy notice that they saw, today's by
+    default.
     """
     has_agreed = submission.privacy_accepted or submission.marketing_accepted
+    phone = phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER))
     bot_signs = {Flag.HONEYPOT: submission.website, Flag.TOO_FAST: at - quoted_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,
-        phone=phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER)),
+        phone=phone,
         phone_raw=submission.phone,
         submitted_at=at,
         visitor_id=visitor.id_of(request),
@@ -45,5 +48,9 @@ def contact_of(
         marketing_accepted_at=at if submission.marketing_accepted else None,
         attribution=came_from,
         answers=dict(submission.answers),
-        flags=(*(flag for flag, is_raised in bot_signs.items() if is_raised), *flags),
+        flags=(
+            *(flag for flag, is_raised in bot_signs.items() if is_raised),
+            *flood.flags(request, phone=phone, folio=folio),
+            *flags,
+        ),
     )

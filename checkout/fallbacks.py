@@ -1,14 +1,33 @@
-"""The error pages: not found, server error, database unavailable. Each offers the chat."""
+"""The error pages: bad request, not found, server error, database unavailable. Each of the last three offers the chat.
+
+Staff get their own pages.
+"""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views import defaults
+
+from leads.staff.errors import error_page
+from leads.staff.pages import is_staff_page
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 400) if is_staff_page(request) else defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 403) if is_staff_page(request) else defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_staff_page(request):
+        return error_page(request, 404)
     return render(request, "checkout/not_found.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if is_staff_page(request):
+        return error_page(request, 500)
     return render(request, "checkout/unavailable.html", status=500)
 
 

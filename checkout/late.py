@@ -47,6 +47,7 @@ def late(request: HttpRequest) -> HttpResponse:
     contact = contact_of(
         request,
         submission,
+        folio=issued.quote.folio,
         quoted_at=quoted_at,
         at=at,
         came_from=origin.read(sent.json.get("attribution")),

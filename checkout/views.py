@@ -105,7 +105,14 @@ def checkout(request: HttpRequest) -> HttpResponse:
         return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors])
 
     came_from = origin.read(sent.fields.get("attribution"))
-    contact = contact_of(request, submission, quoted_at=issued.quote.issued_at, at=timezone.now(), came_from=came_from)
+    contact = contact_of(
+        request,
+        submission,
+        folio=issued.quote.folio,
+        quoted_at=issued.quote.issued_at,
+        at=timezone.now(),
+        came_from=came_from,
+    )
     outcome = recorded(lead_record(issued, contact))
     chat_url = chat_for(request, issued, contact, outcome)
     return as_json(issued, chat_url, outcome) if sent.is_json else SeeOther(chat_url)

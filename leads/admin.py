@@ -3,15 +3,17 @@
 from functools import partial
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.http import HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer import answers_in_words
-from leads.inbox import changelist, download, flags, search, views
+from leads.inbox import changelist, download, flags, history, notes, search, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent
 from quoter import site
@@ -27,7 +29,7 @@ MOST_OTHERS = 20
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
-    list_filter = [changelist.TabFilter, changelist.SourceFilter]
+    list_filter = [changelist.TabFilter, changelist.SourceFilter, changelist.OrderFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -36,7 +38,8 @@ class LeadAdmin(admin.ModelAdmin):
     view_on_site = False  # the page links to the quote itself
     show_facets = admin.ShowFacets.NEVER
     actions = None
-    fields = ["notes"]  # the rest of the page is read-only
+    form = notes.NoteForm
+    fields = ["note"]  # the rest of the page is read-only
     change_list_template = "leads/inbox/change_list.html"
     change_form_template = "leads/inbox/change_form.html"
 
@@ -61,8 +64,8 @@ class LeadAdmin(admin.ModelAdmin):
         return search.leads(queryset, search_term), False
 
     def changelist_view(self, request, extra_context=None):
-        may = {"may_contact": views.may_contact(request)}
-        return super().changelist_view(request, {**may, **(extra_context or {})})
+        extra = {"may_contact": views.may_contact(request), "most_downloaded": f"{download.MOST_LEADS:,}"}
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
 
     # --- One lead
 
@@ -73,10 +76,12 @@ class LeadAdmin(admin.ModelAdmin):
             "row": row,
             "stored": stored,
             "answers": list(answers_in_words(stored.customer.answers, site.language())),
-            "noted": flags.descriptions(stored),
+            "noted": flags.descriptions(stored, asked_at=obj.asked_at),
             "title": str(obj),
             "subtitle": None,
-            "events": obj.events.select_related("actor").order_by("at"),
+            "events": history.without_repeated_exports(obj.events.select_related("actor").order_by("at")),
+            "notes": obj.kept_notes.select_related("author").order_by("-at", "-pk"),
+            "page": views.next_page(request, default=request.get_full_path()),
             "others": Lead.objects.of_phones([obj.phone]).exclude(pk=obj.pk).order_by("-created_at")[:MOST_OTHERS],
             "may_contact": views.may_contact(request),
         }
@@ -85,11 +90,18 @@ class LeadAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def save_model(self, request, obj, form, change):
-        if not form.changed_data:
-            return
-        # Only what was typed: a stale page must not write back the status a colleague has changed since.
-        obj.save(update_fields=form.changed_data)
-        LeadEvent.objects.create(lead=obj, kind=LeadEvent.Kind.NOTED, actor=request.user, at=timezone.now())
+        """Add the note. The lead itself is not saved: a colleague may have changed it since the page was made."""
+        notes.add(obj, form.cleaned_data["note"], by=request.user, now=timezone.now())
+
+    def log_change(self, request, obj, message):
+        """Add nothing to Django's log: the lead has its own events."""
+
+    def response_change(self, request, obj):
+        """Return to the list as it was filtered, or to the lead's page."""
+        self.message_user(request, format_html("{}: {}", obj, _("note saved.")), messages.SUCCESS)
+        if "_continue" in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
+        return self.response_post_save_change(request, obj)
 
     # --- What staff do with a lead
 
@@ -98,11 +110,13 @@ class LeadAdmin(admin.ModelAdmin):
             "<str:lead_id>/whatsapp/": (partial(views.whatsapp_view, self), "leads_lead_whatsapp"),
             "<str:lead_id>/contact/": (partial(views.contact_view, self), "leads_lead_contact"),
             "<str:lead_id>/revert/": (partial(views.revert_view, self), "leads_lead_revert"),
+            "aside/": (partial(views.aside_view, self), "leads_lead_aside"),
+            "states/": (partial(views.states_view, self), "leads_lead_states"),
             "restore/": (partial(views.restore_view, self), "leads_lead_restore"),
             "quarantine/": (partial(views.quarantine_view, self), "leads_lead_quarantine"),
             # It changes nothing, and the outage page posts to it without a CSRF token.
             "find/": (csrf_exempt(partial(views.find_view, self)), "leads_lead_find"),
-            "export/": (partial(download.csv_view, self), "leads_lead_export"),
+            "export/": (partial(download.download_view, self), "leads_lead_export"),
             "live/": (live, "leads_lead_live"),
             "alerts/": (subscription, "leads_lead_alerts"),
             "worker.js": (worker, "leads_lead_worker"),
@@ -118,6 +132,7 @@ class LeadEventAdmin(admin.ModelAdmin):
     """Read-only, because only the site's own code adds events."""
 
     list_display = ["at", "lead", "kind", "actor", "detail"]
+    list_filter = [history.KindFilter]
     list_select_related = ["lead", "actor"]
     ordering = ["-at"]
     show_full_result_count = False

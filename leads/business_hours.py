@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 # For each day of the week, Monday first: when the shop opens and closes, as times since midnight.
 Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
+# Days on which the shop is closed, as YYYY-MM-DD, or as MM-DD for every year.
+Holidays = tuple[str, ...]
 
 
 class Urgency(StrEnum):
@@ -17,19 +19,23 @@ class Urgency(StrEnum):
     LATE = "late"
 
 
-def urgency(asked_at: datetime, *, now: datetime, promise: timedelta, hours: Hours, zone: ZoneInfo) -> Urgency:
+def urgency(
+    asked_at: datetime, *, now: datetime, promise: timedelta, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()
+) -> Urgency:
     """Return how urgent it is to answer a customer who asked at `asked_at`."""
-    if now >= due_at(asked_at, promise=promise, hours=hours, zone=zone):
+    if now >= due_at(asked_at, promise=promise, hours=hours, zone=zone, holidays=holidays):
         return Urgency.LATE
-    if now >= due_at(asked_at, promise=promise / 2, hours=hours, zone=zone):
+    if now >= due_at(asked_at, promise=promise / 2, hours=hours, zone=zone, holidays=holidays):
         return Urgency.DUE
     return Urgency.IN_TIME
 
 
-def due_at(asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo) -> datetime:
+def due_at(
+    asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()
+) -> datetime:
     """Return when an answer is due: after `promise` of business time. ValueError when the shop never opens."""
     left = promise
-    for opens, closes in _openings(asked_at.astimezone(zone).date(), hours, zone):
+    for opens, closes in _openings(asked_at.astimezone(zone).date(), hours, zone, holidays):
         begins = max(opens, asked_at)
         if closes - begins >= left:
             return begins + left
@@ -37,25 +43,56 @@ def due_at(asked_at: datetime, *, promise: timedelta, hours: Hours, zone: ZoneIn
     raise ValueError("The shop never opens.")
 
 
-def business_time(since: datetime, until: datetime, *, hours: Hours, zone: ZoneInfo) -> timedelta:
+def due_since(now: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()) -> datetime:
+    """Return the latest moment for which an answer is due at `now`: `promise` of business time before it.
+
+    ValueError when the shop never opens.
+    """
+    left = promise
+    for opens, closes in _openings_before(now.astimezone(zone).date(), hours, zone, holidays):
+        ends = min(closes, now)
+        if ends - opens >= left:
+            return ends - left
+        left -= max(ends - opens, timedelta())
+    raise ValueError("The shop never opens.")
+
+
+def business_time(
+    since: datetime, until: datetime, *, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()
+) -> timedelta:
     """Return how long the shop was open between two moments."""
     open_for = timedelta()
-    for opens, closes in _openings(since.astimezone(zone).date(), hours, zone):
+    for opens, closes in _openings(since.astimezone(zone).date(), hours, zone, holidays):
         if opens >= until:
             break
         open_for += max(min(closes, until) - max(opens, since), timedelta())
     return open_for
 
 
-def _openings(day: date, hours: Hours, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+def _openings(day: date, hours: Hours, zone: ZoneInfo, holidays: Holidays) -> Iterator[tuple[datetime, datetime]]:
     """Yield when the shop opens and closes, from `day` on.
 
     In UTC, because a day on which the clocks change has 23 or 25 hours.
     """
     while any(hours):
-        for opens, closes in hours[day.weekday()]:
-            yield _at(day, opens, zone), _at(day, closes, zone)
+        yield from _openings_on(day, hours, zone, holidays)
         day += timedelta(days=1)
+
+
+def _openings_before(
+    day: date, hours: Hours, zone: ZoneInfo, holidays: Holidays
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield when the shop opens and closes, from the end of `day` backwards."""
+    while any(hours):
+        yield from reversed(list(_openings_on(day, hours, zone, holidays)))
+        day -= timedelta(days=1)
+
+
+def _openings_on(day: date, hours: Hours, zone: ZoneInfo, holidays: Holidays) -> Iterator[tuple[datetime, datetime]]:
+    iso = day.isoformat()
+    is_closed = iso in holidays or iso[5:] in holidays
+    for opens, closes in () if is_closed else hours[day.weekday()]:
+        yield _at(day, opens, zone), _at(day, closes, zone)
 
 
 def _at(day: date, since_midnight: timedelta, zone: ZoneInfo) -> datetime:

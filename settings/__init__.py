@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "leads.staff.middleware.SecondFactorMiddleware",
+    "leads.staff.middleware.UnfinishedMiddleware",
     "checkout.tags.TagsMiddleware",
 ]
 
@@ -151,6 +152,8 @@ OUTBOX_DIRECTORIES = [
 ]
 # How long a checkout waits for Postgres; leads/delivery/__init__.py explains its waits and their sum.
 LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
+# Supabase's free plan makes a project read-only at 500 MB. 0: no limit to warn of.
+DATABASE_LIMIT_MB = env.integer("DATABASE_LIMIT_MB", 500 if "supabase" in DATABASES["default"].get("HOST", "") else 0)
 
 SUPABASE_URL = env.text("SUPABASE_URL")
 SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
@@ -160,6 +163,7 @@ SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
 # A lead is promised an answer within this many minutes of business hours.
 ANSWER_PROMISE = timedelta(minutes=env.integer("ANSWER_PROMISE", 30, at_least=1))
 BUSINESS_HOURS = env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00, Sat 8:00-14:00")
+HOLIDAYS = env.holidays("HOLIDAYS")
 # The message with which a salesperson opens the chat, in the language of the quote.
 _greeting_fields = ("name", "folio", "total", "business")
 GREETINGS = {
@@ -180,6 +184,7 @@ GREETINGS = {
 # Off only for development, so that `make run` needs no authenticator.
 REQUIRE_SECOND_FACTOR = env.boolean("REQUIRE_SECOND_FACTOR", default=not DEBUG)
 LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "admin:index"
+CSRF_FAILURE_VIEW = "leads.staff.errors.csrf_failure"
 AUTHENTICATION_BACKENDS = ["leads.staff.backend.StaffBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -196,9 +201,11 @@ ACCOUNT_ADAPTER = "leads.staff.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_FORMS = {"login": "leads.staff.forms.LoginForm"}
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}  # per address and per login; the adapter names the time
 ACCOUNT_SESSION_REMEMBER = True
-# The host's proxy appends the visitor's address to X-Forwarded-For. Clients can forge everything before it.
-ALLAUTH_TRUSTED_PROXY_COUNT = 0 if DEBUG else 1
+# Each proxy appends an address to X-Forwarded-For. Clients can forge everything before the trusted ones.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0 if DEBUG else 1)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 MFA_ADAPTER = "leads.staff.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff log in by user name, and their addresses are not verified
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -12,7 +12,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -99,24 +99,55 @@ def names(name: str, default: list[str]) -> list[str]:
 Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_OPEN = re.compile(r"(\w{3})(?:-(\w{3}))? (\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+_OPEN = re.compile(r"(\w{3})(?:-(\w{3}))? (\d{1,2}):([0-5]\d)-(\d{1,2}):([0-5]\d)", re.ASCII)
+# Fewer than a year has, so that the shop opens at all.
+_MOST_HOLIDAYS = 300
 
 
 def business_hours(name: str, default: str) -> Hours:
-    """Return the hours in a text such as "Mon-Fri 8:00-13:00, Mon-Fri 15:00-18:00, Sat 8:00-14:00"."""
+    """Return the hours in a text such as "Mon-Fri 8:00-13:00, Mon-Fri 15:00-18:00, Sat 8:00-14:00".
+
+    Hours that overlap become one span.
+    """
     week: list[list[tuple[timedelta, timedelta]]] = [[] for _ in _DAYS]
     for part in text(name, default).split(","):
         spelling = _OPEN.fullmatch(" ".join(part.split()))
         days = [day.capitalize() for day in spelling.group(1, 2) if day] if spelling else []
         if not spelling or not days or any(day not in _DAYS for day in days):
-            raise ImproperlyConfigured(f"{name} does not have the form of {default}.")
+            raise ImproperlyConfigured(f"{name}: {part.strip()} does not have the form of {default}.")
         opens, closes = (timedelta(hours=int(spelling[hour]), minutes=int(spelling[hour + 1])) for hour in (3, 5))
         first, last = _DAYS.index(days[0]), _DAYS.index(days[-1])
         if not (first <= last and opens < closes <= timedelta(days=1)):
-            raise ImproperlyConfigured(f"{name}: {part.strip()} ends before it begins.")
+            raise ImproperlyConfigured(f"{name}: {part.strip()} ends before it begins, or after 24:00.")
         for day in week[first : last + 1]:
             day.append((opens, closes))
-    return tuple(tuple(sorted(day)) for day in week)
+    return tuple(_merged(day) for day in week)
+
+
+def _merged(spans: list[tuple[timedelta, timedelta]]) -> tuple[tuple[timedelta, timedelta], ...]:
+    merged: list[tuple[timedelta, timedelta]] = []
+    for opens, closes in sorted(spans):
+        if merged and opens <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], closes))
+        else:
+            merged.append((opens, closes))
+    return tuple(merged)
+
+
+def holidays(name: str) -> tuple[str, ...]:
+    """Return the days in a text such as "12-25, 2026-11-16": every year's as MM-DD, one year's as YYYY-MM-DD."""
+    days = names(name, [])
+    for day in days:
+        try:
+            is_day = bool(re.fullmatch(r"(\d{4}-)?\d\d-\d\d", day, re.ASCII))
+            date.fromisoformat(day if len(day) > 5 else f"2000-{day}")
+        except ValueError:
+            is_day = False
+        if not is_day:
+            raise ImproperlyConfigured(f"{name}: {day} is not a day such as 2026-12-25, or 12-25 for every year.")
+    if len(days) > _MOST_HOLIDAYS:
+        raise ImproperlyConfigured(f"{name} has more than {_MOST_HOLIDAYS} days.")
+    return tuple(sorted(set(days)))
 
 
 def message(name: str, default: str, *, fields: tuple[str, ...]) -> str:

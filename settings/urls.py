@@ -9,5 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "checkout.fallbacks.bad_request"
+handler403 = "checkout.fallbacks.permission_denied"
 handler404 = "checkout.fallbacks.not_found"
 handler500 = "checkout.fallbacks.server_error"

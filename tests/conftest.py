@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser
 
+from checkout import flood
 from leads.delivery import health, relay
 from tests.support import live
 from tests.support.browser import chromium
@@ -55,6 +56,7 @@ def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
     """An outbox of the test's own, and no relay left from it."""
     settings.OUTBOX_DIRECTORIES = [tmp_path / "outbox", tmp_path / "outbox-spare"]
     health.forget()
+    flood.forget()
     yield settings.OUTBOX_DIRECTORIES
     relay.stop()
 

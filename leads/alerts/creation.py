@@ -1,78 +1,109 @@
 """Creates alerts from the rows of `leads`, so that a checkout does no work for them.
 
-A lead that was delayed by an outage gets its alert when its row arrives.
+Each lead stores what staff were told of it, and an index holds only those of which there is still something to tell. So
+a round costs the same however many wait. A lead that was delayed by an outage gets its alert when its row arrives, and
+so does one that another program writes.
 """
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Value
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from leads.business_hours import due_at
-from leads.models import Alert, Lead, LeadQuerySet
+from leads.business_hours import due_since
+from leads.inbox.changelist import capped_count, count_text
+from leads.models import Alert, Lead
 from quoter import site
 
-# Customers ask for a quote within days of seeing it; an alert about an older one would only show a neglected inbox.
-ALERT_AGE_LIMIT = timedelta(days=14)
 KEPT_FOR = timedelta(days=60)
 HEARTBEAT_HOUR = 9
+# A flood is one alert an hour, however many leads it has.
+SET_ASIDE_PAUSE = timedelta(hours=1)
+
+# The person's newer phone is announced instead.
+_IS_NEWEST = """
+NOT EXISTS (
+    SELECT FROM leads AS newer WHERE newer.folio = leads.folio AND newer.phone > '' AND newer.id <> leads.id
+    AND newer.submitted_at > leads.submitted_at
+    AND (upper(newer.name) = upper(leads.name) OR newer.visitor_id > '' AND newer.visitor_id = leads.visitor_id)
+)
+"""
+_TO_ANNOUNCE = """
+FROM leads WHERE status = 'new' AND phone > '' AND set_aside = '' AND alert_stage < 2
+AND alert_stage = %(before)s AND arrived_at <= %(until)s::timestamptz
+"""
+# One statement inside Postgres, which leaves the CPU to customers: thousands may arrive when an outage ends.
+_ANNOUNCE = f"""
+WITH announced AS (
+    UPDATE leads SET alert_stage = %(after)s WHERE id IN (SELECT id {_TO_ANNOUNCE}) RETURNING id
+)
+INSERT INTO lead_alerts (kind, subject, at)
+SELECT %(kind)s, announced.id::text, %(now)s FROM announced JOIN leads USING (id) WHERE {_IS_NEWEST}
+"""
 
 logger = logging.getLogger("leads.alerts")
 
 
 def create_alerts(now: datetime) -> int:
     """Add an alert for each new or overdue lead, and the day's heartbeat; return how many were added."""
-    if not _new_leads(now).exists() and not _overdue_and_heartbeat(now):
+    overdue_since = due_since(
+        now,
+        promise=settings.ESCALATE_AFTER,
+        hours=settings.BUSINESS_HOURS,
+        zone=site.zone(),
+        holidays=settings.HOLIDAYS,
+    )
+    rounds = [
+        (Alert.Kind.CAME, Lead.AlertStage.NOTHING, Lead.AlertStage.CAME, "infinity"),
+        (Alert.Kind.UNANSWERED, Lead.AlertStage.CAME, Lead.AlertStage.UNANSWERED, overdue_since),
+    ]
+    steps: list[dict[str, Any]] = [
+        {"kind": kind, "before": before, "after": after, "until": until, "now": now}
+        for kind, before, after, until in rounds
+    ]
+    set_aside, needs_heartbeat = _newly_set_aside(now), _needs_heartbeat(now)
+    if not set_aside and not needs_heartbeat and not any(map(_has_some, steps)):
         return 0
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # A recipient's cursor is an id, so a lower id must not become visible after a higher one was read.
-            cursor.execute("LOCK TABLE lead_alerts IN SHARE ROW EXCLUSIVE MODE")
-            # Thousands may arrive when an outage ends. One statement inside Postgres leaves the CPU to customers.
-            new = _new_leads(now).values_list(Value(Alert.Kind.CAME), "folio", Value(now))
-            select, parameters = new.query.sql_with_params()
-            cursor.execute(f"INSERT INTO lead_alerts (kind, subject, at) {select}", parameters)
-            count: int = cursor.rowcount
-        others = _overdue_and_heartbeat(now)
-        Alert.objects.bulk_create(others)
-    if any(alert.kind == Alert.Kind.ALIVE for alert in others):
+    count = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A recipient's cursor is an id, so a lower id must not become visible after a higher one was read.
+        cursor.execute("LOCK TABLE lead_alerts IN SHARE ROW EXCLUSIVE MODE")
+        for step in steps:
+            cursor.execute(_ANNOUNCE, step)
+            count += cursor.rowcount
+        if set_aside and _newly_set_aside(now):  # another process may have been first
+            Alert.objects.create(kind=Alert.Kind.SET_ASIDE, subject=count_text(set_aside), at=now)
+            count += 1
+        if needs_heartbeat:
+            Alert.objects.get_or_create(kind=Alert.Kind.ALIVE, subject=_day(now), defaults={"at": now})
+    if needs_heartbeat:
         # Also a sign of life for shops that have no mail set up.
-        logger.info("alerts are working: %d waiting", recently_waiting(now).count())
+        logger.info("alerts are working: %d waiting", Lead.objects.waiting().count())
         Alert.objects.filter(at__lt=now - KEPT_FOR).delete()
-    return count + len(others)
+    return count + needs_heartbeat
 
 
-def recently_waiting(now: datetime) -> LeadQuerySet:
-    """Return the waiting leads that are recent enough for an alert."""
-    return Lead.objects.waiting().filter(created_at__gt=now - ALERT_AGE_LIMIT)
+def _newly_set_aside(now: datetime) -> int:
+    """Return how many leads were set aside since the last alert of some, at most MOST_COUNTED; 0 soon after that."""
+    last = Alert.objects.filter(kind=Alert.Kind.SET_ASIDE).order_by("id").last()
+    if last and now - last.at < SET_ASIDE_PAUSE:
+        return 0
+    return capped_count(Lead.objects.set_aside().filter(arrived_at__gt=last.at if last else now - SET_ASIDE_PAUSE))
 
 
-def _new_leads(now: datetime) -> LeadQuerySet:
-    return _waiting_without(Alert.Kind.CAME, now)
+def _has_some(step: dict[str, Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT {_TO_ANNOUNCE})", step)
+        return bool(cursor.fetchone()[0])
 
 
-def _overdue_and_heartbeat(now: datetime) -> list[Alert]:
-    """Return an alert for each lead that is overdue and, once a day, the heartbeat."""
-    alerts = [Alert(kind=Alert.Kind.UNANSWERED, subject=folio, at=now) for folio in _overdue(now)]
-    local_now = timezone.localtime(now)
-    today = local_now.date().isoformat()
-    if local_now.hour >= HEARTBEAT_HOUR and not Alert.objects.filter(kind=Alert.Kind.ALIVE, subject=today).exists():
-        alerts.append(Alert(kind=Alert.Kind.ALIVE, subject=today, at=now))
-    return alerts
+def _needs_heartbeat(now: datetime) -> bool:
+    is_time = timezone.localtime(now).hour >= HEARTBEAT_HOUR
+    return is_time and not Alert.objects.filter(kind=Alert.Kind.ALIVE, subject=_day(now)).exists()
 
 
-def _overdue(now: datetime) -> list[str]:
-    without_alert = _waiting_without(Alert.Kind.UNANSWERED, now).annotate(asked=Coalesce("submitted_at", "created_at"))
-    # Time outside business hours does not count, so this finds more leads than are due.
-    candidates = without_alert.filter(asked__lte=now - settings.ESCALATE_AFTER).values_list("folio", "asked")
-    after, hours, zone = settings.ESCALATE_AFTER, settings.BUSINESS_HOURS, site.zone()
-    return [folio for folio, asked in candidates if due_at(asked, promise=after, hours=hours, zone=zone) <= now]
-
-
-def _waiting_without(kind: Alert.Kind, now: datetime) -> LeadQuerySet:
-    alerts = Alert.objects.filter(kind=kind, subject=OuterRef("folio"))
-    return recently_waiting(now).filter(~Exists(alerts)).order_by("created_at", "id")
+def _day(now: datetime) -> str:
+    return timezone.localdate(now).isoformat()

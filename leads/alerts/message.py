@@ -33,11 +33,27 @@ def about_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notificatio
         parts.append(text % {"count": len(unanswered), "minutes": minutes})
     if came:
         parts.append(ngettext("%(count)d new lead", "%(count)d new leads", len(came)) % {"count": len(came)})
-    leads = list({lead.folio: lead for lead in (*unanswered, *came)}.values())
+    leads = list({lead.pk: lead for lead in (*unanswered, *came)}.values())
     lines = [_line(lead) for lead in leads[:MOST_SHOWN]]
     if more := len(leads) - len(lines):
         lines.append(ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more})
     return Notification(", ".join(parts), tuple(lines))
+
+
+def about_set_aside(counts: Sequence[str]) -> Notification:
+    """Return the message about leads that were set aside. counts: how many, as text, of each alert."""
+    return Notification(
+        _("Leads were set aside"),
+        (
+            _("Set aside because they look like a bot's or a flood's: %(count)s.") % {"count": " + ".join(counts)},
+            _("They wait under a tab of their own. Nothing was refused: look whether there is a customer among them."),
+        ),
+    )
+
+
+def together(parts: Sequence[Notification]) -> Notification:
+    """Return one message with the titles and lines of all."""
+    return Notification(", ".join(part.title for part in parts), tuple(line for part in parts for line in part.lines))
 
 
 def heartbeat(*, came: int, waiting: int) -> Notification:

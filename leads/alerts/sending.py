@@ -7,18 +7,19 @@ begins at the newest alert.
 import json
 import logging
 import smtplib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
-from django.db.models import Exists, Max, Min, OuterRef
+from django.db.models import Exists, Max, Min, OuterRef, Q
 from django.utils import translation
 
 from leads.alerts import creation, message, push
-from leads.models import MAILTO, Alert, Lead, Recipient
+from leads.models import MAILTO, Alert, Lead, LeadQuerySet, Recipient
 
 INBOX = "/admin/leads/lead/"
 MANAGERS = ["Sales manager", "Owner"]
@@ -147,11 +148,11 @@ def _kinds_for(recipient: Recipient) -> set[Alert.Kind]:
     kinds: set[Alert.Kind] = set()
     if email := recipient.email:
         if email in settings.ALERT_EMAILS:
-            kinds.add(Alert.Kind.CAME)
+            kinds |= {Alert.Kind.CAME, Alert.Kind.SET_ASIDE}
         if email in manager_addresses():
-            kinds |= {Alert.Kind.UNANSWERED, Alert.Kind.ALIVE}
+            kinds |= {Alert.Kind.UNANSWERED, Alert.Kind.SET_ASIDE, Alert.Kind.ALIVE}
     elif (user := recipient.user) and user.is_staff and user.has_perm("leads.view_lead"):
-        kinds.add(Alert.Kind.CAME)
+        kinds |= {Alert.Kind.CAME, Alert.Kind.SET_ASIDE}
         if user.is_superuser or user.groups.filter(name__in=MANAGERS).exists():
             kinds.add(Alert.Kind.UNANSWERED)
     return kinds
@@ -163,20 +164,41 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | N
     for alert in alerts:
         subjects[alert.kind].add(alert.subject)
     came, unanswered = subjects[Alert.Kind.CAME], subjects[Alert.Kind.UNANSWERED]
-    waiting = list(Lead.objects.waiting().filter(folio__in=came | unanswered).order_by("created_at", "id"))
+    waiting = list(_waiting_of(came | unanswered))
     with translation.override(settings.LANGUAGE_CODE):
+        parts = []
         if waiting:
-            return message.about_leads(
-                came=[lead for lead in waiting if lead.folio in came],
-                unanswered=[lead for lead in waiting if lead.folio in unanswered],
-            )
+            parts += [
+                message.about_leads(
+                    came=[lead for lead in waiting if {str(lead.pk), lead.folio} & came],
+                    unanswered=[lead for lead in waiting if {str(lead.pk), lead.folio} & unanswered],
+                )
+            ]
+        if counts := subjects[Alert.Kind.SET_ASIDE]:
+            parts += [message.about_set_aside(sorted(counts))]
+        if parts:
+            return message.together(parts)
         if subjects[Alert.Kind.ALIVE]:
             a_day_ago = now - timedelta(days=1)
             return message.heartbeat(
                 came=Alert.objects.filter(kind=Alert.Kind.CAME, at__gt=a_day_ago).count(),
-                waiting=creation.recently_waiting(now).count(),
+                waiting=Lead.objects.waiting().count(),
             )
     return None
+
+
+def _waiting_of(subjects: Collection[str]) -> LeadQuerySet:
+    """Return the leads of alerts that still wait. subjects: ids, and folios in alerts of an earlier release."""
+    numbers = [subject for subject in subjects if _is_id(subject)]
+    return Lead.objects.waiting().filter(Q(pk__in=numbers) | Q(folio__in=subjects)).order_by("arrived_at", "id")
+
+
+def _is_id(subject: str) -> bool:
+    try:
+        Lead._meta.pk.to_python(subject)
+    except ValidationError:
+        return False
+    return True
 
 
 def _deliver(composed: message.Notification, recipient: Recipient) -> None:

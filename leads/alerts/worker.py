@@ -15,8 +15,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
-from leads.alerts.sending import send_alerts
+from leads.alerts.sending import manager_addresses, send_alerts
+from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import relay
+from leads.delivery.health import database_state
 from leads.delivery.journal.disk import make_directory
 from leads.errors import error_name
 
@@ -35,6 +37,7 @@ class AlertsWorker:
         self._thread = threading.Thread(target=self._run, name="alerts worker", daemon=True)
         self._lock: IO[bytes] | None = None
         self._last_fault = ""
+        self._trouble = TroubleMail(manager_addresses)
 
     def start(self) -> None:
         self._thread.start()
@@ -46,19 +49,27 @@ class AlertsWorker:
 
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
-            try:
-                process_relay = relay.of_this_process()
-                if self._is_on_duty() and process_relay.database_state == "up":
-                    if connections["default"].connection is None:
-                        with process_relay.turns.connecting():
-                            connections["default"].ensure_connection()
-                    send_alerts(timezone.now())
-                    self._last_fault = ""
-            except Exception as error:  # broad: a worker that dies sends no more alerts; one that goes on may
-                self._failed(error)
+            for step in (self._send_alerts, self._look_for_trouble):
+                try:
+                    if self._is_on_duty():
+                        step(database_state())
+                except Exception as error:  # broad: a worker that dies sends no more alerts; one that goes on may
+                    self._failed(error)
         connections["default"].close()
         if self._lock:
             self._lock.close()
+
+    def _send_alerts(self, database: str) -> None:
+        if database != "up":
+            return
+        if connections["default"].connection is None:
+            with relay.of_this_process().turns.connecting():
+                connections["default"].ensure_connection()
+        send_alerts(timezone.now())
+        self._last_fault = ""
+
+    def _look_for_trouble(self, database: str) -> None:
+        self._trouble.look(database=database, alerts_fault=self._last_fault)
 
     def _failed(self, error: Exception) -> None:
         is_of_database = isinstance(error, DatabaseError | InterfaceError)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from leads.delivery import relay
+from leads.delivery import relay, trouble
 from leads.delivery.journal.census import Census, census
 
 # Counting a long backlog takes a while, so a count stays fresh for COST_FACTOR times as long as it took.
@@ -24,6 +24,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     database, waiting = database_state(), outbox_state()
     oldest_seconds = round(time.time() - waiting.oldest_at) if waiting.oldest_at else 0
     is_well = database != "down" and not waiting.quarantined and not waiting.damaged
+    is_well = is_well and not trouble.current(settings.OUTBOX_DIRECTORIES)
     return JsonResponse(
         {
             "status": "ok" if is_well else "degraded",

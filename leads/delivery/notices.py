@@ -5,6 +5,7 @@ kinds of error, never a name or a phone.
 """
 
 import logging
+import time
 
 logger = logging.getLogger("leads.outbox")
 
@@ -14,7 +15,7 @@ _LEVELS = {
     "journal writer failed": logging.ERROR,
     "breaker closed": logging.INFO,
     "delivered late": logging.INFO,
-    "queued": logging.WARNING,
+    "queued": logging.INFO,
     "carried": logging.ERROR,
     "quarantined": logging.ERROR,
     "damaged": logging.ERROR,
@@ -29,8 +30,21 @@ _LEVELS = {
 }
 
 
+# These come once a lead, the others once a transition.
+_PER_LEAD = ("carried", "quarantined")
+_QUIET_S = 600.0
+
+_last_at: dict[str, float] = {}
+
+
 def notice(what: str, **details: object) -> None:
     """Log a transition: `what`, then its details as name=value."""
+    level = _LEVELS.get(what, logging.WARNING)
+    if what in _PER_LEAD:
+        now = time.monotonic()
+        # An event for each lead of an outage would use up Sentry's quota.
+        level = logging.INFO if now - _last_at.get(what, -_QUIET_S) < _QUIET_S else level
+        _last_at[what] = now
     written = " ".join(f"{name}={value}" for name, value in details.items())
     # Sentry groups events by this template.
-    logger.log(_LEVELS.get(what, logging.WARNING), f"{what}: %s", written)
+    logger.log(level, f"{what}: %s", written)

@@ -1,6 +1,7 @@
-"""The statement that delivers leads. It adds new ones, and replaces older contact details by newer ones.
+"""The statement that delivers leads. A lead is one person who asked for one quote: a folio and a phone.
 
-It is idempotent, and never changes the columns that staff edit.
+It is idempotent, and gives the same rows in any order of arrival. What staff edit stays, with one exception: whoever
+asks again after having been contacted waits again.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,78 @@ import psycopg
 from django.db import connections, transaction
 from psycopg import errors
 
-UPSERT = """
-INSERT INTO leads (folio, name, phone, quote_data, visitor_id, created_at, submitted_at)
-SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at
-FROM jsonb_to_recordset(%s::jsonb) AS arrived (
-    folio text, name text, phone text, quote_data jsonb, visitor_id text,
-    created_at timestamptz, submitted_at timestamptz
+from leads.delivery.erasures import IS_ERASED, keys
+from leads.snapshot.merge import has_details, merged
+
+# --- The stored row is `leads`, the one that arrived is `excluded` ----------------------------------------------------
+
+_IS_NEWER = "excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')"
+_IS_AFTER_CONTACT = "excluded.submitted_at > coalesce(leads.contacted_at, '-infinity')"
+_ASKS_AGAIN = f"(leads.status = 'contacted' AND {_IS_NEWER} AND {_IS_AFTER_CONTACT})"
+# A quote that nobody has asked for. A row without a phone but with a time was erased, and is never used again.
+_IS_UNCLAIMED = "leads.phone = '' AND leads.submitted_at IS NULL"
+
+_MERGED = merged("leads", "excluded", is_newer=_IS_NEWER)
+_HAS_DETAILS = f"leads.phone > '' AND {has_details('leads')}"  # not a quote without a person, nor an adopted row
+
+_NEWEST = ("name", "phone", "visitor_id", "submitted_at")
+_UPDATE = f"""
+    {", ".join(f"{name} = CASE WHEN {_IS_NEWER} THEN excluded.{name} ELSE leads.{name} END" for name in _NEWEST)},
+    quote_data = CASE WHEN {_HAS_DETAILS} THEN {_MERGED} ELSE excluded.quote_data::jsonb END,
+    status = CASE WHEN {_ASKS_AGAIN} THEN 'new' ELSE leads.status END,
+    contacted_at = CASE WHEN {_ASKS_AGAIN} THEN NULL ELSE leads.contacted_at END,
+    contacted_by = CASE WHEN {_ASKS_AGAIN} THEN NULL ELSE leads.contacted_by END,
+    asked_again_at = CASE WHEN {_ASKS_AGAIN} THEN excluded.submitted_at ELSE leads.asked_again_at END,
+    alert_stage = CASE WHEN {_ASKS_AGAIN} THEN 0 ELSE leads.alert_stage END,
+    arrived_at = CASE WHEN {_ASKS_AGAIN} OR leads.phone = '' THEN excluded.arrived_at ELSE leads.arrived_at END,
+    set_aside = CASE
+        WHEN {_IS_NEWER} AND excluded.set_aside = '' THEN ''
+        WHEN leads.phone = '' THEN excluded.set_aside
+        ELSE leads.set_aside
+    END
+WHERE ({_IS_UNCLAIMED} AND excluded.phone > '')
+    OR leads.phone = excluded.phone AND excluded.phone > ''
+    AND ({_IS_NEWER} OR {_HAS_DETAILS} AND leads.quote_data::jsonb <> {_MERGED})
+"""
+
+# --- The statement ----------------------------------------------------------------------------------------------------
+
+_COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at, arrived_at, set_aside"
+
+# 1. Leave out people who were erased since.
+# 2. Write each lead to the first row of its folio: a new one, that of the quote without a person, or the same person's.
+# 3. When the first row is somebody else's, or was erased, write the lead to a row of its own.
+# 4. Add an event for each contacted lead that now waits again.
+#
+# Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
+# time, so no lock and no second look is needed.
+UPSERT = f"""
+WITH arrived AS MATERIALIZED (
+    SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at,
+        least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS a (
+        folio text, name text, phone text, quote_data jsonb, visitor_id text,
+        created_at timestamptz, submitted_at timestamptz, arrived_at timestamptz, set_aside text
+    )
+    WHERE NOT {IS_ERASED}
+), first AS (
+    INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived
+    ON CONFLICT (folio) WHERE is_first DO UPDATE SET {_UPDATE}
+    RETURNING id, folio, submitted_at, asked_again_at
+), others AS (
+    INSERT INTO leads ({_COLUMNS}, is_first) SELECT {_COLUMNS}, false FROM arrived
+    WHERE phone > '' AND NOT EXISTS (SELECT FROM first WHERE first.folio = arrived.folio)
+    ON CONFLICT (folio, phone) WHERE phone > '' DO UPDATE SET {_UPDATE}
+    RETURNING id, folio, submitted_at, asked_again_at
+), written AS (
+    SELECT * FROM first UNION ALL SELECT * FROM others
 )
-ON CONFLICT (folio) DO UPDATE SET
-    name = excluded.name,
-    phone = excluded.phone,
-    quote_data = excluded.quote_data,
-    visitor_id = excluded.visitor_id,
-    submitted_at = excluded.submitted_at
-WHERE excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')
+INSERT INTO lead_events (lead_id, at, kind, detail)
+SELECT id, asked_again_at, 'asked_again', '' FROM written
+WHERE asked_again_at = submitted_at AND NOT EXISTS (
+    SELECT FROM lead_events AS known
+    WHERE known.lead_id = written.id AND known.kind = 'asked_again' AND known.at = written.asked_again_at
+)
 """
 
 # A valid row that is always rolled back. With it the relay checks whether Postgres accepts leads when none is pending.
@@ -35,23 +94,23 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
     After an exception of the database, none of them counts as written. keep: False rolls the rows back.
     """
-    rows = (b"[" + b",".join(texts) + b"]").decode()
+    parameters: dict[str, Any] = {"rows": (b"[" + b",".join(texts) + b"]").decode(), "keys": keys()}
     connection = connections["default"]
     if keep:
         connection.ensure_connection()
         with connection.wrap_database_errors:
-            _write(connection.connection, rows)
+            _write(connection.connection, parameters)
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(UPSERT, [rows])
+        cursor.execute(UPSERT, parameters)
         transaction.set_rollback(True)
 
 
-def _write(connection: psycopg.Connection[Any], rows: str) -> None:
+def _write(connection: psycopg.Connection[Any], parameters: dict[str, Any]) -> None:
     # Django's cursor cannot use a prepared statement, which halves the work of the client and of Postgres.
     try:
-        connection.execute(UPSERT, [rows], prepare=True)
+        connection.execute(UPSERT, parameters, prepare=True)
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
         # DATABASE_URL does not show it, but this is a transaction pooler: each statement may run in another session.
         connection.prepare_threshold = None
-        connection.execute(UPSERT, [rows])
+        connection.execute(UPSERT, parameters)

@@ -40,7 +40,7 @@ _MINUTE = timedelta(minutes=1)
 # time.
 _UNCOMMITTED_EVENTS = 20
 _CHANGES_NOTHING = [LeadEvent.Kind.EXPORTED, LeadEvent.Kind.NOTED]
-_VERSION = 1
+_VERSION = 2
 
 
 class Tally(NamedTuple):
@@ -121,12 +121,18 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
     """Return the figures of the leads quoted on a day of a zone, counted in the database now."""
     leads = quoted_on(day, zone)
     source, product = KT(snapshot.SOURCE), KT(snapshot.PRODUCT)
-    has_phone, is_contacted = Q(phone__gt=""), Q(phone__gt="", status=Lead.Status.CONTACTED)
+    # Several people may ask for one quote, and what was set aside is nobody until staff bring it back.
+    is_quote, has_phone = Q(is_first=True, set_aside=""), Q(phone__gt="", set_aside="")
+    is_contacted = has_phone & Q(status=Lead.Status.CONTACTED)
     groups = (
         leads.order_by()
         .annotate(source=source, product=product)
         .values_list("source", "product")
-        .annotate(quotes=Count("pk"), leads=Count("pk", filter=has_phone), contacted=Count("pk", filter=is_contacted))
+        .annotate(
+            quotes=Count("pk", filter=is_quote),
+            leads=Count("pk", filter=has_phone),
+            contacted=Count("pk", filter=is_contacted),
+        )
     )
     sources: dict[str, Tally] = {}
     products: dict[str, Tally] = {}
@@ -135,7 +141,7 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
             names[name] = names.get(name, Tally()).plus(counts)
     answered = leads.filter(is_contacted).order_by().values_list(Coalesce("submitted_at", "created_at"), "contacted_at")
     minutes = Counter(
-        business_time(asked, contacted, hours=settings.BUSINESS_HOURS, zone=zone) // _MINUTE
+        business_time(asked, contacted, hours=settings.BUSINESS_HOURS, zone=zone, holidays=settings.HOLIDAYS) // _MINUTE
         for asked, contacted in answered
     )
     return Day(_with_others(sources), _with_others(products), dict(minutes))
@@ -151,7 +157,7 @@ def begins(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _rules(zone: ZoneInfo) -> str:
-    return f"{_VERSION} {zone.key} {settings.BUSINESS_HOURS}"
+    return f"{_VERSION} {zone.key} {settings.BUSINESS_HOURS} {settings.HOLIDAYS}"
 
 
 def _is_fresh(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:

@@ -104,7 +104,7 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
         p90=percentile(minutes, 0.9),
         # Ordered, so that Postgres uses the index of waiting leads: by its estimate they are a quarter of all leads.
         waiting=changelist.count_text(
-            Lead.objects.waiting().order_by("created_at", "id")[: changelist.MOST_COUNTED].count()
+            Lead.objects.waiting().order_by("arrived_at", "id")[: changelist.MOST_COUNTED].count()
         ),
         lost=lost(since),
         days=tuple(

@@ -1,9 +1,15 @@
-"""The texts that explain a lead's flags to staff."""
+"""The texts that explain to staff a lead's flags, and which number is meant by a doubtful phone."""
 
+from datetime import datetime
 from typing import Any
 
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from leads import phones
+from leads.phones import Doubt
 from leads.snapshot import Flag, Snapshot
 from quoter.engine.numbers import money
 
@@ -11,7 +17,7 @@ from quoter.engine.numbers import money
 _MEANINGS: dict[Flag, tuple[Any, Any]] = {
     Flag.LATE: (
         _("came late"),
-        _("The customer's phone could not reach this site, kept the details and sent them later."),
+        _("The customer's phone could not reach this site, kept the details and sent them later. {times}"),
     ),
     Flag.EXPIRED: (_("expired"), _("The quote had expired when the customer asked.")),
     Flag.MADE_OFFLINE: (
@@ -22,6 +28,8 @@ _MEANINGS: dict[Flag, tuple[Any, Any]] = {
     Flag.UNPRICED: (_("not priced"), _("Today's price book does not sell this as it was asked for.")),
     Flag.HONEYPOT: (_("maybe a bot"), _("A field was filled in that people do not see.")),
     Flag.TOO_FAST: (_("very fast"), _("The details came within three seconds of the quote.")),
+    Flag.MANY_FROM_ADDRESS: (_("one of many"), _("Many leads came from the same internet address within minutes.")),
+    Flag.MANY_OF_PHONE: (_("same phone often"), _("Many quotes were asked for with this phone within minutes.")),
 }
 
 
@@ -32,8 +40,47 @@ def labels(stored: Snapshot) -> tuple[Any, ...]:
     return tuple(_MEANINGS[flag][0] for flag in stored.flags if flag in _MEANINGS and flag is not hidden)
 
 
-def descriptions(stored: Snapshot) -> tuple[str, ...]:
-    """Return the description of each flag, for the lead's page."""
+def descriptions(stored: Snapshot, *, asked_at: datetime | None = None) -> tuple[str, ...]:
+    """Return the description of each flag, for the lead's page. asked_at: when the customer says to have asked."""
     shown = stored.late.shown_total
-    total = "—" if shown is None else money(shown)
-    return tuple(str(_MEANINGS[flag][1]).format(total=total) for flag in stored.flags if flag in _MEANINGS)
+    values = {"total": "—" if shown is None else money(shown), "times": _claimed_times(stored, asked_at)}
+    texts = (str(_MEANINGS[flag][1]).format(**values) for flag in stored.flags if flag in _MEANINGS)
+    return tuple(text.strip() for text in texts)
+
+
+def _claimed_times(stored: Snapshot, asked_at: datetime | None) -> str:
+    """Say what the phone's clock says about a late lead, which nobody else has seen, and when the lead arrived."""
+    received_at = stored.late.received_at
+    if asked_at is None or received_at is None:
+        return ""
+    times = gettext("The phone says it was asked at {asked}; it arrived at {arrived}.").format(
+        asked=_moment(asked_at), arrived=_moment(received_at)
+    )
+    issued = stored.issued
+    if Flag.EXPIRED in stored.flags or issued is None or not issued.quote.is_expired(received_at):
+        return times
+    return times + " " + gettext("By then the quote had expired.")
+
+
+def _moment(at: datetime) -> str:
+    return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
+
+
+# The label in the list, and the description beside the phone.
+_DOUBTS: dict[Doubt, tuple[Any, Any]] = {
+    Doubt.INVALID: (_("doubtful phone"), _("No valid number can be read in it. The links dial its digits.")),
+    Doubt.SEVERAL: (_("several phones: {numbers}"), _("It has several numbers: {numbers}. The links dial the first.")),
+    Doubt.COUNTRY: (
+        _("doubtful phone: {numbers}"),
+        _("It is a number in several countries: {numbers}. The links dial the first."),
+    ),
+}
+
+
+def doubt(phone: phones.Reading) -> tuple[str, str] | None:
+    """Return the label and the description of a doubtful phone; None when it is certain which number is meant."""
+    if phone.doubt is None:
+        return None
+    numbers = " / ".join(phones.readable(number.removeprefix("+")) for number in phone.numbers)
+    label, description = (str(text).format(numbers=numbers) for text in _DOUBTS[phone.doubt])
+    return label, description

@@ -1,26 +1,63 @@
 """The link with which staff open a customer's chat, and the greeting it fills in."""
 
+import re
+import unicodedata
+from typing import Protocol
 from urllib.parse import quote as percent_encode
 
 from django.conf import settings
 
 from leads import phones
-from leads.models import Lead
+from leads.snapshot import Snapshot
+
+# What a chat may show as a link: an address with its scheme, or a dot or slash between two words, as in evil.example.
+_LINK = re.compile(r"[:/]/|\bwww\b|@\w|\w[.\u3002]\w{2,}|\w[.\u3002]\w+[/:]|\d+\.\d+\.\d", re.IGNORECASE)
+# Written without a space after the dot, as in Ma.Elena and Lic.Juan, and then a name.
+_TITLE = re.compile(
+    r"\b(?i:arq|c|cp|d|da|dr|dra|fco|gpe|ing|j|lic|m|ma|mtra|mtro|prof|sr|sra|srta)\."
+    r"(?=[A-ZÁÉÍÓÚÜÑ][a-záéíóúüñ]+\b(?![/.]))"
+)
 
 
-def chat_url(lead: Lead) -> str:
+class Person(Protocol):
+    """Whoever asked for a quote: a Lead, or a record of the journal."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def folio(self) -> str: ...
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+
+def chat_url(lead: Person) -> str:
     """Return the wa.me link to the customer of a lead, with the greeting in the language of the quote."""
-    number = phones.dialled(lead.phone, shop=settings.WHATSAPP_NUMBER)
+    number = phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=settings.WHATSAPP_NUMBER)
     # A space becomes %20, which every phone reads, and not "+".
     return f"https://wa.me/{number}?text={percent_encode(greeting(lead), safe='')}"
 
 
-def greeting(lead: Lead) -> str:
-    """Return the shop's greeting, filled in. A field without a value is left out, together with the space before it."""
+def greeting(lead: Person) -> str:
+    """Return the shop's greeting, filled in. A field without a value is left out, together with the space before it.
+
+    So is a name with a link, because staff would send the link in the shop's name.
+    """
     stored = lead.snapshot
     template = settings.GREETINGS[stored.language]
-    values = {"name": lead.name, "folio": lead.folio, "total": stored.total_text, "business": settings.BUSINESS_NAME}
+    values = {
+        "name": "" if has_link(lead.name or "") else lead.name,
+        "folio": lead.folio,
+        "total": stored.total_text,
+        "business": settings.BUSINESS_NAME,
+    }
     for field, value in values.items():
         if not value:
             template = template.replace(f" {{{field}}}", "")
     return str(template.format(**values))
+
+
+def has_link(name: str) -> bool:
+    """Return whether a chat may show a part of a name as a link."""
+    return bool(_LINK.search(_TITLE.sub("", unicodedata.normalize("NFKC", name))))

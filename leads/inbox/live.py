@@ -6,8 +6,8 @@ from datetime import UTC
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Func, IntegerField, Max, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Func, IntegerField, Max, Sum, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -25,7 +25,7 @@ _may_see_until: dict[int, float] = {}  # by user id
 
 
 class WaitingState(NamedTuple):
-    """waiting: at most MOST_COUNTED; newest: when the last of them asked, ISO 8601 in UTC, "" when nobody waits.
+    """waiting: at most MOST_COUNTED; newest: when the last of them arrived, ISO 8601 in UTC, "" when nobody waits.
 
     etag: changes whenever a lead begins or stops waiting; at: when Postgres was queried, in Unix seconds.
     """
@@ -82,11 +82,11 @@ def _may_see(user: Any) -> bool:
 
 def _query_state() -> WaitingState:
     at = time.time()
-    newest_first = Lead.objects.waiting().order_by("-created_at", "-id")
-    # The ETag includes a sum of hashed folios: when one lead takes the place of another, the count stays the same,
-    # and so does the newest time if the lead was delivered late.
-    number = Func("folio", function="hashtext", output_field=IntegerField())
-    counted = newest_first.values(asked=Coalesce("submitted_at", "created_at"), number=number)[:MOST_COUNTED]
-    totals = counted.aggregate(waiting=Count("*"), newest=Max("asked"), numbers=Sum("number"))
+    newest_first = Lead.objects.waiting().order_by("-arrived_at", "-id")
+    # The ETag includes a sum of hashed ids: when one lead takes the place of another, the count stays the same, and so
+    # does the newest time if the lead was delivered late.
+    number = Func(Cast("pk", TextField()), function="hashtext", output_field=IntegerField())
+    counted = newest_first.values("arrived_at", number=number)[:MOST_COUNTED]
+    totals = counted.aggregate(waiting=Count("*"), newest=Max("arrived_at"), numbers=Sum("number"))
     newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
     return WaitingState(totals["waiting"], newest, f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"', at)

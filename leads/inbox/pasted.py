@@ -37,14 +37,14 @@ def find(text: str) -> Link | None:
 class PastedMessage:
     """A pasted message.
 
-    folio: of its quote; issued: the quote in its link, with a verified signature, or None; has_person: the link also
-    carries name and phone; is_forged: it has a link of this site's form whose signature is wrong or cut short;
+    folio: of its quote; issued: the quote in its link, with a verified signature, or None; seal: the name and phone in
+    that link, sealed, or None; is_forged: it has a link of this site's form whose signature is wrong or cut short;
     total: the total in its text, as written, or None.
     """
 
     folio: str
     issued: IssuedQuote | None
-    has_person: bool
+    seal: str | None
     is_forged: bool
     total: str | None
 
@@ -70,4 +70,4 @@ def message(text: str) -> PastedMessage | None:
         return None
     is_forged = issued is None and _LOOKS_SIGNED.search(plain) is not None
     total = _TOTAL.search(plain)
-    return PastedMessage(number, issued, seal is not None, is_forged, total[1].rstrip(".,") if total else None)
+    return PastedMessage(number, issued, seal, is_forged, total[1].rstrip(".,") if total else None)

@@ -1,5 +1,6 @@
 """Restore a lead from the link in its WhatsApp message, for leads that neither Postgres nor a disk has."""
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from leads.delivery.record import lead_record, quote_record
 from leads.delivery.sealed import SealBroken, unseal
 from leads.delivery.upsert import upsert
 from leads.inbox import pasted
+from leads.inbox.pasted import PastedMessage
 from leads.models import Lead, LeadEvent
 from quoter.engine import folio
 
@@ -19,6 +21,10 @@ class NothingToRestore(ValueError):
     def __init__(self, found_folio: str | None) -> None:
         super().__init__("no complete link in the text")
         self.folio = found_folio
+
+
+class PersonErased(NothingToRestore):
+    """The person in the link was erased since."""
 
 
 class RestoreEffect(StrEnum):
@@ -37,7 +43,7 @@ class Restored(NamedTuple):
 def restore(text: str, *, by: User | None) -> Restored:
     """Write the lead in a link, or in a whole pasted message, into `leads`, as checkout would have written it.
 
-    NothingToRestore when the text has no link, or one whose signature is wrong or cut short. Idempotent.
+    NothingToRestore when the text has no link, or one whose signature is wrong or cut short; PersonErased. Idempotent.
     """
     link = pasted.find(text)
     if not link:
@@ -49,13 +55,30 @@ def restore(text: str, *, by: User | None) -> Restored:
     except SealBroken as broken:
         raise NothingToRestore(number) from broken
 
-    before = Lead.objects.filter(folio=number).values_list("submitted_at", flat=True).first()
-    existed = before is not None or Lead.objects.filter(folio=number).exists()
-    row = lead_record(issued, contact) if contact else quote_record(issued, visitor_id="")
+    # Whoever restores a lead has the customer's message, so it is not set aside.
+    row = replace(lead_record(issued, contact), set_aside="") if contact else quote_record(issued, visitor_id="")
+    before = list(Lead.objects.filter(folio=number).values_list("pk", "phone", "submitted_at"))
     upsert([row.as_json()])
-    lead = Lead.objects.get(folio=number)
-    if existed and lead.submitted_at == before:
+    lead = stored(number, phone=row.phone)
+    if lead is None:
+        raise PersonErased(number)
+    if (lead.pk, lead.phone, lead.submitted_at) in before:
         return Restored(lead, RestoreEffect.UNCHANGED)
-    effect = RestoreEffect.COMPLETED if existed else RestoreEffect.CREATED
+    effect = RestoreEffect.COMPLETED if lead.pk in [pk for pk, *_ in before] else RestoreEffect.CREATED
     LeadEvent.objects.create(lead=lead, actor=by, kind=LeadEvent.Kind.RESTORED, detail=effect)
     return Restored(lead, effect)
+
+
+def stored(number: str, *, phone: str) -> Lead | None:
+    """Return the lead of a folio and a phone, or without a phone any lead of the folio; None when there is none."""
+    leads = Lead.objects.filter(folio=number).order_by("-is_first", "pk")
+    return (leads.filter(phone=phone) if phone else leads).first()
+
+
+def lead_of(message: PastedMessage) -> Lead | None:
+    """Return the lead that a pasted message is about; None when it is not stored, or not with this person."""
+    try:
+        contact = unseal(message.seal, folio=message.folio) if message.seal else None
+    except SealBroken:
+        contact = None
+    return stored(message.folio, phone=contact.phone if contact else "")

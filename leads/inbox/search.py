@@ -1,27 +1,28 @@
-"""Search leads by what staff type: a folio, a phone, words of a name, or a pasted message, found by its folio."""
+"""Search leads by a folio, part of a phone, words of a name or note, or a pasted message, found by its folio."""
 
 import re
-import unicodedata
+from typing import Any
 
 from leads import phones
-from leads.inbox import pasted
+from leads.customer import words
+from leads.customer.matching import words_query
+from leads.inbox import notes, pasted
 from leads.models import LeadQuerySet
 from leads.snapshot import JournalRecord
 from quoter.engine import folio
 
 # How many leads a search lists, the first in the list's order.
 MOST_FOUND = 100
-PROBE_ROWS = 20
+# Up to so many leads are listed by their keys, more by their names.
+MOST_BY_KEY = 1_000
 # Longer than any name or number; only a message is longer.
 LONGEST_TERM = 100
 
-_ACCENTS = str.maketrans("áéíóúüñ", "aeiouun")  # as leads.models.NameWords
-
 
 def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
-    """Return the leads with this folio, with a phone that ends in these digits, or with these words in the name.
+    """Return the leads with this folio, with these digits in the phone, or with these words in the name or a note.
 
-    When no name has the words, return the leads whose names have words that begin with them.
+    When no name has the words, those whose names have words that begin with them; when nothing has, the same of notes.
     """
     text = text.strip()
     if not text:
@@ -30,29 +31,45 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
         return queryset.filter(folio=found)
     if (exact := queryset.filter(folio=text)).exists():
         return exact  # a folio of an adopted table, which has another form
-    if ending := _phone_ending(text):
-        return queryset.with_phone_ending(ending)
-    if not (words := _words(text)):
+    if digits := _phone(text):
+        return queryset.with_phone_part(digits)
+    if not (typed := words(text)):
         return queryset.none()
-    whole = queryset.with_name_words(words)
-    # With LIMIT 1, as exists() has, Postgres may scan the table instead of using the index of names.
-    return whole if whole.order_by()[:PROBE_ROWS].count() else queryset.with_name_beginnings(words)
+    return _with_words(queryset, typed)
+
+
+def _with_words(queryset: LeadQuerySet, typed: list[str]) -> LeadQuerySet:
+    noted = notes.lead_keys(words_query(typed))
+    named = queryset.with_name_words(typed)
+    if not (keys := _some_keys(named)):
+        named = queryset.with_name_beginnings(typed)
+        if not (keys := _some_keys(named)) and not noted:
+            noted = notes.lead_keys(words_query(typed, beginnings=True))
+    if len(keys) > MOST_BY_KEY:
+        return named | queryset.filter(pk__in=noted)
+    return queryset.filter(pk__in=[*keys, *noted])
+
+
+def _some_keys(named: LeadQuerySet) -> list[Any]:
+    """Return the keys of up to MOST_BY_KEY + 1 leads. For so many, Postgres uses the index of names.
+
+    For few, or for the first of a rare name in the list's order, it may scan the table in the hope of meeting one soon.
+    """
+    return list(named.order_by().values_list("pk", flat=True)[: MOST_BY_KEY + 1])
 
 
 def matches(record: JournalRecord, text: str) -> bool:
     """Return whether a record of the outbox matches a search, by the rules of `leads` but without the database."""
     if message := pasted.message(text):
         return record.folio == message.folio
-    if ending := _phone_ending(text):
-        return phones.ending(record.phone).endswith(ending)
-    names, words = _words(record.name), _words(text)
-    return bool(words) and all(any(name.startswith(word) for name in names) for word in words)
+    if digits := _phone(text):
+        return phones.has_part(record.phone, digits)
+    names, typed = words(record.name), words(text)
+    return bool(typed) and all(any(name.startswith(word) for name in names) for word in typed)
 
 
-def _phone_ending(text: str) -> str:
-    """Return the last digits of a phone; "" for a text with letters."""
-    return "" if re.search(r"[^\W\d]", text) else phones.ending(text)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", unicodedata.normalize("NFC", text).lower().translate(_ACCENTS))
+def _phone(text: str) -> str:
+    """Return the digits of a phone or of a part of it; "" for a text with letters, unless it has a whole number."""
+    plain = phones.plain(text)
+    number = phones.stored_digits(plain)
+    return "" if re.search(r"[^\W\d]", plain) and len(number) < phones.ENDING else number

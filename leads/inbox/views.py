@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -24,10 +24,14 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.delivery import health, relay
 from leads.delivery.journal import quarantine
-from leads.inbox import greeting, pasted, search
-from leads.inbox.restore import NothingToRestore, RestoreEffect, restore
-from leads.models import Lead, LeadEvent
+from leads.inbox import changelist, greeting, notes, pasted, search
+from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
+from leads.models import WAITS, Lead, LeadEvent
 from leads.snapshot import journal_record
+
+MOST_STATES = 200  # more than a page of the list has
+# In one tap. Of a larger flood the rest stays for the next.
+MOST_MOVED = 10_000
 
 
 class StaffRequest(HttpRequest):
@@ -51,15 +55,20 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
     lead = _lead(model_admin, request, lead_id)
     if not lead.phone:
         raise Http404
+    if refusal := _refuse_note(model_admin, request, lead):
+        return refusal
     now = timezone.now()
-    is_mine = Lead.objects.contact(lead.pk, by=request.user, now=now) or lead.contacted_by == request.user
+    is_first = Lead.objects.contact(lead.pk, by=request.user, now=now)
+    is_mine = is_first or lead.contacted_by == request.user
+    if is_first and "in_place" not in request.POST:
+        messages.success(request, _with_undo(lead))  # for the list, which stays open behind the chat
     if not is_mine and "anyway" in request.POST:
         LeadEvent.objects.create(lead=lead, kind=LeadEvent.Kind.CONTACTED, actor=request.user, at=now, detail="as well")
         is_mine = True
     if not is_mine:
         lead.refresh_from_db()  # a colleague may have been first since it was read
     # Not a redirect: after a form, Chrome blocks one to another site (form-action), and the lead is already claimed.
-    context = {"lead": lead, "chat_url": greeting.chat_url(lead) if is_mine else None, "next": _next(request)}
+    context = {"lead": lead, "chat_url": greeting.chat_url(lead) if is_mine else None, "next": next_page(request)}
     return _page(model_admin, request, "chat", context, title=str(lead), status=200 if is_mine else 409)
 
 
@@ -68,28 +77,74 @@ def contact_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: 
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
-    if Lead.objects.contact(lead.pk, by=request.user, now=timezone.now()):
-        undo = reverse("admin:leads_lead_revert", args=[lead.pk])
-        text = format_html(
-            '{}: {} <button form="tap" formaction="{}" formtarget="_self">{}</button>',
-            *(lead, _("marked as contacted."), undo, _("Undo")),
-        )
-        messages.success(request, text)
+    if refusal := _refuse_note(model_admin, request, lead):
+        return refusal
+    is_first = Lead.objects.contact(lead.pk, by=request.user, now=timezone.now())
+    if _is_in_place(request):
+        return _states(request, [lead.pk], status=200 if is_first else 409)
+    if is_first:
+        messages.success(request, _with_undo(lead))
     else:
         messages.warning(request, _("A colleague was first: this lead is not waiting any more."))
-    return HttpResponseRedirect(_next(request))
+    return HttpResponseRedirect(next_page(request))
 
 
 def revert_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> HttpResponse:
-    """Undo `contact_view`: the lead waits again."""
+    """Make a contacted lead wait again. With `undo`, only when it was the user who contacted it."""
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
-    if Lead.objects.revert(lead.pk, by=request.user, now=timezone.now()):
+    if refusal := _refuse_note(model_admin, request, lead):
+        return refusal
+    contacted = Lead.objects.filter(contacted_by=request.user) if "undo" in request.POST else Lead.objects.all()
+    is_reverted = contacted.revert(lead.pk, by=request.user, now=timezone.now())
+    if _is_in_place(request):
+        return _states(request, [lead.pk], status=200 if is_reverted else 409)
+    if is_reverted:
         messages.success(request, format_html("{}: {}", lead, _("back to waiting.")))
-    else:
+    elif lead.status == Lead.Status.NEW:
         messages.warning(request, _("This lead is waiting already."))
-    return HttpResponseRedirect(_next(request))
+    else:
+        messages.warning(request, _("A colleague has this lead now: nothing was undone."))
+    return HttpResponseRedirect(f"{next_page(request)}#lead-{lead.pk}")
+
+
+def states_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
+    """Return who has each of the leads that an open list shows. leads: their keys, separated by commas."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    try:
+        keys = [Lead._meta.pk.to_python(key) for key in request.GET.get("leads", "").split(",")]
+    except ValidationError as error:
+        raise BadRequest("leads: keys of leads, separated by commas") from error
+    return _states(request, keys[:MOST_STATES])
+
+
+def aside_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
+    """Discard leads that are nobody's, or bring leads back to those who wait: the ticked ones, or all of a tab."""
+    if refusal := _refuse_unless_posted(request):
+        return refusal
+    ids = [pk for pk in request.POST.getlist("lead") if _is_id(pk)][:MOST_MOVED]
+    tab = {"set_aside": Lead.objects.set_aside, "discarded": Lead.objects.discarded}.get(request.GET.get("all", ""))
+    leads = tab()[:MOST_MOVED] if tab else Lead.objects.filter(WAITS, pk__in=ids)
+    moved = Lead.objects.filter(pk__in=list(leads.values_list("pk", flat=True)))
+    now = timezone.now()
+    if request.POST.get("action") == "discard":
+        count = moved.move_aside(Lead.SetAside.DISCARDED, by=request.user, now=now)
+        text = ngettext("%(count)d lead discarded.", "%(count)d leads discarded.", count)
+    else:
+        count = moved.move_aside("", by=request.user, now=now)
+        text = ngettext("%(count)d lead waits again.", "%(count)d leads wait again.", count)
+    messages.success(request, text % {"count": count})
+    return HttpResponseRedirect(next_page(request))
+
+
+def _is_id(text: str) -> bool:
+    try:
+        Lead._meta.pk.to_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
@@ -101,14 +156,14 @@ def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpRespo
     text = request.POST.get("text", "").strip()
     message = pasted.message(text)
     if message is None:
-        term = urlencode({"q": text[: search.LONGEST_TERM]})
-        return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
-    lead = Lead.objects.filter(folio=message.folio).first()
+        return _to_search(text)
+    if not message.seal and Lead.objects.filter(folio=message.folio).count() > 1:
+        return _to_search(message.folio)
+    lead = lead_of(message)
     issued = message.issued or (lead.snapshot.issued if lead else None)
     quote = issued.quote if issued else None
     is_altered = quote is not None and message.is_altered(quote)
-    # Also when the lead is stored without the contact details that the message has.
-    is_missing = message.issued and (not lead or (message.has_person and not lead.phone))
+    is_missing = message.issued and not lead
     if not (is_missing or is_altered or message.is_forged) and lead:
         return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[lead.pk]))
     context = {
@@ -120,6 +175,11 @@ def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpRespo
         "may_restore": is_missing and may_contact(request),
     }
     return _page(model_admin, request, "message", context, title=_("Pasted message"))
+
+
+def _to_search(text: str) -> HttpResponse:
+    term = urlencode({"q": text[: search.LONGEST_TERM]})
+    return HttpResponseRedirect(f"{reverse('admin:leads_lead_changelist')}?{term}")
 
 
 def restore_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:
@@ -161,6 +221,41 @@ def _refuse_unless_posted(request: StaffRequest) -> HttpResponse | None:
     return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
 
+def _refuse_note(model_admin: ModelAdmin[Lead], request: StaffRequest, lead: Lead) -> HttpResponse | None:
+    """Keep the note that a button of the lead's page sends along; return that page when the note is refused."""
+    form = notes.NoteForm(request.POST, instance=lead)
+    if not (form["note"].data or "").strip() or not model_admin.has_change_permission(request, lead):
+        return None
+    if not form.is_valid():
+        return model_admin.change_view(request, str(lead.pk))  # with the text and its error; it saves nothing
+    notes.add(lead, form.cleaned_data["note"], by=request.user, now=timezone.now())
+    return None
+
+
+def _is_in_place(request: HttpRequest) -> bool:
+    """Return whether static/leads/rows.js asks, which changes the row in the open list."""
+    return request.headers.get("X-Requested-With") == "rows"
+
+
+def _states(request: StaffRequest, keys: list[Any], *, status: int = 200) -> HttpResponse:
+    leads = Lead.objects.filter(pk__in=keys).select_related("contacted_by").without_quotes()
+    context = {
+        "states": [(changelist.state_of(lead), lead) for lead in leads],
+        "may_contact": may_contact(request),
+    }
+    response = TemplateResponse(request, "leads/inbox/_states.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _with_undo(lead: Lead) -> Any:
+    """Return the message that a lead was contacted, with a button that undoes it."""
+    return format_html(
+        '{}: {} <button form="tap" formaction="{}" formtarget="_self" name="undo" value="1">{}</button>',
+        *(lead, _("marked as contacted."), reverse("admin:leads_lead_revert", args=[lead.pk]), _("Undo")),
+    )
+
+
 def _lead(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> Lead:
     if lead := model_admin.get_object(request, lead_id):
         return lead
@@ -187,17 +282,19 @@ _EFFECTS = {
 }
 
 
-def _next(request: HttpRequest) -> str:
-    """Return the page to go on to: the form's `next` when it is a path of this site, else the list."""
+def next_page(request: HttpRequest, *, default: str = "") -> str:
+    """Return the page to go on to: the form's `next` when it is a path of this site, else the default, or the list."""
     path = request.POST.get("next", "")
     is_local = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
-    return path if is_local else reverse("admin:leads_lead_changelist")
+    return path if is_local else default or reverse("admin:leads_lead_changelist")
 
 
 def _nothing_found(nothing: NothingToRestore) -> Any:
     if not nothing.folio:
         return _("There is no complete link of this site in the text.")
-    lead = Lead.objects.filter(folio=nothing.folio).first()
+    if isinstance(nothing, PersonErased):
+        return _("This person's data were erased, so they are not restored.")
+    lead = stored(nothing.folio, phone="")
     if lead is None:
         return format_html(
             gettext("The text names {}, but its link is incomplete: copy the whole message."), nothing.folio

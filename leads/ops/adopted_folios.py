@@ -52,7 +52,7 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
     """Fill in folios in the order of the keys; yield for each batch how many are from quote_data, and how many new."""
     key_type, last = columns_of(using)["id"].type, None
     while True:
-        with transaction.atomic(using=using), _triggers_disabled(using):
+        with transaction.atomic(using=using), triggers_disabled(using):
             batch = rows_of(
                 using,
                 f"SELECT id, btrim({snapshot.FOLIO_SQL}), created_at FROM {TABLE} WHERE folio IS NULL "
@@ -94,7 +94,7 @@ def _mint(on: date) -> str:
 
 
 @contextmanager
-def _triggers_disabled(using: str) -> Iterator[None]:
+def triggers_disabled(using: str) -> Iterator[None]:
     """Disable the table's own triggers, which would set an updated_at or notify others of every row.
 
     Other writers wait for the end of the transaction, so no trigger misses their rows.

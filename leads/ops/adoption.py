@@ -22,7 +22,6 @@ from psycopg.types.datetime import TimestampLoader
 from psycopg.types.string import TextLoader
 
 from leads import snapshot
-from leads.delivery.upsert import upsert
 
 TABLE = "leads"
 
@@ -66,6 +65,19 @@ SELECT relkind::text, pg_has_role(relowner, 'USAGE'), quote_ident(relowner::regr
 FROM pg_class WHERE oid = to_regclass(%s)
 """
 
+# The unique constraints and indexes on the folio alone.
+_UNIQUE_FOLIOS = """
+SELECT coalesce(quote_ident(conname), indexrelid::regclass::text), conname IS NOT NULL
+FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attname = 'folio'
+LEFT JOIN pg_constraint ON conindid = indexrelid AND contype = 'u'
+WHERE indrelid = to_regclass(%s) AND indisunique AND NOT indisprimary AND indnkeyatts = 1 AND indkey[0] = attnum
+"""
+_TRIAL = """
+INSERT INTO leads (folio, name, phone, quote_data, visitor_id, created_at, submitted_at)
+VALUES ('trial', '', '', %s, '', now(), NULL)
+"""
+_TRIAL_PERSON = "UPDATE leads SET name = %s, phone = %s, submitted_at = now() WHERE folio = 'trial'"
+
 
 class CannotAdopt(CommandError):
     """Folio cannot use the existing table `leads` as it is. The message says why, and what to do."""
@@ -106,6 +118,20 @@ class CreateOrAdopt(migrations.CreateModel):
             if cursor.fetchone() == (True,):
                 raise CommandError("leads has rows, and undoing this migration would drop them. Empty it first.")
         super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class FolioNotUnique(migrations.AlterField):
+    """Removes what makes folios unique: Folio's constraint, or whatever an adopted table had for it."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if not schema_editor.collect_sql:
+            for name, is_constraint in rows_of(schema_editor.connection.alias, _UNIQUE_FOLIOS, [TABLE]):
+                schema_editor.execute(
+                    f"ALTER TABLE {TABLE} DROP CONSTRAINT {name}" if is_constraint else f"DROP INDEX {name}"
+                )
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 def refuse_unadoptable_table(using: str) -> None:
@@ -184,11 +210,11 @@ def adopt(editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
     _print(f"leads exists already: its {count_of(using):,} rows stay as they are.", *done, *_statuses(using))
 
 
-def match_key(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-    """Give the empty table of events the key type of the adopted leads, so that it can refer to them."""
+def match_key(apps: Any, editor: BaseDatabaseSchemaEditor, *, table: str = "lead_events") -> None:
+    """Give an empty table the key type of the adopted leads, so that its lead_id can refer to them."""
     key = columns_of(editor.connection.alias)["id"]
     if key.type == "uuid":
-        editor.execute("ALTER TABLE lead_events ALTER lead_id TYPE uuid USING NULL")
+        editor.execute(f"ALTER TABLE {table} ALTER lead_id TYPE uuid USING NULL")
 
 
 def register_adopted_types(*, connection: Any, **kwargs: object) -> None:
@@ -242,19 +268,11 @@ def _adapt_columns(editor: BaseDatabaseSchemaEditor, columns: dict[str, Column])
 
 
 def _write_trial_lead(model: type[models.Model], using: str) -> None:
-    """Write a quote and then its lead as the relay does, read the lead as the admin does, and roll back."""
-    quote = {
-        "folio": "trial",
-        "name": "",
-        "phone": "",
-        "quote_data": {"folio": "trial", "total": "1.00"},
-        "visitor_id": "",
-        "created_at": "2026-11-22T12:00:00-07:00",
-    }
-    person = {"name": "María Peña", "phone": "+526561234567", "submitted_at": "2026-11-22T12:05:00-07:00"}
+    """Write a quote and then its lead, as the relay does, read the lead as the admin does, and roll back."""
     with transaction.atomic(using=using):
-        for row in (quote, quote | person):
-            upsert([json.dumps(row).encode()])
+        with connections[using].cursor() as cursor:
+            cursor.execute(_TRIAL, [json.dumps({"folio": "trial", "total": "1.00"})])
+            cursor.execute(_TRIAL_PERSON, ["María Peña", "+526561234567"])
         lead: Any = model._default_manager.using(using).get(folio="trial", status="new")
         stored = snapshot.read(lead.quote_data)
         if (lead.name, stored.total_text, lead.status) != ("María Peña", "$1.00", "new"):

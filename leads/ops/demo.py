@@ -44,6 +44,8 @@ _COLUMNS = [
     "submitted_at",
     "contacted_at",
     "contacted_by",
+    "arrived_at",
+    "alert_stage",
 ]
 _SOURCES = ["", "", "facebook", "facebook", "instagram", "google", "tiktok", "lona-av-tecnologico"]
 _OPENS, _OPEN_FOR = timedelta(hours=7), timedelta(hours=14)
@@ -170,6 +172,8 @@ def _row(
         if is_contacted and submitted_at
         else None,
         "contacted_by": by.pk if by and is_contacted else None,
+        "arrived_at": submitted_at or quoted_at,
+        "alert_stage": Lead.AlertStage.UNANSWERED.value,  # nobody is told of customers who do not exist
     }
 
 

@@ -13,7 +13,7 @@ _CELLS = 30
 
 
 class Progress:
-    """Shows progress on a command's stderr. As a context manager, it ends the line on a terminal.
+    """Shows progress on a command's stderr. As a context manager, it ends the line, and says how far it was stopped.
 
     what: what is counted, as in "leads exported".
     """
@@ -24,6 +24,7 @@ class Progress:
         self._started = clock()
         self._shown = self._started if not self._is_terminal else 0.0
         self._width = 0
+        self._done = 0
 
     def __enter__(self) -> Self:
         return self
@@ -31,9 +32,12 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._width:
             self._write("\n")
+        if kind and issubclass(kind, KeyboardInterrupt):
+            self._write(f"{self._done:,} {self._what} when it was stopped\n")
 
     def show(self, done: int, fraction: float) -> None:
         """Report progress. done: how many so far; fraction: of the whole, from 0 to 1."""
+        self._done = done
         now = self._clock()
         is_due = now - self._shown >= (_EVERY_S if self._is_terminal else _EVERY_S_IN_A_LOG)
         if not is_due and not (self._is_terminal and fraction >= 1):

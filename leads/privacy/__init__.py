@@ -1,1 +1,1 @@
-"""Export leads, export or erase one person's data, and purge old leads."""
+"""Export and restore leads, export or erase one person's data, and purge old leads."""

@@ -1,64 +1,80 @@
 """Remove the person from a lead. The folio, the amounts and the events stay."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 
-from leads import snapshot
+from leads import paging, snapshot
+from leads.delivery import erasures
+from leads.delivery.erasures import HASH
 from leads.models import LeadEvent
+from leads.privacy import columns, exact_json, foreign
 
-# One statement, so that no row is changed without its event. A row without a person is not touched.
+_SEEN = "md5(jsonb_build_array(name, phone, visitor_id, notes, leads.quote_data::text)::text)"
+# What a row says of its person. `others` are the columns of other programs, which may have more names of that person.
+_READ = f"""
+SELECT id, name, phone, visitor_id, notes, quote_data::text, {{others}}, {_SEEN},
+    EXISTS (SELECT FROM lead_notes WHERE lead_id = leads.id)
+FROM leads WHERE id = ANY(%s)
+"""
+
+# One statement, so that no row is changed without its event. A row that was changed since it was read is left for the
+# next attempt. The comparison is with the columns of `leads` itself, so Postgres repeats it when it had to wait for
+# another writer.
 #
-# submitted_at is set to now, because the upsert keeps the newest contact details. So a journal that is delivered late,
-# or a link from a chat, does not bring the person back, but a new checkout does.
-_ANONYMISE = """
-WITH kept AS (
-    SELECT id, %(nobody)s::jsonb || CASE jsonb_typeof(quote_data::jsonb) WHEN 'object' THEN coalesce(
-        (SELECT jsonb_object_agg(key, value) FROM jsonb_each(quote_data::jsonb) WHERE key = ANY(%(stays)s)), '{}'
-    ) ELSE '{}' END AS quote_data
-    FROM leads WHERE id = ANY(%(ids)s)
+# The erasure keeps a journal that is delivered late, or a link from a chat, from bringing the person back; a new
+# checkout does. submitted_at is set to now, which marks the row as one whose person was erased: nobody else gets it.
+_ANONYMISE = f"""
+WITH remembered AS (
+    INSERT INTO lead_erasures (folio, person, at)
+    SELECT DISTINCT folio, {HASH.format(key="%(key)s::text", phone="phone")}, %(now)s::timestamptz
+    FROM leads WHERE id = ANY(%(ids)s) AND phone > '' AND folio IS NOT NULL
+    ON CONFLICT (folio, person) DO UPDATE SET at = greatest(excluded.at, lead_erasures.at)
+), noted AS (
+    DELETE FROM lead_notes WHERE lead_id = ANY(%(ids)s)
 ), gone AS (
     UPDATE leads SET
         name = '',
         phone = '',
         visitor_id = '',
         notes = '',
-        quote_data = kept.quote_data,
+        quote_data = kept.quote_data::jsonb,
         submitted_at = CASE WHEN submitted_at IS NOT NULL THEN greatest(submitted_at, %(now)s) END
-    FROM kept
-    WHERE leads.id = kept.id
-    AND (leads.name, leads.phone, leads.visitor_id, leads.notes, leads.quote_data::jsonb)
-        IS DISTINCT FROM ('', '', '', '', kept.quote_data)
+    FROM unnest(%(ids)s) WITH ORDINALITY AS listed (id, place)
+    JOIN ROWS FROM (
+        jsonb_to_recordset(%(rows)s::jsonb) AS (seen text, quote_data text)
+    ) WITH ORDINALITY AS kept (seen, quote_data, place) USING (place)
+    WHERE leads.id = listed.id AND {_SEEN} = kept.seen
     RETURNING leads.id
 )
 INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)
 SELECT id, %(now)s, %(by)s, %(kind)s, %(detail)s FROM gone
 """
+_ATTEMPTS = 10
 
 
-def anonymise(lead_ids: Sequence[int], *, by: User | None, now: datetime, detail: str) -> int:
+class _Row(NamedTuple):
+    """A row with a person, as it was read. kept: the JSON text of `quote_data` without the person."""
+
+    id: Any
+    seen: str
+    kept: str | None
+
+
+def anonymise(lead_ids: Sequence[Any], *, by: User | None, now: datetime, detail: str) -> int:
     """Remove the person from leads, and add an event to each; return how many leads had a person.
 
-    detail: of the event, the reason; nothing about the person.
+    detail: of the event, the reason; nothing about the person. OperationalError when other programs change the rows
+    again and again.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ANONYMISE,
-            {
-                "nobody": json.dumps(snapshot.EMPTY_PERSON),
-                "stays": sorted(snapshot.KEPT_KEYS),
-                "ids": list(lead_ids),
-                "now": now,
-                "by": by.pk if by else None,
-                "kind": LeadEvent.Kind.ANONYMISED,
-                "detail": detail,
-            },
-        )
-        return int(cursor.rowcount)
+    return sum(
+        _anonymise_page(lead_ids[start : start + paging.PAGE], by=by, now=now, detail=detail)
+        for start in range(0, len(lead_ids), paging.PAGE)
+    )
 
 
 def without_person(record: object) -> dict[str, Any]:
@@ -67,3 +83,59 @@ def without_person(record: object) -> dict[str, Any]:
         return {}
     quote = snapshot.without_person(record.get("quote_data"))
     return {**record, "name": "", "phone": "", "visitor_id": "", "quote_data": quote}
+
+
+def _anonymise_page(lead_ids: Sequence[Any], *, by: User | None, now: datetime, detail: str) -> int:
+    changed = 0
+    for _attempt in range(_ATTEMPTS):
+        rows = list(_rows_with_person(lead_ids))
+        if not rows:
+            return changed
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _ANONYMISE,
+                {
+                    "key": erasures.keys()[0],
+                    "ids": [row.id for row in rows],
+                    "rows": json.dumps([{"seen": row.seen, "quote_data": row.kept} for row in rows]),
+                    "now": now,
+                    "by": by.pk if by else None,
+                    "kind": LeadEvent.Kind.ANONYMISED,
+                    "detail": detail,
+                },
+            )
+            changed += int(cursor.rowcount)
+            if cursor.rowcount == len(rows):
+                return changed
+    raise OperationalError("other programs change these leads all the time")
+
+
+def _rows_with_person(lead_ids: Sequence[Any]) -> Iterator[_Row]:
+    """Yield the rows that still have a person."""
+    others = ", ".join(f"leads.{connection.ops.quote_name(name)}" for name in columns.of_others())
+    said = f"(SELECT row_to_json(said) FROM (SELECT {others}) AS said)::text" if others else "'{}'"
+    with connection.cursor() as cursor:
+        cursor.execute(_READ.format(others=said.replace("%", "%%")), [list(lead_ids)])
+        found = cursor.fetchall()
+    for key, name, phone, visitor, notes, quote, beside, seen, has_notes in found:
+        stored, kept = _kept(quote, foreign.Person(name or "", phone or "", visitor or "", json.loads(beside)))
+        if has_notes or stored != kept or (name, phone, visitor, notes) != ("", "", "", ""):
+            yield _Row(key, seen, None if quote is None else exact_json.dumps(kept))
+
+
+def _kept(text: str | None, person: foreign.Person) -> tuple[Any, Any]:
+    """Return a stored quote, and what stays of it. text: its JSON."""
+    try:
+        stored = exact_json.loads(text or "null")
+        kept = foreign.without_person(stored, person) if _is_foreign(text) else snapshot.without_person(stored)
+    except (ValueError, RecursionError):  # nobody can read it, so nobody knows whom it names
+        return text, {}
+    return stored, kept
+
+
+def _is_foreign(text: str | None) -> bool:
+    try:
+        snapshot.parse_quote(snapshot.loads(text or "null"))
+    except snapshot.NotAQuote:
+        return True
+    return False

@@ -3,6 +3,7 @@
 A phone matches by its last ten digits, however it was written: with or without country code, spaces, an extension.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ from leads import phones, snapshot
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
-from leads.models import Lead, LeadEvent
+from leads.models import Lead, LeadEvent, LeadNote
 from leads.paging import pages
+from leads.privacy import columns
 from leads.privacy.anonymise import anonymise, without_person
 from leads.privacy.export import FIELDS, as_data
 from quoter.engine.numbers import digits
@@ -97,21 +99,28 @@ def count_journaled(phone: Phone, directories: Sequence[Path]) -> int:
 
 
 def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return whole leads as JSON values, oldest first, each with its events. Times are in the business's zone."""
+    """Return whole leads as JSON values, oldest first, each with its events and notes, in the business's zone."""
     rows = Lead.objects.filter(pk__in=lead_ids).order_by("created_at", "id").values_list("pk", *FIELDS.values())
     events: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
     for event in LeadEvent.objects.filter(lead__in=lead_ids).order_by("at", "id"):
         events[event.lead_id].append(
             {"at": timezone.localtime(event.at).isoformat(), "kind": event.kind, "detail": event.detail}
         )
-    return [{**as_data(values), "events": events[pk]} for pk, *values in rows]
+    notes: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
+    for note in LeadNote.objects.filter(lead__in=lead_ids).order_by("at", "id"):
+        notes[note.lead_id].append({"at": timezone.localtime(note.at).isoformat(), "text": note.text})
+    return [{**as_data(values), "kept_notes": notes[pk], "events": events[pk]} for pk, *values in rows]
 
 
 class Erased(NamedTuple):
-    """leads: how many lost their person; records: how many refused or damaged records on this disk were cleared."""
+    """leads: how many lost their person; records: how many refused or damaged records on this disk were cleared.
+
+    held: in how many of these leads each column of other programs still holds something.
+    """
 
     leads: int
     records: int
+    held: Counter[str]
 
 
 def erase(
@@ -124,4 +133,5 @@ def erase(
     """
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
     refused = clear_quarantine(directories, phone.is_in, replace=without_person)
-    return Erased(leads, refused + clear_damaged(directories, phone.is_in_item))
+    records = refused + clear_damaged(directories, phone.is_in_item)
+    return Erased(leads, records, columns.held(lead_ids, columns.of_others()))

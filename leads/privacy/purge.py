@@ -1,5 +1,6 @@
 """Delete old leads, or remove only the person from them, in Postgres and on this machine's disk."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,14 +11,19 @@ from leads.delivery.journal import census, erase, quarantine
 from leads.delivery.journal.segment import Item
 from leads.models import Lead
 from leads.paging import pages
+from leads.privacy import columns
 from leads.privacy.anonymise import anonymise, without_person
 
 
 class Purged(NamedTuple):
-    """The progress of a purge. leads: how many were counted, deleted or anonymised so far; fraction: from 0 to 1."""
+    """The progress of a purge. leads: how many were counted, deleted or anonymised so far; fraction: from 0 to 1.
+
+    held: in how many of the leads so far each column of other programs still holds something.
+    """
 
     leads: int
     fraction: float
+    held: Counter[str] = Counter()
 
 
 class OlderOnDisk(NamedTuple):
@@ -68,10 +74,12 @@ def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]
 
 def forget_people(cutoff: datetime, *, now: datetime) -> Iterator[Purged]:
     """Remove the person from every lead quoted before `cutoff`, a page at a time."""
-    anonymised = 0
+    anonymised, held, others = 0, Counter[str](), columns.of_others()
     for page in pages(Lead.objects.filter(created_at__lt=cutoff)):
-        anonymised += anonymise(list(page.leads.values_list("pk", flat=True)), by=None, now=now, detail="age")
-        yield Purged(anonymised, page.fraction)
+        ids = list(page.leads.values_list("pk", flat=True))
+        anonymised += anonymise(ids, by=None, now=now, detail="age")
+        held += columns.held(ids, others)
+        yield Purged(anonymised, page.fraction, held)
 
 
 def clear_disk(cutoff: datetime, *, directories: Sequence[Path], keeps_amounts: bool) -> int:

@@ -22,8 +22,18 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathImage
 
+from leads.staff import unfinished
+
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        # The longest time of ACCOUNT_RATE_LIMITS["login_failed"].
+        "too_many_login_attempts": _(
+            "Too many failed attempts. In five minutes at most you can try again; a passkey works meanwhile."
+        ),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
@@ -32,6 +42,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
         records = get_authentication_records(context.request, context.request.user)
         is_fresh = bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
         return not is_fresh and super().is_reauthentication_required(*args, **kwargs)
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        # A refused passkey and a limit on attempts lose the address that the login should lead to.
+        return unfinished.waiting_url(request) or str(super().get_login_redirect_url(request))
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
         # Only the password: this session has shown the second factor already, or is about to set one up.

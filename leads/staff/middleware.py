@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from leads.staff import second_factor
+from leads.staff import errors, second_factor, unfinished
 from leads.staff.pages import is_staff_page
 
 
@@ -23,6 +23,33 @@ class SecondFactorMiddleware:
         if is_staff_page(request) and not _is_about_the_login(request) and second_factor.is_missing(request):
             return redirect("mfa_index")
         return None
+
+
+class UnfinishedMiddleware:
+    """Keeps what staff send without a session over their login, and answers requests with the wrong method.
+
+    It comes after the CSRF check, so nothing that another site has sent is kept.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not is_staff_page(request):
+            return response
+        if response.status_code == 405:
+            response = errors.not_allowed(request)
+        user = getattr(request, "known_user", None)
+        if user is not None and user.is_authenticated:
+            unfinished.update_cookies(request, response, user=user.pk)
+        return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if request.method != "POST" or not is_staff_page(request) or request.user.is_authenticated:
+            return None
+        sent = unfinished.of(request)
+        return unfinished.log_in_first(request, sent) if sent else None
 
 
 def _is_about_the_login(request: HttpRequest) -> bool:

@@ -1,7 +1,8 @@
 """Staff pages while Postgres is down: a short page that lists the leads in this machine's outbox.
 
 It cannot look up sessions. Instead, staff who may see leads get a signed cookie with each staff page while Postgres is
-up, and this cookie admits them to the list.
+up, and this cookie admits them to the list. A form that was sent is offered again on the page, for when Postgres is
+back. The same page says "busy" when Postgres is up and only the bulkhead is full.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,15 +13,17 @@ from django.conf import settings
 from django.core import signing
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.csrf import requires_csrf_token
 
 from leads import snapshot
 from leads.delivery import relay
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
-from leads.inbox import pasted, search
+from leads.inbox import greeting, pasted, search
 from leads.snapshot import JournalRecord
-from leads.staff import bulkhead
+from leads.staff import bulkhead, unfinished
 from leads.staff.pages import is_staff_page
 from leads.staff.second_factor import is_missing
 
@@ -37,6 +40,10 @@ class WaitingRecord(NamedTuple):
     record: JournalRecord
     since: datetime
 
+    @property
+    def chat_url(self) -> str:
+        return greeting.chat_url(self.record) if self.record.phone else ""
+
 
 class OutageMiddleware:
     """Answers staff pages with the outage page while Postgres is down or the bulkhead is full.
@@ -52,12 +59,16 @@ class OutageMiddleware:
         if not is_staff_page(request):
             return self.get_response(request)
         process_relay = relay.of_this_process()
-        if process_relay.is_down:
-            if request.method == "POST" and "retry-now" in request.POST and _has_staff_cookie(request):
-                process_relay.turns.ask_all_to_retry()
+        is_down = process_relay.is_down
+        if is_down and request.method == "POST" and "retry-now" in request.POST and _has_staff_cookie(request):
+            process_relay.turns.ask_all_to_retry()
+        if request.method == "POST" and set(request.POST) == {"retry-now"}:
+            # The page of a GET again, which reloads by itself, and also without JavaScript.
+            return redirect(request.get_full_path())
+        if is_down:
             return outage_page(request)
         with bulkhead.place() as has_place:
-            return self._answer(request) if has_place else outage_page(request)
+            return self._answer(request) if has_place else outage_page(request, is_busy=not process_relay.is_down)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -114,19 +125,30 @@ def _may_see_leads(user: Any) -> bool:
         return False  # this page is ready and is sent without the cookie; the next one sets it
 
 
-def outage_page(request: HttpRequest) -> HttpResponse:
-    """Return the 503 page. Staff with the cookie see the waiting leads, oldest first, or those that match a search."""
-    context: dict[str, Any] = {"waiting": outbox_state()}
+@requires_csrf_token  # the check of CSRF tokens, which reads the token from the cookie, comes later or not at all
+def outage_page(request: HttpRequest, *, is_busy: bool = False) -> HttpResponse:
+    """Return the 503 page. Staff with the cookie see the waiting leads, oldest first, or those that match a search.
+
+    is_busy: Postgres is up, but no place in the bulkhead is free.
+    """
+    text = request.POST.get("text", "").strip() if request.path_info == reverse("admin:leads_lead_find") else ""
+    context: dict[str, Any] = {"waiting": outbox_state(), "is_busy": is_busy, "path": _path_to_get(request)}
     if _has_staff_cookie(request):
-        text = request.POST.get("text", "").strip()
         context |= {"term": text, "leads": _found(text)}
         if text and (message := pasted.message(text)) and message.issued:
             quote = message.issued.quote
             context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}
+    if not text and (sent := unfinished.of(request)):
+        context |= unfinished.context_of(sent)
     response = render(request, "leads/staff/outage.html", context, status=503)
     response["Retry-After"] = "5"
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _path_to_get(request: HttpRequest) -> str:
+    """Return the address to load when Postgres is back: of this page, or of the list when a form was sent."""
+    return reverse("admin:leads_lead_changelist") if request.method == "POST" else request.get_full_path()
 
 
 def _has_staff_cookie(request: HttpRequest) -> bool:

@@ -5,14 +5,18 @@ from allauth.mfa.base import views as second_factor
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as app
 from allauth.mfa.webauthn import views as passkey
+from django.contrib import admin
 from django.urls import path, reverse_lazy
 from django.utils.translation import gettext_lazy as _
+
+from leads.staff import unfinished
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
     path("login/passkey/", passkey.login_webauthn, name="mfa_login_webauthn"),
     path("login/second-factor/", second_factor.authenticate, name="mfa_authenticate"),
     path("logout/", account.logout, name="account_logout"),
+    path("unfinished/<str:key>/", admin.site.admin_view(unfinished.resume), name="account_unfinished"),
     path("password/", account.reauthenticate, name="account_reauthenticate"),
     path("second-factor/", second_factor.index, name="mfa_index"),
     path("second-factor/passkey/", passkey.add_webauthn, name="mfa_add_webauthn"),

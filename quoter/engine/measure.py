@@ -158,7 +158,7 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
     for name in measure.inputs(unit):
         spec, bounds = INPUTS[name], measure.bounds.get(name)
         try:
-            value = parse_decimal(typed.get(name, ""))
+            value = parse_decimal(typed.get(name, ""), unit=spec.unit)
         except NumberUnclear as unclear:
             errors[name] = unclear.message
             continue

@@ -15,6 +15,17 @@ MAX_LENGTH = 20
 # A number in a price book. Decimal keeps 28 digits, so the product of any two of these is exact.
 Figure = Annotated[Decimal, Field(max_digits=12)]
 
+# A number, and the unit written after it.
+_WITH_UNIT = re.compile(r"(?P<number>-?[0-9.,]+)\s*(?P<unit>[^\d\s.,-].*)", re.DOTALL)
+# How people write a unit, besides its own sign: its sign without the raised digit follows from NFKC.
+_SPELLINGS = {
+    "m": {"mt", "mts", "metro", "metros", "meter", "meters", "ml"},
+    "m2": {"m^2", "mt2", "mts2", "metros cuadrados", "square meters", "sqm"},
+    "m3": {"m^3", "mt3", "mts3", "metros cubicos", "metros cúbicos", "cubic meters"},
+    "cm": {"cms", "centimetro", "centímetro", "centimetros", "centímetros", "centimeters"},
+    "pza": {"pz", "pzas", "pieza", "piezas", "pc", "pcs", "piece", "pieces"},
+}
+
 # "4,5" is four and a half, never forty-five. A dot is always a decimal point, and so is the comma of "0,085".
 _DECIMAL = re.compile(r"-?(\d+|\d*[.,]\d{1,2}|\d*\.\d{3,}|0+,\d{3,})", re.ASCII)
 _GROUPED = re.compile(r"-?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", re.ASCII)
@@ -44,15 +55,18 @@ class NumberUnclear(ValueError):
         self.message = message
 
 
-def parse_decimal(typed: str) -> Decimal:
+def parse_decimal(typed: str, *, unit: str = "") -> Decimal:
     """Return the number that a person typed; NumberUnclear when the text is not a number or could be two.
 
+    unit: that of the field, which may follow the number. Invisible characters, which come with pasting, do not count.
     Exponents, digits of other scripts and anything longer than MAX_LENGTH are refused.
     """
-    text = typed.strip()
+    text = _without_unit(_visible(typed).strip(), unit)
     if not text:
         raise NumberUnclear(EMPTY)
     shown = text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
+    if re.fullmatch(r"-?[\d,]*\d\.", text, re.ASCII):  # typed so far, or the end of a sentence
+        text = text[:-1]
     # ".5" is written back as "0.5", which must be short enough to be read again.
     if text.startswith((".", ",")):
         text = f"0{text}"
@@ -68,6 +82,21 @@ def parse_decimal(typed: str) -> Decimal:
     if _DOTS_THEN_COMMA.fullmatch(text):
         raise NumberUnclear(DOT_PLEASE.fill(typed=shown, first=text.replace(".", "").replace(",", ".")))
     raise NumberUnclear(UNREADABLE.fill(typed=shown))
+
+
+def _visible(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Mn"))
+
+
+def _without_unit(text: str, unit: str) -> str:
+    sign = unicodedata.normalize("NFKC", unit).casefold()
+    found = _WITH_UNIT.fullmatch(text) if sign else None
+    if not found:
+        return text
+    written = " ".join(unicodedata.normalize("NFKC", found["unit"]).casefold().rstrip(". ").split())
+    return found["number"] if written == sign or written in _SPELLINGS.get(sign, ()) else text
 
 
 def digits(text: str) -> str:

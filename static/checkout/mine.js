@@ -27,8 +27,11 @@ function store(quotes) {
   }
 }
 
-const formatted = (at, style) =>
-  new Intl.DateTimeFormat(document.documentElement.lang, { ...style, timeZone: section.dataset.zone }).format(new Date(at));
+// Without a named zone: a device with old time zone data rejects the names of new ones.
+const formatted = (at, style) => new Intl.DateTimeFormat(document.documentElement.lang, style).format(new Date(at));
+
+// Returns the day of a time that the server wrote, by the shop's clock: its first 19 characters, without the offset.
+const day = (at) => formatted(`${at.slice(0, 19)}Z`, { dateStyle: "long", timeZone: "UTC" });
 
 // Puts this page's quote first in the list. Its link is the address with the token, if that was opened, because the worker
 // has cached that page; never the address with the folio, which needs the database.
@@ -61,7 +64,7 @@ function item(quote) {
   for (const moment of ["made", "until"]) {
     const time = row.querySelector(`[data-${moment}]`);
     time.dateTime = quote[moment];
-    time.textContent = formatted(quote[moment], { dateStyle: "long" });
+    time.textContent = day(quote[moment]);
   }
   row.querySelector(isExpired ? "[data-valid]" : "[data-expired]").remove();
   return row;

@@ -1,12 +1,17 @@
-// Keeps an open inbox current: polls who waits every few seconds, and fetches the rows again when that has changed.
+// Keeps an open inbox current: polls who waits every few seconds. Rows change where they are; new ones wait until the
+// user asks for them, because a row that moves makes a tap hit another customer.
+
+import * as rows from "./rows.js";
 
 const EVERY_MS = 5000;
 const HIDDEN_MS = 20_000;
 const LONGEST_MS = 60_000;
 const TIMEOUT_MS = 10_000;
+const RETURN_MS = 1000; // so soon after coming back to the tab, nobody has aimed at a row yet
 
 const panel = document.querySelector("[data-live]");
 const status = document.querySelector("[data-news]");
+const showLink = document.querySelector("[data-show]");
 const bareTitle = document.title.replace(/^\(\d+\+?\) /, "");
 let known = {
   waiting: Number(panel.dataset.waiting),
@@ -19,87 +24,134 @@ let failures = 0;
 let isStale = document.querySelector("[data-inbox]").dataset.waiting !== panel.dataset.waiting;
 let isPolling = false;
 let isSignedOut = false;
+let newestEver = known.newest;
+let unseen = 0; // leads that came and are not among the rows
+let returnedAt = -Infinity;
 let timer;
 
 // --- Polling ---------------------------------------------------------------------------------------------------------
 
 async function poll() {
-  if (isPolling || isSignedOut) return;
+  if (isPolling) return;
   isPolling = true;
   clearTimeout(timer);
   try {
     const response = await get(panel.dataset.live, { "If-None-Match": known.etag });
-    if (status.textContent === panel.dataset.lost) status.textContent = "";
-    if (response.status === 200) update(await response.json(), response.headers.get("ETag"));
-    if (isStale && !document.hidden) await refresh();
+    if (status.textContent === panel.dataset.lost || isSignedOut) status.textContent = "";
+    isStale ||= isSignedOut; // logged in again, perhaps as somebody else
+    isSignedOut = false;
+    if (response.status === 200) {
+      const state = await response.json();
+      // More people wait, and nobody asked: perhaps a colleague undid a tap on a row that is shown.
+      if (state.waiting > known.waiting && state.newest <= newestEver && !document.hidden) await rows.settle();
+      update(state, response.headers.get("ETag"));
+    }
+    if (isStale && !document.hidden) await (mayReplace() ? refresh() : settle());
     failures = 0;
   } catch {
     failures += 1;
-    if (failures === 2) status.textContent = panel.dataset.lost;
+    if (failures === 2 && !isSignedOut) status.textContent = panel.dataset.lost;
   }
   isPolling = false;
   const pause = document.hidden ? HIDDEN_MS : EVERY_MS;
-  if (!isSignedOut) timer = setTimeout(poll, Math.min(pause * 2 ** failures, LONGEST_MS));
+  timer = setTimeout(poll, isSignedOut ? LONGEST_MS : Math.min(pause * 2 ** failures, LONGEST_MS));
 }
 
 async function get(url, headers = {}) {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, { headers, signal, redirect: "manual", cache: "no-store" });
-  if (response.type === "opaqueredirect" || response.status === 403) {
-    isSignedOut = true; // the redirect is to the login, so polling cannot succeed any more
-    status.textContent = panel.dataset.signedOut;
-  }
+  const isRefused = response.type === "opaqueredirect" || response.status === 403; // the redirect is to the login
+  if (isRefused && !isSignedOut) saySignedOut();
   if (!response.ok && response.status !== 304) throw new Error(response.status);
   return response;
 }
 
+function saySignedOut() {
+  isSignedOut = true; // until a login in this tab, by the link, or in another one
+  const link = document.createElement("a");
+  link.href = `${panel.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = panel.dataset.logIn;
+  status.replaceChildren(`${panel.dataset.signedOut} `, link);
+}
+
 function update({ waiting, newest, at }, etag) {
   if (at < known.at) return; // from another process of the site, whose cached state is older
-  const came = Math.max(waiting - known.waiting, newest > known.newest ? 1 : 0);
+  const more = waiting - known.waiting;
+  const came = Math.max(more - rows.takeReturned(more), newest > newestEver ? 1 : 0);
   known = { waiting, newest, at, etag };
+  if (newest > newestEver) newestEver = newest;
   isStale = true;
   showCount();
   if (came < 1) return;
-  const text = came === 1 ? panel.dataset.one : panel.dataset.many.replace("{count}", came);
-  status.textContent = text;
+  unseen += came;
   if (isOn("live-sound")) beep();
-  if (isOn("live-notify") && document.hidden) notify(text);
+  rows.calm().then(announce); // the line above the list may be under a finger
+}
+
+function announce() {
+  if (!unseen) return; // the rows are shown already
+  status.textContent = unseen === 1 ? panel.dataset.one : panel.dataset.many.replace("{count}", unseen);
+  showLink.hidden = false;
 }
 
 function showCount() {
   const shown = known.waiting > 1000 ? "1000+" : known.waiting;
   document.title = known.waiting ? `(${shown}) ${bareTitle}` : bareTitle;
+  rows.showCount(shown);
 }
 
-async function refresh() {
-  const parts = [...document.querySelectorAll("[data-inbox]")];
-  // Do not replace rows while the user has ticked some.
-  if (parts.some((part) => part.querySelector("input:checked"))) return;
-  const page = new DOMParser().parseFromString(await (await get(location.href)).text(), "text/html");
-  const focused = parts.some((part) => part.contains(document.activeElement)) && selector(document.activeElement);
-  for (const part of parts) {
-    const fresh = page.querySelector(`[data-inbox="${part.dataset.inbox}"]`);
-    if (fresh) part.replaceChildren(...fresh.childNodes);
-  }
-  if (focused) document.querySelector(focused)?.focus();
+function mayReplace() {
+  return rows.isCalm() && (!rows.hasRows() || performance.now() - returnedAt < RETURN_MS);
+}
+
+async function settle() {
+  await rows.settle();
   isStale = false;
 }
 
-function selector(element) {
-  const name = ["id", "formaction", "href"].find((name) => element.hasAttribute(name));
-  return name && `[data-inbox] [${name}="${CSS.escape(element.getAttribute(name))}"]`;
+// Returns the rows that were not shown before.
+async function refresh({ isAsked = false } = {}) {
+  const page = new DOMParser().parseFromString(await (await get(location.href)).text(), "text/html");
+  if (!isAsked && !mayReplace()) return settle(); // the answer took too long
+  const fresh = rows.replace(page);
+  [unseen, isStale, showLink.hidden] = [0, false, true];
+  return fresh;
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || poll());
+showLink.addEventListener("click", async (event) => {
+  const query = new URLSearchParams(location.search);
+  const isOther = [...query.keys()].some((key) => key !== "status") || (query.get("status") ?? "waiting") !== "waiting";
+  if (isOther) return; // the link leads to the list of those who wait
+  event.preventDefault();
+  let first;
+  try {
+    [first] = await refresh({ isAsked: true });
+  } catch {
+    status.textContent = panel.dataset.lost;
+    return;
+  }
+  // Those who wait longest are on the first page. In the list of all, the newest are.
+  if (!first) return location.assign(`${showLink.pathname}?status=all`);
+  status.textContent = "";
+  first.scrollIntoView({ block: "center" });
+  first.querySelector("a").focus({ preventScroll: true });
+});
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  returnedAt = performance.now();
+  poll();
+});
 addEventListener("focus", poll);
 addEventListener("online", poll);
+unseen = Math.max(0, known.waiting - Number(document.querySelector("[data-inbox]").dataset.waiting));
+announce();
 showCount();
 timer = setTimeout(poll, EVERY_MS);
 
-// --- Sound and notifications, switched on by a click ------------------------------------------------------------------
+// --- Sound, switched on by a click -----------------------------------------------------------------------------------
 
 const soundButton = panel.querySelector("[data-sound]");
-const notifyButton = panel.querySelector("[data-notify]");
 let audio;
 
 function isOn(name) {
@@ -140,59 +192,4 @@ if ("AudioContext" in window) {
   // Browsers allow sound only after a touch or a key, so the first one after loading enables it.
   const enableAudio = () => isOn("live-sound") && (audio ??= new AudioContext()).resume();
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, enableAudio, { once: true });
-}
-
-// The service worker shows notifications, because browsers on phones allow no page to do so.
-async function notify(text) {
-  const registration = await navigator.serviceWorker.getRegistration(panel.dataset.worker);
-  if (await registration?.pushManager?.getSubscription()) return; // the server notifies this browser by push
-  registration?.showNotification(text, { tag: "leads", data: { url: location.pathname } });
-}
-
-async function subscribe() {
-  const registration = await navigator.serviceWorker.register(panel.dataset.worker);
-  const key = bytes(panel.dataset.key);
-  let subscription = await registration.pushManager?.getSubscription();
-  if (subscription && !same(new Uint8Array(subscription.options.applicationServerKey), key)) {
-    await subscription.unsubscribe(); // the site's key has changed
-    subscription = null;
-  }
-  await navigator.serviceWorker.ready;
-  subscription ??= await registration.pushManager?.subscribe({ userVisibleOnly: true, applicationServerKey: key });
-  if (subscription) await send(subscription, {});
-}
-
-async function unsubscribe() {
-  const registration = await navigator.serviceWorker.getRegistration(panel.dataset.worker);
-  const subscription = await registration?.pushManager?.getSubscription();
-  if (!subscription) return;
-  await send(subscription, { off: "1" });
-  await subscription.unsubscribe();
-}
-
-function send(subscription, fields) {
-  const { endpoint, keys } = subscription.toJSON();
-  const body = new URLSearchParams({ csrfmiddlewaretoken: panel.dataset.token, endpoint, ...keys, ...fields });
-  return fetch(panel.dataset.switch, { method: "POST", body });
-}
-
-const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
-const same = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
-
-if ("serviceWorker" in navigator && "Notification" in window) {
-  notifyButton.hidden = false;
-  notifyButton.ariaPressed = isOn("live-notify");
-  notifyButton.addEventListener("click", async () => {
-    if (isOn("live-notify")) {
-      set("live-notify", notifyButton, false);
-      await unsubscribe();
-    } else if ((await Notification.requestPermission()) === "granted") {
-      set("live-notify", notifyButton, true);
-      await subscribe().catch(() => {}); // without a push service, notifications come only while the inbox is open
-    } else {
-      status.textContent = panel.dataset.refused;
-    }
-  });
-  // Subscribe again on each load: another user may be logged in, or the site's key may have changed.
-  if (isOn("live-notify") && Notification.permission === "granted") subscribe().catch(() => {});
 }

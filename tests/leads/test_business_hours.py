@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from leads.business_hours import Urgency, business_time, due_at, urgency
+from leads.business_hours import Urgency, business_time, due_at, due_since, urgency
 
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 NINE_TO_FIVE = ((timedelta(hours=9), timedelta(hours=17)),)
@@ -42,9 +44,33 @@ def test_an_answer_is_due_after_the_promised_business_time(asked, due):
     assert business_time(asked, due, hours=WEEK, zone=JUAREZ) == HALF_AN_HOUR
 
 
+@given(
+    hours=st.integers(0, 24 * 300),
+    minutes=st.integers(1, 3000),
+    holidays=st.sampled_from([(), ("11-24", "03-09")]),
+)
+def test_who_has_asked_since_a_moment_is_due_at_the_same_time_both_ways(hours, minutes, holidays):
+    now = (at(MON, "9:20") - timedelta(hours=hours)).astimezone(UTC)
+    rules = {"promise": timedelta(minutes=minutes), "hours": WEEK, "zone": JUAREZ, "holidays": holidays}
+    since = due_since(now, **rules)
+    assert due_at(since, **rules) <= now
+    assert due_at(since + timedelta(microseconds=1), **rules) > now
+
+
 def test_business_time_is_the_part_of_each_day_that_the_shop_is_open():
     assert business_time(at(THU, "16:00"), at(NEXT_MON, "10:00"), hours=WEEK, zone=JUAREZ) == timedelta(hours=8)
     assert business_time(at(SAT, "9:00"), at(SAT, "17:00"), hours=WEEK, zone=JUAREZ) == timedelta()
+
+
+@pytest.mark.parametrize("holidays", [("2026-11-24",), ("11-24",), ("11-24", "2026-11-24", "2027-11-25")])
+def test_a_holiday_counts_as_closed(holidays):
+    rules = {"hours": WEEK, "zone": JUAREZ, "holidays": holidays}
+    asked, next_day = at(MON, "16:50"), at(MON + 2, "9:20")
+    assert due_at(asked, promise=HALF_AN_HOUR, **rules) == next_day
+    assert due_at(at(MON + 1, "9:00"), promise=HALF_AN_HOUR, **rules) == at(MON + 2, "9:30")
+    assert business_time(at(MON + 1, "9:00"), at(MON + 2, "10:00"), **rules) == timedelta(hours=1)
+    assert urgency(asked, now=at(MON + 2, "9:00"), promise=HALF_AN_HOUR, **rules) is not Urgency.LATE
+    assert urgency(asked, now=next_day, promise=HALF_AN_HOUR, **rules) is Urgency.LATE
 
 
 def test_a_day_on_which_clocks_change_has_23_hours():

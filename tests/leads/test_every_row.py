@@ -175,11 +175,18 @@ def read_desk(shop: Shop) -> None:
 
 def read_outage_page(shop: Shop) -> None:
     shop.fill_journal()
-    for text in ("", PHONE, NAME.split()[0]):
-        request = RequestFactory().post("/admin/", {"text": text})
+
+    def search(text: str) -> str:
+        request = RequestFactory().post(f"{LIST}find/", {"text": text})
         request.COOKIES[COOKIE] = signing.dumps("ana", salt=COOKIE)
-        page = outage_page(request).content.decode()
+        return outage_page(request).content.decode()
+
+    for text in ("", PHONE, NAME.split()[0]):
+        page = search(text)
         shop.assert_all_folios_on_disk_in(page)
+        assert page.count("https://wa.me/526561234567?text=") == len(shop.items())
+    for item in shop.items():
+        assert item.folio in search(item.folio)
 
 
 def read_quarantine(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leads import snapshot
 from leads.delivery.record import lead_record, quote_record
 from leads.inbox import flags
-from leads.snapshot import Customer, Flag, Late, Line, Privacy, Snapshot, loads, read
+from leads.snapshot import Customer, Flag, Late, Line, Privacy, Snapshot, decoder, loads, read
 from tests.site.test_layers import MODULES, templates
 from tests.support import stored
 from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote
@@ -34,6 +34,7 @@ def every_value(quote: Snapshot) -> list[object]:
         *map(str, quote.lines),
         flags.labels(quote),
         flags.descriptions(quote),
+        flags.descriptions(quote, asked_at=A_MOMENT),
     ]
 
 
@@ -230,10 +231,10 @@ def test_text_that_is_not_json_can_be_read(text):
     assert snapshot.journal_record(loads(text)).snapshot == read(None) or text[:1] in ("{", b"{")
 
 
-@pytest.mark.parametrize("levels", [snapshot.MOST_LEVELS, snapshot.MOST_LEVELS + 1, 900, 100_000])
+@pytest.mark.parametrize("levels", [decoder.MOST_LEVELS, decoder.MOST_LEVELS + 1, 900, 100_000])
 def test_json_that_nests_too_deep_stays_text(levels):
     text = "[" * levels + "]" * levels
-    assert isinstance(loads(text), list if levels <= snapshot.MOST_LEVELS else str)
+    assert isinstance(loads(text), list if levels <= decoder.MOST_LEVELS else str)
 
 
 def test_lone_surrogates_and_nul_become_the_replacement_character():
@@ -246,7 +247,8 @@ def test_lone_surrogates_and_nul_become_the_replacement_character():
 # The modules that name the column, and why. They use `leads.snapshot` to access its content.
 COLUMN_USERS = {
     "leads.snapshot": "reads it",
-    "leads.models": "defines it",
+    "leads.snapshot.merge": "merges two versions of it",
+    "leads.models.lead": "defines it",
     "leads.delivery.record": "writes it",
     "leads.delivery.upsert": "writes it",
     "leads.ops.demo": "writes it",
@@ -255,7 +257,8 @@ COLUMN_USERS = {
     "leads.ops.adopted_folios": "reports which folios came from it",
     "leads.ops.audit": "fetches it",
     "leads.privacy.export": "fetches it, and exports it whole",
-    "leads.privacy.anonymise": "removes the person from it, by the list of keys in `leads.snapshot`",
+    "leads.privacy.restore": "writes it",
+    "leads.privacy.anonymise": "removes the person from it, of our quotes by the list of keys in `leads.snapshot`",
     "checkout.quote_page": "fetches it",
 }
 CODE = {
@@ -310,7 +313,7 @@ def test_only_the_listed_modules_name_the_column():
 
 def test_only_the_snapshot_accesses_the_content_of_the_column():
     accesses = {name: places for name, tree in CODE.items() if (places := column_accesses(tree))}
-    assert accesses.keys() == {"leads.snapshot"}
+    assert accesses.keys() == {"leads.snapshot", "leads.snapshot.merge"}
 
 
 def test_no_template_accesses_the_column():

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from django.db import connection, migrations, models
+from django.db import ProgrammingError, connection, migrations, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from leads.delivery.breaker import Fault, classify
+from leads.delivery.record import quote_record
 from tests.support import live
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import eventually
+from tests.support.factories import an_issued_quote, store
 from tests.support.live import ROOT, Postgres, Site
 from tests.support.processes import run
 from tests.support.release import blocks, clone, follow, processes, serving, shell
@@ -233,10 +236,13 @@ FIRST_READS = [
 
 
 @pytest.mark.django_db
-def test_the_statements_of_the_first_release_still_work():
+def test_the_statements_of_the_first_release_still_read_and_its_leads_wait_in_the_outbox():
+    store(quote_record(an_issued_quote(), visitor_id=""))
     with connection.cursor() as cursor:
-        for _ in range(2):
+        with pytest.raises(ProgrammingError) as refused, transaction.atomic():
             cursor.execute(FIRST_UPSERT, [FIRST_LEAD])
+        # The earlier releases have the same rule: what is wrong with the table is not the lead's fault.
+        assert classify(refused.value) is Fault.SCHEMA
         cursor.execute(
             "INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)"
             " SELECT id, now(), null, 'contacted', '' FROM leads"

@@ -22,7 +22,7 @@ CUSTOMERS = 3
 
 @pytest.fixture(autouse=True)
 def empty_tables(postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads, lead_events RESTART IDENTITY")
+    postgres.query("TRUNCATE leads RESTART IDENTITY CASCADE")
 
 
 def outbox_in(directory: Path) -> dict[str, str]:
@@ -165,6 +165,19 @@ def test_the_sound_records_of_a_damaged_journal_can_be_exported(tmp_path):
     follow(DOCUMENT, "A journal is damaged", environment=site.environment, instead=file)
     text = file["waiting.jsonl"].read_text()
     assert all(folio in text for folio in folios(answers))
+
+
+def test_deleted_leads_are_brought_back_from_an_export(postgres, tmp_path):
+    file: dict[str, Any] = {"leads.jsonl": tmp_path / "leads.jsonl"}
+    with live.site(postgres.url, **outbox_in(tmp_path)) as site:
+        answers = customers(site)
+        assert eventually(lambda: arrived(postgres, answers))
+        site.manage("export_leads", "--output", str(file["leads.jsonl"]))
+        postgres.query("DELETE FROM lead_events")
+        postgres.query("DELETE FROM leads")
+        [output] = follow(DOCUMENT, "Leads were deleted", environment=site.environment, instead=file)
+        assert output.count(f"{CUSTOMERS} leads") == 2
+        assert arrived(postgres, answers)
 
 
 def test_every_command_of_the_document_is_tested_here():

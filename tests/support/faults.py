@@ -206,10 +206,10 @@ def _accepts(postgres: Postgres) -> bool:
 
 
 @contextmanager
-def rule(postgres: Postgres, condition: str) -> Iterator[None]:
-    """A constraint that somebody added to the table, for instance in Supabase's editor."""
-    postgres.query(f"ALTER TABLE leads ADD CONSTRAINT added_by_hand CHECK ({condition}) NOT VALID")
+def rule(postgres: Postgres, condition: str, *, table: str = "leads") -> Iterator[None]:
+    """A constraint that somebody added to a table, for instance in Supabase's editor."""
+    postgres.query(f"ALTER TABLE {table} ADD CONSTRAINT added_by_hand CHECK ({condition}) NOT VALID")
     try:
         yield
     finally:
-        postgres.query("ALTER TABLE leads DROP CONSTRAINT added_by_hand")
+        postgres.query(f"ALTER TABLE {table} DROP CONSTRAINT added_by_hand")

@@ -28,6 +28,7 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
 VAR = ROOT / "var"
+SECRET_KEY = "the tests sign with this, and nobody else does"
 WHATSAPP_NUMBER = "526561234567"
 # The header of a host's proxy. Without it, a site in production redirects to https.
 THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}
@@ -254,7 +255,7 @@ def environment(database_url: str, **changes: str) -> dict[str, str]:
     return {
         **os.environ,
         **dict.fromkeys(names, ""),
-        "SECRET_KEY": "the tests sign with this, and nobody else does",
+        "SECRET_KEY": SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": database_url,
         "WHATSAPP_NUMBER": WHATSAPP_NUMBER,

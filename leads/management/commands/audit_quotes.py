@@ -1,20 +1,24 @@
-from datetime import date, datetime, time
+from datetime import datetime, time
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from leads.errors import error_name
 from leads.models import Lead
+from leads.ops.arguments import day
 from leads.ops.audit import audit
 from leads.ops.progress import Progress
+from leads.ops.stoppable import Stoppable
 from quoter import site
 
 
-class Command(BaseCommand):
+class Command(Stoppable, BaseCommand):
     help = "Price every stored quote again from its own prices, and report each amount that does not follow from them."
 
+    after_stop = "Nothing was changed. Run it again: it starts from the beginning."
+
     def add_arguments(self, parser):
-        parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="quoted that day or after")
+        parser.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="quoted that day or after")
 
     def handle(self, *, since, **options):
         leads = Lead.objects.all()

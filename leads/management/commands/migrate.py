@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from leads.ops.stoppable import Stoppable
 
-class Command(migrate.Command):
+
+class Command(Stoppable, migrate.Command):
     def handle(self, *args, **options):
         with migration_connection(options["database"]):
             super().handle(*args, **options)

@@ -1,5 +1,4 @@
 import json
-import os
 import sys
 import time
 from contextlib import nullcontext
@@ -10,10 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from leads.delivery.flush import flush
 from leads.delivery.journal import census, disk, outbox, quarantine
+from leads.ops.stoppable import Stoppable
+from leads.privacy.unfinished import CompleteFile
 from leads.snapshot import journal_record, loads
 
 
-class Command(BaseCommand):
+class Command(Stoppable, BaseCommand):
     help = "Count, deliver, list, export or verify this machine's leads that Postgres has not confirmed."
 
     def add_arguments(self, parser):
@@ -64,15 +65,19 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} leads wait")
 
     def export(self, *, file, **options):
+        self.after_stop = "No file was written."
         count = 0
-        with open(file, "w", encoding="utf-8", opener=_private) if file else nullcontext(self.stdout) as out:
-            for path in census.segment_paths(self.directories):
-                for item in census.waiting(path):
-                    out.write(item.text.decode() + "\n")
+        try:
+            with CompleteFile(file) if file else nullcontext() as complete:
+                for text in self._records():
+                    complete.file.write(text + b"\n") if complete else self.stdout.write(text.decode())
                     count += 1
-            for _, refused in quarantine.quarantined(self.directories):
-                out.write(json.dumps(refused["record"]) + "\n")
-                count += 1
+                if complete:
+                    complete.sync()
+                    complete.give_name()
+                    complete.complete()
+        except OSError as error:
+            raise CommandError(f"{file or 'Standard output'} does not take the leads: {error.strerror}.") from error
         self.stderr.write(f"{count} leads exported")
 
     def verify(self, **options):
@@ -84,6 +89,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{sound} sound, {damaged} damaged, {torn} torn tails (never acknowledged)")
         if damaged:
             raise CommandError("Damaged records are set aside with their segment when it is delivered.")
+
+    def _records(self):
+        """Yield the JSON of every waiting lead and of every one in quarantine."""
+        for path in census.segment_paths(self.directories):
+            for item in census.waiting(path):
+                yield item.text
+        for _, refused in quarantine.quarantined(self.directories):
+            yield json.dumps(refused["record"]).encode()
 
     def _disks(self):
         descriptions = []
@@ -104,7 +117,3 @@ class Command(BaseCommand):
 def _printable(text):
     """Return a customer's text without control characters, which a terminal would interpret."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def _private(path, flags):
-    return os.open(path, flags, 0o600)

@@ -9,10 +9,14 @@ from leads.delivery.flush import flush
 from leads.errors import error_name
 from leads.models import LeadEvent
 from leads.ops.progress import Progress
-from leads.privacy import person
+from leads.ops.stoppable import Stoppable
+from leads.privacy import columns, person
+
+# The leads of one person whose keys fit into a line.
+MOST_NAMED = 20
 
 
-class Command(BaseCommand):
+class Command(Stoppable, BaseCommand):
     help = "Export or erase everything that is stored about one person, found by phone."
 
     def add_arguments(self, parser):
@@ -22,6 +26,7 @@ class Command(BaseCommand):
         for subparser in (export, erase):
             subparser.add_argument("phone", help="in any spelling, quoted: '656 123 4567'")
         erase.add_argument("--yes", action="store_true", help="do not ask")
+        columns.add_argument(erase)
         erase.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
 
     def handle(self, *, does, phone, **options):
@@ -30,6 +35,7 @@ class Command(BaseCommand):
             self.phone = person.Phone(phone)
         except person.NotAPhone as error:
             raise CommandError(f"Nothing was searched: {error}.") from error
+        self.after_stop = "Run it again." if does == "export" else Stoppable.after_stop
         getattr(self, does)(**options)
 
     def export(self, **options):
@@ -48,7 +54,7 @@ class Command(BaseCommand):
         if not leads and not any(on_disk):
             raise CommandError("Nothing is held under this phone.")
 
-    def erase(self, *, yes, timeout, **options):
+    def erase(self, *, yes, timeout, keep_columns, **options):
         try:
             self.deliver(timeout)
             ids = self.lead_ids()
@@ -58,13 +64,16 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         left = person.count_journaled(self.phone, self.directories)
-        if any(erased) or left:
+        if erased.leads or erased.records or left:
             self.stdout.write(f"{erased.leads} leads anonymised, {erased.records} records removed from this disk")
+        reasons = [columns.report(erased.held, where=where(ids), known=keep_columns)]
         if left:
-            raise CommandError(
+            reasons.append(
                 f"{left} records are still in the journal of a running process: restart the site, then run this again."
             )
-        if not any(erased):
+        if any(reasons):
+            raise CommandError("\n".join(filter(None, reasons)))
+        if not (erased.leads or erased.records):
             raise CommandError("Nothing is held under this phone.")
 
     def deliver(self, timeout):
@@ -95,6 +104,13 @@ class Command(BaseCommand):
             answer = ""
         if answer.strip().lower() != "yes":
             raise CommandError("Nothing was erased.")
+
+
+def where(ids):
+    """Return the condition of these leads in SQL."""
+    if len(ids) > MOST_NAMED:
+        return "id IN (SELECT lead_id FROM lead_events WHERE kind = 'anonymised')"
+    return f"id IN ({', '.join(str(key) if isinstance(key, int) else repr(str(key)) for key in ids)})"
 
 
 def printable(text):

@@ -1,6 +1,8 @@
 import re
+import tempfile
 from argparse import ArgumentTypeError
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -10,7 +12,9 @@ from django.utils import timezone
 from leads.delivery.flush import flush
 from leads.errors import error_name
 from leads.ops.progress import Progress
-from leads.privacy import purge
+from leads.ops.stoppable import Stoppable
+from leads.privacy import columns, purge
+from leads.privacy.unfinished import remove_unfinished
 
 
 def age(text):
@@ -20,13 +24,14 @@ def age(text):
     return timedelta(days=int(text[:-1]))
 
 
-class Command(BaseCommand):
+class Command(Stoppable, BaseCommand):
     help = "Delete or anonymise old leads. Without --apply it only reports what it would do."
 
     def add_arguments(self, parser):
         parser.add_argument("--older-than", type=age, required=True, metavar="365d", help="quoted longer ago than this")
         parser.add_argument("--anonymise", action="store_true", help="remove only personal data; amounts stay")
         parser.add_argument("--apply", "--yes", action="store_true", help="do it; without this nothing is changed")
+        columns.add_argument(parser)
         parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
 
     def handle(self, *, older_than, apply, **options):
@@ -43,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(f"The database stopped answering ({error_name(error)}); run this again.") from error
 
     def preview(self, cutoff, before, *, anonymise, **options):
-        found = self.run_with_progress("leads counted", purge.count(cutoff))
+        found = self.run_with_progress("leads counted", purge.count(cutoff)).leads
         on_disk = purge.count_on_disk(cutoff, self.directories)
         would = "would be anonymised" if anonymise else "would be deleted"
         self.stdout.write(
@@ -51,7 +56,7 @@ class Command(BaseCommand):
             f"{on_disk.waiting} waiting records would be delivered first. Nothing was changed: --apply does it."
         )
 
-    def purge(self, cutoff, before, now, *, anonymise, timeout, **options):
+    def purge(self, cutoff, before, now, *, anonymise, timeout, keep_columns, **options):
         if purge.count_on_disk(cutoff, self.directories).journaled:
             flushed = flush(self.directories, timeout_s=timeout)
             if waiting := purge.count_on_disk(cutoff, self.directories).waiting:
@@ -63,16 +68,23 @@ class Command(BaseCommand):
             changed = self.run_with_progress("leads deleted", purge.delete(cutoff, directories=self.directories))
         refused = purge.clear_disk(cutoff, directories=self.directories, keeps_amounts=anonymise)
         did = "were anonymised" if anonymise else "were deleted"
-        self.stdout.write(f"{changed} leads {before} {did}, and {refused} refused or damaged records")
-        if left := purge.count_on_disk(cutoff, self.directories).journaled:
-            raise CommandError(
-                f"{left} records of that age are still in the journal of a running process: "
+        self.stdout.write(f"{changed.leads} leads {before} {did}, and {refused} refused or damaged records")
+        if exports := remove_unfinished(Path(), Path(tempfile.gettempdir())):
+            self.stdout.write(f"{exports} unfinished exports were deleted")
+        left = []
+        if journaled := purge.count_on_disk(cutoff, self.directories).journaled:
+            left.append(
+                f"{journaled} records of that age are still in the journal of a running process: "
                 "restart the site, then run this again."
             )
+        if held := columns.report(changed.held, where=f"created_at < '{cutoff.isoformat()}'", known=keep_columns):
+            left.append(held)
+        if left:
+            raise CommandError("\n".join(left))
 
     def run_with_progress(self, what, steps):
-        done = 0
+        step = purge.Purged(0, 1.0)
         with Progress(what, self.stderr) as progress:
-            for done, fraction in steps:
-                progress.show(done, fraction)
-        return done
+            for step in steps:
+                progress.show(step.leads, step.fraction)
+        return step

@@ -7,13 +7,16 @@ from django.utils import timezone
 
 from leads.ops import demo
 from leads.ops.progress import Progress
+from leads.ops.stoppable import Stoppable
 from quoter import site
 
 USERNAME = "demo"
 
 
-class Command(BaseCommand):
+class Command(Stoppable, BaseCommand):
     help = "Create a staff login to try the site out, and on request demo leads. The password is printed only once."
+
+    after_stop = "What was done so far stays; `seed_demo --remove` removes demo leads."
 
     def add_arguments(self, parser):
         leads = parser.add_mutually_exclusive_group()

@@ -12,6 +12,8 @@ from django.db import ProgrammingError
 from django.utils import timezone
 
 from leads.alerts.sending import mail_is_set_up, queue_state
+from leads.delivery import trouble
+from leads.delivery.trouble import Trouble
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 PATIENCE_S = 5
@@ -27,6 +29,9 @@ def examine(*, send: bool, mail_to: str) -> Iterator[Finding]:
 
 def alerts() -> Iterator[Finding]:
     """Yield whether alerts of new leads are delivered. It queries the database."""
+    if failed := trouble.current(settings.OUTBOX_DIRECTORIES).get(Trouble.ALERTS):
+        cure = "Look at the site's log for `alerts failed`: new leads are in the inbox, but nobody is told of them."
+        yield error("alerts", f"the site cannot note new leads: {failed.detail}", cure)
     try:
         waiting = queue_state()
     except ProgrammingError:

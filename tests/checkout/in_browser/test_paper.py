@@ -146,6 +146,35 @@ def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap(browser, s
         expect(page.locator("[data-mine]")).to_be_hidden()
 
 
+# As in browsers of before 2023, whose time zone data lack America/Ciudad_Juarez.
+WITHOUT_THE_ZONE = """
+const Format = Intl.DateTimeFormat;
+Intl.DateTimeFormat = function (locale, options) {
+  if (![undefined, "UTC"].includes(options?.timeZone)) throw new RangeError("Invalid time zone specified");
+  return new Format(locale, options);
+};
+"""
+
+
+@pytest.mark.parametrize("device_zone", ["America/Ojinaga", "Asia/Tokyo"])
+def test_a_device_that_does_not_know_the_shop_s_zone_lists_its_quotes_with_the_shop_s_dates(browser, site, device_zone):
+    quote = a_quote(site)
+    with visiting(browser, site, timezone_id=device_zone) as page:
+        page.add_init_script(WITHOUT_THE_ZONE)
+        open_quote(page, quote)
+        expect(page.locator("[data-mine] li")).to_contain_text(quote["folio"])
+        for moment in ("made", "until"):  # as the server writes them on the paper
+            written = page.locator(f".facts time[datetime='{page.locator('.paper').get_attribute(f'data-{moment}')}']")
+            shown = page.locator(f"[data-mine] [data-{moment}]").text_content() or ""
+            assert shown in (written.text_content() or "")
+        page.fill("#name", NAME)
+        page.fill("#phone", PHONE)
+        page.click("#checkout button.primary")
+        page.wait_for_url(f"{CHAT}**")
+        page.go_back()
+        expect(page.locator("[data-reopen] [data-sent]")).not_to_be_empty()
+
+
 EXPIRE = """(folio) => {
   const quotes = JSON.parse(localStorage.quotes);
   quotes.find((quote) => quote.folio === folio).until = "2026-01-01T23:59:59-07:00";

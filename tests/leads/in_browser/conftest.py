@@ -37,7 +37,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="package")
 def site(postgres: Postgres) -> Iterator[Site]:
     """A site on localhost, where browsers allow passkeys without https. Other settings are those of production."""
-    here = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost"}
+    here = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost", "TRUSTED_PROXIES": "1"}
     with live.site(postgres.url, REQUIRE_SECOND_FACTOR="true", **here) as running:
         yield running
 

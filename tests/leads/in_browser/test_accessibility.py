@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.support import faults
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.support.customers import a_quote, check_out_with
+from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible
@@ -85,7 +85,7 @@ def test_the_page_of_an_altered_message_is_accessible(visit, postgres):
 
 def test_the_quarantine_is_accessible(visit, site, postgres):
     with faults.rule(postgres, "name <> 'Zoila Vaca'"):
-        folio = check_out_with(site, a_quote(site)).json["folio"]
+        folio = check_out_with(site, an_unhurried_quote()).json["folio"]
         assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"])
     page = visit(f"{LIST}quarantine/")
     expect(page.get_by_text(folio)).to_be_visible()
@@ -97,7 +97,7 @@ def test_the_quarantine_is_accessible(visit, site, postgres):
 def test_the_outage_page_is_accessible(visit, site, postgres):
     page = visit(expected=["status of 503"])
     with faults.without_table(postgres, None):
-        folio = check_out_with(site, a_quote(site)).json["folio"]
+        folio = check_out_with(site, an_unhurried_quote()).json["folio"]
         page.reload()
         expect(page.get_by_text(folio)).to_be_visible()
         assert_accessible(page, "outage")

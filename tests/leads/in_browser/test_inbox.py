@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support import xlsx
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
+from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site, message
 from tests.support.looks import assert_fits_the_screen, picture
@@ -24,12 +26,11 @@ WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
 @pytest.fixture(autouse=True)
 def leads(site: Site, postgres: Postgres) -> None:
     """Three waiting leads and an anonymous quote."""
-    postgres.query("TRUNCATE leads, lead_events")
+    postgres.query("TRUNCATE leads CASCADE")
     lines = [{"product": "concrete", "options": {"strength": "200", "service": "direct"}, "extras": ["fiber"]}] * 3
     body = {"lines": [{**line, "measure": {"kind": "volume", "m3": "5.6"}} for line in lines]}
     for name, phone in PEOPLE:
-        token = site.post_json("/quote/", body).json["token"]
-        site.post_json("/checkout/", {"token": token, "name": name, "phone": phone})
+        check_out_with(site, an_unhurried_quote(*body["lines"]), name=name, phone=phone)
     site.post_json("/quote/", body)
     assert eventually(lambda: postgres.query("SELECT count(*) FROM leads")[0]["count"] == 4)
     postgres.query("UPDATE leads SET submitted_at = now() - interval '9 days' WHERE name = %s", LONG_NAME)
@@ -91,20 +92,20 @@ def test_one_tap_opens_the_chat_and_the_next_colleague_is_warned(visit, postgres
     opened.value.wait_for_url(f"{CHAT}**")
 
 
-def test_contacting_and_undoing_it_take_one_tap_each(visit):
-    page = visit()
-    page.locator("[data-lead]").nth(0).locator("button:not(.whatsapp)").click()
-    expect(page.locator("[data-lead]")).to_have_count(2)
-    picture(page, "undo")
-    page.locator(".messagelist button").click()
-    expect(page.locator("[data-lead]")).to_have_count(3)
-
-
 def test_one_click_downloads_the_filtered_list_as_csv(visit):
     page = visit(f"{LIST}?status=anonymous")
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="CSV").click()
     assert len(downloaded.value.path().read_text().splitlines()) == 2
+
+
+def test_one_click_downloads_the_filtered_list_as_a_spreadsheet(visit):
+    page = visit(f"{LIST}?status=anonymous")
+    with page.expect_download() as downloaded:
+        page.get_by_role("button", name="Excel").click()
+    assert downloaded.value.suggested_filename.endswith(".xlsx")
+    [sheet] = xlsx.read(downloaded.value.path().read_bytes())
+    assert len(sheet.rows) == 2
 
 
 @WIDTHS

@@ -102,3 +102,54 @@ def test_a_click_switches_notifications_on_and_off_and_the_worker_shows_them(sta
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
     assert eventually(lambda: not postgres.query(subscribed))
+
+
+NO_SERVICE = "PushManager.prototype.subscribe = async () => { throw new DOMException('no service', 'AbortError'); };"
+IPHONE = "Object.defineProperty(navigator, 'userAgent', { value: 'iPhone' }); delete window.PushManager;"
+
+
+@pytest.mark.parametrize(
+    ("script", "is_granted", "answer", "sentence"),
+    [
+        ("", False, None, "no permite avisos"),
+        (NO_SERVICE, True, None, "no tiene servicio de avisos"),
+        ("delete window.PushManager;", True, None, "no puede recibir avisos"),
+        (IPHONE, True, None, "Compartir, luego Agregar a inicio"),
+        (SUBSCRIBED, True, 422, "no aceptó los avisos"),
+        (SUBSCRIBED, True, 403, "no aceptó los avisos"),
+    ],
+    ids=["denied", "no service", "no API", "iPhone", "refused", "no token"],
+)
+def test_the_switch_stays_off_and_a_sentence_beside_it_says_why(staff_context, script, is_granted, answer, sentence):
+    context = staff_context(expected=["Failed to load resource"])
+    context.grant_permissions(["notifications"] if is_granted else [])
+    context.add_init_script(script)
+    if answer:
+        context.route("**/alerts/", lambda route: route.fulfill(status=answer))
+    page = context.new_page()
+    page.goto(LIST)
+    button = page.locator("[data-notify]")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(button).to_be_in_viewport()
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+
+
+def test_the_switch_is_on_after_a_reload_only_when_the_site_took_the_subscription_again(staff_context):
+    context = staff_context(expected=["Failed to load resource"])
+    context.grant_permissions(["notifications"])
+    context.add_init_script(SUBSCRIBED)
+    page = context.new_page()
+    page.goto(LIST)
+    page.locator("[data-notify]").click()
+    expect(page.locator("[data-notify]")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(page.locator("[data-notify]")).to_have_attribute("aria-pressed", "true")
+    context.route("**/alerts/", lambda route: route.fulfill(status=422))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("no aceptó los avisos")
+    expect(page.locator("[data-notify]")).to_have_attribute("aria-pressed", "false")
+    context.unroute("**/alerts/")
+    page.reload()
+    expect(page.locator("[data-notify]")).to_have_attribute("aria-pressed", "true")

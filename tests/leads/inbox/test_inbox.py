@@ -100,8 +100,9 @@ def test_the_age_is_marked_by_urgency(admin_client, settings, minutes, expected)
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_queries):
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
-    # session, user, count, rows, other leads of their phones, and the state of the live list
-    with django_assert_num_queries(6):
+    # session, user, how many wait, count, rows, their newest notes, other leads of their phones and of their quotes,
+    # how many are set aside, and the state of the live list
+    with django_assert_num_queries(10):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
@@ -185,7 +186,7 @@ def test_no_redirect_goes_to_another_site(admin_client, elsewhere):
 def test_each_action_needs_a_post_the_permission_and_the_csrf_token(tap, admin_client, admin_user, client):
     lead = a_lead()
     path = f"{LIST}{lead.pk}/{tap}/"
-    assert admin_client.get(path).status_code == 405
+    assert admin_client.get(path).url == f"{LIST}{lead.pk}/change/"
     assert admin_client.post(f"{LIST}999999/{tap}/").status_code == 404
     client.force_login(a_colleague("view_lead", "change_lead"))
     assert client.post(path).status_code == 403
@@ -208,6 +209,37 @@ def test_the_greeting_is_in_the_language_of_the_quote_and_leaves_out_unknown_val
     assert greeting.greeting(lead) == "Hello Ana: F"
     assert greeting.greeting(Lead(folio="F", quote_data={"total": "1234.50"})) == "Hola, su cotización F: $1,234.50"
     assert greeting.greeting(Lead(folio=None, name="{folio}", quote_data=None)) == "Hola {folio}, su cotización:"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ana, su pago falló, pague en https://evil.example/p",
+        "evil.example/p",
+        "Ana evil.example",
+        "Ana Evil.Example",
+        "EVIL.EXAMPLE",
+        "www evil",
+        "bit.ly/x1",
+        "T.Me/x",
+        "Ma.Elena/x",
+        "ana@evil.example",
+        "evil。example",
+        "ｅｖｉｌ．ｅｘａｍｐｌｅ",
+        "10.0.0.1/x",
+    ],
+)
+def test_a_name_with_a_link_is_left_out_of_the_greeting(settings, name):
+    settings.GREETINGS = {"es": "Hola {name}, su cotización {folio}"}
+    assert greeting.greeting(Lead(folio="F", name=name, quote_data=None)) == "Hola, su cotización F"
+
+
+@pytest.mark.parametrize(
+    "name", ["Ma. Elena Ruiz", "Ma.Elena Ruiz", "Lic.Juan Pérez", "J.R. Pérez", "Concretos S.A. de C.V.", "Ana/Luis"]
+)
+def test_a_name_with_an_abbreviation_is_in_the_greeting(settings, name):
+    settings.GREETINGS = {"es": "Hola {name}"}
+    assert greeting.greeting(Lead(folio="F", name=name, quote_data=None)) == f"Hola {name}"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -249,24 +281,14 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_saving_a_note_adds_one_event_and_changes_nothing_else(admin_client, admin_user):
-    lead = a_lead()
-    Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
-    for _ in range(2):
-        admin_client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar", "status": "new", "phone": "1"})
-    lead.refresh_from_db()
-    assert (lead.notes, lead.status, lead.phone) == ("Llamar", "contacted", PHONE_E164)
-    assert list(LeadEvent.objects.order_by("id").values_list("kind", "detail")) == [("contacted", ""), ("noted", "")]
-
-
-def test_a_lead_s_page_takes_six_queries_however_long_its_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_eight_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead, how many leads its phone has, those leads, and the history
-    with django_assert_num_queries(6):
+    # session, user, the lead, how many leads its phone has, those leads, who asked for the same, notes, and the history
+    with django_assert_num_queries(8):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 
@@ -313,12 +335,59 @@ def test_business_hours_are_read_day_by_day(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "typed", ["always", "Mon", "Mon 18:00-8:00", "Fri-Mon 8:00-18:00", "Lun 8:00-18:00", "Mon 8:00-25:00", "Mon 8-18,"]
+    "typed",
+    [
+        "always",
+        "Mon",
+        "Mon 18:00-8:00",
+        "Fri-Mon 8:00-18:00",
+        "Lun 8:00-18:00",
+        "Mon 8:00-25:00",
+        "Mon 8:00-24:30",
+        "Mon 8-18,",
+        "Mon 8:00-18:75",
+        "Mon 7:60-18:00",
+        "Mon 8:00-18:000",
+    ],
 )
 def test_unreadable_business_hours_stop_the_start_and_name_the_variable(monkeypatch, typed):
     monkeypatch.setenv("BUSINESS_HOURS", typed)
     with pytest.raises(ImproperlyConfigured, match="BUSINESS_HOURS"):
         env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00")
+
+
+@pytest.mark.parametrize(
+    ("typed", "spans"),
+    [
+        ("Mon-Fri 8:00-18:00, Mon 8:00-20:00", [(8, 20)]),
+        ("Mon 8:00-12:00, Mon 11:00-15:00, Mon 14:00-16:00", [(8, 16)]),
+        ("Mon 9:00-10:00, Mon 8:00-18:00", [(8, 18)]),
+        ("Mon 8:00-12:00, Mon 12:00-18:00, Mon 8:00-12:00", [(8, 18)]),
+        ("Mon 15:00-18:00, Mon 8:00-13:00", [(8, 13), (15, 18)]),
+    ],
+)
+def test_business_hours_that_overlap_count_once(monkeypatch, typed, spans):
+    monkeypatch.setenv("BUSINESS_HOURS", typed)
+    monday = env.business_hours("BUSINESS_HOURS", "")[0]
+    assert monday == tuple((timedelta(hours=opens), timedelta(hours=closes)) for opens, closes in spans)
+
+
+def test_holidays_are_read(monkeypatch):
+    monkeypatch.setenv("HOLIDAYS", " 12-25,2026-11-16 ,02-29, 12-25,")
+    assert env.holidays("HOLIDAYS") == ("02-29", "12-25", "2026-11-16")
+    monkeypatch.delenv("HOLIDAYS")
+    assert env.holidays("HOLIDAYS") == ()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["25-12", "2026-12-32", "2026-02-29", "12/25", "Dec 25", "20261225", "2026-W52-5", "12-5", "02-30", "1-1"]
+    + [",".join(f"{year}-01-01" for year in range(2000, 2301))],
+)
+def test_unreadable_holidays_stop_the_start_and_name_the_variable(monkeypatch, typed):
+    monkeypatch.setenv("HOLIDAYS", typed)
+    with pytest.raises(ImproperlyConfigured, match="HOLIDAYS"):
+        env.holidays("HOLIDAYS")
 
 
 @pytest.mark.parametrize("typed", ["Hola {nombre}", "Hola {", "Hola {}", "{name.x}"])

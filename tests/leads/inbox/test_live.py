@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -37,7 +37,7 @@ def test_an_inbox_gets_the_state_once_and_then_304_until_it_changes(admin_client
     first = admin_client.get(POLL)
     state = first.json()
     assert time.time() - 5 < state.pop("at") <= time.time()
-    assert state == {"waiting": 1, "newest": lead.submitted_at.isoformat(timespec="microseconds")}
+    assert state == {"waiting": 1, "newest": lead.arrived_at.astimezone(UTC).isoformat(timespec="microseconds")}
     again = admin_client.get(POLL, headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
 
@@ -108,5 +108,5 @@ def test_the_query_uses_the_index_of_waiting_leads(admin_client):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN " + sql)
-        assert "lead_unanswered" in str(cursor.fetchall())
+        assert "lead_queue" in str(cursor.fetchall())
     assert "LIMIT 1001" in sql

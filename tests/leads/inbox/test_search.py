@@ -1,16 +1,26 @@
 """The search box finds a folio, a phone, a name or a pasted message; during an outage it searches the outbox."""
 
+import re
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Func
+from django.db.models.expressions import RawSQL
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from checkout.whatsapp import message as whatsapp_message
+from leads.customer import words
+from leads.customer.matching import NameWords, PhoneKey, PhonePieces
 from leads.delivery.record import lead_record, quote_record, record
 from leads.delivery.sealed import seal
 from leads.inbox import pasted, search
 from leads.models import Lead
+from leads.phones import has_part, key, pieces
 from leads.snapshot import journal_record
 from quoter import token
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
@@ -126,14 +136,14 @@ def test_whole_words_take_precedence_over_beginnings_of_words():
     assert names("an rui") == {"Ana Ruiz", "Anabel Ruiz"}
 
 
-def test_a_search_queries_once_and_stops_at_its_limit(admin_client, monkeypatch):
+def test_a_search_queries_each_index_once_and_stops_at_its_limit(admin_client, monkeypatch):
     monkeypatch.setattr("leads.inbox.changelist.SearchPaginator.most", 3)
     for _ in range(4):
         stored()
     with CaptureQueriesContext(connection) as asked:
         page = admin_client.get("/admin/leads/lead/?q=maria")
-    searches = [query["sql"] for query in asked if "to_tsquery" in query["sql"] and " IN (" not in query["sql"]]
-    assert len(searches) == 2  # whether any name has the words, and the keys of those that do
+    searches = [query["sql"] for query in asked if "tsquery" in query["sql"] and " IN (" not in query["sql"]]
+    assert len(searches) == 3  # the notes with the words, new and old, and the names
     assert all(" LIMIT " in search for search in searches)
     assert len(page.context["cl"].rows) == page.context["cl"].result_count == 3
     assert "Se muestran los primeros 3:" in page.content.decode()
@@ -148,8 +158,17 @@ def test_a_search_queries_once_and_stops_at_its_limit(admin_client, monkeypatch)
         (lambda row: row.folio.lower(), True),
         (lambda row: f"Me interesa *{row.folio}*:", True),
         (lambda row: "4567", True),
+        (lambda row: "67", True),
+        (lambda row: "65", False),
+        (lambda row: "656 12", True),
+        (lambda row: "+52 (656)", True),
+        (lambda row: "12-34", True),
         (lambda row: "52 1 656 123 4567", True),
+        (lambda row: "044 656 123 4567", True),
+        (lambda row: "cel: 656 123 4567 ext 9", True),
+        (lambda row: "656 123 4568", False),
         (lambda row: "pena mar", True),
+        (lambda row: "Pen\u0303a", True),
         (lambda row: "ria", False),
         (lambda row: "9999", False),
         (lambda row: "& |", False),
@@ -161,6 +180,101 @@ def test_records_of_the_outbox_match_the_same_searches_as_leads(typed, is_match)
     text = typed(row)
     assert search.matches(journal_record(from_json(row.as_json())), text) is is_match
     assert search.leads(Lead.objects.all(), text).exists() is is_match
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "(656) 120-4500",
+        "6561204500",
+        "+526561204500",
+        "656 120 4500 ext 102",
+        "656-120-4500 / 656 120 4599",
+        "656.120.4500x7",
+    ],
+)
+@pytest.mark.parametrize(
+    "typed", ["656 120 4500", "6561204500", "+52 656 120 4500", "5216561204500", "1204500", "6120", "45.00"]
+)
+def test_a_phone_is_found_by_any_part_however_it_is_stored(stored, typed):
+    row = lead_record(an_issued_quote(), a_contact(phone=stored))
+    store(row)
+    store(lead_record(an_issued_quote(), a_contact(phone="+526560000000")))
+    assert [lead.folio for lead in search.leads(Lead.objects.all(), typed)] == [row.folio]
+    assert search.matches(journal_record(from_json(row.as_json())), typed)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("François Çelik", "francois celik"),
+        ("João Conceição", "Joao Conceicao"),
+        ("Jörg Groß", "jorg gross"),
+        ("Łukasz Wałęsa", "lukasz walesa"),
+        ("Ørsted Ægir", "orsted aegir"),
+        ("Straße", "STRASSE"),
+        ("İpek Işık", "ipek isik"),
+        ("Jose\u0301 Nu\u0301n\u0303ez", "josé núñez"),
+        ("Đặng Thị Ánh", "dang thi anh"),
+        ("Юрий Ёлкин", "юрий елкин"),
+        ("Αλέξανδρος", "ΑΛΕΞΑΝΔΡΟΣ"),
+        ("李小龍", "李小龍"),
+        ("مُحَمَّد أحمد", "محمد احمد"),
+        ("ＡＮＡ Ｒｕｉｚ", "ana ruiz"),
+        ("O’Higgins-Pérez", "o'higgins perez"),
+        ("Ana\u00a0Ruiz (obra)", "ana obra"),
+        ("Taller 3M", "taller 3m"),
+    ],
+)
+def test_a_name_is_found_by_its_plain_form(name, typed):
+    row = lead_record(an_issued_quote(), a_contact(name=name))
+    store(row)
+    for text in (typed, name, typed[:-1]):
+        assert [lead.folio for lead in search.leads(Lead.objects.all(), text)] == [row.folio], text
+        assert search.matches(journal_record(from_json(row.as_json())), text)
+    assert not search.leads(Lead.objects.all(), f"{typed} zzz").exists()
+
+
+# What the rules of names and phones are about, and other letters.
+_LETTERS = st.characters(exclude_categories=("Cs", "Cn", "Co"), exclude_characters="\0") | st.sampled_from(
+    "aZ09'-.,: ·ÀñŁßẞÆœÞİıĸſŉΣςάЁйѝüé\u0301\u0327\u00a0\u200b\u200d\u2019\u3000李がアﾊﾞمُـآऀक्ष한ǅﬁ①²"
+)
+
+
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def computed(expression: type[Func], texts: list[str]) -> list[Any]:
+    """Return what Postgres computes from each text."""
+    compiler = Lead.objects.all().query.get_compiler(connection=connection)
+    sql, _ = expression(RawSQL("text", [])).as_sql(compiler, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql} FROM unnest(%s::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n", [texts])
+        return [value for (value,) in cursor]
+
+
+@MANY
+@given(names=st.lists(st.text(_LETTERS, max_size=140), min_size=1, max_size=20))
+def test_python_and_postgres_find_the_same_words_in_any_name(names):
+    vectors = computed(NameWords, names)
+    assert [sorted(re.findall("'([^']*)'", vector)) for vector in vectors] == [sorted({*words(name)}) for name in names]
+
+
+_PHONES = st.text("0123456789+-()./#,; extñ\u00a0٣", max_size=40) | st.from_regex(r"[+]?[0-9]{3,16}", fullmatch=True)
+
+
+@MANY
+@given(phones=st.lists(_PHONES, min_size=1, max_size=20), part=st.from_regex(r"[0-9]{1,14}", fullmatch=True))
+def test_python_and_postgres_compare_any_phones_alike(phones, part):
+    assert computed(PhoneKey, phones) == [key(phone) for phone in phones]
+    assert computed(PhonePieces, phones) == [pieces(re.sub("[^0-9]", "", phone)) for phone in phones]
+    with transaction.atomic():
+        Lead.objects.bulk_create(Lead(folio=str(n), phone=phone, quote_data={}) for n, phone in enumerate(phones))
+        digits = re.sub("[^0-9]", "", phones[0])
+        for wanted in (part, digits[:5], digits[2:6], digits[-11:], digits[-3:]):
+            found = set(Lead.objects.with_phone_part(wanted).values_list("phone", flat=True)) if wanted else set()
+            assert found == {phone for phone in phones if wanted and has_part(phone, wanted)}
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

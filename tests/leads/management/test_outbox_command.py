@@ -182,6 +182,15 @@ def test_flush_retries_the_quarantine_on_request(outbox_directories):
     assert kept["record"]["name"] == "nul \0 byte"
 
 
+def test_the_flush_that_empties_the_database_does_not_run_by_mistake():
+    Lead.objects.create(folio="A", quote_data={})
+    with pytest.raises(CommandError, match=r"To deliver the leads that wait: manage.py outbox flush"):
+        call_command("flush")
+    assert Lead.objects.exists()
+    call_command("flush", "--no-input", verbosity=0, inhibit_post_migrate=True)
+    assert not Lead.objects.exists()
+
+
 # --- list, export, verify: without Postgres -------------------------------------------------------------------------
 
 
@@ -210,6 +219,16 @@ def test_export_writes_every_lead_unchanged(outbox_directories, stopped_postgres
     assert [json.loads(line) for line in (tmp_path / "leads.jsonl").read_text().splitlines()] == expected
     assert os.stat(tmp_path / "leads.jsonl").st_mode & 0o777 == 0o600
     assert [json.loads(line) for line in run("export").splitlines()] == expected
+
+
+def test_an_export_to_no_file_is_refused(outbox_directories, stopped_postgres, tmp_path):
+    left_by_a_dead_process(outbox_directories, a_row())
+    nowhere = tmp_path / "none" / "f"
+    assert run_and_fail("export", str(nowhere)) == (
+        "",
+        f"{nowhere} does not take the leads: No such file or directory.",
+    )
+    assert "it is a directory" in run_and_fail("export", str(tmp_path))[1]
 
 
 def test_verify_counts_sound_damaged_and_torn_records(outbox_directories, stopped_postgres):

@@ -4,6 +4,7 @@ import re
 from io import StringIO
 
 import pytest
+from allauth.core.internal.ratelimit import get_rates
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -184,7 +185,9 @@ def test_after_a_login_the_requested_page_opens_but_no_other_site(ana, settings)
 def test_after_five_wrong_passwords_the_right_one_is_refused(ana):
     for _ in range(5):
         assert logged_in("wrong")[1].status_code == 200
-    assert logged_in()[1].status_code == 200  # the right one, too
+    refused = logged_in()[1]  # with the right one, too
+    assert refused.status_code == 200
+    assert "En cinco minutos a más tardar" in refused.content.decode()
     assert CacheEntry.objects.filter(cache_key__contains="login_failed").exists()  # for every process and machine
 
 
@@ -193,7 +196,14 @@ def test_after_five_wrong_codes_the_right_one_is_refused(ana):
     browser, _ = logged_in()
     for _ in range(5):
         browser.post(CODE, {"code": "000000"})
-    assert browser.post(CODE, {"code": app_code(secret)}).status_code == 200
+    refused = browser.post(CODE, {"code": app_code(secret)})
+    assert refused.status_code == 200
+    assert "En cinco minutos a más tardar" in refused.content.decode()
+
+
+def test_nobody_is_refused_for_longer_than_the_five_minutes_that_the_message_promises():
+    rates = get_rates(app="allauth.account", action="login_failed")
+    assert max(rate.duration for rate in rates) == 300
 
 
 def test_one_address_cannot_try_many_user_names(settings):

@@ -7,6 +7,7 @@ from django.db import connection
 
 from leads.delivery.record import quote_record, record
 from leads.snapshot import Flag
+from leads.staff import bulkhead
 from tests.support import stored
 from tests.support.factories import an_issued_quote
 
@@ -61,3 +62,40 @@ def test_a_person_who_checked_out_twice_is_listed_once_and_another_one_of_the_sa
     for page in (admin_client.get(LIST), admin_client.post(f"{LIST}find/", {"text": ana.folio})):
         text = page.content.decode()
         assert (text.count(">Ana<"), text.count(">Luis<")) == (1, 1)
+
+
+def test_a_form_is_offered_again_only_when_one_of_our_pages_sent_it(admin_client, outage):
+    note = {"notes": "Pide factura", "next": LIST}
+    ours = {"Origin": "http://testserver", "Accept": "text/html"}
+    page = admin_client.post(f"{LIST}1/change/", note, headers=ours).content.decode()
+    assert 'action="/admin/leads/lead/1/change/"' in page
+    assert "Pide factura</textarea>" in page
+    for headers in ({**ours, "Origin": "https://evil.example"}, {"Accept": "text/html"}):
+        assert "Pide factura" not in admin_client.post(f"{LIST}1/change/", note, headers=headers).content.decode()
+    secret = {"username": "eva", "password1": "a very secret password"}
+    assert "secret" not in admin_client.post("/admin/auth/user/add/", secret, headers=ours).content.decode()
+
+
+def test_a_text_that_is_restored_in_an_outage_is_no_search(admin_client, outage):
+    text = {"text": "https://shop.example/q/cut"}
+    ours = {"Origin": "http://testserver", "Accept": "text/html"}
+    page = admin_client.post(f"{LIST}restore/", text, headers=ours).content.decode()
+    assert "https://shop.example/q/cut</textarea>" in page
+    assert "Ningún registro" not in page.partition("<form")[2]
+
+
+def test_a_full_house_is_called_busy_and_the_page_tries_again_by_itself(admin_client):
+    with bulkhead.place(), bulkhead.place():
+        page = admin_client.get(LIST)
+    text = page.content.decode()
+    assert page.status_code == 503
+    assert "<h1>Ocupado</h1>" in text
+    assert "La base de datos no responde" not in text
+    assert '<meta http-equiv="refresh" content="3">' in text
+    assert 'data-kind="busy"' in text
+
+
+def test_trying_again_leads_back_to_the_page_with_the_database_or_without(admin_client, outage):
+    for path in (f"{LIST}?status=all", f"{LIST}?status=all"):
+        assert admin_client.post(path, {"retry-now": "1"}).url == path
+        assert admin_client.get(path).status_code == 503

@@ -20,6 +20,8 @@ def refused(measure, unit, typed):
     ("kind", "typed", "volume_m3"),
     [
         ("volume", {"m3": "5.6"}, "5.6"),
+        ("volume", {"m3": "\u200e5.6 m³"}, "5.6"),
+        ("solid_area", {"area_m2": "45 m2", "thickness_cm": "12cm."}, "5.292"),
         ("solid_dimensions", {"length_m": "10", "width_m": "4.5", "thickness_cm": "12"}, "5.292"),  # 45 × 0.12 × 0.98
         ("solid_area", {"area_m2": "45", "thickness_cm": "12"}, "5.292"),
         ("coffered_dimensions", {"length_m": "10", "width_m": "4.5", "block_cm": "7"}, "3.825"),  # 45 × 0.085

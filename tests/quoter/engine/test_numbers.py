@@ -25,10 +25,69 @@ from quoter.engine.numbers import NumberUnclear, canonical, money, parse_decimal
         ("1,234,567.89", "1234567.89"),
         ("007", "7"),
         ("-3", "-3"),
+        ("5.", "5"),
+        ("-12. ", "-12"),
+        ("\u200e5.6", "5.6"),
+        ("5\u200b.6\ufeff", "5.6"),
+        ("\u202a\u00a05.6\u2060\u202c", "5.6"),
+        ("5\ufe0f.6", "5.6"),
     ],
 )
 def test_a_number_is_read_as_the_person_meant_it(typed, meant):
     assert parse_decimal(typed) == Decimal(meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "unit"),
+    [
+        ("5.6 m3", "m³"),
+        ("5.6 m³", "m³"),
+        ("5.6m3", "m³"),
+        ("5.6 M3.", "m³"),
+        ("5.6 m^3", "m³"),
+        ("5.6 metros cúbicos", "m³"),
+        ("5.6\u00a0m³\u200b", "m³"),
+        ("5,6 m2", "m²"),
+        ("5.6 m", "m"),
+        ("5.6 mts.", "m"),
+        ("5.6cm", "cm"),
+        ("5.6 pzas", "pza"),
+        ("5.6 kg", "kg"),  # a unit that only a shop's price book knows
+    ],
+)
+def test_the_field_s_own_unit_may_follow_the_number(typed, unit):
+    assert parse_decimal(typed, unit=unit) == Decimal("5.6")
+
+
+@pytest.mark.parametrize(
+    ("typed", "unit"),
+    [
+        ("5.6 m3", "m"),
+        ("5.6 m3", "m²"),
+        ("5.6 m", "m³"),
+        ("5.6 m", "cm"),
+        ("5.6 kg", "m³"),
+        ("5 6 m", "m"),
+        ("m3", "m³"),
+    ],
+)
+def test_another_unit_is_refused(typed, unit):
+    with pytest.raises(NumberUnclear, match="is not a number"):
+        parse_decimal(typed, unit=unit)
+
+
+@given(
+    number=st.decimals("0.01", "9999", places=2),
+    marks=st.lists(st.sampled_from("\u200b\u200e\u200f\u202a\u202c\u2060\ufeff\xad\ufe0f"), max_size=4),
+    unit=st.sampled_from(["m³", "m²", "m", "cm", "pza"]),
+    data=st.data(),
+)
+def test_invisible_characters_anywhere_change_no_number(number, marks, unit, data):
+    typed = data.draw(st.sampled_from([f"{number}", f" {number}\u00a0", f"{number} {unit}", f"{number}{unit}"]))
+    for mark in marks:
+        at = data.draw(st.integers(0, len(typed)))
+        typed = typed[:at] + mark + typed[at:]
+    assert parse_decimal(typed, unit=unit) == number
 
 
 @pytest.mark.parametrize(
@@ -52,7 +111,7 @@ def test_an_ambiguous_number_is_refused_with_advice(typed, asked):
         ".",
         ",",
         "-",
-        "5.",
+        "5..",
         "1e5",
         "1E2",
         "NaN",

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from leads.snapshot.decoder import Decoder as Decoder
+from leads.snapshot.decoder import loads as loads
 from quoter.engine.explain import decimal_places
 from quoter.engine.numbers import grouped, money
 from quoter.engine.pricebook import PriceBook
@@ -39,9 +41,6 @@ EMPTY_PERSON: dict[str, Any] = {
     "attribution": {},
 }
 
-# A price book nests seven levels deep. Python's json module fails at a few hundred.
-MOST_LEVELS = 200
-LONGEST_INT = 1000  # digits; Python's limit is 4,300
 # Beyond any real quote. Larger numbers can take megabytes to print, and other years may have no local time.
 MOST_DIGITS = 30
 MOST_DECIMALS = 100
@@ -55,10 +54,16 @@ class Flag(StrEnum):
     EXPIRED = "expired"
     HONEYPOT = "honeypot"
     TOO_FAST = "too_fast"
+    MANY_FROM_ADDRESS = "many_from_address"
+    MANY_OF_PHONE = "many_of_phone"
     DEMO = "demo"
     MADE_OFFLINE = "made_offline"
     PRICE_MISMATCH = "price_mismatch"
     UNPRICED = "unpriced"
+
+
+# A lead with one of these does not stand among those who wait, but under a tab of its own.
+SET_ASIDE = frozenset({Flag.HONEYPOT, Flag.TOO_FAST, Flag.MANY_FROM_ADDRESS, Flag.MANY_OF_PHONE})
 
 
 class Customer(NamedTuple):
@@ -99,6 +104,13 @@ class Line(NamedTuple):
         return f"{grouped(self.billed, places=decimal_places(self.billed))} {self.unit} · {self.description}"
 
 
+class EarlierDetails(NamedTuple):
+    """What the same person had sent before, when it differs. submitted_at: when."""
+
+    submitted_at: datetime | None
+    customer: Customer
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A stored quote. A missing amount or time is None, a missing text is "".
@@ -113,12 +125,14 @@ class Snapshot:
     subtotal: Decimal | None
     tax: Decimal | None
     total: Decimal | None
+    valid_until: datetime | None
     prices: Mapping[str, Any]
     customer: Customer
     attribution: Mapping[str, str]
     privacy: Privacy
     flags: tuple[Flag, ...]
     late: Late
+    earlier: tuple[EarlierDetails, ...]
     _data: object = field(repr=False)
 
     @property
@@ -164,12 +178,14 @@ def read(data: object) -> Snapshot:
         subtotal=_figure(stored.get("subtotal")),
         tax=_figure(tax.get("amount") if isinstance(tax, dict) else tax),
         total=_figure(stored.get("total")),
+        valid_until=_moment(stored.get("valid_until")),
         prices=_object(stored.get("prices")),
         customer=_customer(_object(stored.get("customer"))),
         attribution={key: value for key, value in _object(stored.get("attribution")).items() if isinstance(value, str)},
         privacy=_privacy(_object(stored.get("privacy"))),
         flags=tuple(_flags(stored.get("flags"))),
         late=_late(_object(stored.get("late"))),
+        earlier=tuple(sorted(_earlier(stored.get("earlier")), key=lambda details: str(details.submitted_at))),
         _data=data,
     )
 
@@ -247,31 +263,6 @@ def journal_record(record: object) -> JournalRecord:
     )
 
 
-class Decoder(json.JSONDecoder):
-    """A JSON decoder that never fails. It returns the text itself when that is not JSON or nests too deep.
-
-    Postgres stores integers that are longer than Python parses; these stay text. A column of type json may also hold
-    lone surrogates and NUL, which cannot be written to a page or file; these become U+FFFD.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(parse_int=_int, parse_float=_float, parse_constant=str)
-
-    def decode(self, s: str, *args: Any) -> Any:
-        try:
-            value = super().decode(s, *args)
-        except (ValueError, RecursionError):
-            return s
-        if s.count("[") + s.count("{") > MOST_LEVELS and _is_deep(value):
-            return s
-        return _writable(value) if "\\u" in s else value
-
-
-def loads(text: str | bytes) -> Any:
-    """Return the value of a JSON text, as `Decoder` reads it."""
-    return Decoder().decode(text.decode(errors="replace") if isinstance(text, bytes) else text)
-
-
 def _customer(stored: Mapping[str, Any]) -> Customer:
     texts = {name: value for name, value in stored.items() if isinstance(value, str)}
     return Customer(
@@ -292,6 +283,11 @@ def _privacy(stored: Mapping[str, Any]) -> Privacy:
 
 def _late(stored: Mapping[str, Any]) -> Late:
     return Late(received_at=_moment(stored.get("received_at")), shown_total=_figure(stored.get("shown_total")))
+
+
+def _earlier(listed: object) -> Iterator[EarlierDetails]:
+    for details in map(_object, listed if isinstance(listed, list) else ()):
+        yield EarlierDetails(_moment(details.get("submitted_at")), _customer(_object(details.get("customer"))))
 
 
 def _lines(listed: object) -> Iterator[Line]:
@@ -359,35 +355,3 @@ def _fault(error: ValidationError) -> str:
     if not place:
         return "it is no JSON object"
     return f"it lacks '{place}'" if first["type"] == "missing" else f"its '{place}' is wrong ({first['type']})"
-
-
-def _int(text: str) -> int | str:
-    return int(text) if len(text) <= LONGEST_INT else text
-
-
-def _float(text: str) -> float | str:
-    number = float(text)
-    return number if abs(number) != float("inf") else text
-
-
-def _is_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(MOST_LEVELS):
-        if not level:
-            return False
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return True
-
-
-def _writable(value: Any) -> Any:
-    if isinstance(value, str):
-        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, dict):
-        return {_writable(name): _writable(inner) for name, inner in value.items()}
-    return [_writable(inner) for inner in value] if isinstance(value, list) else value

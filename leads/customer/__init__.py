@@ -1,15 +1,18 @@
 """The fields that a customer fills in at checkout. Everything else follows from these definitions.
 
 The form shows a field, the submission checks it, record and seal store it in `quote_data.customer`, and the chat's
-message, the lead's page and the exports show it. Plain Python: no Django.
+message, the lead's page and the exports show it. Plain Python: no Django, except in `matching`, which finds people.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 
+from leads import phones
 from quoter.engine.numbers import digits
 from quoter.engine.text import Language, Text
 
@@ -73,9 +76,9 @@ class CustomerField:
 
 
 def name(typed: str) -> str:
-    """Return a name as it is stored: on one line, without invisible characters.
+    """Return a name as it is stored: composed (NFC), on one line, without invisible characters.
 
-    FieldRefused when it is empty, longer than MAX_NAME, or has control characters.
+    FieldRefused when it is empty, longer than MAX_NAME, or has characters that Postgres cannot store.
     """
     kept = _one_line(typed, odd=ODD_NAME)
     if not kept.strip(f" {JOINERS}"):
@@ -90,12 +93,15 @@ def phone(typed: str) -> str:
 
     FieldRefused when it has symbols, fewer than MIN_PHONE_DIGITS digits or more than MAX_PHONE characters.
     """
-    number = _visible(typed)
+    number = _one_line(typed, odd=ODD_PHONE)
+    if not number.isascii():  # variation selectors and keycaps, which chats and PDFs add to digits
+        number = "".join(letter for letter in number if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
     if len(number) > MAX_PHONE:
         raise FieldRefused(LONG_PHONE)
-    if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in number):
+    plain = phones.plain(number)
+    if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in plain):
         raise FieldRefused(ODD_PHONE)
-    if len(digits(number)) < MIN_PHONE_DIGITS:
+    if len(digits(plain)) < MIN_PHONE_DIGITS:
         raise FieldRefused(SHORT_PHONE)
     return number
 
@@ -108,18 +114,45 @@ def _optional_text(typed: str, *, most: int) -> str:
 
 
 def _one_line(typed: str, *, odd: Text) -> str:
-    visible = _visible(typed)
-    # Postgres rejects NUL and lone surrogates; other control characters would break the lines of the chat's message.
-    if not visible.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in visible):
-        raise FieldRefused(odd)
-    return " ".join(visible.split())
+    """Return a text composed (NFC), on one line, without the invisible characters that come with pasting.
+
+    Some of these would reverse the line's direction. FieldRefused with `odd` for NUL and lone surrogates, which
+    Postgres cannot store.
+    """
+    if not typed.isprintable():  # else no character is invisible, as usual
+        if any(letter == "\0" or unicodedata.category(letter) == "Cs" for letter in typed):
+            raise FieldRefused(odd)
+        typed = "".join(filter(_is_kept, typed))
+    return " ".join(unicodedata.normalize("NFC", typed).split())
 
 
-def _visible(typed: str) -> str:
-    """Return a text without invisible characters, which come with pasting; some would reverse the line's direction."""
-    if typed.isprintable():  # the usual case: no character is invisible
-        return typed.strip()
-    return "".join(letter for letter in typed if letter in JOINERS or unicodedata.category(letter) != "Cf").strip()
+def _is_kept(letter: str) -> bool:
+    return letter in JOINERS or letter.isspace() or unicodedata.category(letter) not in ("Cf", "Cc")
+
+
+# --- The words of a name, for searching -------------------------------------------------------------------------------
+
+# matching.py builds an index from these, which has to be built again when they change.
+# Marks above and below letters, which NFKD separates from them: Latin, Greek and Cyrillic, Hebrew, Arabic.
+MARKS = r"[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670]"
+# What is not part of a word: all of ASCII but digits and letters, and the punctuation of other scripts.
+SEPARATORS = (
+    r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u02b0-\u02ff"
+    r"\u060c\u061b\u061f\u2000-\u206f\u3000-\u303f\u30fb]+"
+)
+# Letters beyond ASCII whose plain form NFKD does not give: Latin, then Greek and Cyrillic, which are rarer.
+LATIN = dict(zip("ŁłØøĐđÐðĦħŦŧŊŋıƏə", "llooddddhhttnniəə", strict=True))
+_CAPITALS = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЂЄЅІЈЉЊЋЏҐ"
+GREEK_AND_CYRILLIC = dict(zip(_CAPITALS, _CAPITALS.lower(), strict=True)) | {"ς": "σ"}
+DOUBLE = {"ß": "ss", "ẞ": "ss", "Æ": "ae", "æ": "ae", "Œ": "oe", "œ": "oe", "Þ": "th", "þ": "th"}
+LONGEST_FOLDED = 200
+_FOLDED = str.maketrans(dict(zip(ascii_uppercase, ascii_lowercase, strict=True)) | LATIN | GREEK_AND_CYRILLIC | DOUBLE)
+
+
+def words(name: str) -> list[str]:
+    """Return the words of a name by which it is found, without accents and case. As `matching.NameWords`."""
+    unmarked = re.sub(MARKS, "", unicodedata.normalize("NFKD", name))
+    return [word for word in re.split(SEPARATORS, unmarked.translate(_FOLDED)[:LONGEST_FOLDED]) if word]
 
 
 # --- The fields -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,94 @@
+"""What is wrong on this machine now, in a file beside the journal that all processes share.
+
+The alerts worker, one a machine, looks every few seconds and writes the file; the health check and the doctor read it.
+It works without Postgres, and holds no personal data.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from leads.delivery.journal.census import Census
+from leads.delivery.journal.disk import free_bytes, make_directory, private
+from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
+
+FILE = "trouble.json"
+# The worker writes this often while something is wrong. An older file is of a site that has stopped.
+WRITE_EVERY_S = 60.0
+STALE_S = 300.0
+
+
+class Trouble(StrEnum):
+    """Something that needs a person."""
+
+    DATABASE = "database"  # Postgres takes no leads
+    OUTBOX = "outbox"  # a lead has waited for WORRYING_S
+    QUARANTINE = "quarantine"  # Postgres refused a lead
+    DAMAGED = "damaged"  # a segment of the journal cannot be read whole
+    DISK = "disk"  # an outbox's disk is nearly full, or cannot be read
+    STORAGE = "storage"  # the database is nearly as large as it may be
+    ALERTS = "alerts"  # staff are not told of leads
+
+
+class Begun(NamedTuple):
+    """since: unix time; is_told: whether a mail has said that it began; detail: a number or an error, or ""."""
+
+    since: float
+    is_told: bool = False
+    detail: str = ""
+
+
+Troubles = Mapping[Trouble, Begun]
+
+
+def on_disk(counts: Census, directories: Sequence[Path], *, now: float) -> Iterator[tuple[Trouble, str]]:
+    """Yield what is wrong with the outbox, each with a detail."""
+    if counts.oldest_at is not None and now - counts.oldest_at > WORRYING_S:
+        yield Trouble.OUTBOX, str(counts.pending)
+    if counts.quarantined:
+        yield Trouble.QUARANTINE, str(counts.quarantined)
+    if counts.damaged:
+        yield Trouble.DAMAGED, str(counts.damaged)
+    for directory in directories:
+        try:
+            is_low = free_bytes(directory) < LOW_DISK_BYTES
+        except OSError:
+            is_low = True
+        if is_low:
+            yield Trouble.DISK, str(directory)
+            return
+
+
+def load(directories: Sequence[Path]) -> dict[Trouble, Begun]:
+    """Return what was wrong when the worker wrote last, however long ago; {} when there is no such file."""
+    for directory in directories:
+        with suppress(OSError, ValueError, TypeError, AttributeError):
+            stored = json.loads((directory / FILE).read_bytes())
+            return {Trouble(name): Begun(*begun) for name, begun in stored.items()}
+    return {}
+
+
+def current(directories: Sequence[Path]) -> dict[Trouble, Begun]:
+    """Return what is wrong now; {} as well when no worker has written for STALE_S."""
+    for directory in directories:
+        with suppress(OSError):
+            return load([directory]) if time.time() - (directory / FILE).stat().st_mtime < STALE_S else {}
+    return {}
+
+
+def store(directories: Sequence[Path], troubles: Troubles) -> None:
+    """Replace the file in the first directory that takes it. No directory may; the next call tries again."""
+    text = json.dumps({str(trouble): list(begun) for trouble, begun in troubles.items()})
+    for directory in directories:
+        with suppress(OSError):
+            make_directory(directory)
+            unfinished = directory / f"{FILE}.{os.getpid()}"
+            with open(unfinished, "w", encoding="utf-8", opener=private) as file:
+                file.write(text)
+            unfinished.replace(directory / FILE)
+            return
