@@ -1,7 +1,7 @@
 """The end of a session and a login in another tab: an open list goes on, and a tap or a note is not lost."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,13 @@ PASSWORD = "correct horse battery staple"
 # Only a password, so that a login takes one form.
 WITHOUT_SECOND_FACTOR = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost", "REQUIRE_SECOND_FACTOR": "false"}
 NOTE = "Pide factura; entrega viernes 7am"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres of the module's own, because its tests end every session."""
+    with live.postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
