@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db.models import Exists, Max, Min, OuterRef, Q
 from django.utils import translation
@@ -189,16 +188,8 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | N
 
 def _waiting_of(subjects: Collection[str]) -> LeadQuerySet:
     """Return the leads of alerts that still wait. subjects: ids, and folios in alerts of an earlier release."""
-    numbers = [subject for subject in subjects if _is_id(subject)]
-    return Lead.objects.waiting().filter(Q(pk__in=numbers) | Q(folio__in=subjects)).order_by("arrived_at", "id")
-
-
-def _is_id(subject: str) -> bool:
-    try:
-        Lead._meta.pk.to_python(subject)
-    except ValidationError:
-        return False
-    return True
+    keys = [key for subject in subjects if (key := Lead.key_of(subject)) is not None]
+    return Lead.objects.waiting().filter(Q(pk__in=keys) | Q(folio__in=subjects)).order_by("arrived_at", "id")
 
 
 def _deliver(composed: message.Notification, recipient: Recipient) -> None:

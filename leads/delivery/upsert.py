@@ -42,7 +42,7 @@ _UPDATE = f"""
     END
 WHERE ({_IS_UNCLAIMED} AND excluded.phone > '')
     OR leads.phone = excluded.phone AND excluded.phone > ''
-    AND ({_IS_NEWER} OR {_HAS_DETAILS} AND leads.quote_data::jsonb <> {_MERGED})
+    AND ({_IS_NEWER} OR {_HAS_DETAILS} AND excluded.submitted_at < leads.submitted_at)
 """
 
 # --- The statement ----------------------------------------------------------------------------------------------------

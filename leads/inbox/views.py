@@ -124,9 +124,9 @@ def aside_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResp
     """Discard leads that are nobody's, or bring leads back to those who wait: the ticked ones, or all of a tab."""
     if refusal := _refuse_unless_posted(request):
         return refusal
-    ids = [pk for pk in request.POST.getlist("lead") if _is_id(pk)][:MOST_MOVED]
+    keys = [key for text in request.POST.getlist("lead")[:MOST_MOVED] if (key := Lead.key_of(text)) is not None]
     tab = {"set_aside": Lead.objects.set_aside, "discarded": Lead.objects.discarded}.get(request.GET.get("all", ""))
-    leads = tab()[:MOST_MOVED] if tab else Lead.objects.filter(WAITS, pk__in=ids)
+    leads = tab()[:MOST_MOVED] if tab else Lead.objects.filter(WAITS, pk__in=keys)
     moved = Lead.objects.filter(pk__in=list(leads.values_list("pk", flat=True)))
     now = timezone.now()
     if request.POST.get("action") == "discard":
@@ -137,14 +137,6 @@ def aside_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResp
         text = ngettext("%(count)d lead waits again.", "%(count)d leads wait again.", count)
     messages.success(request, text % {"count": count})
     return HttpResponseRedirect(next_page(request))
-
-
-def _is_id(text: str) -> bool:
-    try:
-        Lead._meta.pk.to_python(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def find_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResponse:

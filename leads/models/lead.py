@@ -279,6 +279,15 @@ class Lead(models.Model):
     def __str__(self) -> str:
         return self.folio or f"#{self.pk}"  # a lead of an adopted table has no folio until the next migrate
 
+    @staticmethod
+    def key_of(text: object) -> Any:
+        """Return the key that a text from outside names, or None when no lead can have it."""
+        try:
+            key = Lead._meta.pk.to_python(text)
+        except ValidationError:
+            return None
+        return None if isinstance(key, int) and key > models.BigIntegerField.MAX_BIGINT else key
+
     @property
     def snapshot(self) -> Snapshot:
         """The stored quote, as `snapshot.read` returns it: it never fails."""

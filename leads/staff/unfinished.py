@@ -17,7 +17,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, ResolverMatch, resolve, reverse
@@ -90,11 +89,8 @@ def action(path: str) -> ResolverMatch | None:
 
 def lead_of(match: ResolverMatch) -> Lead | None:
     """Return the lead whose page or button is at a path. Queries Postgres."""
-    try:
-        key = Lead._meta.pk.to_python(match.kwargs.get("lead_id") or match.kwargs.get("object_id") or None)
-        return Lead.objects.filter(pk=key).first() if key is not None else None
-    except ValidationError:
-        return None
+    key = Lead.key_of(match.kwargs.get("lead_id") or match.kwargs.get("object_id") or "")
+    return Lead.objects.filter(pk=key).first() if key is not None else None
 
 
 def of(request: HttpRequest) -> Unfinished | None:

@@ -117,7 +117,7 @@ def test_hundreds_are_discarded_at_once_and_brought_back_with_events(admin_clien
     assert set(LeadEvent.objects.values_list("actor", flat=True)) == {admin_user.pk}
 
 
-@pytest.mark.parametrize("sent", [{}, {"lead": "x"}, {"lead": ["1", "999999999"]}, {"action": "discard"}])
+@pytest.mark.parametrize("sent", [{}, {"lead": "x"}, {"lead": ["1", "999999999", "9" * 30]}, {"action": "discard"}])
 def test_nothing_ticked_moves_nothing(admin_client, sent):
     asks(flags=(Flag.HONEYPOT,), name="Bot")
     Lead.objects.filter(name="Bot").update(id=7)
