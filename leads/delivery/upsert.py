@@ -5,6 +5,7 @@ asks again after having been contacted waits again.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -55,12 +56,12 @@ _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at
 # 4. Add an event for each contacted lead that now waits again.
 #
 # Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
-# time, so no lock and no second look is needed.
+# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `keys` of erasures.
 UPSERT = f"""
 WITH arrived AS MATERIALIZED (
     SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at,
         least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS a (
+    FROM jsonb_to_recordset($1::jsonb) AS a (
         folio text, name text, phone text, quote_data jsonb, visitor_id text,
         created_at timestamptz, submitted_at timestamptz, arrived_at timestamptz, set_aside text
     )
@@ -94,23 +95,23 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
     After an exception of the database, none of them counts as written. keep: False rolls the rows back.
     """
-    parameters: dict[str, Any] = {"rows": (b"[" + b",".join(texts) + b"]").decode(), "keys": keys()}
+    parameters = [(b"[" + b",".join(texts) + b"]").decode(), keys()]
     connection = connections["default"]
-    if keep:
-        connection.ensure_connection()
+    connection.ensure_connection()
+    with nullcontext() if keep else transaction.atomic():
         with connection.wrap_database_errors:
             _write(connection.connection, parameters)
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(UPSERT, parameters)
-        transaction.set_rollback(True)
+        if not keep:
+            transaction.set_rollback(True)
 
 
-def _write(connection: psycopg.Connection[Any], parameters: dict[str, Any]) -> None:
-    # Django's cursor cannot use a prepared statement, which halves the work of the client and of Postgres.
+def _write(connection: psycopg.Connection[Any], parameters: list[Any]) -> None:
+    # Django's cursor cannot use a prepared statement, which halves the work of the client and of Postgres. The raw
+    # cursor takes the statement as it is; others look for placeholders in its ten thousand characters each time, 30 µs.
+    cursor = psycopg.RawCursor(connection)
     try:
-        connection.execute(UPSERT, parameters, prepare=True)
+        cursor.execute(UPSERT, parameters, prepare=True)
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
         # DATABASE_URL does not show it, but this is a transaction pooler: each statement may run in another session.
         connection.prepare_threshold = None
-        connection.execute(UPSERT, parameters)
+        cursor.execute(UPSERT, parameters)
