@@ -2,7 +2,7 @@
 // is sent again, and a tap is offered again. A note is saved at once: it was sent, and to save it later does no harm.
 
 const state = document.querySelector("[data-path]");
-const EVERY_MS = state.dataset.kind === "busy" ? 2000 : 10_000;
+const EVERY_MS = state.dataset.kind === "busy" ? 2000 : 5000;
 const search = document.querySelector("#search[data-sent]");
 const unfinished = document.querySelector("#unfinished");
 

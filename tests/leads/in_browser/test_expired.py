@@ -148,6 +148,7 @@ def test_the_link_of_an_ended_session_comes_back_to_the_same_list(staff, postgre
     page = staff()
     page.goto(f"{LIST}?status=all")
     end_session(postgres)
+    page.evaluate("dispatchEvent(new Event('focus'))")
     page.get_by_role("status").get_by_role("link", name="Entrar").click()
     log_in(page)
     page.wait_for_url(f"**{LIST}?status=all")
