@@ -27,7 +27,7 @@ SERVER = ["--worker-class=gthread", "--workers=2", "--threads=4", "--preload", "
 BASELINE = ["--config=/dev/null", *SERVER, "django.core.wsgi:get_wsgi_application()"]
 FOLIO = ["--config=gunicorn.conf.py", "settings.wsgi"]
 CSRF = "b" * 32
-NAME, PHONE = "María Peña", "656 123 4567"
+NAME = "María Peña"
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -175,8 +175,7 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     lines = [a_line(), a_line(options={"strength": "250", "service": "pumped"})]
     issued = site.issue([LineRequest.model_validate(line) for line in lines])
     made_at = issued.quote.issued_at - timedelta(minutes=5)
-    contact = Contact(name=NAME, phone="+526561234567", phone_raw=PHONE, submitted_at=datetime.now(UTC))
-    person = {"name": NAME, "phone": PHONE}
+    contact = Contact(name=NAME, phone="+526561234567", phone_raw="656 123 4567", submitted_at=datetime.now(UTC))
     as_stored = from_json(issued.text)
     folios, folio_requests, baseline_requests = [], [], []
     for number in range(requests):
@@ -184,8 +183,10 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
         this = snapshot.read({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()}).issued
         assert this
         signed = token.dumps(this)
-        form = {"token": signed, "privacy_accepted": "on", **person}
-        folio_requests.append(_post("X-Forwarded-Proto: https", form))
+        # Many from one address, or of one phone, would be set aside as a flood.
+        person = {"name": NAME, "phone": f"656 {200 + number // 10_000} {number % 10_000:04}"}
+        proxy = f"X-Forwarded-Proto: https\r\nX-Forwarded-For: 198.18.{number // 256 % 256}.{number % 256}"
+        folio_requests.append(_post(proxy, {"token": signed, "privacy_accepted": "on", **person}))
         signed = signing.dumps(lead_record(this, contact).quote_data, compress=True)
         cookie = f"Cookie: csrftoken={CSRF}"
         baseline_requests.append(_post(cookie, {"token": signed, "csrfmiddlewaretoken": CSRF, **person}))
@@ -196,10 +197,10 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     )
 
 
-def _post(header: str, form: dict[str, str]) -> bytes:
+def _post(headers: str, form: dict[str, str]) -> bytes:
     body = urlencode(form).encode()
     head = (
-        f"POST /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n"
+        f"POST /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

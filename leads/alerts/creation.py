@@ -81,7 +81,7 @@ def create_alerts(now: datetime) -> int:
             Alert.objects.get_or_create(kind=Alert.Kind.ALIVE, subject=_day(now), defaults={"at": now})
     if needs_heartbeat:
         # Also a sign of life for shops that have no mail set up.
-        logger.info("alerts are working: %d waiting", Lead.objects.waiting().count())
+        logger.info("alerts are working: %s waiting", count_text(capped_count(Lead.objects.waiting())))
         Alert.objects.filter(at__lt=now - KEPT_FOR).delete()
     return count + needs_heartbeat
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from leads.inbox.changelist import count_text
 from leads.models import Lead
 
 MOST_SHOWN = 5
@@ -57,14 +58,17 @@ def together(parts: Sequence[Notification]) -> Notification:
 
 
 def heartbeat(*, came: int, waiting: int) -> Notification:
-    """Return the daily message that alerts work. came: leads of the last day; waiting: leads that wait now."""
+    """Return the daily message that alerts work.
+
+    came: leads of the last day; waiting: leads that wait now, at most MOST_COUNTED.
+    """
     return Notification(
         _("Alerts are working"),
         (
             ngettext("%(count)d lead came since yesterday.", "%(count)d leads came since yesterday.", came)
             % {"count": came},
-            ngettext("%(count)d waits for an answer now.", "%(count)d wait for an answer now.", waiting)
-            % {"count": waiting},
+            ngettext("%(count)s waits for an answer now.", "%(count)s wait for an answer now.", waiting)
+            % {"count": count_text(waiting)},
             _("This message comes every morning. If it does not come, alerts about leads may not arrive either."),
         ),
     )

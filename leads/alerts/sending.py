@@ -18,6 +18,7 @@ from django.db.models import Exists, Max, Min, OuterRef, Q
 from django.utils import translation
 
 from leads.alerts import creation, message, push
+from leads.inbox.changelist import capped_count
 from leads.models import MAILTO, Alert, Lead, LeadQuerySet, Recipient
 
 INBOX = "/admin/leads/lead/"
@@ -181,7 +182,7 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | N
             a_day_ago = now - timedelta(days=1)
             return message.heartbeat(
                 came=Alert.objects.filter(kind=Alert.Kind.CAME, at__gt=a_day_ago).count(),
-                waiting=Lead.objects.waiting().count(),
+                waiting=capped_count(Lead.objects.waiting()),
             )
     return None
 
@@ -189,7 +190,7 @@ def _compose(alerts: Iterable[Alert], now: datetime) -> message.Notification | N
 def _waiting_of(subjects: Collection[str]) -> LeadQuerySet:
     """Return the leads of alerts that still wait. subjects: ids, and folios in alerts of an earlier release."""
     keys = [key for subject in subjects if (key := Lead.key_of(subject)) is not None]
-    return Lead.objects.waiting().filter(Q(pk__in=keys) | Q(folio__in=subjects)).order_by("arrived_at", "id")
+    return Lead.objects.waiting().filter(Q(pk__in=keys) | Q(folio__in=subjects))
 
 
 def _deliver(composed: message.Notification, recipient: Recipient) -> None:

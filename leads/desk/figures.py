@@ -102,10 +102,7 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
         total=TallyRow("", add(day.total for day in by_day.values()), links(since, until)),
         median=percentile(minutes, 0.5),
         p90=percentile(minutes, 0.9),
-        # Ordered, so that Postgres uses the index of waiting leads: by its estimate they are a quarter of all leads.
-        waiting=changelist.count_text(
-            Lead.objects.waiting().order_by("arrived_at", "id")[: changelist.MOST_COUNTED].count()
-        ),
+        waiting=changelist.count_text(changelist.capped_count(Lead.objects.waiting())),
         lost=lost(since),
         days=tuple(
             TallyRow(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))

@@ -49,13 +49,14 @@ class Tab:
 
 WAITING = Tab("waiting", _("Waiting"), ("arrived_at", "id"))
 SET_ASIDE = Tab("set_aside", _("Set aside"), ("-arrived_at", "-id"))
+DISCARDED = Tab("discarded", _("Discarded"), ("-arrived_at", "-id"))
 ALL = Tab("all", _("All"), ("-created_at", "-id"))
 TABS = (
     WAITING,
     Tab("contacted", _("Contacted"), (F("contacted_at").desc(nulls_last=True), F("id").desc())),
     Tab("anonymous", _("Anonymous quotes"), ("-created_at", "-id")),
     SET_ASIDE,
-    Tab("discarded", _("Discarded"), ("-arrived_at", "-id")),
+    DISCARDED,
     ALL,
 )
 
@@ -189,7 +190,7 @@ class Inbox(ChangeList):
     def _count_of(self, tab: Tab) -> str:
         if tab == WAITING:
             return self.waiting_shown
-        count = capped_count(Lead.objects.set_aside().order_by(*tab.ordering)) if tab == SET_ASIDE else 0
+        count = capped_count(Lead.objects.set_aside()) if tab == SET_ASIDE else 0
         return count_text(count) if count else ""
 
     @property
@@ -197,13 +198,18 @@ class Inbox(ChangeList):
         """Whether more people wait than fit on a page, so that the newest come first."""
         return self.tab == WAITING and not self.query and ORDER not in self.params and self.waiting > self.list_per_page
 
+    @property
+    def may_tick(self) -> bool:
+        """Whether rows can be ticked, to move many at once: also those of a flood that looks like many customers."""
+        return self.tab in (SET_ASIDE, DISCARDED) or (self.tab == WAITING and self.waiting > self.list_per_page)
+
     @cached_property
     def waiting(self) -> int:
         """How many people wait, up to MOST_COUNTED."""
         is_result_count = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
         if is_result_count:
             return int(self.result_count)
-        return capped_count(WAITING.leads(Lead.objects.order_by(*WAITING.ordering)))
+        return capped_count(Lead.objects.waiting())
 
     @property
     def waiting_shown(self) -> str:

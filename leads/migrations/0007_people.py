@@ -111,6 +111,10 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(keep_the_order, migrations.RunPython.noop),
         migrations.RunSQL(ERASED, migrations.RunSQL.noop),
+        migrations.AddIndex(
+            model_name="lead",
+            index=models.Index(fields=["folio"], name="lead_folio"),
+        ),
         leads.ops.adoption.FolioNotUnique(
             model_name="lead",
             name="folio",

@@ -55,17 +55,23 @@ WAITS = Q(status="new", phone__gt="")
 
 
 class LeadQuerySet(models.QuerySet["Lead"]):
+    # Those who wait are in the order of their index even where they are only counted. Postgres takes them for a quarter
+    # of the table, and reads all of it for fifty of them without that order: 4 s at 2 million leads, instead of 0.4 ms.
+
     def waiting(self) -> LeadQuerySet:
         """People whom nobody has answered, each by their newest phone; without those that were set aside."""
-        return self.filter(WAITS, set_aside="").exclude(Exists(self.of_the_same_person(newer=True)))
+        return self._queue(set_aside="").exclude(Exists(self.of_the_same_person(newer=True)))
 
     def set_aside(self) -> LeadQuerySet:
         """New leads that look like a bot's or a flood's."""
-        return self.filter(WAITS).exclude(set_aside__in=["", Lead.SetAside.DISCARDED])
+        return self._queue().exclude(set_aside__in=["", Lead.SetAside.DISCARDED])
 
     def discarded(self) -> LeadQuerySet:
         """New leads that staff discarded."""
-        return self.filter(WAITS, set_aside=Lead.SetAside.DISCARDED)
+        return self._queue(set_aside=Lead.SetAside.DISCARDED)
+
+    def _queue(self, **of_these: str) -> LeadQuerySet:
+        return self.filter(WAITS, **of_these).order_by("arrived_at", "id")
 
     @staticmethod
     def of_the_same_person(lead: Lead | None = None, *, newer: bool = False) -> LeadQuerySet:
@@ -246,6 +252,8 @@ class Lead(models.Model):
             models.UniqueConstraint(fields=["folio", "phone"], condition=Q(phone__gt=""), name="lead_person"),
         ]
         indexes = [
+            # The constraints above hold for a part of the rows each, so Postgres cannot look up a folio by them.
+            models.Index(fields=["folio"], name="lead_folio"),
             models.Index(fields=["created_at", "id"], name="lead_created"),
             # Serves anonymous quotes: nearly all new ones are anonymous.
             models.Index(fields=["created_at", "id"], condition=Q(status="new"), name="lead_waiting"),

@@ -40,6 +40,7 @@ export async function calm() {
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 const rowsIn = (part) => [...part.querySelectorAll("[data-lead]")];
+const ticksIn = (part) => [...part.querySelectorAll("[name=lead]")];
 const sameRow = (part, row) => part.querySelector(`[data-lead="${CSS.escape(row.dataset.lead)}"]`);
 
 // --- What colleagues did ---------------------------------------------------------------------------------------------
@@ -86,7 +87,10 @@ export function replace(page) {
     body.insertBefore(row, next && sameRow(body, next));
   }
   const known = new Set(before.map((row) => row.dataset.lead));
+  const ticked = new Set(ticksIn(inbox).flatMap((box) => (box.checked ? [box.value] : [])));
   inbox.replaceChildren(...fresh.childNodes);
+  for (const box of ticksIn(inbox)) box.checked = ticked.has(box.value);
+  offerToTickAll();
   return rowsIn(inbox).filter((row) => !known.has(row.dataset.lead));
 }
 
@@ -143,6 +147,19 @@ if (form && inbox) {
     tap(row, button);
   });
 }
+
+function offerToTickAll() {
+  const button = inbox.querySelector("[data-tick]");
+  if (!button) return;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const boxes = ticksIn(inbox);
+    const isTicked = boxes.every((box) => box.checked);
+    for (const box of boxes) box.checked = !isTicked;
+  });
+}
+
+if (inbox) offerToTickAll();
 
 async function tap(row, button) {
   const body = new FormData(form, button);

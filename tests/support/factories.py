@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
+
 from leads.delivery.record import Contact, LeadRecord
 from leads.delivery.upsert import upsert
 from leads.models import Lead
@@ -84,3 +86,14 @@ def the_lead() -> Lead:
 def store(row: LeadRecord) -> None:
     """Write a row as the relay does, on this thread."""
     upsert([row.as_json()])
+
+
+def fill_leads(count: int = 500) -> None:
+    """Add people who wait and were announced, so that Postgres plans a query as for a table that is in use."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO leads (folio, name, phone, quote_data, submitted_at, alert_stage) "
+            "SELECT 'F' || n, 'Zoila ' || n, '+52656' || 1000000 + n, '{}', now(), 2 FROM generate_series(1, %s) AS n",
+            [count],
+        )
+        cursor.execute("ANALYZE leads")

@@ -36,7 +36,7 @@ from leads.ops.roles import ensure_roles
 from tests.support import live
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
-from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, fill_leads, store
 
 # A Monday, 8:00 where the shop is, in Ciudad Juárez; it is open from 8 to 18.
 OPENING = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -611,6 +611,7 @@ def test_a_round_without_new_alerts_writes_nothing_and_uses_the_index(django_ass
     now = timezone.localtime().replace(hour=hour)
     for _ in range(3):
         a_lead(now)
+    fill_leads()
     send_alerts(now)
     with django_assert_num_queries(queries) as captured:
         send_alerts(now)

@@ -1,5 +1,6 @@
 """One Postgres, one site and one Chromium for all tests of staff pages. Each module adds its own leads."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -8,9 +9,16 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support import live
 from tests.support.browser import HEIGHT, PHONE_WIDTH, silent_context
+from tests.support.customers import an_unhurried_quote, check_out_with
+from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 
 LEADS = 3000
+LIST = "/admin/leads/lead/"
+THE_LIST = re.compile(rf"{LIST}(\?.*)?$")
+CHAT = "https://wa.me/"
+CHAT_PAGE = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
+NOTE = "Pide factura; entrega viernes 7am"
 A_SESSION = """
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -52,6 +60,15 @@ def demo_leads(site: Site, postgres: Postgres) -> None:
     )
 
 
+@pytest.fixture
+def folio(site: Site, postgres: Postgres) -> str:
+    """The only lead, which waits."""
+    postgres.query("TRUNCATE leads CASCADE")
+    number: str = check_out_with(site, an_unhurried_quote()).json["folio"]
+    assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE folio = %s AND phone <> ''", number))
+    return number
+
+
 @pytest.fixture(scope="package")
 def session(site: Site) -> str:
     return site.manage("shell", "--verbosity=0", "--command", A_SESSION).split()[-1]
@@ -70,7 +87,9 @@ def new_context(browser: Browser, site: Site) -> Iterator[Callable[..., BrowserC
                 "java_script_enabled": scripts,
                 "service_workers": "allow",  # one shows the notifications
             }
-            return contexts.enter_context(silent_context(browser, **circumstances, **more))
+            context = contexts.enter_context(silent_context(browser, **circumstances, **more))
+            context.route(f"{CHAT}**", lambda route: route.fulfill(body=CHAT_PAGE, content_type="text/html"))
+            return context
 
         yield make
 

@@ -6,6 +6,7 @@ The pages between login and list are in test_accounts.py.
 import pytest
 from playwright.sync_api import expect
 
+from tests.leads.in_browser.conftest import LIST
 from tests.support import faults
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
@@ -13,7 +14,6 @@ from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible
 
-LIST = "/admin/leads/lead/"
 EVERY_WIDTH = (PHONE_WIDTH, DESKTOP_WIDTH)
 
 pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium"), pytest.mark.long]

@@ -1,28 +1,22 @@
 """The end of a session and a login in another tab: an open list goes on, and a tap or a note is not lost."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.leads.in_browser.conftest import CHAT, LIST, NOTE, THE_LIST
 from tests.support import live
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
-from tests.support.customers import an_unhurried_quote, check_out_with
-from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible
 
 pytestmark = pytest.mark.needs("chromium")
 
-LIST = "/admin/leads/lead/"
-THE_LIST = re.compile(rf"{LIST}(\?.*)?$")
-CHAT = "https://wa.me/"
 PASSWORD = "correct horse battery staple"
 # Only a password, so that a login takes one form.
 WITHOUT_SECOND_FACTOR = {"DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost", "REQUIRE_SECOND_FACTOR": "false"}
-NOTE = "Pide factura; entrega viernes 7am"
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +36,11 @@ def site(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture
-def folio(site: Site, postgres: Postgres) -> str:
-    """The only lead, which waits."""
-    postgres.query("TRUNCATE leads CASCADE")
-    number: str = check_out_with(site, an_unhurried_quote()).json["folio"]
-    assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE folio = %s AND phone <> ''", number))
-    return number
-
-
-@pytest.fixture
 def staff(new_context: Callable[..., BrowserContext], folio: str) -> Callable[..., Page]:
     """A function that returns the list, opened after a login in a new browser."""
 
     def open_list(*, scripts: bool = True) -> Page:
-        context = new_context(scripts=scripts, expected=["status of 403"])
-        chat = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
-        context.route(f"{CHAT}**", lambda route: route.fulfill(body=chat, content_type="text/html"))
-        page = context.new_page()
+        page = new_context(scripts=scripts, expected=["status of 403"]).new_page()
         page.goto(LIST)
         log_in(page)
         page.wait_for_url(f"**{LIST}")

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.leads.in_browser.conftest import CHAT, LIST
 from tests.support import xlsx
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
@@ -15,8 +17,6 @@ from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = pytest.mark.needs("chromium")
 
-LIST = "/admin/leads/lead/"
-CHAT = "https://wa.me/"
 LONG_NAME = "Constructora e Inmobiliaria Hernández-Villaseñor del Río Bravo"
 PEOPLE = [("María Peña", "656 123 4567"), (LONG_NAME, "656 555 0133"), ("María Peña", "656 123 4567")]
 
@@ -38,15 +38,8 @@ def leads(site: Site, postgres: Postgres) -> None:
 
 @pytest.fixture
 def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
-    """Like the package's fixture, with a WhatsApp that responds."""
-
-    def open_page(path: str = LIST, **circumstances) -> Page:
-        page = visit(path, expected=["status of 409"], **circumstances)
-        chat = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
-        page.context.route(f"{CHAT}**", lambda route: route.fulfill(body=chat, content_type="text/html"))
-        return page
-
-    return open_page
+    """Like the package's fixture, where a tap may be refused."""
+    return partial(visit, expected=["status of 409"])
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
@@ -108,6 +101,20 @@ def test_one_click_downloads_the_filtered_list_as_a_spreadsheet(visit):
     assert downloaded.value.suggested_filename.endswith(".xlsx")
     [sheet] = xlsx.read(downloaded.value.path().read_bytes())
     assert len(sheet.rows) == 2
+
+
+@WIDTHS
+def test_all_of_a_page_are_ticked_and_discarded_at_once(visit, postgres, width):
+    postgres.query("UPDATE leads SET set_aside = 'too_fast' WHERE phone <> ''")
+    page = visit(f"{LIST}?status=set_aside", width=width)
+    assert_fits_the_screen(page)
+    picture(page, "set-aside")
+    page.get_by_role("checkbox").first.click()
+    page.get_by_role("button", name="Marcar todos").click()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
+    page.get_by_role("button", name="Descartar los marcados").click()
+    expect(page.get_by_text("3 clientes descartados")).to_be_visible()
+    assert len(postgres.query("SELECT 1 FROM leads WHERE set_aside = 'discarded'")) == 3
 
 
 @WIDTHS

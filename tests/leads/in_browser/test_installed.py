@@ -9,12 +9,11 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.leads.in_browser.conftest import LIST
 from tests.support.browser import CHROMIUM, launched, worker_of
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.needs("whole chromium")
-
-LIST = "/admin/leads/lead/"
 
 
 @pytest.fixture(scope="module")

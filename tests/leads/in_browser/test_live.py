@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, Route, expect
 
+from tests.leads.in_browser.conftest import LIST
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 
 pytestmark = pytest.mark.needs("chromium")
 
-LIST = "/admin/leads/lead/"
 POLL = f"{LIST}live/"
 ONE_WAITS = re.compile(r"^\(1\) ")
 # Counts sounds, and lets a test set document.hidden.

@@ -14,7 +14,6 @@ from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = pytest.mark.needs("chromium")
 
-CHAT = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
 TYPED = "Entrega martes, descuento 3 % autorizado"
 
 
@@ -29,9 +28,7 @@ def path(site: Site, postgres: Postgres) -> str:
 
 @pytest.fixture
 def context(staff_context: Callable[..., BrowserContext]) -> BrowserContext:
-    context = staff_context(expected=["Failed to load resource", "storage is off"])
-    context.route("https://wa.me/**", lambda route: route.fulfill(body=CHAT, content_type="text/html"))
-    return context
+    return staff_context(expected=["Failed to load resource", "storage is off"])
 
 
 def kept(postgres: Postgres) -> list[str]:

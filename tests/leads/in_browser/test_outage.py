@@ -1,12 +1,11 @@
 """The outage page in a real Chromium, while Postgres is stopped and when it is back."""
 
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.leads.in_browser.conftest import A_SESSION
+from tests.leads.in_browser.conftest import A_SESSION, CHAT, LIST, NOTE, THE_LIST
 from tests.support import faults, live
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
@@ -16,10 +15,6 @@ from tests.support.looks import assert_accessible
 
 pytestmark = pytest.mark.needs("chromium")
 
-LIST = "/admin/leads/lead/"
-THE_LIST = re.compile(rf"{LIST}(\?.*)?$")
-CHAT = "https://wa.me/"
-NOTE = "Pide factura; entrega viernes 7am"
 DOWN, BACK = "La base de datos no responde", "La base de datos volvió"
 
 
@@ -42,21 +37,9 @@ def session(site: Site) -> str:
 
 
 @pytest.fixture
-def folio(site: Site, postgres: Postgres) -> str:
-    """The only lead, which waits."""
-    postgres.query("TRUNCATE leads CASCADE")
-    number: str = check_out_with(site, an_unhurried_quote()).json["folio"]
-    assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE folio = %s AND phone <> ''", number))
-    return number
-
-
-@pytest.fixture
 def visit(staff_context: Callable[..., BrowserContext], folio: str) -> Callable[..., Page]:
     def open_page(path: str = LIST, *, scripts: bool = True) -> Page:
-        context = staff_context(scripts=scripts, expected=["status of 503", "status of 409"])
-        chat = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
-        context.route(f"{CHAT}**", lambda route: route.fulfill(body=chat, content_type="text/html"))
-        page = context.new_page()
+        page = staff_context(scripts=scripts, expected=["status of 503", "status of 409"]).new_page()
         page.goto(path)
         return page
 

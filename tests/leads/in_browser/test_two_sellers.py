@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.leads.in_browser.conftest import A_SESSION
+from tests.leads.in_browser.conftest import A_SESSION, LIST
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -15,8 +15,6 @@ from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = pytest.mark.needs("chromium")
 
-LIST = "/admin/leads/lead/"
-CHAT = '<!doctype html><link rel="icon" href="data:,"><p>chat</p>'
 CUSTOMERS = 8
 ANOTHER_SESSION = A_SESSION.replace('"eva"', '"beto", first_name="Beto"').replace(
     'User.objects.create(username="luis", is_staff=True)\n', ""
@@ -42,13 +40,12 @@ def leads(site: Site, postgres: Postgres) -> None:
 
 @pytest.fixture
 def opened(new_context: Callable[..., BrowserContext], session: str, other_session: str) -> Callable[..., Page]:
-    """A function that opens the list as eva or beto, with a WhatsApp that responds."""
+    """A function that opens the list as eva or beto."""
 
     def open_page(who: str, path: str = LIST, **circumstances) -> Page:
         context = new_context(expected=["status of 409"], **circumstances)
         value = {"eva": session, "beto": other_session}[who]
         context.add_cookies([{"name": "sessionid", "value": value, "domain": "localhost", "path": "/admin/"}])
-        context.route("https://wa.me/**", lambda route: route.fulfill(body=CHAT, content_type="text/html"))
         page = context.new_page()
         page.goto(path)
         return page

@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leads.delivery.record import lead_record
@@ -115,6 +117,27 @@ def test_hundreds_are_discarded_at_once_and_brought_back_with_events(admin_clien
     kinds = LeadEvent.objects.values_list("kind", flat=True)
     assert (list(kinds).count("set_aside"), list(kinds).count("brought_back")) == (120, 120)
     assert set(LeadEvent.objects.values_list("actor", flat=True)) == {admin_user.pk}
+
+
+@pytest.mark.parametrize("path", [LIST, f"{LIST}?status=set_aside", f"{LIST}?status=discarded", "/admin/"])
+def test_whoever_waits_is_counted_in_the_order_of_an_index(admin_client, path):
+    with CaptureQueriesContext(connection) as captured:
+        assert admin_client.get(path).status_code == 200
+    of_the_queue = [query["sql"] for query in captured if '"leads"."status" = \'new\'' in query["sql"]]
+    assert of_the_queue
+    assert not [sql for sql in of_the_queue if not re.search(r'ORDER BY ("leads"\."arrived_at"|1 DESC)', sql)]
+
+
+def test_a_flood_that_looks_like_many_customers_can_be_ticked_where_it_waits(admin_client):
+    for number in range(50):
+        asks(name="Bot", phone=f"+5265600{number:05}")
+    assert 'name="lead"' not in text(admin_client.get(LIST))
+    asks(name="Ana")
+    ticked = re.findall(r'name="lead" value="(\d+)" aria-label="\S+ · Bot', admin_client.get(LIST).content.decode())
+    answer = admin_client.post(ASIDE, {"action": "discard", "lead": ticked, "next": LIST}, follow=True)
+    assert len(ticked) == 49
+    assert "49 clientes descartados" in text(answer)
+    assert Lead.objects.waiting().count() == 2
 
 
 @pytest.mark.parametrize("sent", [{}, {"lead": "x"}, {"lead": ["1", "999999999", "9" * 30]}, {"action": "discard"}])

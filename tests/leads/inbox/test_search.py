@@ -23,7 +23,7 @@ from leads.models import Lead
 from leads.phones import has_part, key, pieces
 from leads.snapshot import journal_record
 from quoter import token
-from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, store
+from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, fill_leads, store
 
 pytestmark = pytest.mark.django_db
 
@@ -306,3 +306,19 @@ def test_the_search_box_searches_the_outbox_during_an_outage(admin_client, clien
 
     client.cookies.clear()
     assert ana.folio not in client.post(FIND, {"text": ana.folio}).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/q/{}/", "/admin/leads/lead/?q={}"])
+def test_a_folio_is_looked_up_in_an_index(admin_client, path):
+    folio = stored()[1].folio
+    fill_leads()
+    with CaptureQueriesContext(connection) as captured:
+        assert admin_client.get(path.format(folio)).status_code == 200
+    lookups = [query["sql"] for query in captured if f"\"folio\" = '{folio}'" in query["sql"]]
+    assert lookups
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for sql in lookups:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert re.search(rf"Index Cond: \(folio = '{folio}'", plan), plan
