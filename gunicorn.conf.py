@@ -23,6 +23,10 @@ limit_request_line = 8190
 accesslog = None
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 
+# By default the header SCRIPT_NAME of a trusted proxy moves the whole site, and with FORWARDED_ALLOW_IPS=*, which some
+# hosts set, everybody is trusted.
+forwarder_headers = ""
+
 # Nothing uses the control socket, which gunicorn may create in the home directory.
 control_socket_disable = True
 

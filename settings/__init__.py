@@ -253,7 +253,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"folio@{PUBLIC_HOST or 'loc
 
 # --- Static files ---------------------------------------------------------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = "/static/"  # with the slash: Django would put the prefix of the first request before it, and keep that
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
@@ -285,6 +285,9 @@ SECURE_CSP = {
 X_FRAME_OPTIONS = "DENY"
 # The quote's link must not reach WhatsApp in a Referer header.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+
+# The site is at the root of its host, whatever SCRIPT_NAME a server or a header claims.
+FORCE_SCRIPT_NAME = ""
 
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
