@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from settings import env, scrubbing
+from settings import env, keys, scrubbing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -23,6 +23,9 @@ env.refuse_public_secrets(os.environ)
 
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret_key("SECRET_KEY", kept_in=VAR_DIR / "secret-key" if DEBUG else None)
+# What they signed or encrypted is still read. One that could be guessed does not admit to staff pages.
+SECRET_KEY_FALLBACKS = keys.earlier(env.text("SECRET_KEY_FALLBACKS"))
+GUESSABLE_KEYS = [key for key in SECRET_KEY_FALLBACKS if keys.weakness(key)]
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -304,7 +307,7 @@ if not DEBUG:
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _redact = scrubbing.redaction(
     [
-        *(SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD),
+        *(SECRET_KEY, *SECRET_KEY_FALLBACKS, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD),
         *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
     ]
 )

@@ -9,7 +9,6 @@ import binascii
 import json
 import os
 import re
-import secrets
 import ssl
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -21,6 +20,8 @@ from zoneinfo import ZoneInfo
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.pq import Conninfo
+
+from settings import keys
 
 # Build tools copy variables with these prefixes into pages that anyone can read.
 PUBLIC_PREFIXES = (
@@ -35,6 +36,7 @@ PUBLIC_PREFIXES = (
 )
 SECRET_NAMES = (
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "DATABASE_URL",
     "DATABASE_MIGRATION_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -230,17 +232,13 @@ def phone_number(name: str, *, demo: str | None) -> str:
 
 
 def secret_key(name: str, *, kept_in: Path | None) -> str:
-    """Return the signing key. kept_in: the file where development keeps a generated one; None: the key must be set."""
+    """Return the signing key. kept_in: where development keeps a generated one; None: a good one must be set."""
     if text(name) or kept_in is None:
-        return required(name)
-    if not kept_in.exists():
-        kept_in.parent.mkdir(parents=True, exist_ok=True)
-        # Written to another file and renamed, because another process may start and read it at the same time.
-        new_file = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
-        new_file.touch(mode=0o600)
-        new_file.write_text(secrets.token_urlsafe(50))
-        new_file.replace(kept_in)
-    return kept_in.read_text().strip()
+        key = required(name)
+        if kept_in is None:
+            keys.refuse_guessable(name, key)
+        return key
+    return keys.generated(kept_in)
 
 
 class Database(NamedTuple):
@@ -351,6 +349,7 @@ def service_role_key(name: str) -> str:
 def refuse_public_secrets(environment: Mapping[str, str]) -> None:
     """Raise ImproperlyConfigured if a variable with a public prefix has the name or the value of a secret."""
     values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]
+    values += [key.strip() for key in environment.get("SECRET_KEY_FALLBACKS", "").split(",")]
     passwords = [password for value in values if (password := _password_of(value))]
     candidates = (*values, *passwords, *map(unquote, passwords))
     long_secrets = [secret for secret in candidates if len(secret) >= MIN_SECRET_LENGTH]

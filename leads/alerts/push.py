@@ -28,6 +28,8 @@ PATIENCE_S = 10
 KEEP_S = 12 * 3600  # for a phone that is off; staff see older leads in the inbox
 TOKEN_LIFE_S = 12 * 3600  # RFC 8292 allows at most a day
 ENDED_STATUSES = (404, 410)
+# How push services answer a message that is signed with another key than that of the subscription.
+OTHER_KEY_STATUSES = (400, 401, 403)
 
 _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -65,19 +67,33 @@ def check(*, endpoint: str, p256dh: str, auth: str) -> None:
 
 def public_key() -> str:
     """Return the public key that browsers subscribe with, in URL-safe base 64."""
-    return _text(_point(_own_key()))
+    return _text(_point(_own_key(settings.SECRET_KEY)))
 
 
 def send(text: str, *, endpoint: str, p256dh: str, auth: str) -> None:
     """Send a message to a browser's push service.
 
+    A browser that has subscribed before a change of SECRET_KEY gets it with the earlier key, until it subscribes again.
     SubscriptionEnded, PushFailed; OSError when there is no answer.
     """
+    body = encrypt(text.encode(), p256dh=p256dh, auth=auth)
+    for secret in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]:
+        status = _post(body, endpoint=endpoint, key=_own_key(secret))
+        if status not in OTHER_KEY_STATUSES:
+            break
+    if status in ENDED_STATUSES:
+        raise SubscriptionEnded
+    if status:
+        raise PushFailed(f"the push service answers {status}")
+
+
+def _post(body: bytes, *, endpoint: str, key: ec.EllipticCurvePrivateKey) -> int:
+    """Send a message; return the status with which the push service refuses it, or 0."""
     request = urllib.request.Request(
         endpoint,
-        data=encrypt(text.encode(), p256dh=p256dh, auth=auth),
+        data=body,
         headers={
-            "Authorization": f"vapid t={_token(endpoint)}, k={public_key()}",
+            "Authorization": f"vapid t={_token(endpoint, key)}, k={_text(_point(key))}",
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
             "TTL": str(KEEP_S),
@@ -88,11 +104,10 @@ def send(text: str, *, endpoint: str, p256dh: str, auth: str) -> None:
         _opener.open(request, timeout=PATIENCE_S).close()
     except urllib.error.HTTPError as answer:
         answer.close()
-        if answer.code in ENDED_STATUSES:
-            raise SubscriptionEnded from None
-        raise PushFailed(f"the push service answers {answer.code}") from None
+        return answer.code
     except HTTPException as error:
         raise PushFailed("the push service does not speak HTTP") from error
+    return 0
 
 
 def encrypt(data: bytes, *, p256dh: str, auth: str, key: Any = None, salt: bytes | None = None) -> bytes:
@@ -111,7 +126,7 @@ def encrypt(data: bytes, *, p256dh: str, auth: str, key: Any = None, salt: bytes
     return salt + _RECORD_BYTES.to_bytes(4) + bytes([len(own_point)]) + own_point + record
 
 
-def _token(endpoint: str) -> str:
+def _token(endpoint: str, key: ec.EllipticCurvePrivateKey) -> str:
     """Return a JWT, signed with ES256, that identifies this site to one push service."""
     service = urlsplit(endpoint)
     claims = {
@@ -120,13 +135,13 @@ def _token(endpoint: str) -> str:
         "sub": f"mailto:{settings.DEFAULT_FROM_EMAIL}",
     }
     signed = ".".join(_text(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ES256"}, claims))
-    r, s = decode_dss_signature(_own_key().sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
     return f"{signed}.{_text(r.to_bytes(32) + s.to_bytes(32))}"
 
 
-def _own_key() -> ec.EllipticCurvePrivateKey:
+def _own_key(secret: str) -> ec.EllipticCurvePrivateKey:
     # Derived from SECRET_KEY, so that there is no further key to create, store and lose.
-    number = salted_hmac("leads.alerts.push", "key", secret=settings.SECRET_KEY, algorithm="sha512").digest()
+    number = salted_hmac("leads.alerts.push", "key", secret=secret, algorithm="sha512").digest()
     return ec.derive_private_key(int.from_bytes(number) % (_ORDER - 1) + 1, _CURVE)
 
 

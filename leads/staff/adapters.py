@@ -1,7 +1,6 @@
 """Where this site's logins differ from allauth's defaults."""
 
 import time
-from base64 import urlsafe_b64encode
 from typing import Any
 
 import qrcode
@@ -10,7 +9,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -18,11 +17,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathImage
 
-from leads.staff import unfinished
+from leads.staff import encryption, unfinished
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
@@ -64,20 +62,14 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
 
     def encrypt(self, text: str) -> str:
         """Encrypt TOTP secrets and recovery codes at rest: in the table and in backups."""
-        return _cipher().encrypt(text.encode()).decode()
+        return encryption.cipher().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
+            return encryption.cipher().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:  # encrypted with a SECRET_KEY that is not in use any more
             raise self.validation_error("incorrect_code") from None
 
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code as inline SVG, because the content policy allows no data: URL."""
         return str(qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode"))
-
-
-def _cipher() -> MultiFernet:
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    keys = [salted_hmac("leads.staff", "second factor", secret=each, algorithm="sha256").digest() for each in secrets]
-    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

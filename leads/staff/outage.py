@@ -152,8 +152,10 @@ def _path_to_get(request: HttpRequest) -> str:
 
 
 def _has_staff_cookie(request: HttpRequest) -> bool:
+    # Whoever guesses an earlier key could sign the cookie.
+    earlier: list[str | bytes] = [key for key in settings.SECRET_KEY_FALLBACKS if key not in settings.GUESSABLE_KEYS]
     try:
-        signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE)
+        signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE, fallback_keys=earlier)
     except signing.BadSignature:
         return False
     return True

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import stat
 import subprocess
 from pathlib import Path
@@ -11,12 +12,12 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from settings import env
+from settings import env, keys
 from tests.support.processes import ROOT, run
 
 # Every variable of .env.example, set to an empty text, so that a developer's own .env does not set it.
 NOTHING_SET = dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
-SECRET_KEY = "k" * 50
+SECRET_KEY = "zQ4-mX8_vT1c" + "HnW7bRkJ9yLsD2gPfE5aUo3iKt6M"
 PRODUCTION = {"SECRET_KEY": SECRET_KEY, "WHATSAPP_NUMBER": "526561234567"}
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
@@ -215,6 +216,73 @@ def test_a_line_that_cannot_be_read_stops_the_start_and_is_not_repeated(caplog, 
 @pytest.mark.parametrize("value", ["", "   "])
 def test_a_missing_secret_key_stops_the_start_in_production(value):
     assert "ImproperlyConfigured: SECRET_KEY is not set" in refused(SECRET_KEY=value)
+
+
+GUESSABLE_KEYS = {
+    "short": "zQ4-mX8_vT1cHnW7bRkJ9yLsD2gPfE5",
+    "one word": "hunter2",
+    "a placeholder of our documents": "paste-what-the-command-printed",
+    "Django's own": "django-insecure-8x!k2q$z7v@m4c^w9b&n1p(r5t)y6u_i0o-e3a+s",
+    "a template's": "CHANGE_ME-zQ4-mX8_vT1cHnW7bRkJ9yLsD2gPfE5aUo3iKt6M",
+    "another template's": "replace-this-with-50-random-characters-before-you-go-live",
+    "an instruction": "your-secret-key-goes-here-and-nowhere-else-please",
+    "what tests used": "the tests sign with this, and nobody else does",
+    "one character": "k" * 50,
+    "few characters": "abcabbacbcabcabcbacbabcbacbacbcbabcbacbcab",
+    "a word again and again": "Tr0ub4dor&3" * 5,
+    "the alphabet": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ",
+    "digits in order": "0123456789" * 5,
+}
+
+
+@pytest.mark.parametrize("key", GUESSABLE_KEYS.values(), ids=GUESSABLE_KEYS)
+def test_a_key_that_could_be_guessed_is_refused_with_the_command_for_a_good_one(monkeypatch, key):
+    monkeypatch.setenv("SECRET_KEY", key)
+    with pytest.raises(ImproperlyConfigured, match="^SECRET_KEY .*secrets.token_urlsafe") as error:
+        env.secret_key("SECRET_KEY", kept_in=None)
+    assert key not in str(error.value)
+
+
+def test_a_guessable_key_stops_the_start_and_is_not_repeated():
+    output = refused(SECRET_KEY="guess-me-if-you-can")
+    assert "ImproperlyConfigured: SECRET_KEY has fewer than 32 characters." in output
+    assert "guess-me-if-you-can" not in output
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(secrets.token_urlsafe(50), secrets.token_hex(16), secrets.token_hex(32)),
+        "gq#t0&_w!x4m(k9z^e7v$b2n@c5r*j8p%u1y+a3d=s6f-h",  # as Django makes them
+        "una frase larga que nadie más escribe, con 27 borregos",
+    ],
+)
+def test_a_key_that_nobody_can_guess_is_accepted(monkeypatch, key):
+    monkeypatch.setenv("SECRET_KEY", f" {key} ")
+    assert env.secret_key("SECRET_KEY", kept_in=None) == key
+
+
+OLD, OLDER = "an old key of this shop, with a comma, 8fD2", "zQ4-mX8_vT1cHnW7bRkJ9yLsD2gPfE5aUo3iKt6M"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("", []),
+        (OLDER, [OLDER]),
+        (f"{OLDER}, {OLDER[::-1]},", [OLDER, OLDER[::-1]]),
+        ("changeme", ["changeme"]),  # to move away from it
+        (OLD, [*OLD.split(", "), OLD]),
+    ],
+)
+def test_earlier_keys_are_a_list_also_weak_ones_and_one_that_has_a_comma(value, read):
+    assert keys.earlier(value) == read
+
+
+def test_earlier_keys_reach_the_settings_and_the_guessable_ones_are_known():
+    listed = f"{OLDER},changeme"
+    assert setting("SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS=listed)[:2] == [OLDER, "changeme"]
+    assert OLDER not in setting("GUESSABLE_KEYS", SECRET_KEY_FALLBACKS=listed)
 
 
 def test_development_makes_a_secret_key_once_and_keeps_it_to_itself(monkeypatch, tmp_path):
@@ -550,6 +618,7 @@ def test_a_key_of_the_wrong_kind_stops_the_start():
 
 SECRETS = {
     "SECRET_KEY": SECRET_KEY,
+    "SECRET_KEY_FALLBACKS": "an0ther-Key-of-the-shop, Earl1er-Key-of-the-shop",
     "DATABASE_URL": "postgresql://shop:S3cret%2FW0rd@db.example.com:5432/shop",
     "SUPABASE_SERVICE_ROLE_KEY": SERVICE_JWT,
 }
@@ -573,6 +642,7 @@ PUBLIC_VALUES = {
     "another service key": SERVICE_KEY,
     "the signing key": SECRET_KEY,
     "the signing key, within": f"key={SECRET_KEY};",
+    "an earlier signing key": "Earl1er-Key-of-the-shop",
     "the database": SECRETS["DATABASE_URL"],
     "the database's password": "S3cret/W0rd",
     "the database's password, encoded": "postgresql://shop:S3cret%2FW0rd@pooler.example.com:6543/shop",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -28,7 +29,7 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
 VAR = ROOT / "var"
-SECRET_KEY = "the tests sign with this, and nobody else does"
+SECRET_KEY = secrets.token_urlsafe(50)  # another for each process, so that none is published
 WHATSAPP_NUMBER = "526561234567"
 # The header of a host's proxy. Without it, a site in production redirects to https.
 THROUGH_THE_PROXY = {"X-Forwarded-Proto": "https"}

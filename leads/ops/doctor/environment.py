@@ -15,6 +15,7 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 # The variables of .env.example, in its order; a test compares the two lists.
 VARIABLES = (
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "DEBUG",
     "ALLOWED_HOSTS",
     "CSRF_TRUSTED_ORIGINS",
@@ -61,8 +62,8 @@ VARIABLES = (
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Customers are promised a redirect within a second, and may wait for the disk as well.
 LONGEST_LEAD_WAIT_MS = 600
-# The limits of Django's own check security.W009.
-SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 5
+# Django's own rules for SECRET_KEY and SECRET_KEY_FALLBACKS; `settings.keys` has Folio's.
+KEY_CHECKS = ("security.W009", "security.W025")
 # The similarity, from 0 to 1, from which a name counts as a misspelling of another.
 ALIKE = 0.85
 
@@ -110,12 +111,13 @@ def _values() -> Iterator[Finding]:
 
 
 def _keys() -> Iterator[Finding]:
-    secret = settings.SECRET_KEY
-    if len(secret) < SECRET_KEY_LENGTH or len(set(secret)) < SECRET_KEY_VARIETY:
-        cure = "python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one; changing it ends open quotes."
-        yield warning("keys", f"SECRET_KEY: {len(secret)} characters, which somebody could guess", cure)
-    else:
-        yield ok("keys", f"SECRET_KEY: {len(secret)} characters")
+    yield ok("keys", f"SECRET_KEY: {len(settings.SECRET_KEY)} characters")
+    earlier, guessable = settings.SECRET_KEY_FALLBACKS, settings.GUESSABLE_KEYS
+    if guessable:
+        found = f"SECRET_KEY_FALLBACKS: {len(guessable)} could be guessed, and then quotes of any price be made"
+        yield warning("keys", found, "Leave them out as soon as you can (docs/operations.md, Change the signing key).")
+    elif earlier:
+        yield ok("keys", f"SECRET_KEY_FALLBACKS: earlier keys that still count: {len(earlier)}")
     key = settings.SUPABASE_SERVICE_ROLE_KEY
     if key.startswith("sb_secret_"):
         yield ok("keys", f"SUPABASE_SERVICE_ROLE_KEY: a secret key, {len(key)} characters")
@@ -150,7 +152,7 @@ def _django_checks() -> Iterator[Finding]:
     messages = [
         message
         for message in checks.run_checks(tags=sorted(tags), include_deployment_checks=is_deployed)
-        if message.level >= checks.WARNING and message.id != "security.W009" and not message.is_silenced()
+        if message.level >= checks.WARNING and message.id not in KEY_CHECKS and not message.is_silenced()
     ]
     for message in messages:
         finding = error if message.level >= checks.ERROR else warning

@@ -260,7 +260,7 @@ TODAY = timezone.localdate()
 # These do not hide each other, so all are broken at once.
 TOGETHER: dict[str, Breaking] = {
     "no public host name": variables(ALLOWED_HOSTS=""),
-    "a short SECRET_KEY": variables(SECRET_KEY="guess me!"),
+    "a guessable earlier key": variables(SECRET_KEY_FALLBACKS="guess-me!"),
     "a service key of the old kind": variables(SUPABASE_SERVICE_ROLE_KEY=JWT),
     "no business name": variables(BUSINESS_NAME=""),
     "a long wait for Postgres": variables(LEAD_WAIT_MS="5000"),
@@ -294,6 +294,7 @@ TOGETHER: dict[str, Breaking] = {
 
 ALONE: dict[str, Breaking] = {
     "SECRET_KEY is missing": variables(SECRET_KEY=""),
+    "a SECRET_KEY that could be guessed": variables(SECRET_KEY="guess me!"),
     "WHATSAPP_NUMBER is no number": variables(WHATSAPP_NUMBER="call us"),
     "the publishable key in place of the service key": variables(
         SUPABASE_SERVICE_ROLE_KEY="sb_publishable_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"

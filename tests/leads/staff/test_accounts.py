@@ -12,6 +12,7 @@ from django.test import Client
 
 from leads.delivery.record import lead_record
 from leads.models import Lead
+from leads.ops.doctor import staff
 from leads.staff.models import CacheEntry
 from tests.support.codes import app_code
 from tests.support.factories import a_contact, an_issued_quote, store
@@ -251,10 +252,35 @@ def test_the_secrets_of_an_app_are_encrypted_in_the_table(ana, settings):
     stored = str(list(Authenticator.objects.values_list("data", flat=True)))
     assert secret not in stored
     assert not [code for code in codes if code in stored]
-    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [settings.SECRET_KEY]
-    assert logged_in()[0].post(CODE, {"code": app_code(secret)}).status_code == 302
+
+
+def reencrypt() -> str:
+    out = StringIO()
+    call_command("reencrypt_second_factors", stdout=out)
+    return out.getvalue().strip()
+
+
+def test_second_factors_outlive_the_key_that_encrypted_them_when_they_are_encrypted_anew(ana, settings):
+    secret, codes = set_up_app(logged_in()[0])
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [old]
+    assert logged_in()[0].post(CODE, {"code": app_code(secret, ahead=1)}).status_code == 302
+    assert logged_in()[0].post(CODE, {"code": codes[0]}).status_code == 302
+    assert "second factors that an earlier SECRET_KEY has encrypted: 2" in [each.found for each in staff.examine()]
+    assert [reencrypt(), reencrypt()] == ["2 second factors encrypted anew", "0 second factors encrypted anew"]
+    assert not [each for each in staff.examine() if "encrypted" in each.found]
+
     settings.SECRET_KEY_FALLBACKS = []
-    assert logged_in()[0].post(CODE, {"code": app_code(secret)}).status_code == 200
+    assert logged_in()[0].post(CODE, {"code": codes[0]}).status_code == 200  # it is still used
+    assert logged_in()[0].post(CODE, {"code": codes[1]}).status_code == 302
+
+
+def test_second_factors_that_no_key_decrypts_are_reported(ana, settings):
+    secret, _ = set_up_app(logged_in()[0])
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", []
+    assert logged_in()[0].post(CODE, {"code": app_code(secret, ahead=1)}).status_code == 200
+    with pytest.raises(CommandError, match="^2 need a key that SECRET_KEY_FALLBACKS lacks"):
+        reencrypt()
 
 
 # --- A lost phone ---------------------------------------------------------------------------------------------------

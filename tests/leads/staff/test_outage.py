@@ -45,6 +45,17 @@ def test_leads_of_every_shape_are_listed(admin_client, outage):
     assert f"{number.folio} · $1.00" in text
 
 
+@pytest.mark.parametrize("is_guessable", [False, True])
+def test_the_cookie_of_an_earlier_key_admits_unless_the_key_could_be_guessed(
+    admin_client, outage, settings, is_guessable
+):
+    waiting = stored.a_lead(name="Ana")
+    record(waiting)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [settings.SECRET_KEY]
+    settings.GUESSABLE_KEYS = settings.SECRET_KEY_FALLBACKS if is_guessable else []
+    assert (waiting.folio in admin_client.get(LIST).content.decode()) is not is_guessable
+
+
 def test_a_search_finds_a_lead_after_one_of_an_odd_shape(admin_client, outage):
     sound = stored.a_lead(name="Ana")
     for lead in (stored.unpriced(), sound):
