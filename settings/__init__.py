@@ -30,6 +30,7 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
+    "leads.staff",  # before Django's accounts, because its createsuperuser replaces theirs
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -42,7 +43,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "quoter",
     "leads",
-    "leads.staff",
     "checkout",
 ]
 

@@ -1,5 +1,7 @@
 """The admin's pages of logins and groups."""
 
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401  (these two register what is unregistered below)
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages

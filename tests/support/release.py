@@ -1,14 +1,16 @@
 """Deploys the project as on a host: a clone, the Procfile, and the commands in the documents' fenced blocks."""
 
 import os
+import pty
 import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from select import select
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -32,16 +34,41 @@ def processes() -> dict[str, str]:
     return {name: command for name, command in (line.split(": ", 1) for line in lines)}
 
 
-def shell(command: str, *, cwd: Path, environment: Mapping[str, str], typed: str = "") -> subprocess.CompletedProcess:
+def shell(command: str, *, cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess:
     """Run commands in bash, which stops at the first that fails."""
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", command],
         cwd=cwd,
         env=with_our_python(environment),
-        input=typed,
         capture_output=True,
         text=True,
     )
+
+
+def in_a_terminal(
+    command: Sequence[str], *, environment: Mapping[str, str], answers: Sequence[str], cwd: Path = ROOT
+) -> str:
+    """Run a command in a terminal, and answer its questions, which end in a colon; return all that was to be seen."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=with_our_python(environment),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown, unanswered = "", list(answers)
+    with suppress(OSError), open(controller, "r+b", buffering=0) as screen:  # an error when the command has ended
+        while select([screen], [], [], PATIENCE_S)[0]:
+            shown += screen.read(1000).decode()
+            if shown.rstrip(" ").endswith(":") and unanswered:
+                screen.write(f"{unanswered.pop(0)}\n".encode())
+    process.kill()
+    assert (process.wait(), unanswered) == (0, []), shown
+    return shown
 
 
 def with_our_python(environment: Mapping[str, str]) -> dict[str, str]:
