@@ -63,7 +63,8 @@ def late(request: HttpRequest) -> HttpResponse:
 
 
 def _refused(errors: Sequence[FieldError]) -> HttpResponse:
-    # The device now deletes its copy, because the customer is no longer there to correct it. The chat still has it.
+    # The device keeps its copy and sends it again some hours later, until its 30 days end: a token that cannot be read
+    # today may be read tomorrow, when SECRET_KEY_FALLBACKS has the key or another release runs.
     logger.info("Late lead refused: fields=%s", ",".join(error.field for error in errors))
     return incoming.refusal(errors)
 

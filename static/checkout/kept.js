@@ -1,11 +1,12 @@
-// Leads that could not be sent. The device keeps each until the site has stored it. Sending one twice is harmless, because
-// the site identifies a lead by its folio. Used by the pages and by the service worker.
+// Leads that could not be sent. The device keeps each until the site has stored it, or for 30 days. Sending one twice is
+// harmless, because the site identifies a lead by its folio. Used by the pages and by the service worker.
 
 const STORE = "leads";
 const DISK_MS = 400;
 const LONGEST_MS = 30 * 24 * 3600 * 1000;
 const FIRST_PAUSE_MS = 5000;
 const LONGEST_PAUSE_MS = 5 * 60 * 1000;
+const REFUSED_PAUSE_MS = 6 * 3600 * 1000;
 
 function openDatabase() {
   return new Promise((resolve, reject) => {
@@ -45,34 +46,43 @@ async function keepOnDisk(lead) {
   await registration?.sync?.register("leads");
 }
 
-// Sends all kept leads; rejects if one of them could not be sent.
+// Sends all kept leads, except those that the site has just refused; rejects if one of them could not be sent.
 export async function send() {
-  const leads = await inStore("readonly", (store) => store.getAll());
+  const kept = await inStore("readonly", (store) => store.getAll());
+  const leads = kept.filter((lead) => isTooOld(lead) || !(Math.abs(Date.now() - lead.refusedAt) < REFUSED_PAUSE_MS));
   const settled = await Promise.allSettled(leads.map(sendOne));
   const failed = settled.find(({ status }) => status === "rejected");
   if (failed) throw failed.reason;
 }
 
 async function sendOne(lead) {
-  if (!(await isSettled(lead))) throw new Error("the site has not stored the lead");
+  const isRefused = !isTooOld(lead) && (await answered(lead)) === 422;
   await inStore("readwrite", (store) => {
     const request = store.get(lead.folio);
-    // A newer version of the lead may have been kept in the meantime.
     request.onsuccess = () => {
-      if (request.result?.sent.submitted_at === lead.sent.submitted_at) store.delete(lead.folio);
+      // A newer version of the lead may have been kept in the meantime.
+      if (request.result?.sent.submitted_at !== lead.sent.submitted_at) return;
+      if (isRefused) store.put({ firstRefusedAt: Date.now(), ...request.result, refusedAt: Date.now() });
+      else store.delete(lead.folio);
     };
     return request;
   });
 }
 
-// Whether the device can delete a lead: it is too old, stored by the site, or refused by it.
-async function isSettled({ url, sent }) {
-  // A device must not keep personal data indefinitely.
-  if (Date.now() - Date.parse(sent.submitted_at) > LONGEST_MS) return true;
+// A device must not keep personal data indefinitely, even if its clock was ahead when it kept them.
+function isTooOld({ sent, firstRefusedAt = Infinity }) {
+  return Date.now() - Math.min(Date.parse(sent.submitted_at), firstRefusedAt) > LONGEST_MS;
+}
+
+// Returns the status with which the site has stored the lead, or 422 when it cannot take it. The site may have another
+// key or another release then, and take the lead later. Rejects for any other answer, and without one.
+async function answered({ folio, url, sent }) {
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(sent) });
-  if (response.status === 422) return true; // the customer is no longer here to correct it
-  return response.ok && (await response.json()).success === true;
+  if (response.status === 422) return 422;
+  const answer = response.ok && (await response.json());
+  if (answer.success !== true || answer.folio !== folio) throw new Error("the site has not stored the lead");
+  return response.status;
 }
 
 // Every page sends what is kept when it is shown. The worker does so only on a sync event.

@@ -1,13 +1,17 @@
 """While the server is killed, frozen or out of reach, the customer still reaches the chat."""
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.test import override_settings
+from playwright.sync_api import Page, Response, expect
 
+from quoter import token
 from tests.support import live
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH, worker_of
 from tests.support.eventually import eventually
+from tests.support.factories import an_issued_quote
 from tests.support.live import NOBODY_LISTENS, Postgres, Site, message
 from tests.support.looks import axe_finds_nothing
 from tests.support.walk import (
@@ -333,27 +337,49 @@ def test_the_cache_of_an_earlier_release_is_deleted(browser, site):
         assert eventually(lambda: "0123456789abcdef" not in page.evaluate("caches.keys()"))
 
 
-def test_a_kept_lead_that_the_site_refuses_is_sent_once_and_deleted(browser, site):
-    with visiting(browser, site, service_workers="allow") as page:
+def test_a_lead_whose_token_the_site_cannot_read_is_kept_tried_rarely_and_taken_once_it_can(browser, site, postgres):
+    with override_settings(SECRET_KEY=(earlier_key := secrets.token_urlsafe(50))):
+        signed = token.dumps(issued := an_issued_quote())
+    sent = {"token": signed, "name": NAME, "phone": "656 123 4567", "submitted_at": "2999-01-01T00:00Z"}
+    lead = {"folio": issued.quote.folio, "url": "/late/", "sent": sent}
+    with visiting(browser, site, expected=[*GONE, "422"], service_workers="allow") as page:
         page.goto("/")
         assert eventually(lambda: kept(page) == 0)
-        requested: list[str] = []
-        page.context.on("request", lambda request: requested.append(request.url))
-        page.evaluate(KEEP, {"folio": "261166-7F3K-Q2M9-Y", "url": "/late/", "sent": {**PRICED_BY_A_DEVICE}})
+        answers: list[Response] = []
+        page.context.on("response", lambda answer: answers.append(answer) if answer.url.endswith("/late/") else None)
+        page.evaluate(KEEP, lead)
         page.goto("/")
-        assert eventually(lambda: kept(page) == 0)
+        assert eventually(lambda: page.evaluate(REFUSED_AT, lead["folio"]))
         page.goto("/privacy/")
-        assert [url for url in requested if url.endswith("/late/")] == [f"{site.url}/late/"]
+        page.goto("/")
+        assert ([answer.status for answer in answers], kept(page)) == ([422], 1)
+
+        site.stop()
+        site.environment["SECRET_KEY_FALLBACKS"] = earlier_key
+        site.start()
+        page.evaluate(KEEP, {**lead, "refusedAt": 0})  # hours later
+        page.goto("/")
+        assert the_lead(postgres, lead["folio"])["name"] == NAME
+        assert eventually(lambda: kept(page) == 0)
+        assert [answer.status for answer in answers] == [422, 200]
 
 
-PRICED_BY_A_DEVICE = {
-    "folio": "261166-7F3K-Q2M9-Y",
-    "lines": [{"product": "concrete"}],
-    "total": "17622.10",
-    "name": NAME,
-    "phone": "656 123 4567",
-    "submitted_at": "2999-01-01T00:00:00.000Z",
-}
+def test_a_lead_that_was_refused_for_thirty_days_is_deleted_whatever_its_clock_said(browser, site):
+    with visiting(browser, site) as page:
+        page.goto("/")
+        assert eventually(lambda: kept(page) == 0)
+        sent = {"token": "x", "submitted_at": "2999-01-01T00:00Z"}
+        page.evaluate(KEEP, {"folio": "F", "url": "/late/", "sent": sent, "firstRefusedAt": 0, "refusedAt": 0})
+        page.goto("/")
+        assert eventually(lambda: kept(page) == 0)
+
+
+REFUSED_AT = """(folio) => new Promise((resolve) => {
+  indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
+    const request = result.transaction("leads").objectStore("leads").get(folio);
+    request.onsuccess = () => { resolve(request.result?.refusedAt); result.close(); };
+  };
+})"""
 KEEP = """(lead) => new Promise((resolve) => {
   indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
     const transaction = result.transaction("leads", "readwrite");
