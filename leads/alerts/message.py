@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from leads.inbox import greeting
 from leads.inbox.changelist import count_text
 from leads.models import Lead
 
@@ -77,7 +78,7 @@ def heartbeat(*, came: int, waiting: int) -> Notification:
 def _line(lead: Lead) -> str:
     shown = [lead.folio, lead.snapshot.total_text]
     if settings.ALERT_NAMES:
-        shown.append(_first_name(lead.name))
+        shown.append(_first_name(greeting.repeatable(lead.name)))
     return " · ".join(filter(None, shown))
 
 

@@ -31,13 +31,23 @@ _MEANINGS: dict[Flag, tuple[Any, Any]] = {
     Flag.MANY_FROM_ADDRESS: (_("one of many"), _("Many leads came from the same internet address within minutes.")),
     Flag.MANY_OF_PHONE: (_("same phone often"), _("Many quotes were asked for with this phone within minutes.")),
 }
+# Of a late lead that claims to have been asked in time, when the quote has expired on its way.
+_IN_TIME_IT_SAYS = _("says it asked in time, came expired")
 
 
 def labels(stored: Snapshot) -> tuple[Any, ...]:
     """Return the label of each flag, for the list."""
     # A quote that was priced offline always came late, so LATE adds nothing.
     hidden = Flag.LATE if Flag.MADE_OFFLINE in stored.flags else None
-    return tuple(_MEANINGS[flag][0] for flag in stored.flags if flag in _MEANINGS and flag is not hidden)
+    shown = [flag for flag in stored.flags if flag in _MEANINGS and flag is not hidden]
+    return tuple(_IN_TIME_IT_SAYS if _expired_before_it_came(stored, flag) else _MEANINGS[flag][0] for flag in shown)
+
+
+def _expired_before_it_came(stored: Snapshot, flag: Flag) -> bool:
+    """Return whether a late lead is of a quote that was valid when the customer says to have asked, and is not now."""
+    received_at, valid_until = stored.late.received_at, stored.valid_until
+    is_claimed = flag is Flag.LATE and Flag.EXPIRED not in stored.flags
+    return bool(is_claimed and received_at and valid_until and received_at > valid_until)
 
 
 def descriptions(stored: Snapshot, *, asked_at: datetime | None = None) -> tuple[str, ...]:

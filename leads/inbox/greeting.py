@@ -11,12 +11,15 @@ from leads import phones
 from leads.snapshot import Snapshot
 
 # What a chat may show as a link: an address with its scheme, or a dot or slash between two words, as in evil.example.
-_LINK = re.compile(r"[:/]/|\bwww\b|@\w|\w[.\u3002]\w{2,}|\w[.\u3002]\w+[/:]|\d+\.\d+\.\d", re.IGNORECASE)
+_LINK = re.compile(r"[:/]/|\bwww\b|@\w|\w[.\u3002]\w{2,}|\w[.\u3002]\w+[/:]|\d\.\d+\.\d", re.IGNORECASE)
 # Written without a space after the dot, as in Ma.Elena and Lic.Juan, and then a name.
 _TITLE = re.compile(
     r"\b(?i:arq|c|cp|d|da|dr|dra|fco|gpe|ing|j|lic|m|ma|mtra|mtro|prof|sr|sra|srta)\."
     r"(?=[A-ZÁÉÍÓÚÜÑ][a-záéíóúüñ]+\b(?![/.]))"
 )
+_PHONE = re.compile(r"\d(?:\D{0,3}\d){6}")
+# A longer text is a message, not a name.
+LONGEST_NAME = 70
 
 
 class Person(Protocol):
@@ -42,12 +45,12 @@ def chat_url(lead: Person) -> str:
 def greeting(lead: Person) -> str:
     """Return the shop's greeting, filled in. A field without a value is left out, together with the space before it.
 
-    So is a name with a link, because staff would send the link in the shop's name.
+    So is a name that `repeatable` leaves out.
     """
     stored = lead.snapshot
     template = settings.GREETINGS[stored.language]
     values = {
-        "name": "" if has_link(lead.name or "") else lead.name,
+        "name": repeatable(lead.name),
         "folio": lead.folio,
         "total": stored.total_text,
         "business": settings.BUSINESS_NAME,
@@ -58,6 +61,12 @@ def greeting(lead: Person) -> str:
     return str(template.format(**values))
 
 
-def has_link(name: str) -> bool:
-    """Return whether a chat may show a part of a name as a link."""
-    return bool(_LINK.search(_TITLE.sub("", unicodedata.normalize("NFKC", name))))
+def repeatable(name: str | None) -> str:
+    """Return a name as the shop may repeat it to others, in chats and alerts; "" for one that is no name.
+
+    It must not have what a chat may show as a link or as a phone: staff would send that in the shop's name.
+    """
+    kept = name or ""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKC", kept) if unicodedata.category(letter) != "Cf")
+    is_message = len(kept) > LONGEST_NAME or _PHONE.search(plain) or _LINK.search(_TITLE.sub("", plain))
+    return "" if is_message else kept

@@ -210,6 +210,42 @@ def test_a_push_is_signed_with_the_site_s_vapid_key(admin_client, service):
     assert key.removeprefix("k=") == push.public_key()
 
 
+@pytest.mark.parametrize("refusal", [400, 401, 403])
+@pytest.mark.django_db
+def test_a_phone_that_subscribed_before_a_change_of_the_key_goes_on(admin_client, service, settings, refusal):
+    phone = switch_on(admin_client, service)
+    old_key = push.public_key()
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", ["an even older key", settings.SECRET_KEY]
+    a_lead(timezone.now())
+    service.answers = [refusal, refusal]
+    assert send_alerts(timezone.now()).delivered == 1
+    assert [headers["Authorization"].rpartition("k=")[2] for headers, _ in service.received][::2] == [
+        push.public_key(),
+        old_key,
+    ]
+    assert shown_on(phone, service)[-1]["title"] == "1 new lead"
+
+
+@pytest.mark.django_db
+def test_without_the_earlier_key_the_fault_of_a_push_is_what_the_service_answers(admin_client, service, settings):
+    switch_on(admin_client, service)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", []
+    a_lead(timezone.now())
+    service.answers = [403]
+    assert send_alerts(timezone.now()).failed == 1
+    assert Recipient.objects.get().fault == "the push service answers 403"
+
+
+@pytest.mark.parametrize("name", ["pague.en.evil.example", "Ana, pague en https://evil.example/p", "María " * 12])
+@pytest.mark.django_db
+def test_an_alert_repeats_no_message_for_a_name(admin_client, service, name):
+    phone = switch_on(admin_client, service)
+    lead = a_lead(timezone.now(), name=name)
+    send_alerts(timezone.now())
+    [shown] = shown_on(phone, service)
+    assert shown["body"] == f"{lead.folio} · $17,622.10 MXN"
+
+
 @pytest.mark.django_db
 def test_first_names_can_be_left_out_of_alerts(admin_client, service, settings):
     settings.ALERT_NAMES = False
@@ -418,7 +454,7 @@ def test_an_address_that_was_removed_from_the_setting_gets_no_more_mail(settings
 @pytest.mark.django_db
 def test_a_customer_s_name_breaks_no_header_and_no_line(settings, mailoutbox):
     settings.ALERT_EMAILS = [SALES]
-    a_lead(name="Eve\r\nBcc: all@example.com")
+    a_lead(name="Eve\r\nBcc: all")
     send_alerts(after(minutes=1))
     [mail] = mailoutbox
     assert "Bcc" not in mail.message().as_string()

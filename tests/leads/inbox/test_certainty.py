@@ -130,6 +130,20 @@ def test_what_a_late_lead_says_about_time_is_shown_as_what_the_phone_says(admin_
     assert "28/11/2026 12:45 · Llegó aquí" in text
 
 
+def test_the_list_says_that_a_quote_expired_between_the_time_that_a_phone_claims_and_the_arrival(admin_client):
+    came_late(issued_ago=timedelta(hours=1))
+    assert "dice que pidió a tiempo, llegó vencida" in text_of(admin_client.get(LIST))
+
+
+@pytest.mark.parametrize(("flags", "says"), [(("late",), "llegó tarde"), (("late", "expired"), "vencida")])
+def test_the_list_says_no_more_of_another_late_lead(admin_client, flags, says):
+    row = lead_record(an_issued_quote(), a_contact(flags=flags))
+    store(replace(row, about={**row.about, "late": {"received_at": datetime.now(UTC).isoformat()}}))
+    text = text_of(admin_client.get(LIST))
+    assert says in text
+    assert "dice que pidió" not in text
+
+
 def test_a_lead_that_came_on_time_has_no_claim(admin_client):
     text = page_of(admin_client, typed("656 123 4567"))
     assert "El teléfono dice" not in text

@@ -227,15 +227,29 @@ def test_the_greeting_is_in_the_language_of_the_quote_and_leaves_out_unknown_val
         "evil。example",
         "ｅｖｉｌ．ｅｘａｍｐｌｅ",
         "10.0.0.1/x",
+        "evil\u200b.exam\u200dple",
+        "Ana llame al 656 555 0199",
+        "Ana (656)-555.0199",
+        "Ana " * 18,
     ],
 )
-def test_a_name_with_a_link_is_left_out_of_the_greeting(settings, name):
+def test_a_name_that_is_a_message_is_left_out_of_the_greeting(settings, name):
     settings.GREETINGS = {"es": "Hola {name}, su cotización {folio}"}
     assert greeting.greeting(Lead(folio="F", name=name, quote_data=None)) == "Hola, su cotización F"
 
 
 @pytest.mark.parametrize(
-    "name", ["Ma. Elena Ruiz", "Ma.Elena Ruiz", "Lic.Juan Pérez", "J.R. Pérez", "Concretos S.A. de C.V.", "Ana/Luis"]
+    "name",
+    [
+        "Ma. Elena Ruiz",
+        "Ma.Elena Ruiz",
+        "Lic.Juan Pérez",
+        "J.R. Pérez",
+        "Concretos S.A. de C.V.",
+        "Ana/Luis",
+        "Obra 27-B",
+        "María de los Ángeles Guadalupe Fernández de la Cruz Gutiérrez",
+    ],
 )
 def test_a_name_with_an_abbreviation_is_in_the_greeting(settings, name):
     settings.GREETINGS = {"es": "Hola {name}"}
