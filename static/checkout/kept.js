@@ -1,7 +1,7 @@
-// Leads that could not be sent. The device keeps each until the site has stored it, or for 30 days. Sending one twice is
-// harmless, because the site identifies a lead by its folio. Used by the pages and by the service worker.
+// Leads that could not be sent. The device keeps each until the site has stored it, or for 30 days. Sending one twice
+// is harmless, because the site knows a lead by its folio and phone. Used by the pages and by the service worker.
 
-const STORE = "leads";
+const STORE = "leads"; // the key of each is its folio, a space and its phone; in earlier releases, the folio
 const DISK_MS = 400;
 const LONGEST_MS = 30 * 24 * 3600 * 1000;
 const FIRST_PAUSE_MS = 5000;
@@ -31,12 +31,13 @@ async function inStore(mode, action) {
   }
 }
 
-// Keeps a lead, in place of an earlier one with its folio. url: where to post it; sent: the body, with submitted_at.
+// Keeps a lead, in place of an earlier one with its folio and phone: another phone is another lead. url: where to post
+// it; sent: the body, with submitted_at.
 // Resolves after DISK_MS at the latest and never rejects: a browser without storage must not delay the chat, whose
 // message has the whole lead.
 export function keep(folio, url, sent) {
   const timeout = new Promise((resolve) => setTimeout(resolve, DISK_MS));
-  return Promise.race([keepOnDisk({ folio, url, sent }).catch(() => {}), timeout]);
+  return Promise.race([keepOnDisk({ folio: `${folio} ${sent.phone}`, url, sent }).catch(() => {}), timeout]);
 }
 
 async function keepOnDisk(lead) {
@@ -81,7 +82,8 @@ async function answered({ folio, url, sent }) {
   const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(sent) });
   if (response.status === 422) return 422;
   const answer = response.ok && (await response.json());
-  if (answer.success !== true || answer.folio !== folio) throw new Error("the site has not stored the lead");
+  const isStored = answer.success === true && answer.folio === folio.split(" ")[0];
+  if (!isStored) throw new Error("the site has not stored the lead");
   return response.status;
 }
 

@@ -1,5 +1,6 @@
 """While the server is killed, frozen or out of reach, the customer still reaches the chat."""
 
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -362,6 +363,15 @@ def test_a_lead_whose_token_the_site_cannot_read_is_kept_tried_rarely_and_taken_
         assert the_lead(postgres, lead["folio"])["name"] == NAME
         assert eventually(lambda: kept(page) == 0)
         assert [answer.status for answer in answers] == [422, 200]
+
+
+def test_two_people_who_ask_for_one_quote_are_kept_as_two(browser, site):
+    script = re.search(r'/static/checkout/kept[^"]*', site.get("/worker.js").text)[0]
+    with visiting(browser, site) as page:
+        page.goto("/robots.txt")
+        for phone in ("656 123 4567", "656 765 4321", "656 765 4321"):
+            page.evaluate(f"async (phone) => (await import('{script}')).keep('F', '/late/', {{ phone }})", phone)
+        assert kept(page) == 2
 
 
 def test_a_lead_that_was_refused_for_thirty_days_is_deleted_whatever_its_clock_said(browser, site):
