@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import environ
@@ -269,7 +269,9 @@ def database(name: str, *, ca: str) -> Database:
             return Database(unusable, "none", fault, ())
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    host, port = parts.hostname or query["host"], str(parts.port or query.get("port", ""))
+    servers = _servers(parts)
+    # One of several servers tells the kind of all.
+    host, port = servers[0][0] or query["host"].split(",")[0], servers[0][1] or query.get("port", "").split(",")[0]
     kind = _database_kind(host, port, says_pgbouncer=query.pop("pgbouncer", "") == "true")
     known = {key: value for key, value in query.items() if key in _libpq_parameters()}
     warnings = [
@@ -284,6 +286,9 @@ def database(name: str, *, ca: str) -> Database:
         options["prepare_threshold"] = None  # the next transaction may run in another session, without the statement
     config = environ.Env.db_url_config(urlunsplit(parts._replace(query=urlencode(known))))
     options |= config.pop("OPTIONS", {})
+    if len(servers) > 1:
+        hosts, ports = zip(*servers, strict=True)
+        config |= {"HOST": ",".join(hosts), "PORT": ",".join(ports) if any(ports) else ""}
     if certificate:
         options |= {"sslmode": "verify-full", "sslrootcert": certificate}
     return Database({**config, "OPTIONS": options}, kind, "", tuple(warnings))
@@ -298,6 +303,15 @@ def _database_kind(host: str, port: str, *, says_pgbouncer: bool) -> str:
     return "transaction pooler" if says_pgbouncer or port == TRANSACTION_PORT else "other"
 
 
+def _servers(parts: SplitResult) -> list[tuple[str, str]]:
+    """Return host and port of each server of a URL, "" for what it leaves out; ValueError for a wrong port.
+
+    libpq takes several, and connects to the first that answers, or that is a primary (target_session_attrs).
+    """
+    each = [urlsplit(f"//{server}") for server in parts.netloc.rpartition("@")[2].split(",")]
+    return [(server.hostname or "", "" if server.port is None else str(server.port)) for server in each]
+
+
 def _database_fault(name: str, url: str) -> str:
     if not url:
         return f"{name} is not set."
@@ -306,16 +320,16 @@ def _database_fault(name: str, url: str) -> str:
     malformed = f"{name} has a wrong port, or bare special characters in the password: [ / ? # are %5B %2F %3F %23."
     try:
         parts = urlsplit(url)
-        port = parts.port
+        servers = _servers(parts)
     except ValueError:
         return malformed
     if parts.scheme not in ("postgres", "postgresql"):
         return f"{name} does not begin with postgresql://."
     if parts.fragment or url.endswith("#"):
         return f"{name} has a bare #; in a password, write %23."
-    if port == 0 or "@" in parts.path:  # the password has a slash
+    if "@" in parts.path or any(port == "0" for _host, port in servers):  # the password has a slash
         return malformed
-    if not (parts.hostname or dict(parse_qsl(parts.query)).get("host")):
+    if not (all(host for host, _port in servers) or dict(parse_qsl(parts.query)).get("host")):
         return f"{name} has no host."
     if not parts.path.strip("/"):
         return f"{name} has no database name after the host."

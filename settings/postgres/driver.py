@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import *  # noqa: F403  (Django looks up the DB-API's exception classes in this module)
 
+from settings.postgres import resolver
+
 DEFAULT_DEADLINE_S = 5.0
 
 
@@ -47,4 +49,6 @@ class BoundedConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
 
 
-connect = BoundedConnection.connect
+def connect(*args: Any, **parameters: Any) -> BoundedConnection:  # type: ignore[no-redef]  # in place of psycopg's
+    """Connect as psycopg does, but with names that are resolved within a limit (resolver.py)."""
+    return BoundedConnection.connect(*args, **{**parameters, **resolver.addresses(parameters)})

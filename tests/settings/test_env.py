@@ -361,6 +361,8 @@ BAD_URLS = {
     "host placeholder": "postgresql://shop:S3cretW0rd@[HOST]:5432/shop",
     "port of letters": "postgresql://shop:S3cretW0rd@db.example.com:port/shop",
     "port too high": "postgresql://shop:S3cretW0rd@db.example.com:65536/shop",
+    "one port of letters": "postgresql://shop:S3cretW0rd@one.example.com:5432,two.example.com:port/shop",
+    "one host left out": "postgresql://shop:S3cretW0rd@one.example.com,:5432/shop",
     "port 0": "postgresql://shop:S3cretW0rd@db.example.com:0/shop",
 }
 
@@ -425,6 +427,21 @@ def read(monkeypatch):
         return database
 
     return database
+
+
+@pytest.mark.parametrize(
+    ("servers", "host", "port"),
+    [
+        ("h1,h2", "h1,h2", ""),
+        ("h1:5432,h2:5433", "h1,h2", "5432,5433"),
+        ("h1:5433,h2", "h1,h2", "5433,"),
+        ("[2001:db8::1]:5433,h2:5434", "2001:db8::1,h2", "5433,5434"),
+    ],
+)
+def test_a_database_url_may_name_several_servers(servers, host, port, read):
+    config = read(f"postgresql://shop:p%2Cw@{servers}/shop?target_session_attrs=read-write").config
+    assert (config["HOST"], config["PORT"], config["PASSWORD"]) == (host, port, "p,w")
+    assert config["OPTIONS"] == {"target_session_attrs": "read-write"}
 
 
 def test_each_part_of_a_database_url_is_read(read):

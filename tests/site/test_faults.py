@@ -34,6 +34,8 @@ pytestmark = pytest.mark.quiet
 
 # The limit of a checkout. It waits for Postgres for 0.4 s at most; the rest is for a busy machine.
 BUDGET_S = 1.0
+# The limit of a page that may ask Postgres: a second for the name, two for each of two addresses, and the page itself.
+PAGE_S = 6.0
 # From the end of a fault until Postgres has every waiting lead.
 RECOVERY_S = 3.0
 # From SIGTERM until the host kills. Docker's ten seconds are the shortest time among hosts.
@@ -490,7 +492,11 @@ def test_checkouts_succeed_when_dns_never_answers(tmp_path):
         resolver.write_text("nameserver 127.0.0.53\n")
         under = ["unshare", "-m", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
         with live.site("postgresql://shop:wrong@database.example.com/shop", under=under) as site:
-            check_out_many(site)
+            folio = check_out_many(site)[0].json["folio"]
+            pages = [f"/q/{folio}/", "/admin/login/", "/healthz"] * 3
+            answers = at_once(len(pages), lambda: site.get(pages.pop()))
+            assert {answer.status for answer in answers} == {200, 503}
+            assert max(answer.seconds for answer in answers) < PAGE_S
             with within(HOST_KILLS_AFTER_S):
                 site.process.terminate()
                 site.process.wait(PATIENCE_S)

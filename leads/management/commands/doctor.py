@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", metavar="ADDRESS", default="", help="where to send the test mail (ADMINS)")
 
     def handle(self, *, json, send_test_event, email, **options):
-        # A name server that does not answer would delay this by half a minute; libpq's timeouts do not cover that.
+        # A name server that does not answer would delay the mail and Sentry by half a minute.
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         colour = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.ERROR: self.style.ERROR}
         findings = []

@@ -121,6 +121,11 @@ REFUSALS = (
         "Use the session pooler, which has IPv4: Supabase: Connect, Session pooler.",
     ),
     Refusal(
+        "failed to resolve host.*no answer",
+        "the name server of this machine does not answer, so the host's name is not known",
+        "Repair name resolution: /etc/resolv.conf, or the host's network. Leads wait meanwhile.",
+    ),
+    Refusal(
         "failed to resolve host",
         "the host's name cannot be resolved",
         "Correct the host in DATABASE_URL. Supabase's direct host has only an IPv6 address: use the session pooler. A "
@@ -181,7 +186,8 @@ def open_connection() -> Iterator[Finding]:
 def explained(fault: Exception) -> tuple[str, str]:
     """Return the cause of a failed connection, and its cure."""
     words = str(fault).lower()
-    if classify(fault) is Fault.TIMEOUT or "timeout expired" in words:
+    is_timeout = classify(fault) is Fault.TIMEOUT or "timeout expired" in words
+    if is_timeout and "failed to resolve host" not in words:
         return NO_ANSWER[1:]
     for refusal in REFUSALS:
         if re.search(refusal.words, words):
