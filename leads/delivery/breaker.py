@@ -18,9 +18,9 @@ class Fault(StrEnum):
 
     TIMEOUT = "timeout"  # no answer within the deadline: a frozen server, a hung pooler
     INFRASTRUCTURE = "infrastructure"  # refused, gone, full, too slow, locked
-    SCHEMA = "schema"  # a table or column missing, read-only, no right to write
+    SCHEMA = "schema"  # a table or column missing, read-only, no right to write, or a table that refuses every row
     AUTH = "auth"  # Supabase bans an address after three or four wrong passwords
-    DATA = "data"  # this row will never be accepted; the next one may be
+    DATA = "data"  # a row was refused; it is the table's fault when every other row is refused as well
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ _AUTH_WORDS = (
 )
 
 
+# Classes of SQLSTATE that say nothing about a row: connection, transaction, locks, resources, the server itself. Any
+# other is of the row, of a rule of the table, or of a trigger, which may invent its own.
+_OF_THE_SERVER = ("08", "25", "26", "40", "53", "55", "57", "58", "F0", "HV", "XX")
+
+
 def classify(error: BaseException) -> Fault:
     """Return the kind of a database error, by its SQLSTATE, its type or, for a failed connection, its message."""
     chain = [error]
@@ -74,7 +79,7 @@ def classify(error: BaseException) -> Fault:
         return Fault.SCHEMA
     if any(state == "25006" or state.startswith(("42", "3D", "3F")) for state in states):
         return Fault.SCHEMA
-    if any(state.startswith(("22", "23", "54", "P0")) for state in states):
+    if any(not state.startswith(_OF_THE_SERVER) for state in states):
         return Fault.DATA
     if not states and names & {"DataError", "UnicodeError", "TypeError"}:
         return Fault.DATA
@@ -82,7 +87,9 @@ def classify(error: BaseException) -> Fault:
 
 
 def _is_about_ids(error: BaseException) -> bool:
-    """Whether the sequence gave an id that is already used, as after a restore. The row itself is not at fault."""
+    """Whether the sequence has no more ids, or gave one that is already used, as after a restore."""
+    if getattr(error, "sqlstate", None) == "2200H":
+        return True
     constraint = getattr(getattr(error, "diag", None), "constraint_name", None) or ""
     return getattr(error, "sqlstate", None) == "23505" and constraint.endswith("_pkey")
 

@@ -11,11 +11,14 @@ from leads.delivery.journal.outbox import BATCH, Batch, Outbox, OutboxUnavailabl
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
 from leads.delivery.turns import ConnectionTurns
-from leads.delivery.upsert import PROBE, upsert
+from leads.delivery.upsert import PROBE, PROBES, upsert
 from leads.errors import error_name
 
 # A lead that waited longer than this is logged as delivered late.
 LATE_S = 5.0
+# After so many refused rows, and the probes refused as well, the table counts as what is at fault.
+MOST_REFUSED = 5
+_REFUSALS = (Fault.DATA, Fault.SCHEMA)
 
 
 class PostgresWriter:
@@ -32,6 +35,8 @@ class PostgresWriter:
         self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
         self._busy_since: float | None = None
         self._refusal = ""
+        self._suspects: set[bytes] = set()  # refused when every other row was refused as well
+        self._guilty: set[bytes] = set()  # those of them that were refused before another row was accepted
 
     def deliver(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
         """Write rows. Return for each settled row whether Postgres took it, and the fault that left the rest, or None.
@@ -39,16 +44,19 @@ class PostgresWriter:
         The settled rows are the first ones.
 
         1. Write all rows with one statement.
-        2. When Postgres refuses a row, write them one by one, and put the refused row into the quarantine. When no disk
-           takes it there, the fault is DATA, and that row is the first of the rest.
+        2. When Postgres refuses a row, write them one by one. A row that is refused while another is accepted goes into
+           the quarantine. When no disk takes it there, the fault is DATA, and that row is the first of the rest. When
+           every row is refused, the table is at fault, and the rows wait: the fault is SCHEMA.
         3. When Postgres does not answer in time, use smaller batches from now on, for a slow network.
         4. When a full batch was delivered, use larger batches again.
         """
         was_open = self._breaker.is_open
         fault = self._attempt([item.text for item in items])
         stored = [] if fault else [True] * len(items)
-        if fault is Fault.DATA:
+        if fault in _REFUSALS:
             stored, fault = self._deliver_one_by_one(items)
+        if fault is not None and fault is not Fault.DATA:
+            self._report(fault)
         if fault is Fault.TIMEOUT:
             self.batch_size = max(1, self.batch_size // 4)
         if fault is not None:
@@ -71,8 +79,11 @@ class PostgresWriter:
 
     def probe(self) -> None:
         """Try a row that is rolled back, and report the outcome to the breaker."""
-        if self._attempt([PROBE], keep=False) is Fault.DATA:
-            self._breaker.delivered()  # a constraint refused this empty row, so Postgres itself works
+        fault = self._attempt([PROBE], keep=False)
+        if fault is Fault.DATA:
+            self._breaker.delivered()  # a rule refused this empty row, so Postgres itself works; leads will show more
+        elif fault is not None:
+            self._report(fault)
 
     def is_stuck(self, longer_than_s: float) -> bool:
         """Return whether a statement or a connection attempt has been running for longer than that."""
@@ -80,21 +91,55 @@ class PostgresWriter:
         return busy_since is not None and time.monotonic() - busy_since > longer_than_s
 
     def _deliver_one_by_one(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
+        """Write rows one by one, as step 2 of `deliver` says.
+
+        A refused row is a suspect until another is accepted, of these or a probe; then the row itself is at fault. The
+        probe comes after the refusal, because a table may begin to refuse every row at any moment.
+        """
         stored: list[bool] = []
+        suspects: list[tuple[Item, str]] = []
         for item in items:
             fault = self._attempt([item.text])
-            if fault is Fault.DATA:
-                try:
-                    self._outbox.quarantine(item, reason=self._refusal)
-                except OutboxUnavailable:
-                    return stored, Fault.DATA
-            elif fault is not None:
+            is_refused = fault in _REFUSALS
+            if is_refused:
+                suspects.append((item, self._refusal))
+                if len(suspects) == 1:
+                    fault = None if item.text in self._guilty else self._probe_all()
+                if fault in _REFUSALS:
+                    if len(suspects) == MOST_REFUSED:
+                        break
+                    continue
+            if fault is not None:
                 return stored, fault
-            stored.append(fault is None)
-        return stored, None
+            for suspect, reason in suspects:
+                if not self._quarantine(suspect, reason):
+                    return stored, Fault.DATA
+                stored.append(False)
+            if not is_refused:
+                stored.append(True)
+            suspects = []
+        self._suspects = {suspect.text for suspect, _reason in suspects}
+        return stored, Fault.SCHEMA if suspects else None
+
+    def _quarantine(self, item: Item, reason: str) -> bool:
+        self._guilty.discard(item.text)
+        try:
+            self._outbox.quarantine(item, reason=reason)
+        except OutboxUnavailable:
+            return False
+        return True
+
+    def _probe_all(self) -> Fault | None:
+        """Return None when Postgres accepts one of the probes, else the fault."""
+        fault = None
+        for probe in PROBES:
+            fault = self._attempt([probe], keep=False)
+            if fault not in _REFUSALS:
+                break
+        return fault
 
     def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
-        """Try to write rows and report the outcome to the breaker; return the fault, or None when they are written."""
+        """Try to write rows; return the fault, or None when Postgres accepted them, which closes the breaker."""
         self._busy_since = time.monotonic()
         try:
             was_connected = connections["default"].connection is not None
@@ -108,14 +153,22 @@ class PostgresWriter:
             self._busy_since = None
         if error is None:
             self._breaker.delivered()
+            self._accepted(texts)
             return None
-        fault = classify(error)
         self._refusal = error_name(error)
-        if fault is not Fault.DATA:
-            connections["default"].close()
-            self._breaker.failed(fault)
-            self._on_fault()
-        return fault
+        return classify(error)
+
+    def _accepted(self, texts: Sequence[bytes]) -> None:
+        """Note that rows were accepted: suspects that are none of them are guilty when they are refused again."""
+        if self._suspects or self._guilty:
+            self._guilty = (self._guilty | self._suspects).difference(texts)
+            self._suspects = set()
+
+    def _report(self, fault: Fault) -> None:
+        """Have the breaker count a fault of Postgres, and use a new connection after it."""
+        connections["default"].close()
+        self._breaker.failed(fault)
+        self._on_fault()
 
     def _write(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
         is_connected = connections["default"].connection is not None

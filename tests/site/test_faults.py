@@ -318,10 +318,17 @@ def test_a_database_that_refuses_every_row_is_probed_rarely(postgres, network):
             network.messages.clear()
             time.sleep(1)
             assert network.messages["Execute"] < 20  # without pauses it would be hundreds
-            check_out_with(site, a_quote(site))
-            assert eventually(lambda: site.get("/healthz").json["outbox"]["quarantined"] == 2)
+            answer = check_out_with(site, a_quote(site))
+            assert eventually(lambda: site.get("/healthz").json["database"] == "down")
+            network.messages.clear()
+            time.sleep(2)
+            assert network.messages["Execute"] < 50  # two or three trials of two rows, each with a probe
+            assert site.get("/healthz").json["outbox"]["quarantined"] == 0
+            postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+            assert eventually(lambda: arrived(postgres, folios_of([answer])))
+            assert eventually(lambda: is_up(site))
     finally:
-        postgres.query("ALTER TABLE leads DROP CONSTRAINT by_hand")
+        postgres.query("ALTER TABLE leads DROP CONSTRAINT IF EXISTS by_hand")
 
 
 def test_a_stale_sequence_of_ids_loses_no_lead(site, postgres):

@@ -1,18 +1,15 @@
 """Checks whether `leads` accepts a row: writes one as the relay does, and rolls back. A SELECT would not show that."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from django.db import DatabaseError, connection
 
 from leads.delivery.breaker import Fault, classify
-from leads.delivery.upsert import upsert
+from leads.delivery.upsert import PROBES, upsert
 from leads.errors import error_name
+from leads.models import Lead
 from leads.ops.doctor.finding import Finding, error, ok, warning
-
-# A valid row, which is always rolled back.
-ROW = {"folio": "doctor", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}
 
 MIGRATE = "Run `python manage.py migrate`"
 
@@ -33,16 +30,45 @@ CAUSES = {
         "the sequence of ids gives one that is already used, as after a restore",
         "SELECT setval(pg_get_serial_sequence('leads', 'id'), (SELECT max(id) FROM leads));",
     ),
+    "2200H": (
+        "the sequence of ids has no more",
+        "ALTER TABLE leads ALTER id TYPE bigint; then raise the MAXVALUE of pg_get_serial_sequence('leads', 'id').",
+    ),
+    "42P10": (
+        "a unique index of leads is gone: lead_first or lead_person",
+        "Create them again: `python manage.py sqlmigrate leads 0007` has both.",
+    ),
+    "42883": (
+        "a column's default or a constraint of leads calls a function that is gone",
+        "Restore the function, or drop what calls it: `\\d leads` in psql shows both.",
+    ),
 }
+# A trigger fails with these when what it uses is gone: a table, a column, a function, a schema, any other object.
+OF_TRIGGERS = ("42P01", "42703", "42883", "3F000", "42704")
+TRIGGERS = """
+SELECT coalesce(string_agg(tgname, ', '), '') FROM pg_trigger WHERE tgrelid = to_regclass('leads') AND NOT tgisinternal
+"""
 
 
 def examine() -> Iterator[Finding]:
-    try:
-        upsert([json.dumps(ROW).encode()], keep=False)
-    except DatabaseError as fault:
-        yield _explained(fault)
-    else:
+    """Try a quote and a lead with a person. What refuses one of them is a rule, what refuses both is an error."""
+    refusals = []
+    for probe in PROBES:
+        try:
+            upsert([probe], keep=False)
+        except DatabaseError as fault:
+            refusals.append(fault)
+            if classify(fault) is not Fault.DATA:
+                break
+    if not refusals:
         yield ok("writable", "leads took a row, which was rolled back")
+    elif classify(refusals[-1]) is not Fault.DATA:
+        yield _explained(refusals[-1])
+    elif len(refusals) < len(PROBES):
+        cure = "Look at the table's constraints and triggers: any that are not Folio's may refuse leads."
+        yield warning("writable", f"a rule of leads refuses some rows ({error_name(refusals[0])})", cure)
+    else:
+        yield error("writable", *_refused(refusals[-1]))
 
 
 def _explained(fault: DatabaseError) -> Finding:
@@ -50,13 +76,34 @@ def _explained(fault: DatabaseError) -> Finding:
     if classify(fault) is Fault.TIMEOUT or state in ("57014", "55P03"):
         cure = "See who holds it: SELECT pid, query FROM pg_stat_activity WHERE state <> 'idle'; then end that session."
         return error("writable", "leads does not take a row in time: it is locked, or a trigger is slow", cure)
-    if classify(fault) is Fault.DATA:
-        cure = "Look at the table's constraints and triggers: any that are not Folio's may refuse leads."
-        return warning("writable", f"a rule of leads refuses an empty row ({error_name(fault)})", cure)
     if state == "25006":
         return error("writable", *_read_only())
+    if state in OF_TRIGGERS and (triggers := _query_one(TRIGGERS)[0]):
+        found = f"leads takes no row ({error_name(fault)}): something that it, or one of its triggers, uses is gone"
+        return error("writable", f"{found}; its triggers: {triggers}", "Restore it, or DROP TRIGGER name ON leads;")
     unknown = (f"leads takes no row: {error_name(fault)}", "See Postgres's log.")
     return error("writable", *CAUSES.get(state, unknown))
+
+
+def _refused(fault: DatabaseError) -> tuple[str, str]:
+    """Return what refuses every row, and what to do. The message of the error is left out, because it has the row."""
+    about = getattr(fault.__cause__, "diag", None)
+    state = getattr(fault.__cause__, "sqlstate", None)
+    if state == "23502" and about and about.column_name:
+        column = connection.ops.quote_name(about.column_name)
+        found = f"leads takes no row: its column {about.column_name} must not be empty, and has no default"
+        if about.column_name in {field.column for field in Lead._meta.fields}:
+            return found, f"Give it back: ALTER TABLE leads ALTER {column} SET DEFAULT ... (leads/models/lead.py)."
+        return found, f"It is not Folio's: ALTER TABLE leads ALTER {column} DROP NOT NULL;"
+    if about and about.constraint_name:
+        name = connection.ops.quote_name(about.constraint_name)
+        found = f"leads takes no row: the constraint {about.constraint_name} refuses every one ({error_name(fault)})"
+        return found, f"Correct it, or ALTER TABLE leads DROP CONSTRAINT {name};"
+    triggers = _query_one(TRIGGERS)[0]
+    if triggers:
+        found = f"leads takes no row: a trigger refuses every one ({error_name(fault)}); its triggers: {triggers}"
+        return found, "Correct it, or DROP TRIGGER name ON leads; waiting leads then arrive by themselves."
+    return f"leads takes no row: {error_name(fault)}", "See Postgres's log."
 
 
 def _read_only() -> tuple[str, str]:

@@ -358,6 +358,11 @@ ALONE: dict[str, Breaking] = {
         "ALTER TABLE leads FORCE ROW LEVEL SECURITY", undo="ALTER TABLE leads NO FORCE ROW LEVEL SECURITY"
     ),
     "a locked table": fault(faults.locked),
+    "a trigger that raises": sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+        "CREATE TRIGGER refuses BEFORE INSERT ON leads FOR EACH ROW EXECUTE FUNCTION refuse()",
+        undo="DROP TRIGGER refuses ON leads; DROP FUNCTION refuse",
+    ),
     "ids that are already used, after a restore": sql(
         "INSERT INTO leads (id, folio, quote_data) OVERRIDING SYSTEM VALUE VALUES (1, 'one', '{}')",
         "SELECT setval(pg_get_serial_sequence('leads', 'id'), 1, false)",
