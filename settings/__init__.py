@@ -149,9 +149,10 @@ if env.text("DATABASE_MIGRATION_URL"):
     DATABASE_WARNINGS += _migration.warnings + ((_migration.fault,) if _migration.fault else ())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Commands run in any folder, so a relative path is one of the project.
 OUTBOX_DIRECTORIES = [
-    env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
-    env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
+    BASE_DIR / env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
+    BASE_DIR / env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
 ]
 # How long a checkout waits for Postgres; leads/delivery/__init__.py explains its waits and their sum.
 LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)

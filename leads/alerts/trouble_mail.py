@@ -4,6 +4,7 @@ import logging
 import smtplib
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from leads.delivery.health import outbox_state
 from leads.delivery.trouble import Begun, Trouble
 
 # How long it lasts before a mail is sent. Most outages end by themselves.
-WAIT_S = {Trouble.DATABASE: 60.0, Trouble.ALERTS: 60.0, Trouble.DISK: 10.0}
+WAIT_S = {Trouble.DATABASE: 60.0, Trouble.ALERTS: 60.0, Trouble.DISK: 10.0, Trouble.ACCESS: 10.0}
 RETRY_S = 60.0
 MEASURE_EVERY_S = 600.0
 # Of the database's largest size. Supabase's free plan makes a project read-only when it is reached.
@@ -43,6 +44,10 @@ _TEXTS: dict[Trouble, tuple[Any, Any]] = {
         gettext_lazy("A file of waiting leads is damaged"),
         gettext_lazy("Every byte is kept: run `manage.py outbox verify`."),
     ),
+    Trouble.ACCESS: (
+        gettext_lazy("The site may not read or write its files of waiting leads"),
+        gettext_lazy("Leads in them are neither shown nor delivered: run `manage.py doctor` as the site's user."),
+    ),
     Trouble.DISK: (
         gettext_lazy("The disk for waiting leads is nearly full or cannot be read"),
         gettext_lazy("Free some space: in an outage leads wait there. Run `manage.py doctor`."),
@@ -60,6 +65,11 @@ _TEXTS: dict[Trouble, tuple[Any, Any]] = {
 logger = logging.getLogger("leads.alerts")
 
 
+def _is_within(seconds: float, at: float, now: float) -> bool:
+    """Return whether a moment was less than so many seconds ago; not for one that a clock noted when it was ahead."""
+    return 0 <= now - at < seconds
+
+
 class TroubleMail:
     """One machine's watch. Only the alerts worker that is on duty calls it.
 
@@ -71,7 +81,7 @@ class TroubleMail:
         self._known: dict[Trouble, Begun] | None = None  # loaded at the first look
         self._to: set[str] = set(settings.ALERT_MANAGER_EMAILS)
         self._storage = ""
-        self._measure_at = self._retry_at = self._write_at = 0.0
+        self._measured_at = self._failed_at = self._written_at = -inf
 
     def look(self, *, database: str, alerts_fault: str) -> None:
         """Compare what is wrong now with before, and mail what began or ended.
@@ -81,9 +91,9 @@ class TroubleMail:
         now = self._clock()
         if self._known is None:
             self._known = trouble.load(settings.OUTBOX_DIRECTORIES)
-        if database == "up" and now >= self._measure_at:
+        if database == "up" and not _is_within(MEASURE_EVERY_S, self._measured_at, now):
             self._ask_postgres()
-            self._measure_at = now + MEASURE_EVERY_S
+            self._measured_at = now
         present = dict(trouble.on_disk(outbox_state(), settings.OUTBOX_DIRECTORIES, now=now))
         if database == "down":
             present[Trouble.DATABASE] = ""
@@ -104,22 +114,28 @@ class TroubleMail:
     def _update(self, present: dict[Trouble, str], now: float) -> None:
         assert self._known is not None
         ended = {which: begun for which, begun in self._known.items() if which not in present}
-        known = {which: self._known.get(which, Begun(now))._replace(detail=detail) for which, detail in present.items()}
+        known = {which: self._begun(which, now)._replace(detail=detail) for which, detail in present.items()}
         began = [
             which for which, begun in known.items() if not begun.is_told and now - begun.since >= WAIT_S.get(which, 0)
         ]
         over = [which for which, begun in ended.items() if begun.is_told]
         if began or over:
-            if now < self._retry_at:
+            if _is_within(RETRY_S, self._failed_at, now):
                 return
             if not self._mail(began, known, {which: now - ended[which].since for which in over}):
-                self._retry_at = now + RETRY_S
+                self._failed_at = now
                 return
             known |= {which: known[which]._replace(is_told=True) for which in began}
-        if known != self._known or (known and now >= self._write_at):
+        if known != self._known or (known and not _is_within(trouble.WRITE_EVERY_S, self._written_at, now)):
             trouble.store(settings.OUTBOX_DIRECTORIES, known)
-            self._write_at = now + trouble.WRITE_EVERY_S
+            self._written_at = now
         self._known = known
+
+    def _begun(self, which: Trouble, now: float) -> Begun:
+        """Return since when something is wrong: at the latest since now, also if the clock was ahead when it began."""
+        assert self._known is not None
+        begun = self._known.get(which, Begun(now))
+        return begun._replace(since=min(begun.since, now))
 
     def _mail(self, began: list[Trouble], known: dict[Trouble, Begun], over: dict[Trouble, float]) -> bool:
         """Send one mail about all; return whether it was sent, or there is nobody to send it to."""

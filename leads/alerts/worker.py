@@ -19,7 +19,7 @@ from leads.alerts.sending import manager_addresses, send_alerts
 from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import relay
 from leads.delivery.health import database_state
-from leads.delivery.journal.disk import make_directory
+from leads.delivery.journal.disk import make_directory, private
 from leads.errors import error_name
 
 EVERY_S = 5.0
@@ -86,7 +86,7 @@ class AlertsWorker:
         directory = settings.OUTBOX_DIRECTORIES[0]
         try:
             make_directory(directory)
-            lock = open(directory / LOCK, "ab")  # noqa: SIM115  (kept open to hold the lock)
+            lock = open(directory / LOCK, "ab", opener=private)  # noqa: SIM115  (kept open to hold the lock)
         except OSError:
             return True  # without a lock file every process sends, and claims keep them apart
         with suppress(OSError):

@@ -35,7 +35,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
     Outbox._failed_at                        the same                        nothing: a stale value costs one more try
     Outbox._ahead, _more_to_adopt,           relay                           alone
-      _unreadable, _low
+      _unreadable, _inaccessible, _low
     Segment.written                          journal writer, requests        its write lock
     Segment.synced, _has_lost_a_sync         journal writer, requests        its sync lock
     Segment._is_retired                      any                             only ever becomes True
@@ -63,7 +63,8 @@ and takes no more, when it is long, when too much waits in it, when its disk fai
 again. A segment of a dead process is *adopted*, and retired from then on. It is *finished* when all records that it
 acknowledged are delivered; then it is unlinked. There are three exceptions. A finished segment with damaged lines is
 moved to damaged/ instead. When a segment is deleted while in use, its waiting records are copied into a new one; then
-it is *rescued*. A segment that cannot be read stays where it is.
+it is *rescued*. A segment that cannot be read stays where it is: the census names it, and it is adopted when this user
+may read it again.
 
 THE ORDER OF STEPS THAT MATTERS
 

@@ -22,8 +22,7 @@ _counted: tuple[float, Census] | None = None  # until when the count is fresh, a
 def healthz(request: HttpRequest) -> JsonResponse:
     """Return 200 as long as customers can check out; `degraded` means that a person is needed."""
     database, waiting = database_state(), outbox_state()
-    oldest_seconds = round(time.time() - waiting.oldest_at) if waiting.oldest_at else 0
-    is_well = database != "down" and not waiting.quarantined and not waiting.damaged
+    is_well = database != "down" and not (waiting.quarantined or waiting.damaged or waiting.inaccessible)
     is_well = is_well and not trouble.current(settings.OUTBOX_DIRECTORIES)
     return JsonResponse(
         {
@@ -31,7 +30,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
             "database": database,
             "outbox": {
                 "pending": waiting.pending,
-                "oldest_seconds": max(0, oldest_seconds),
+                "oldest_seconds": round(waiting.age_s(time.time())),
                 "quarantined": waiting.quarantined,
             },
         }

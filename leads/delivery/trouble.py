@@ -21,6 +21,8 @@ FILE = "trouble.json"
 # The worker writes this often while something is wrong. An older file is of a site that has stopped.
 WRITE_EVERY_S = 60.0
 STALE_S = 300.0
+# How many files a detail names.
+MOST_NAMED = 3
 
 
 class Trouble(StrEnum):
@@ -30,6 +32,7 @@ class Trouble(StrEnum):
     OUTBOX = "outbox"  # a lead has waited for WORRYING_S
     QUARANTINE = "quarantine"  # Postgres refused a lead
     DAMAGED = "damaged"  # a segment of the journal cannot be read whole
+    ACCESS = "access"  # the site may not read or write a file or directory of the outbox
     DISK = "disk"  # an outbox's disk is nearly full, or cannot be read
     STORAGE = "storage"  # the database is nearly as large as it may be
     ALERTS = "alerts"  # staff are not told of leads
@@ -48,12 +51,14 @@ Troubles = Mapping[Trouble, Begun]
 
 def on_disk(counts: Census, directories: Sequence[Path], *, now: float) -> Iterator[tuple[Trouble, str]]:
     """Yield what is wrong with the outbox, each with a detail."""
-    if counts.oldest_at is not None and now - counts.oldest_at > WORRYING_S:
+    if counts.age_s(now) > WORRYING_S:
         yield Trouble.OUTBOX, str(counts.pending)
     if counts.quarantined:
         yield Trouble.QUARANTINE, str(counts.quarantined)
     if counts.damaged:
         yield Trouble.DAMAGED, str(counts.damaged)
+    if counts.inaccessible:
+        yield Trouble.ACCESS, ", ".join(map(str, counts.inaccessible[:MOST_NAMED]))
     for directory in directories:
         try:
             is_low = free_bytes(directory) < LOW_DISK_BYTES
@@ -69,7 +74,7 @@ def load(directories: Sequence[Path]) -> dict[Trouble, Begun]:
     for directory in directories:
         with suppress(OSError, ValueError, TypeError, AttributeError):
             stored = json.loads((directory / FILE).read_bytes())
-            return {Trouble(name): Begun(*begun) for name, begun in stored.items()}
+            return {Trouble(name): Begun(float(since), *more) for name, (since, *more) in stored.items()}
     return {}
 
 
@@ -77,7 +82,8 @@ def current(directories: Sequence[Path]) -> dict[Trouble, Begun]:
     """Return what is wrong now; {} as well when no worker has written for STALE_S."""
     for directory in directories:
         with suppress(OSError):
-            return load([directory]) if time.time() - (directory / FILE).stat().st_mtime < STALE_S else {}
+            # A file from the future was written while the clock was ahead.
+            return load([directory]) if abs(time.time() - (directory / FILE).stat().st_mtime) < STALE_S else {}
     return {}
 
 

@@ -27,7 +27,7 @@ from leads.delivery.journal import quarantine
 from leads.inbox import changelist, greeting, notes, pasted, search
 from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
 from leads.models import WAITS, Lead, LeadEvent
-from leads.snapshot import journal_record
+from leads.snapshot import journal_record, readable
 
 MOST_STATES = 200  # more than a page of the list has
 # In one tap. Of a larger flood the rest stays for the next.
@@ -197,13 +197,23 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
     if not may_contact(request):
         raise PermissionDenied
     if request.method == "POST":
-        count = relay.of_this_process().outbox.retry_quarantined()
+        try:
+            count = relay.of_this_process().outbox.retry_quarantined()
+        except OSError:
+            messages.error(request, _("The disk of this machine cannot be written. The leads stay here."))
+        else:
+            text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
+            messages.success(request, text % {"count": count})
         health.forget()
-        text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
-        messages.success(request, text % {"count": count})
         return HttpResponseRedirect(request.path)
-    refusals = [refusal for _path, refusal in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)]
-    listed = [{"record": journal_record(each["record"]), "reason": each["reason"]} for each in refusals]
+    listed = [
+        {
+            "folio": quarantine.folio_of(path),
+            "record": journal_record(readable(each["record"])),
+            "reason": each["reason"],
+        }
+        for path, each in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)
+    ]
     return _page(model_admin, request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from leads.snapshot.decoder import Decoder as Decoder
 from leads.snapshot.decoder import loads as loads
+from leads.snapshot.decoder import readable as readable
 from quoter.engine.explain import decimal_places
 from quoter.engine.numbers import grouped, money
 from quoter.engine.pricebook import PriceBook

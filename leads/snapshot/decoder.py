@@ -33,6 +33,11 @@ def loads(text: str | bytes) -> Any:
     return Decoder().decode(text.decode(errors="replace") if isinstance(text, bytes) else text)
 
 
+def readable(value: Any) -> Any:
+    """Return a value that the json module has read, as `loads` would return it; "" for one that nests too deep."""
+    return "" if _is_deep(value) else loads(json.dumps(value))
+
+
 def _int(text: str) -> int | str:
     return int(text) if len(text) <= LONGEST_INT else text
 

@@ -35,7 +35,12 @@ def person(user: Any) -> str:
 
 @register.inclusion_tag("leads/inbox/_banner.html")
 def outbox_banner() -> dict[str, object]:
-    """Render the banner about this machine's outbox. Waiting leads are shown only when they are late, after LATE_S."""
+    """Render the banner about this machine's outbox: late leads, refused ones, files that cannot be read."""
     counts = outbox_state()
-    age = time.time() - counts.oldest_at if counts.oldest_at else 0
-    return {"pending": counts.pending if age > LATE_S else 0, "minutes": age / 60, "quarantined": counts.quarantined}
+    age = counts.age_s(time.time())
+    return {
+        "pending": counts.pending if age > LATE_S else 0,
+        "minutes": age / 60,
+        "quarantined": counts.quarantined,
+        "inaccessible": len(counts.inaccessible),
+    }

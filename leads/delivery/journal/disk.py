@@ -30,6 +30,35 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def files(directory: Path, suffix: str) -> list[Path]:
+    """Return the files in a directory by their suffix; none of one that is missing or that nobody can list.
+
+    Path.glob hides errors in some releases of Python and raises them in others. What is no file, such as a pipe, would
+    block its reader.
+    """
+    found = []
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(suffix) and os.path.isfile(entry.path):
+                found.append(Path(entry.path))
+    return found
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path, or its nearest parent that this user can see."""
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
+
+
+def may_write(directory: Path) -> bool:
+    """Return whether this user may list a directory and create files in it, or create the directory when it is missing.
+
+    On a read-only file system nobody may.
+    """
+    nearest = nearest_existing(directory)
+    rights = os.R_OK | os.W_OK | os.X_OK if nearest == directory.absolute() else os.W_OK | os.X_OK
+    return os.path.isdir(nearest) and os.access(nearest, rights)
+
+
 def file_system(path: Path) -> str:
     """Return the type of the file system of a path, which need not exist yet; "" when the system does not report it."""
     try:

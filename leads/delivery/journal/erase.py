@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leads.delivery.journal import quarantine
-from leads.delivery.journal.disk import private
+from leads.delivery.journal.disk import files, private
 from leads.delivery.journal.segment import DAMAGED, SUFFIX, Item, records
 
 Record = dict[str, Any]
@@ -26,8 +26,8 @@ def clear_quarantine(
         if kept == record:
             continue
         if kept:
-            folio = path.stem.rpartition("-")[0]
-            item = Item(folio, refused["journaled_at"], json.dumps(kept, separators=(",", ":")).encode())
+            text = json.dumps(kept, separators=(",", ":")).encode()
+            item = Item(quarantine.folio_of(path), refused["journaled_at"], text)
             quarantine.put_aside(path.parent.parent, item, reason=refused["reason"], at=refused["at"])
         path.unlink(missing_ok=True)
         changed += 1
@@ -40,8 +40,11 @@ def clear_damaged(directories: Sequence[Path], matches: Callable[[Item], bool]) 
     `matches` is also called for what cannot be read: with an item that has no folio, the bytes, and the file's time.
     """
     changed = 0
-    for path in [path for directory in directories for path in (directory / DAMAGED).glob(f"*{SUFFIX}")]:
-        lines = path.read_bytes().splitlines(keepends=True)
+    for path in [path for directory in directories for path in files(directory / DAMAGED, SUFFIX)]:
+        try:
+            lines = path.read_bytes().splitlines(keepends=True)
+        except OSError:
+            continue  # census.inaccessible names it
         kept = [line for line in lines if not any(map(matches, _items_in(line, path)))]
         if len(kept) < len(lines):
             _rewrite(path, kept)

@@ -19,9 +19,10 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from leads.delivery.journal.census import segment_paths
+from leads.delivery.journal.census import WORRYING_S as WORRYING_S
+from leads.delivery.journal.census import inaccessible, segment_paths
 from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system, free_bytes
-from leads.delivery.journal.quarantine import put_aside, quarantined
+from leads.delivery.journal.quarantine import folio_of, put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
 
 # A segment is retired when it is longer than this and fully delivered, or when an eighth of this waits in it: then
@@ -34,8 +35,6 @@ MOST_HELD = 64
 # How long after a failure a directory is tried again.
 RETRY_DIRECTORY_S = 5.0
 LOW_DISK_BYTES = 50 * 1024 * 1024
-# Most outages end by themselves. When a lead has waited this long, a person is needed.
-WORRYING_S = 900
 
 
 class OutboxUnavailable(OSError):
@@ -74,7 +73,8 @@ class Outbox:
         # Used only by the relay:
         self._ahead: set[bytes] = set()
         self._more_to_adopt = False
-        self._unreadable: set[Path] = set()
+        self._unreadable: set[Path] = set()  # errors of the disk, so they are not read again
+        self._inaccessible: set[Path] = set()
         self._low: set[Path] = set()
         self._warn_of_file_systems()
 
@@ -148,24 +148,30 @@ class Outbox:
         raise OutboxUnavailable(errno.EIO, "no directory of the outbox takes the refused record")
 
     def retry_quarantined(self) -> int:
-        """Journal the refused records again, and return how many. Each file is removed after its record is on disk."""
+        """Journal the refused records again, and return how many. Each file is removed after its record is on disk.
+
+        OSError when no directory takes them, or a file cannot be removed; the rest stays.
+        """
         count = 0
         for path, refused in list(quarantined(self.directories)):
-            row = refused["record"]
-            self.append(row["folio"], json.dumps(row, separators=(",", ":")).encode())
-            path.unlink(missing_ok=True)
-            count += 1
+            record = json.dumps(refused["record"], separators=(",", ":"))
+            with suppress(ValueError):  # a file that somebody put there stays
+                self.append(folio_of(path), record.encode())
+                path.unlink(missing_ok=True)
+                count += 1
         return count
 
     def adopt(self) -> int:
         """Adopt segments of dead processes and return how many. The relay calls it every few seconds.
 
-        It also copies segments that were deleted in use back to the disk, and reports a disk that is nearly full.
+        It also copies segments that were deleted in use back to the disk, and reports what this user may not read and a
+        disk that is nearly full. What this user may read again is adopted then.
         """
         with self._lock:
             self._rescue_deleted()
             room = MOST_HELD - len(self._backlog)
         self._watch_space()
+        self._watch_access()
         adopted: list[Segment] = []
         self._more_to_adopt = False
         for path in segment_paths(self.directories):
@@ -178,7 +184,8 @@ class Outbox:
                 if segment := Segment.adopt(path):
                     adopted.append(segment)
             except OSError as error:
-                self._note_unreadable(path, error)
+                if path not in self._inaccessible:
+                    self._note_unreadable(path, error)
         with self._lock:
             self._backlog += adopted
         return len(adopted)
@@ -328,6 +335,12 @@ class Outbox:
                 self.notice("network", directory=str(directory), file_system=kind)
             elif kind in EPHEMERAL_FILE_SYSTEMS:
                 self.notice("ephemeral", directory=str(directory), file_system=kind)
+
+    def _watch_access(self) -> None:
+        found = set(inaccessible(self.directories))
+        for path in sorted(found - self._inaccessible):
+            self.notice("unreadable", segment=path.name, error="no access")
+        self._inaccessible = found
 
     def _watch_space(self) -> None:
         for directory in self.directories:

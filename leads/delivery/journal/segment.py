@@ -28,6 +28,8 @@ _CHUNK = 64 * 1024
 # A deleted file is copied in pieces of this size.
 _RESCUE_CHUNK = 4 * 1024 * 1024
 _FOLIO = re.compile(r"[A-Za-z0-9_-]+")
+# Unix times of the years 1653 to 5138: what is outside of them is no time of a record.
+_EARLIEST, _LATEST = -1e10, 1e11
 _RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
 
 
@@ -63,7 +65,8 @@ def decode(line: bytes) -> Item | None:
         if int(checksum, 16) != zlib.crc32(body):
             return None
         at, folio, text = body.split(b" ", 2)
-        return Item(folio.decode(), float(at), text)
+        item = Item(folio.decode(), float(at), text)
+        return item if _EARLIEST <= item.at <= _LATEST else None
     except ValueError:
         return None
 

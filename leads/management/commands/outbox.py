@@ -5,16 +5,17 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from leads.delivery.flush import flush
 from leads.delivery.journal import census, disk, outbox, quarantine
+from leads.ops.owner import RunByOwner
 from leads.ops.stoppable import Stoppable
 from leads.privacy.unfinished import CompleteFile
-from leads.snapshot import journal_record, loads
+from leads.snapshot import journal_record, loads, readable
 
 
-class Command(Stoppable, BaseCommand):
+class Command(Stoppable, RunByOwner):
     help = "Count, deliver, list, export or verify this machine's leads that Postgres has not confirmed."
 
     def add_arguments(self, parser):
@@ -34,22 +35,27 @@ class Command(Stoppable, BaseCommand):
 
     def status(self, **options):
         counts = census.census(self.directories)
-        age = time.time() - counts.oldest_at if counts.oldest_at else 0
+        age = counts.age_s(time.time())
         self.stdout.write(
             f"{counts.pending} pending, oldest {age:.0f} s, {counts.quarantined} quarantined, "
             f"{counts.damaged} damaged segments; {self._disks()}"
         )
         is_low = any(disk.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
+        self._refuse_to_leave_out()
         if counts.quarantined or counts.damaged or age > outbox.WORRYING_S or is_low:
             raise CommandError("A person is needed: docs/operations.md says what to do.")
 
     def flush(self, *, quarantined, timeout, **options):
-        done = flush(self.directories, timeout_s=timeout, with_quarantined=quarantined, say=self._progress)
+        try:
+            done = flush(self.directories, timeout_s=timeout, with_quarantined=quarantined, say=self._progress)
+        except OSError as error:
+            raise CommandError(f"No directory of the outbox takes the refused leads: {error.strerror}.") from error
         self.stdout.write(
             f"{done.delivered} delivered, {done.left.pending} pending, {done.left.quarantined} quarantined"
         )
         if done.fault:
             raise CommandError(f"Postgres does not accept the leads ({done.fault}); they stay on this disk.")
+        self._refuse_to_leave_out()
         if done.left.pending or done.left.quarantined:
             raise CommandError("Not everything was delivered; see `outbox list` and docs/operations.md.")
 
@@ -58,11 +64,13 @@ class Command(Stoppable, BaseCommand):
         for path in census.segment_paths(self.directories):
             for item in census.waiting(path):
                 record, count = journal_record(loads(item.text)), count + 1
-                self.stdout.write(f"{item.folio}\t{now - item.at:.0f} s\t{self._person(record)}")
+                self.stdout.write(f"{_printable(item.folio)}\t{now - item.at:.0f} s\t{self._person(record)}")
         for path, refused in quarantine.quarantined(self.directories):
-            record, count = journal_record(refused["record"]), count + 1
-            self.stdout.write(f"{record.folio}\trefused: {refused['reason']}\t{self._person(record)}\t{path.name}")
+            record, count = journal_record(readable(refused["record"])), count + 1
+            folio, reason = quarantine.folio_of(path), _printable(str(refused["reason"]))
+            self.stdout.write(f"{folio}\trefused: {reason}\t{self._person(record)}\t{path.name}")
         self.stdout.write(f"{count} leads wait")
+        self._refuse_to_leave_out()
 
     def export(self, *, file, **options):
         self.after_stop = "No file was written."
@@ -79,6 +87,7 @@ class Command(Stoppable, BaseCommand):
         except OSError as error:
             raise CommandError(f"{file or 'Standard output'} does not take the leads: {error.strerror}.") from error
         self.stderr.write(f"{count} leads exported")
+        self._refuse_to_leave_out()
 
     def verify(self, **options):
         sound = damaged = torn = 0
@@ -87,6 +96,7 @@ class Command(Stoppable, BaseCommand):
             sound, damaged, torn = sound + good, damaged + bad, torn + is_torn
             self._progress(f"{sound} sound")
         self.stdout.write(f"{sound} sound, {damaged} damaged, {torn} torn tails (never acknowledged)")
+        self._refuse_to_leave_out()
         if damaged:
             raise CommandError("Damaged records are set aside with their segment when it is delivered.")
 
@@ -97,6 +107,10 @@ class Command(Stoppable, BaseCommand):
                 yield item.text
         for _, refused in quarantine.quarantined(self.directories):
             yield json.dumps(refused["record"]).encode()
+
+    def _refuse_to_leave_out(self):
+        if left_out := census.left_out(self.directories):
+            raise CommandError(left_out)
 
     def _disks(self):
         descriptions = []

@@ -1,22 +1,25 @@
 import json
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.delivery.flush import flush
+from leads.delivery.journal import census
 from leads.errors import error_name
 from leads.models import LeadEvent
+from leads.ops.owner import RunByOwner
 from leads.ops.progress import Progress
 from leads.ops.stoppable import Stoppable
 from leads.privacy import columns, person
+from leads.snapshot import journal_record, readable
 
 # The leads of one person whose keys fit into a line.
 MOST_NAMED = 20
 
 
-class Command(Stoppable, BaseCommand):
+class Command(Stoppable, RunByOwner):
     help = "Export or erase everything that is stored about one person, found by phone."
 
     def add_arguments(self, parser):
@@ -48,9 +51,13 @@ class Command(Stoppable, BaseCommand):
             fault = error_name(error)
         if leads or any(on_disk):
             exported = {"leads": leads, "waiting": on_disk.waiting, "refused": on_disk.refused}
-            self.stdout.write(json.dumps(exported, ensure_ascii=False, indent=2))
+            text = json.dumps(exported, ensure_ascii=False, indent=2)
+            # Half a character, which a refused record may hold, cannot be printed; JSON has an escape for it.
+            self.stdout.write(text.encode(errors="backslashreplace").decode())
         if fault:
             raise CommandError(f"The database does not answer ({fault}): only this machine's disk was searched.")
+        if left_out := census.left_out(self.directories):
+            raise CommandError(left_out)
         if not leads and not any(on_disk):
             raise CommandError("Nothing is held under this phone.")
 
@@ -71,6 +78,7 @@ class Command(Stoppable, BaseCommand):
             reasons.append(
                 f"{left} records are still in the journal of a running process: restart the site, then run this again."
             )
+        reasons.append(census.left_out(self.directories))
         if any(reasons):
             raise CommandError("\n".join(filter(None, reasons)))
         if not (erased.leads or erased.records):
@@ -95,9 +103,9 @@ class Command(Stoppable, BaseCommand):
     def confirm(self, leads, refused, yes):
         if yes or not (leads or refused):
             return
-        for record in [*leads, *refused]:
-            columns = [record["folio"], record["created_at"][:10], record["name"], record["phone"]]
-            self.stdout.write("\t".join(printable(text) for text in columns))
+        for record in map(journal_record, map(readable, [*leads, *refused])):
+            day = f"{record.created_at:%Y-%m-%d}" if record.created_at else ""
+            self.stdout.write("\t".join(map(printable, [record.folio, day, record.name, record.phone])))
         try:
             answer = input("Erase this person for good? Type yes: ")
         except EOFError:

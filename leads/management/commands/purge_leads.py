@@ -5,12 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
 from leads.delivery.flush import flush
+from leads.delivery.journal import census
 from leads.errors import error_name
+from leads.ops.owner import RunByOwner
 from leads.ops.progress import Progress
 from leads.ops.stoppable import Stoppable
 from leads.privacy import columns, purge
@@ -24,7 +26,7 @@ def age(text):
     return timedelta(days=int(text[:-1]))
 
 
-class Command(Stoppable, BaseCommand):
+class Command(Stoppable, RunByOwner):
     help = "Delete or anonymise old leads. Without --apply it only reports what it would do."
 
     def add_arguments(self, parser):
@@ -55,6 +57,8 @@ class Command(Stoppable, BaseCommand):
             f"{found} leads {before} {would}, and {on_disk.refused} refused records; "
             f"{on_disk.waiting} waiting records would be delivered first. Nothing was changed: --apply does it."
         )
+        if left_out := census.left_out(self.directories):
+            raise CommandError(left_out)
 
     def purge(self, cutoff, before, now, *, anonymise, timeout, keep_columns, **options):
         if purge.count_on_disk(cutoff, self.directories).journaled:
@@ -77,6 +81,8 @@ class Command(Stoppable, BaseCommand):
                 f"{journaled} records of that age are still in the journal of a running process: "
                 "restart the site, then run this again."
             )
+        if left_out := census.left_out(self.directories):
+            left.append(left_out)
         if held := columns.report(changed.held, where=f"created_at < '{cutoff.isoformat()}'", known=keep_columns):
             left.append(held)
         if left:

@@ -15,6 +15,7 @@ from leads.delivery.breaker import Fault, classify
 from leads.delivery.turns import AUTH_BLOCK_S, ConnectionTurns
 from leads.errors import error_name
 from leads.ops.doctor.finding import Finding, error, ok, warning
+from leads.ops.owner import other_owner
 
 COPY_URL = (
     "Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:PORT/DATABASE (Supabase: Connect, Session pooler), the "
@@ -174,7 +175,7 @@ def open_connection() -> Iterator[Finding]:
     try:
         connection.ensure_connection()
     except DatabaseError as fault:
-        if classify(fault) is Fault.AUTH:
+        if classify(fault) is Fault.AUTH and not other_owner(settings.OUTBOX_DIRECTORIES):
             turns.block()  # for every process of this machine
         found, cure = explained(fault)
         yield error("database", f"{_address()}: {found}", cure)

@@ -22,7 +22,7 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
         "shop": shop.examine(),
         "pages": assets.examine(),
         "delivery": reporting.examine(send=send_test_event, mail_to=mail_to),
-        "outbox": outbox.examine(),
+        "outbox": outbox.examine(os.environ),
         "clock": clock.examine(time.time()),
         "database": database.examine(),
     }

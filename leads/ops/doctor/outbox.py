@@ -1,9 +1,10 @@
-"""Checks the outbox: whether each directory can be written, on which disk it is, and what waits in it."""
+"""Checks the outbox: whose it is, whether each directory can be written, where it is, and what waits in it."""
 
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -12,12 +13,47 @@ from leads.delivery.journal.census import census
 from leads.delivery.journal.disk import NETWORK_FILE_SYSTEMS, file_system, free_bytes, is_ephemeral
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 from leads.ops.doctor.finding import Finding, error, ok, warning
+from leads.ops.owner import as_owner, other_owner, this_user
+
+VARIABLES = ("OUTBOX_DIR", "OUTBOX_SPARE_DIR")
+# What systems empty by themselves, at a start or after some days.
+EMPTIED = [Path(name) for name in ("/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm")]
+# How many files a finding names.
+MOST_NAMED = 5
 
 
-def examine() -> Iterator[Finding]:
-    for variable, directory in zip(("OUTBOX_DIR", "OUTBOX_SPARE_DIR"), settings.OUTBOX_DIRECTORIES, strict=True):
-        yield from _directory(variable, directory)
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    directories = settings.OUTBOX_DIRECTORIES
+    if owner := other_owner(directories):
+        found = f"the outbox is {owner}'s, and this is {this_user()}: whether the site can use it was not tried"
+        yield error("outbox", found, f"Run every command as the site's user: {as_owner(owner, sys.argv)}")
+    else:
+        for variable, directory in zip(VARIABLES, directories, strict=True):
+            yield from _directory(variable, directory)
+    for variable, directory in zip(VARIABLES, directories, strict=True):
+        yield from _place(variable, environment.get(variable, "").strip(), _real(directory))
+    if _real(directories[0]) == _real(directories[1]):
+        found = "OUTBOX_SPARE_DIR is OUTBOX_DIR: when that cannot be written, there is no other"
+        yield warning("outbox", found, "Set OUTBOX_SPARE_DIR to another directory, on another disk if there is one.")
     yield from _waiting()
+
+
+def _place(variable: str, given: str, directory: Path) -> Iterator[Finding]:
+    """Yield what is wrong with where a directory is. given: the variable, "" for the default."""
+    public = [settings.STATIC_ROOT, *settings.STATICFILES_DIRS, settings.SHARE_DIR]
+    if any(directory.is_relative_to(_real(folder)) for folder in public):
+        found = f"{variable}, {directory}, is in a folder that anybody can download and that a release replaces"
+        yield error("outbox", found, f"Set {variable} to a directory of its own, such as /var/lib/folio/outbox.")
+    if given and not Path(given).is_absolute():
+        found = f"{variable}={given} is relative: it is {directory}, in the folder of this release"
+        yield warning("outbox", found, f"Set {variable} to the whole path, which stays the same with every release.")
+    if any(directory.is_relative_to(folder) for folder in EMPTIED):
+        found = f"{variable}, {directory}, is where the system deletes files: leads that wait there get lost"
+        yield warning("outbox", found, f"Set {variable} to a durable directory, such as /var/lib/folio/outbox.")
+
+
+def _real(path: Path | str) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _directory(variable: str, directory: Path) -> Iterator[Finding]:
@@ -63,7 +99,7 @@ def _fault_of(directory: Path) -> str:
 
 def _waiting() -> Iterator[Finding]:
     counts = census(settings.OUTBOX_DIRECTORIES)
-    age_s = max(0, time.time() - counts.oldest_at) if counts.oldest_at else 0
+    age_s = counts.age_s(time.time())
     pending = f"leads that wait for Postgres: {counts.pending}" + (
         f", the oldest for {age_s:.0f} s" if counts.pending else ""
     )
@@ -71,6 +107,12 @@ def _waiting() -> Iterator[Finding]:
         yield error("outbox", pending, "Repair the database (see below), then run `python manage.py outbox flush`.")
     else:
         yield ok("outbox", pending)
+    if others := [path for path in counts.inaccessible if path not in settings.OUTBOX_DIRECTORIES]:
+        named = ", ".join(map(str, others[:MOST_NAMED])) + (" ..." if len(others) > MOST_NAMED else "")
+        found = f"files of the outbox that {this_user()} cannot read, in no count and no list: {len(others)}: {named}"
+        folders = " ".join(str(directory) for directory in settings.OUTBOX_DIRECTORIES if os.path.exists(directory))
+        cure = f"sudo chown -R {this_user()}: {folders}; what is no file, or cannot be read then, belongs elsewhere."
+        yield error("outbox", found, cure)
     if counts.quarantined:
         cure = "`python manage.py outbox list` says why; correct the table, then run `outbox flush --quarantined`."
         yield error("outbox", f"leads that Postgres refused, in quarantine: {counts.quarantined}", cure)

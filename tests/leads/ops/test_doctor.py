@@ -244,6 +244,12 @@ def damaged_segment(shop: Shop) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def unreadable_file(shop: Shop) -> Iterator[dict[str, str]]:
+    (shop.outbox[0] / "1-1-00000000.journal").mkdir(parents=True)
+    yield {}
+
+
+@contextmanager
 def auth_block(shop: Shop) -> Iterator[dict[str, str]]:
     shop.outbox[0].mkdir()
     (shop.outbox[0] / AUTH_BLOCK).write_text(f"{time.time() + 100:.0f}")
@@ -272,6 +278,7 @@ TOGETHER: dict[str, Breaking] = {
     "a lead that Postgres refused": quarantined_lead,
     "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
+    "an outbox with a file that cannot be read": unreadable_file,
     "few connections": sql(f"ALTER ROLE {ROLE} CONNECTION LIMIT 2", undo=f"ALTER ROLE {ROLE} CONNECTION LIMIT -1"),
     "a role without timeouts": sql(
         f"ALTER ROLE {ROLE} RESET statement_timeout", undo=f"ALTER ROLE {ROLE} SET statement_timeout = '30s'"

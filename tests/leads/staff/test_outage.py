@@ -1,10 +1,13 @@
 """The outage page of staff, with leads of every shape in the journal."""
 
+import zlib
 from dataclasses import replace
 
 import pytest
 from django.db import connection
 
+from leads.delivery.journal.census import census
+from leads.delivery.journal.outbox import Outbox
 from leads.delivery.record import quote_record, record
 from leads.snapshot import Flag
 from leads.staff import bulkhead
@@ -54,6 +57,52 @@ def test_the_cookie_of_an_earlier_key_admits_unless_the_key_could_be_guessed(
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [settings.SECRET_KEY]
     settings.GUESSABLE_KEYS = settings.SECRET_KEY_FALLBACKS if is_guessable else []
     assert (waiting.folio in admin_client.get(LIST).content.decode()) is not is_guessable
+
+
+# The JSON of a record, and what else a sound line may hold.
+GARBAGE = [
+    b"",
+    b"no JSON",
+    b"\xff\xfe",
+    b"5",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"{}",
+    b"[" * 20_000,
+    b'{"phone": 5, "name": ["Ana"], "folio": {}, "created_at": 1e999}',
+    b'{"phone": "+5265", "name": "\\ud800", "folio": "\\u0000"}',
+    b'{"phone": "\xed\xa0\x80", "name": "{0.__class__} %s", "quote_data": "[[[["}',
+    b'{"phone": "1", "name": "' + b"x" * 100_000 + b'"}',
+]
+
+
+def test_whatever_a_journal_holds_nobody_else_is_left_out(admin_client, outage, outbox_directories):
+    sound, journal = [stored.a_lead(name=name) for name in ("Ana Uno", "Ana Dos")], Outbox(outbox_directories)
+    journal.append(sound[0].folio, sound[0].as_json())
+    for number, text in enumerate(GARBAGE):
+        journal.append(f"G-{number}", text)
+    for number, make in enumerate((stored.KINDS | stored.ONLY_IN_POSTGRES).values()):
+        row = b'{"folio": "K-%d", "name": "Kind %d", "phone": "+526561234567", "quote_data": %s}'
+        journal.append(f"K-{number}", row % (number, number, make().encode()))
+    for at in ("nan", "inf", "-1e300", "1e300", "1e11", "-1e10"):
+        body = f"{at} T-1 ".encode() + sound[0].as_json()
+        [segment] = outbox_directories[0].glob("*.journal")
+        with segment.open("ab") as file:
+            file.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    journal.append(sound[1].folio, sound[1].as_json())
+
+    page = admin_client.get(LIST)
+    found = admin_client.post(f"{LIST}find/", {"text": "ana"})
+
+    assert (page.status_code, found.status_code) == (503, 503)
+    for lead in sound:
+        assert lead.folio in page.content.decode()
+        assert lead.folio in found.content.decode()
+    for number in range(len(stored.KINDS)):
+        assert f">Kind {number}<" in page.content.decode()
+    kinds = len(stored.KINDS) + len(stored.ONLY_IN_POSTGRES)
+    assert census(outbox_directories).pending == 2 + len(GARBAGE) + kinds + 2  # the last two times are times of records
 
 
 def test_a_search_finds_a_lead_after_one_of_an_odd_shape(admin_client, outage):

@@ -834,16 +834,16 @@ def test_the_census_counts_all_processes_and_directories(journal, directories):
     journal.append("B", TEXT)
     spare = Outbox(directories[1:], clock=lambda: 3000.0)
     spare.append("C", TEXT)
-    assert census.census(directories) == (3, 1000.0, 0, 0)
+    assert census.census(directories) == (3, 1000.0, 0, 0, ())
 
     batch = journal.take()
     batch.segment.mark(batch.items[0].end)
     journal.quarantine(batch.items[1], reason="DataError")
-    assert census.census(directories) == (2, 2000.0, 1, 0)
+    assert census.census(directories) == (2, 2000.0, 1, 0, ())
 
     drain(journal)
     drain(spare)
-    assert census.census(directories) == (0, None, 1, 0)
+    assert census.census(directories) == (0, None, 1, 0, ())
     spare.close()
 
 
