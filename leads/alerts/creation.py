@@ -89,9 +89,11 @@ def create_alerts(now: datetime) -> int:
 def _newly_set_aside(now: datetime) -> int:
     """Return how many leads were set aside since the last alert of some, at most MOST_COUNTED; 0 soon after that."""
     last = Alert.objects.filter(kind=Alert.Kind.SET_ASIDE).order_by("id").last()
-    if last and now - last.at < SET_ASIDE_PAUSE:
+    # The clock was ahead when an alert of the future was added; whoever was set aside since then is told of again.
+    if last and timedelta(0) <= now - last.at < SET_ASIDE_PAUSE:
         return 0
-    return capped_count(Lead.objects.set_aside().filter(arrived_at__gt=last.at if last else now - SET_ASIDE_PAUSE))
+    since = last.at if last and last.at <= now else now - SET_ASIDE_PAUSE
+    return capped_count(Lead.objects.set_aside().filter(arrived_at__gt=since))
 
 
 def _has_some(step: dict[str, Any]) -> bool:

@@ -64,10 +64,9 @@ def send_alerts(now: datetime) -> SendResult:
     _sync_mail_recipients(now)
     created = creation.create_alerts(now)
     last_id = Alert.last_id()
-    results = [
-        _send(recipient, last_id, now)
-        for recipient in Recipient.objects.filter(told_up_to__lt=last_id, next_try_at__lte=now).select_related("user")
-    ]
+    behind = Recipient.objects.filter(told_up_to__lt=last_id).select_related("user")
+    due = [recipient for recipient in behind if recipient.is_due(now, longest_pause=_longest_pause(recipient))]
+    results = [_send(recipient, last_id, now) for recipient in due]
     return SendResult(created, results.count(True), results.count(False))
 
 
@@ -117,7 +116,7 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     if not kinds:
         recipient.delete()  # no longer a staff member, or no longer in the settings
         return None
-    if not recipient.claim(now, until=now + CLAIMED_FOR):
+    if not recipient.claim(until=now + CLAIMED_FOR):
         return None
     composed = _compose(Alert.objects.filter(id__gt=recipient.told_up_to, id__lte=last_id, kind__in=kinds), now)
     this_one = Recipient.objects.filter(pk=recipient.pk)
@@ -132,15 +131,25 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     except (push.PushFailed, OSError, smtplib.SMTPException) as error:
         failures = recipient.failures + 1
         fault = str(error) if isinstance(error, push.PushFailed) else type(error).__name__
-        pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
-        this_one.update(failures=failures, fault=fault, next_try_at=now + pause)
+        this_one.update(failures=failures, fault=fault, next_try_at=now + _retry_pause(failures))
         level = logging.WARNING if failures == WORRYING_FAILURES else logging.INFO
         logger.log(level, "alert not delivered: recipient=%s failures=%s fault=%s", recipient.pk, failures, fault)
         return False
-    pause = MAIL_PAUSE if recipient.email else BROWSER_PAUSE
-    this_one.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + pause)
+    this_one.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + _pause(recipient))
     logger.info("alert delivered: recipient=%s", recipient.pk)
     return True
+
+
+def _pause(recipient: Recipient) -> timedelta:
+    return MAIL_PAUSE if recipient.email else BROWSER_PAUSE
+
+
+def _retry_pause(failures: int) -> timedelta:
+    return min(FIRST_RETRY * int(2 ** min(failures - 1, 10)), LAST_RETRY)
+
+
+def _longest_pause(recipient: Recipient) -> timedelta:
+    return max(CLAIMED_FOR, _retry_pause(recipient.failures) if recipient.failures else _pause(recipient))
 
 
 def _kinds_for(recipient: Recipient) -> set[Alert.Kind]:

@@ -54,7 +54,7 @@ class Relay:
         self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
         self._adopt_at = self._check_at = 0.0
-        self._retry_asked_at = time.time()
+        self._retry_asked_at = self.turns.retry_asked_at()
 
     @property
     def database_state(self) -> str:
@@ -169,7 +169,7 @@ class Relay:
         if now >= self._check_at:
             self._check_at = now + RETRY_CHECK_EVERY_S
             retry_asked_at = self.turns.retry_asked_at()
-            if retry_asked_at > self._retry_asked_at:
+            if retry_asked_at != self._retry_asked_at:  # not "later", because the clock may have been set back
                 self._retry_asked_at = retry_asked_at
                 self.breaker.retry_now()
         if now >= self._adopt_at:

@@ -17,7 +17,9 @@ from leads.delivery.journal.disk import make_directory
 
 RETRY_NOW = "retry-now"  # a file that is touched when a person asks to retry
 AUTH_BLOCK_S = 150.0
-AUTH_BLOCK = "auth-block"  # a file with the unix time before which no process may try the password again
+# A file with the time of time.monotonic before which no process may try the password again. All processes of a machine
+# have the same, and nobody sets it.
+AUTH_BLOCK = "auth-block"
 _TURN = "connecting"
 
 
@@ -45,16 +47,18 @@ class ConnectionTurns:
                 raise
 
     def seconds_blocked(self) -> float:
-        """Return for how many seconds no process may try the password again, or 0."""
+        """Return for how many seconds no process may try the password again, at most AUTH_BLOCK_S, or 0."""
         with suppress(OSError, ValueError):
-            return max(0.0, float(self._file(AUTH_BLOCK).read_text()) - time.time())
+            seconds = float(self._file(AUTH_BLOCK).read_text()) - time.monotonic()
+            # More than that was written before the machine was started again.
+            return seconds if 0 < seconds <= AUTH_BLOCK_S else 0.0
         return 0.0
 
     def block(self) -> None:
         """Keep every process from trying a password that was refused."""
         with suppress(OSError):
             make_directory(self._directories[0])
-            self._file(AUTH_BLOCK).write_text(f"{time.time() + AUTH_BLOCK_S:.0f}")
+            self._file(AUTH_BLOCK).write_text(str(time.monotonic() + AUTH_BLOCK_S))
 
     def unblock(self) -> None:
         with suppress(OSError):
@@ -68,11 +72,11 @@ class ConnectionTurns:
             make_directory(self._directories[0])
             self._file(RETRY_NOW).touch()
 
-    def retry_asked_at(self) -> float:
-        """Return the unix time of the last `ask_all_to_retry`, or 0."""
+    def retry_asked_at(self) -> int:
+        """Return a number that changes with each `ask_all_to_retry`; 0 before the first. It is a file's time, in ns."""
         with suppress(OSError):
-            return self._file(RETRY_NOW).stat().st_mtime
-        return 0.0
+            return self._file(RETRY_NOW).stat().st_mtime_ns
+        return 0
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -15,10 +15,16 @@ from psycopg import errors
 from leads.delivery.erasures import IS_ERASED, keys
 from leads.snapshot.merge import has_details, merged
 
+# By Postgres's clock, with what the doctor allows the site's to be off.
+IS_FUTURE = "> statement_timestamp() + interval '5 seconds'"
+
 # --- The stored row is `leads`, the one that arrived is `excluded` ----------------------------------------------------
 
 _IS_NEWER = "excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')"
-_IS_AFTER_CONTACT = "excluded.submitted_at > coalesce(leads.contacted_at, '-infinity')"
+# A contact of the future was noted while the site's clock was ahead. It silences nobody until then.
+_IS_AFTER_CONTACT = (
+    f"(leads.contacted_at {IS_FUTURE} OR excluded.submitted_at > coalesce(leads.contacted_at, '-infinity'))"
+)
 _ASKS_AGAIN = f"(leads.status = 'contacted' AND {_IS_NEWER} AND {_IS_AFTER_CONTACT})"
 # A quote that nobody has asked for. A row without a phone but with a time was erased, and is never used again.
 _IS_UNCLAIMED = "leads.phone = '' AND leads.submitted_at IS NULL"
@@ -50,7 +56,9 @@ WHERE ({_IS_UNCLAIMED} AND excluded.phone > '')
 
 _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at, arrived_at, set_aside"
 
-# 1. Leave out people who were erased since.
+# 1. Leave out people who were erased since. A time of the future is replaced by that of the arrival: it was noted while
+#    the site's clock was ahead, and every correction would lose against it until then. Such a record, delivered a
+#    second time before its own time has come, counts as newer than the first time.
 # 2. Write each lead to the first row of its folio: a new one, that of the quote without a person, or the same person's.
 # 3. When the first row is somebody else's, or was erased, write the lead to a row of its own.
 # 4. Add an event for each contacted lead that now waits again.
@@ -59,7 +67,8 @@ _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at
 # time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `keys` of erasures.
 UPSERT = f"""
 WITH arrived AS MATERIALIZED (
-    SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at,
+    SELECT folio, name, phone, quote_data, visitor_id, created_at,
+        CASE WHEN submitted_at {IS_FUTURE} THEN statement_timestamp() ELSE submitted_at END AS submitted_at,
         least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside
     FROM jsonb_to_recordset($1::jsonb) AS a (
         folio text, name text, phone text, quote_data jsonb, visitor_id text,

@@ -162,7 +162,8 @@ def _rules(zone: ZoneInfo) -> str:
 
 def _is_fresh(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:
     time_since_end = now - begins(row.day + timedelta(days=1), zone)
-    return not row.is_outdated and now - row.counted_at < time_since_end * FRESH_FRACTION
+    # A count of the future was made while the clock was ahead.
+    return not row.is_outdated and timedelta(0) <= now - row.counted_at < time_since_end * FRESH_FRACTION
 
 
 def _mark_outdated(newest_event: int, zone: ZoneInfo) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -69,7 +69,11 @@ class Recipient(models.Model):
         """Return the e-mail address, or "" for a browser."""
         return self.address.removeprefix(MAILTO) if self.address.startswith(MAILTO) else ""
 
-    def claim(self, now: datetime, *, until: datetime) -> bool:
+    def is_due(self, now: datetime, *, longest_pause: timedelta) -> bool:
+        """Return whether the pause is over. One that is longer than any was begun by a clock that was ahead."""
+        return not now < self.next_try_at <= now + longest_pause
+
+    def claim(self, *, until: datetime) -> bool:
         """Reserve this recipient for the caller until a moment; False when another process was first."""
-        due = Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at__lte=now)
-        return due.update(next_try_at=until) == 1
+        unchanged = Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at=self.next_try_at)
+        return unchanged.update(next_try_at=until) == 1

@@ -26,12 +26,15 @@ FROM leads WHERE id = ANY(%s)
 # next attempt. The comparison is with the columns of `leads` itself, so Postgres repeats it when it had to wait for
 # another writer.
 #
+# Postgres's time, if this machine's clock is ahead: else whoever asks again before that time would count as erased.
+_NOW = "least(%(now)s::timestamptz, clock_timestamp())"
+
 # The erasure keeps a journal that is delivered late, or a link from a chat, from bringing the person back; a new
 # checkout does. submitted_at is set to now, which marks the row as one whose person was erased: nobody else gets it.
 _ANONYMISE = f"""
 WITH remembered AS (
     INSERT INTO lead_erasures (folio, person, at)
-    SELECT DISTINCT folio, {HASH.format(key="%(key)s::text", phone="phone")}, %(now)s::timestamptz
+    SELECT DISTINCT folio, {HASH.format(key="%(key)s::text", phone="phone")}, {_NOW}
     FROM leads WHERE id = ANY(%(ids)s) AND phone > '' AND folio IS NOT NULL
     ON CONFLICT (folio, person) DO UPDATE SET at = greatest(excluded.at, lead_erasures.at)
 ), noted AS (

@@ -342,8 +342,8 @@ def test_two_processes_that_send_at_the_same_time_send_once(admin_client, servic
     now = timezone.now()
     a_lead(now)
     first, second = Recipient.objects.get(), Recipient.objects.get()
-    assert first.claim(now, until=now + sending.CLAIMED_FOR)
-    assert not second.claim(now, until=now + sending.CLAIMED_FOR)
+    assert first.claim(until=now + sending.CLAIMED_FOR)
+    assert not second.claim(until=now + sending.CLAIMED_FOR)
     assert send_alerts(now).delivered == 0
     # As if the first process had died: its claim has expired.
     assert send_alerts(now + sending.CLAIMED_FOR).delivered == 1

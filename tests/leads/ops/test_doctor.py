@@ -252,7 +252,7 @@ def unreadable_file(shop: Shop) -> Iterator[dict[str, str]]:
 @contextmanager
 def auth_block(shop: Shop) -> Iterator[dict[str, str]]:
     shop.outbox[0].mkdir()
-    (shop.outbox[0] / AUTH_BLOCK).write_text(f"{time.time() + 100:.0f}")
+    (shop.outbox[0] / AUTH_BLOCK).write_text(f"{time.monotonic() + 100:.0f}")
     yield {}
 
 
