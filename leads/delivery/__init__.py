@@ -25,7 +25,8 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
     Relay._in_memory, _pace, _check_at,      relay                           alone
       _adopt_at, _retry_asked_at
-    PostgresWriter.batch_size, _refusal      relay                           alone
+    PostgresWriter.batch_size, _refusal,     relay                           alone
+      _suspects, _guilty
     PostgresWriter._busy_since               relay                           requests read it once
     JournalWriter._queue                     requests put, writer gets       a SimpleQueue
     JournalWriter._is_waited_for             requests set, writer clears     an Event

@@ -10,14 +10,14 @@ from pathlib import Path
 from django.conf import settings
 
 from leads.delivery.journal.census import census
-from leads.delivery.journal.disk import NETWORK_FILE_SYSTEMS, file_system, free_bytes, is_ephemeral
+from leads.delivery.journal.disk import NETWORK_FILE_SYSTEMS, file_system, free_bytes, is_ephemeral, may_write
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 from leads.ops.doctor.finding import Finding, error, ok, warning
 from leads.ops.owner import as_owner, other_owner, this_user
 
 VARIABLES = ("OUTBOX_DIR", "OUTBOX_SPARE_DIR")
-# What systems empty by themselves, at a start or after some days.
-EMPTIED = [Path(name) for name in ("/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm")]
+# What systems empty by themselves, at a start or after some days. A file system in memory is reported by its kind.
+EMPTIED = [Path(name) for name in ("/tmp", "/var/tmp", "/run")]
 # How many files a finding names.
 MOST_NAMED = 5
 
@@ -47,7 +47,7 @@ def _place(variable: str, given: str, directory: Path) -> Iterator[Finding]:
     if given and not Path(given).is_absolute():
         found = f"{variable}={given} is relative: it is {directory}, in the folder of this release"
         yield warning("outbox", found, f"Set {variable} to the whole path, which stays the same with every release.")
-    if any(directory.is_relative_to(folder) for folder in EMPTIED):
+    if any(directory.is_relative_to(folder) for folder in EMPTIED) and not is_ephemeral(directory):
         found = f"{variable}, {directory}, is where the system deletes files: leads that wait there get lost"
         yield warning("outbox", found, f"Set {variable} to a durable directory, such as /var/lib/folio/outbox.")
 
@@ -88,7 +88,7 @@ def _fault_of(directory: Path) -> str:
                 file.write(b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            return ""
+            return "" if may_write(directory) else "this user may not list its files"
         nearest = next(folder for folder in directory.absolute().parents if os.path.lexists(folder))
         if not nearest.is_dir():
             return f"{nearest} is not a directory"

@@ -220,6 +220,13 @@ def test_a_directory_of_root_is_no_empty_outbox(mode, outbox_of_the_site):
     assert counts == [str(outbox_of_the_site[0])]
 
 
+@pytest.mark.needs("mounting")
+def test_the_doctor_says_that_a_directory_can_be_written_and_not_listed(outbox_of_the_site):
+    outbox_of_the_site[0].chmod(0o300)
+    found = as_user(SITE_UID, lambda: [finding.found for finding in doctor.examine({}) if finding.level is Level.ERROR])
+    assert ["may not list its files" in each for each in found] == [True]
+
+
 COMMANDS = [["outbox", "status"], ["outbox", "flush"], ["outbox", "list"], ["purge_leads", "--older-than=1d"]]
 COMMANDS += [["privacy", "export", "656 123 4567"]]
 
@@ -273,7 +280,7 @@ def test_where_everything_is_root_s_root_runs_commands(outbox_directories):
     ("variables", "level", "said"),
     [
         ({"OUTBOX_DIR": "var/elsewhere"}, Level.WARNING, "OUTBOX_DIR=var/elsewhere is relative"),
-        ({"OUTBOX_SPARE_DIR": "/tmp/outbox"}, Level.WARNING, "is where the system deletes files"),
+        ({"OUTBOX_SPARE_DIR": "/tmp/outbox"}, Level.WARNING, "deletes"),  # the system, or if in memory, a restart
         ({"OUTBOX_DIR": "{static}/outbox"}, Level.ERROR, "anybody can download"),
         ({"OUTBOX_DIR": "/srv/o", "OUTBOX_SPARE_DIR": "/srv/x/../o"}, Level.WARNING, "OUTBOX_SPARE_DIR is OUTBOX_DIR"),
     ],
