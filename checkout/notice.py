@@ -38,9 +38,11 @@ class Notice(BaseModel):
 def read(path: Path) -> Notice:
     """Return the notice in a TOML file; NoticeInvalid says what is wrong with it."""
     try:
-        return Notice.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Notice.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise NoticeInvalid(f"{path}: {'; '.join(faults)}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise NoticeInvalid(f"{path} is not saved as UTF-8. In Notepad: Save as, encoding UTF-8") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise NoticeInvalid(f"{path} cannot be read: {error}") from error

@@ -6,6 +6,7 @@ is missing, of the wrong kind or under a public prefix stops the start. No messa
 
 import base64
 import binascii
+import codecs
 import json
 import os
 import re
@@ -46,6 +47,9 @@ SECRET_NAMES = (
 SHARED_POOLER = ".pooler.supabase.com"
 SUPABASE = (".supabase.co", SHARED_POOLER)
 TRANSACTION_PORT = "6543"
+# Notepad may begin a file with a byte order mark, which does not count.
+UTF8 = "utf-8-sig"
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # A shorter secret could be part of a public value by accident.
 MIN_SECRET_LENGTH = 8
 
@@ -54,11 +58,15 @@ def load_file(path: Path) -> None:
     """Add the variables of a .env file, if it exists, to the environment; those already set win."""
     if not path.is_file():
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        content = path.read_text(encoding=UTF8)
+    except UnicodeDecodeError:  # not repeated, because it may hold a secret
+        raise ImproperlyConfigured(f"{path.name} is not saved as UTF-8. In Notepad: Save as, encoding UTF-8.") from None
+    for number, line in enumerate(content.splitlines(), start=1):
         # read_env would skip such a line and log it, and it may hold a secret.
         if line.strip() and not re.match(r"#|(export )?[A-Za-z0-9_]+=", line):
             raise ImproperlyConfigured(f"Line {number} of {path.name} is not NAME=value.")
-    environ.Env.read_env(path)
+    environ.Env.read_env(path, encoding=UTF8)
 
 
 def text(name: str, default: str = "") -> str:
@@ -340,6 +348,9 @@ def _certificate_fault(name: str, path: str) -> str:
     if not path:
         return ""
     try:
+        # OpenSSL and libpq would not see the certificate that follows a mark.
+        if Path(path).read_bytes().startswith(_BYTE_ORDER_MARKS):
+            return f"{name} begins with a byte order mark. In Notepad: Save as, encoding ANSI: {path}"
         ssl.create_default_context(cafile=path)
     except OSError:  # ssl.SSLError, for a file that is not a certificate, is a subclass
         return f"{name} is not a readable certificate file: {path}"

@@ -1,5 +1,6 @@
 """The price book: what is sold, in what steps and tiers, at what price and tax. Read from TOML, never changed."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from quoter.engine.measure import Measure, Unit
 from quoter.engine.numbers import Figure
 from quoter.engine.text import Language, Text
+
+DOT_PLEASE = "Numbers take a decimal point and no comma: 189.00, 1890.00."
 
 
 class _Part(BaseModel):
@@ -243,7 +246,7 @@ def parse(toml: str) -> PriceBook:
     try:
         return PriceBook.model_validate(tomllib.loads(toml, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
-        raise PriceBookInvalid([BookFinding("", f"not TOML: {error}")]) from error
+        raise PriceBookInvalid([BookFinding("", f"not TOML: {error}{_advice(toml, error)}")]) from error
     except ValidationError as error:
         raise PriceBookInvalid(_wrong_shapes(error)) from error
 
@@ -253,14 +256,27 @@ def _wrong_shapes(error: ValidationError) -> Iterator[BookFinding]:
     for fault in error.errors():
         # After one fault inside a list, pydantic also calls the list, and each list around it, too short.
         if not any(path != fault["loc"] and path[: len(fault["loc"])] == fault["loc"] for path in paths):
-            yield BookFinding(place_of(fault["loc"]), fault["msg"])
+            advice = f". {DOT_PLEASE}" if fault["type"] == "decimal_parsing" and "," in str(fault["input"]) else ""
+            yield BookFinding(place_of(fault["loc"]), f"{fault['msg']}{advice}")
+
+
+def _advice(toml: str, error: tomllib.TOMLDecodeError) -> str:
+    """Return what to do about a comma in a number or a typographic quote in the line that is not TOML."""
+    found = re.search(r"at line (\d+),", str(error))
+    line = toml.split("\n")[int(found[1]) - 1] if found else ""
+    if re.search(r"=\s*[-+]?\d+,\d", line):
+        return f". {DOT_PLEASE}"
+    return '. Texts stand in straight quotes, as in "this".' if re.search("[“”„«‘’]", line) else ""
 
 
 def read(path: Path) -> PriceBook:
     """Return the book in a file, as `parse` does; PriceBookInvalid also when the file cannot be read."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        return parse(path.read_text(encoding="utf-8-sig"))  # Notepad may begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        message = f"{path} cannot be read: it is not saved as UTF-8. In Notepad: Save as, encoding UTF-8."
+        raise PriceBookInvalid([BookFinding("", message)]) from error
+    except OSError as error:
         raise PriceBookInvalid([BookFinding("", f"{path} cannot be read: {error}")]) from error
 
 

@@ -123,3 +123,12 @@ def test_a_notice_that_cannot_be_shown_stops_the_start_and_says_why(tmp_path, se
 def test_a_missing_notice_file_stops_the_start(tmp_path):
     with pytest.raises(notice.NoticeInvalid, match="cannot be read"):
         notice.read(tmp_path / "missing.toml")
+
+
+def test_a_notice_saved_by_notepad_is_read(tmp_path):
+    path = tmp_path / "privacy.toml"
+    path.write_text(BUNDLED.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert notice.read(path) == notice.read(BUNDLED)
+    path.write_text(BUNDLED.read_text(encoding="utf-8"), encoding="utf-16")
+    with pytest.raises(notice.NoticeInvalid, match="not saved as UTF-8. In Notepad"):
+        notice.read(path)

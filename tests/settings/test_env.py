@@ -191,6 +191,24 @@ def test_a_file_sets_only_variables_that_the_environment_lacks(monkeypatch, unse
     assert [env.text(name) for name in ("COLOUR", "SIZE", "SHAPE")] == ["red", "10 m", "r#und"]
 
 
+def test_a_byte_order_mark_does_not_count(unset, tmp_path):
+    unset("COLOUR", "SIZE")
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xef\xbb\xbfCOLOUR=blue\r\nSIZE=10\r\n")
+    env.load_file(file)
+    assert [env.text("COLOUR"), env.text("SIZE")] == ["blue", "10"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_stops_the_start_with_what_to_do(unset, tmp_path, encoding):
+    file = tmp_path / ".env"
+    file.write_bytes("SECRET_KEY=S3cretW0rd-ñ\n".encode(encoding))
+    with pytest.raises(ImproperlyConfigured) as error:
+        env.load_file(file)
+    assert str(error.value) == ".env is not saved as UTF-8. In Notepad: Save as, encoding UTF-8."
+    assert error.value.__suppress_context__  # it repeats the file
+
+
 def test_a_missing_file_is_ignored(tmp_path):
     env.load_file(tmp_path / ".env")
 
@@ -571,6 +589,16 @@ def test_a_site_with_an_unreadable_certificate_starts_and_reports_it(tmp_path, c
     assert f"{result['fault']} Customers pass" in output
     assert "DATABASE_CA cannot be used" in result["error"]
     assert result["seconds"] < 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_certificate_file_saved_by_notepad_is_reported_with_what_to_do(monkeypatch, tmp_path, encoding):
+    certificate = tmp_path / "ca.crt"
+    certificate.write_text("-----BEGIN CERTIFICATE-----\n", encoding=encoding)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shop@db.example.com/shop")
+    monkeypatch.setenv("DATABASE_CA", str(certificate))
+    fault = env.database("DATABASE_URL", ca="DATABASE_CA").fault
+    assert fault == f"DATABASE_CA begins with a byte order mark. In Notepad: Save as, encoding ANSI: {certificate}"
 
 
 # --- Supabase's service key -------------------------------------------------------------------------------------------

@@ -66,6 +66,36 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_does_not_count(tmp_path, newline):
+    book = tmp_path / "book.toml"
+    book.write_text(CONCRETE_TOML.replace("\n", newline), encoding="utf-8-sig", newline="")
+    assert read(book) == CONCRETE
+
+
+def test_another_encoding_is_refused_with_what_to_do(tmp_path):
+    book = tmp_path / "book.toml"
+    book.write_text(CONCRETE_TOML, encoding="utf-16")
+    with pytest.raises(PriceBookInvalid, match=r"not saved as UTF-8\. In Notepad: Save as, encoding UTF-8\."):
+        read(book)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "advice"),
+    [
+        ("validity_days = 7", "validity_days = 7\nprice = 189,00", "decimal point and no comma: 189.00"),
+        ("price = 2569.46 }", "price = 2569,46 }", "decimal point and no comma"),
+        ("price = 2569.46 }", "price = 2,569.46 }", "decimal point and no comma"),
+        ("price = 2569.46 }", 'price = "2569,46" }', "decimal point and no comma"),
+        ('name = "concrete"', "name = “concrete”", "straight quotes"),
+    ],
+)
+def test_a_number_with_a_comma_and_a_curly_quote_are_refused_with_what_to_write(old, new, advice):
+    assert old in CONCRETE_TOML
+    with pytest.raises(PriceBookInvalid, match=advice):
+        parse(CONCRETE_TOML.replace(old, new, 1))
+
+
 @pytest.mark.parametrize("book", [CONCRETE, TURF])
 def test_a_book_survives_json(book):
     assert PriceBook.model_validate(json.loads(json.dumps(as_data(book)))) == book
