@@ -3,7 +3,7 @@
 Staff get their own pages.
 """
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.views import defaults
 
@@ -12,7 +12,10 @@ from leads.staff.pages import is_staff_page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_page(request, 400) if is_staff_page(request) else defaults.bad_request(request, exception)
+    if is_staff_page(request):
+        return error_page(request, 400)
+    # Not Django's page, which reads the form again, and fails when that is what cannot be read.
+    return HttpResponseBadRequest("Bad Request", content_type="text/plain")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

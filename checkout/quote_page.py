@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # The form field and the query parameter with the token of the earlier quote, which this one prices again.
 BEFORE = "before"
+# So many characters of a field are shown again: more than a value that is refused as too long needs to be recognised.
+MOST_SHOWN = 1_000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,7 +132,7 @@ def _filled_in(
             "name": field.name,
             "label": label,
             "attributes": attributes,
-            "value": form.get(field.name, ""),
+            "value": form.get(field.name, "")[:MOST_SHOWN],
             "messages": messages.get(field.name, []),
             "has_focus": field.name == wrong_field,
         }

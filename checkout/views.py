@@ -27,8 +27,8 @@ from quoter import incoming, origin, site, token
 from quoter import views as quoter_views
 from quoter.engine.pricing import FieldError, QuoteRefused
 from quoter.engine.text import Text
-from quoter.forms import TypedLine, json_lines, typed_lines
-from quoter.incoming import Incoming
+from quoter.forms import TypedLine, typed_lines
+from quoter.incoming import Incoming, json_lines
 from quoter.language import carried
 from quoter.token import BadToken, IssuedQuote
 
@@ -56,9 +56,12 @@ def give_quote(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect(carried(reverse("quoter:calculator"), request))
     sent = incoming.read(request)
-    typed = typed_lines(sent.form)
-    lines, errors = json_lines(sent.json) if sent.is_json else ([line.request() for line in typed], [])
-    errors = [*sent.faults, *errors]
+    if sent.faults:
+        return _refuse_quote(request, sent, [], sent.faults)
+    typed, errors = typed_lines(sent.form)
+    lines = [line.request() for line in typed]
+    if sent.is_json:
+        lines, errors = json_lines(sent.json)
     try:
         issued = site.issue(lines)
     except QuoteRefused as refused:
@@ -95,14 +98,16 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect(carried(reverse("quoter:calculator"), request))
     sent = incoming.read(request)
+    if sent.faults:
+        return _refuse_checkout(request, sent, None, sent.faults)
     issued, token_errors = _quote_at_checkout(sent.fields.get("token"))
     try:
         submission = OrderSubmission.read(sent.fields)
     except SubmissionRefused as refused:
         others = [error for error in refused.errors if error.field != "token" or not token_errors]
-        return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors, *others])
-    if issued is None or token_errors or sent.faults:
-        return _refuse_checkout(request, sent, issued, [*sent.faults, *token_errors])
+        return _refuse_checkout(request, sent, issued, [*token_errors, *others])
+    if issued is None or token_errors:
+        return _refuse_checkout(request, sent, issued, token_errors)
 
     came_from = origin.read(sent.fields.get("attribution"))
     contact = contact_of(
@@ -125,7 +130,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         response = SeeOther(f"{carried(request.path, request)}#visitor")
         if request.headers.get("Sec-Fetch-Site") != "cross-site":  # another site must not decide for the visitor
-            visitor.decide(response, is_allowed=request.POST.get("mark") == "on")
+            visitor.decide(response, is_allowed=incoming.read(request).form.get("mark") == "on")
         return response
     notice = notice_in_force()
     context = {

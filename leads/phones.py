@@ -14,6 +14,8 @@ from quoter.engine.numbers import digits
 
 # How many digits at the end do not depend on how the country code was written. A longer number has a country code.
 ENDING = 10
+# No more of a text is read as a phone: rows of other programs may have anything in that column.
+LONGEST = 250
 # Any so many digits of a phone are found, and fewer only at its end. E.164 has at most 15, so a piece begins at one of
 # the first twelve.
 PIECE = 4
@@ -29,7 +31,7 @@ _EXIT = re.compile(r"^(?:00|011)(?=[1-9])")
 _ACROSS_THE_BORDER = {"MX": "US", "US": "MX"}
 # Letters that stand for a digit, in a group with digits: 656 555 O123.
 _LOOK_ALIKE = str.maketrans("OoIl", "0011")
-_GROUP = re.compile(r"(?<![^\W\d_])[0-9OoIl]*[0-9][0-9OoIl]*(?![^\W\d_])")
+_GROUP = re.compile(r"(?<![^\W_])[0-9OoIl]++(?![^\W_])")
 _GROUP_OF_LETTERS = re.compile(r"\b[OoIl]{2,}\b")
 
 # How `stored_digits`, and PhoneKey of leads.customer.matching, find the first number in a phone: without the marks
@@ -59,6 +61,7 @@ class Reading(NamedTuple):
 
 def plain(typed: str) -> str:
     """Return a phone in ASCII digits and dashes, without invisible characters; O and l among digits become digits."""
+    typed = typed[:LONGEST]
     if not (typed.isascii() and typed.isprintable()):
         letters = unicodedata.normalize("NFKC", typed)
         typed = "".join(map(_ascii, letters))
@@ -66,11 +69,12 @@ def plain(typed: str) -> str:
         return typed
     if not re.search(r"[^\W\d_OoIl]", typed):
         typed = _GROUP_OF_LETTERS.sub(lambda found: found[0].translate(_LOOK_ALIKE), typed)
-    return _GROUP.sub(lambda found: found[0].translate(_LOOK_ALIKE), typed)
+    return _GROUP.sub(_with_digits, typed)
 
 
 def read(typed: str, *, region: str) -> Reading:
     """Return which number of `region` or of another country is meant by a phone as typed."""
+    typed = typed[:LONGEST]
     # Nearly all phones are only digits and what separates them.
     text = typed if _ONE_NUMBER.fullmatch(typed) else plain(typed)
     if _ONE_NUMBER.fullmatch(text) and (one := _one(text, region=region)).numbers:
@@ -180,6 +184,11 @@ def pieces_of_part(part: str) -> list[str]:
 
 
 # --- Reading --------------------------------------------------------------------------------------------------------
+
+
+def _with_digits(group: re.Match[str]) -> str:
+    has_digit = any(letter.isdigit() for letter in group[0])
+    return group[0].translate(_LOOK_ALIKE) if has_digit else group[0]
 
 
 def _ascii(letter: str) -> str:

@@ -6,26 +6,30 @@ lines.0.measure.solid_area.area_m2. The form follows the price book; nothing her
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from django.http import QueryDict
-from pydantic import ValidationError
 
 from quoter.conversation import is_beyond
 from quoter.engine.measure import INPUTS, QUANTITIES, Measure, unit_text
 from quoter.engine.numbers import canonical, money
 from quoter.engine.pricebook import Preset, PriceBook, Product
-from quoter.engine.pricing import FieldError
+from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
 from quoter.engine.quote import LineRequest, QuoteLine
 from quoter.engine.text import Language, Text
 
 _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
 # So many characters of a field are shown again. Nobody types a longer quantity, and an attack must not grow the page.
-_KEPT = 200
+_KEPT = 100
+# So many extras of a line are read. No price book has as many.
+_MOST_EXTRAS = 100
 
-WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
+LEFT_OUT = Text(
+    es="Una cotización lleva {most} partidas como máximo. Aquí están las primeras; cotiza aparte las demás: {count}.",
+    en="A quote has at most {most} lines. Here are the first ones; get another quote for the rest: {count}.",
+)
 
 
 @dataclass
@@ -75,14 +79,17 @@ class TypedLine:
         )
 
 
-def typed_lines(form: QueryDict) -> list[TypedLine]:
-    """Return the lines of a posted form, in order; gaps in their numbers are closed."""
-    lines: dict[int, TypedLine] = {}
-    for name, values in form.lists():
-        match = _FIELD.fullmatch(name)
-        if not match or not values:
+def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
+    """Return the first MAX_LINES lines of a posted form, in order, and an error when it has more.
+
+    Gaps in their numbers are closed.
+    """
+    fields = [(match, values) for name, values in form.lists() if values and (match := _FIELD.fullmatch(name))]
+    numbers = sorted({int(match[1]) for match, _values in fields})
+    lines = {number: TypedLine() for number in numbers[:MAX_LINES]}
+    for match, values in fields:
+        if not (line := lines.get(int(match[1]))):
             continue
-        line = lines.setdefault(int(match[1]), TypedLine())
         part, rest, text = match[2], match[3], str(values[-1])[:_KEPT]
         if part == "product" and not rest:
             line.product = text
@@ -95,27 +102,22 @@ def typed_lines(form: QueryDict) -> list[TypedLine]:
         elif part == "measure" and rest:
             line.measures[rest] = text
         elif part == "extras" and not rest:
-            line.extras = [str(value)[:_KEPT] for value in values]
-    return [lines[number] for number in sorted(lines)]
+            line.extras = [str(value)[:_KEPT] for value in values[:_MOST_EXTRAS]]
+    count = len(numbers) - len(lines)
+    left_out = FieldError("", LEFT_OUT.fill(most=str(MAX_LINES), count=str(count)))
+    return [*lines.values()], [left_out] if count else []
 
 
-def json_lines(data: Mapping[str, Any]) -> tuple[list[LineRequest], list[FieldError]]:
-    """Return the lines of a JSON request, and an error for each value that does not have the contract's shape."""
-    listed = data.get("lines")
-    if not isinstance(listed, list):
-        return [], [FieldError("lines", WRONG_SHAPE)]
-    lines, errors = [], []
-    for number, line in enumerate(listed):
-        try:
-            lines.append(LineRequest.model_validate(line))
-        except ValidationError as invalid:
-            paths = {".".join(map(str, ("lines", number, *fault["loc"]))) for fault in invalid.errors()}
-            errors += [FieldError(path, WRONG_SHAPE) for path in sorted(paths)]
-    return lines, errors
+def edited(lines: list[TypedLine], edit: str, book: PriceBook) -> tuple[list[TypedLine], list[FieldError]]:
+    """Return the lines after one edit button, and an error when there is no room for another line.
+
+    edit: add:<product>, copy:<line>, remove:<line>, preset:<line>:<preset>.
+    """
+    after = _edited(lines, edit, book)
+    return (after, []) if len(after) <= MAX_LINES else (lines, [FieldError("lines", TOO_MANY_LINES)])
 
 
-def edited(lines: list[TypedLine], edit: str, book: PriceBook) -> list[TypedLine]:
-    """Return the lines after one edit button: add:<product>, copy:<line>, remove:<line>, preset:<line>:<preset>."""
+def _edited(lines: list[TypedLine], edit: str, book: PriceBook) -> list[TypedLine]:
     match edit.split(":"):
         case ["add", code] if product := book.product(code):
             return [*lines, replace(TypedLine.fresh(product), is_edited=True)]

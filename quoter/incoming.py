@@ -3,23 +3,34 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, SuspiciousOperation, TooManyFilesSent
 from django.http import HttpRequest, JsonResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
+from pydantic import ValidationError
 
-from quoter.engine.pricing import FieldError
+from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
+from quoter.engine.quote import LineRequest
 from quoter.engine.text import Text
 from quoter.site import language
 
 # The largest honest form, 20 lines with every helper filled in, is about 30 kB.
 MAX_BYTES = 256 * 1024
+# A refusal lists so many errors, and names so much of each field: twenty wrong lines have fewer.
+MOST_ERRORS = 200
+MOST_OF_A_FIELD = 100
+# So many options, extras or inputs of a line are read. No price book has as many.
+_MOST_PARTS = 100
 
 TOO_LARGE = Text(
     es="Es demasiado texto. Quita lo que sobra y vuelve a intentar.",
     en="That is too much text. Remove what is not needed and try again.",
 )
+NO_FILES = Text(es="Aquí no se reciben archivos.", en="Files are not accepted here.")
+WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
 UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="We could not read what was sent.")
 
 _NOTHING = QueryDict()
@@ -27,7 +38,7 @@ _NOTHING = QueryDict()
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request's body. fault: what is wrong with it as a whole; the data that could be read is kept."""
+    """A request's body. fault: what is wrong with it as a whole, of which nothing else is kept then."""
 
     is_json: bool
     form: QueryDict
@@ -44,8 +55,13 @@ class Incoming:
 
 
 def read(request: HttpRequest) -> Incoming:
-    """Return what a POST carries; a body too large or unreadable is a fault in the result, never an exception."""
+    """Return what a POST carries; a body too large or unreadable is a fault in the result, never an exception.
+
+    A body that is too large is not read.
+    """
     is_json = request.content_type == "application/json"
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+        return Incoming(is_json=is_json, form=_NOTHING, json={}, fault=TOO_LARGE)
     form, data, fault = _NOTHING, {}, None
     try:
         if is_json:
@@ -53,19 +69,47 @@ def read(request: HttpRequest) -> Incoming:
             data = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
         else:
             form = request.POST
-    except (ValueError, RecursionError, BadRequest, UnreadablePostError):
+    except (ValueError, RecursionError, BadRequest, MultiPartParserError, UnreadablePostError):
         fault = UNREADABLE
-    except SuspiciousOperation:  # larger than Django's own limits
+    except TooManyFilesSent:
+        fault = NO_FILES
+    except SuspiciousOperation:  # more fields than DATA_UPLOAD_MAX_NUMBER_FIELDS
         fault = TOO_LARGE
     if not isinstance(data, dict):
         data, fault = {}, UNREADABLE
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
-        fault = TOO_LARGE
     return Incoming(is_json=is_json, form=form, json=data, fault=fault)
 
 
 def refusal(errors: Iterable[FieldError]) -> JsonResponse:
     """Return the contract's 422 for a JSON client."""
-    listed = [{"field": error.field, "message": error.message.in_(language())} for error in errors]
+    listed = [
+        {"field": error.field[:MOST_OF_A_FIELD], "message": error.message.in_(language())}
+        for error in islice(errors, MOST_ERRORS)
+    ]
     summary = listed[0]["message"] if listed else ""
     return JsonResponse({"success": False, "error": summary, "errors": listed}, status=422)
+
+
+def json_lines(data: Mapping[str, Any]) -> tuple[list[LineRequest], list[FieldError]]:
+    """Return the lines of a JSON request, and an error for each value that does not have the contract's shape."""
+    listed = data.get("lines")
+    if not isinstance(listed, list):
+        return [], [FieldError("lines", WRONG_SHAPE)]
+    if len(listed) > MAX_LINES:
+        return [], [FieldError("lines", TOO_MANY_LINES)]
+    lines, errors = [], []
+    for number, line in enumerate(listed):
+        if not _is_bounded(line):
+            errors.append(FieldError(f"lines.{number}", WRONG_SHAPE))
+            continue
+        try:
+            lines.append(LineRequest.model_validate(line))
+        except ValidationError as invalid:
+            paths = {".".join(map(str, ("lines", number, *fault["loc"]))) for fault in invalid.errors()}
+            errors += [FieldError(path, WRONG_SHAPE) for path in sorted(paths)]
+    return lines, errors
+
+
+def _is_bounded(line: object) -> bool:
+    parts = line.values() if isinstance(line, dict) else ()
+    return all(len(part) <= _MOST_PARTS for part in parts if isinstance(part, list | dict))

@@ -17,7 +17,7 @@ KEYS = ("utm_source", "landing", "referrer", *MARKS[1:])
 
 MAX_VALUE = 200  # characters
 MAX_BYTES = 600  # of all the values in UTF-8: in an address they take up to three times as much
-_MAX_QUERY = 4000
+_MAX_QUERY = 4000  # characters that are read of a query string or of a value
 
 _EMAIL = re.compile(r"[^\s/]@[\w-]+\.\w")  # not the @name of a profile's address
 _REFERRERS = ("http", "https", "android-app")
@@ -66,7 +66,7 @@ def without(origin: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
 def _value(key: str, given: object) -> str:
     if not isinstance(given, str):
         return ""
-    visible = "".join(letter if letter.isprintable() else " " for letter in given)
+    visible = "".join(letter if letter.isprintable() else " " for letter in given[:_MAX_QUERY])
     value = " ".join(visible.split())
     if key in ("referrer", "landing"):
         value = _page(value, of_a_site=key == "referrer")

@@ -1,6 +1,6 @@
 """Prices the calculator's form while it is being filled in: the bill so far, and what is still missing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from quoter import conversation, site
 from quoter.engine import numbers
 from quoter.engine.measure import INPUTS
-from quoter.engine.pricing import MAX_LINES, FieldError, QuoteRefused
+from quoter.engine.pricing import FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
 from quoter.forms import TypedLine
@@ -32,19 +32,22 @@ class Preview(NamedTuple):
     conversation_url: str = ""
 
 
-def of(lines: Sequence[TypedLine]) -> Preview:
-    """Return the preview of the form's lines, complete or not."""
+def of(lines: Sequence[TypedLine], errors: Iterable[FieldError] = ()) -> Preview:
+    """Return the preview of the form's lines, complete or not.
+
+    errors: of the form as a whole; with one, nothing is priced.
+    """
+    if wrong := [error.message.in_(site.language()) for error in errors]:
+        return Preview(None, [None] * len(lines), wrong)
     requests = [line.request() for line in lines]
     try:
         quote = site.preview(requests)
         return Preview(quote, list(quote.lines))
     except QuoteRefused as refused:
-        errors = refused.errors
-    typed = [error for error in errors if error.message != numbers.EMPTY and _is_typed(error, lines)]
+        refusals = refused.errors
+    typed = [error for error in refusals if error.message != numbers.EMPTY and _is_typed(error, lines)]
     hints = list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
-    if len(lines) > MAX_LINES:
-        return Preview(None, [None] * len(lines), hints)
-    missing = "" if hints else _missing(errors, lines)
+    missing = "" if hints else _missing(refusals, lines)
     chat = ""
     if any(conversation.is_beyond(site.price_book(), line) for line in requests):
         text = conversation.request(site.price_book(), requests, language=site.language())

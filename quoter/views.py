@@ -21,15 +21,18 @@ def calculator(request: HttpRequest) -> HttpResponse:
         came_from = origin.of_visit(request, landing=request.path)
         return page(request, [TypedLine.fresh(site.price_book().products[0])], came_from=came_from)
     sent = incoming.read(request)
-    lines = edited(typed_lines(sent.form), sent.form.get("edit", ""), site.price_book())
-    return page(request, lines, came_from=origin.read(sent.form.get("attribution")), errors=sent.faults)
+    typed, errors = typed_lines(sent.form)
+    lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())
+    came_from = origin.read(sent.form.get("attribution"))
+    return page(request, lines, came_from=came_from, errors=[*sent.faults, *errors, *more_errors])
 
 
 @require_POST
 def summary(request: HttpRequest) -> HttpResponse:
     """Return the parts of the page that change while the form is filled in: the bill, the total, each line's title."""
-    lines = typed_lines(incoming.read(request).form)
-    so_far = preview.of(lines)
+    sent = incoming.read(request)
+    lines, errors = typed_lines(sent.form)
+    so_far = preview.of(lines, [*sent.faults, *errors])
     views = LineViews(site.price_book(), [], site.language()).of(lines, so_far.quoted)
     return render(request, "quoter/_live.html", {**so_far._asdict(), "lines": views})
 
@@ -80,9 +83,10 @@ def page(
         "products": [(product.code, product.label.in_(site.language())) for product in book.products],
         "general_errors": views.general(),
         "has_errors": bool(errors),
+        "is_all_here": not any(error.field == "" for error in errors),
         "attribution": origin.as_query(came_from),
         **so_far._asdict(),
-        **({"hints": []} if errors else {}),
+        **({"hints": views.general()} if errors else {}),
         **({} if is_offline else _search_engine_data(request)),
     }
     return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)

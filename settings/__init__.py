@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "leads.staff.middleware.LongFormMiddleware",
     "leads.staff.outage.OutageMiddleware",  # before the first middleware that queries Postgres
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -267,10 +268,14 @@ STORAGES = {
 
 # --- Security -------------------------------------------------------------------------------------------------------
 
-# The largest real request, 20 lines with every helper filled in, is about 30 kB and 600 fields. Larger ones are still
-# read, up to these bounds, so that the answer can show their errors beside the fields.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+# A body that is longer is not read. The longest form is staff's: a whole WhatsApp message of 65,536 characters, each of
+# up to 12 bytes. `quoter.incoming` has the smaller bound of customers' forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# 20 lines with every helper filled in have 600.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+# No page asks for a file, and none is ever written to the disk.
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS = ["settings.body.NoFiles"]
 
 # Chrome applies form-action to every redirect that follows a POST.
 WHATSAPP_ORIGINS = ["https://wa.me", "https://api.whatsapp.com", "https://web.whatsapp.com"]
@@ -337,8 +342,8 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # A 404 is the visitor's mistake and needs no attention. The circuit breaker logs an outage once.
         "django.request": {"level": "ERROR", "filters": ["not of an outage"]},
-        # Scanners send wrong Host headers all day: worth a log line, not a report to Sentry.
-        "django.security.DisallowedHost": {"handlers": ["console"], "propagate": False},
+        # Scanners send wrong Host headers and forms all day: worth a log line, not a report to Sentry.
+        "django.security": {"handlers": ["console"], "propagate": False},
         # Errors outside Django are logged the same way. At DEBUG, gunicorn would log every URL.
         "gunicorn.error": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
     },

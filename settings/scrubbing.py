@@ -20,9 +20,12 @@ MIN_SECRET_LENGTH = 8
 
 _FOLIO = r"(?P<folio>\b\d{6}-\w{4}-\w{4}-\w\b)"
 _TOKEN = r"""(?<=/q/)[^\s/?#'"]{25,}"""  # a folio is shorter
-_QUERY = r"""(?<=\?)[^\s'"]*=[^\s'"]*"""
 _AREA = r" ?\((?=\d{2,3}\))"  # only an area code in brackets: "8000 (4242)" is a port and a process
 _PHONE = rf"(?<![\w.-])\+?(?:{_AREA})?\d(?:(?:{_AREA}|\) ?|[ .-]{{1,2}})?\d){{9,14}}(?![\w:])"
+_LONGEST_PHONE = 60  # characters, with what separates its digits
+_WORD = re.compile(r"""[^\s'"]+""")
+# The longest traceback has a third of it. A stranger's text in a line may be longer.
+MOST_LOGGED = 30_000
 
 # The messages of these exceptions are about the code. Others may repeat what somebody typed, or a row of a table.
 _QUOTABLE = frozenset(
@@ -50,11 +53,28 @@ _FRAME = (
 
 
 def redaction(secrets: Iterable[str]) -> Redact:
-    """Return a function that redacts these secrets, phones, query strings and quote tokens in a text."""
+    """Return a function that redacts these secrets, phones, query strings and quote tokens in a text.
+
+    It takes time in proportion to the text, of which it returns MOST_LOGGED characters at most.
+    """
     long_secrets = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
-    spellings = {re.escape(spelling) for secret in long_secrets for spelling in (secret, quote(secret, safe=""))}
-    sensitive = re.compile("|".join([_FOLIO, *sorted(spellings), _TOKEN, _QUERY, _PHONE]))
-    return lambda text: sensitive.sub(lambda match: match["folio"] or REDACTED, text)
+    spellings = {spelling for secret in long_secrets for spelling in (secret, quote(secret, safe=""))}
+    sensitive = re.compile("|".join([_FOLIO, *sorted(map(re.escape, spellings)), _TOKEN, _PHONE]))
+    # What the cut at the end has halved is not recognised, so it is left out.
+    halved = max([_LONGEST_PHONE, *map(len, spellings)])
+
+    def redact(text: str) -> str:
+        clean = sensitive.sub(lambda match: match["folio"] or REDACTED, text[:MOST_LOGGED])
+        if "?" in clean:
+            clean = _WORD.sub(_without_query, clean)
+        return clean if len(text) <= MOST_LOGGED else f"{clean[:-halved]}…"
+
+    return redact
+
+
+def _without_query(word: re.Match[str]) -> str:
+    address, _mark, query = word[0].partition("?")
+    return f"{address}?{REDACTED}" if "=" in query else word[0]
 
 
 class LineFormatter(logging.Formatter):

@@ -19,6 +19,8 @@ from quoter.engine.text import Language, Text
 MAX_NAME = 120
 MAX_PHONE = 30
 MIN_PHONE_DIGITS = 10
+# Invisible characters may make a text so many times longer than what is kept of it.
+MOST_TIMES_TOO_LONG = 10
 # Invisible, but kept: Indic names and composed emoji need them.
 JOINERS = "\u200c\u200d"
 
@@ -80,7 +82,7 @@ def name(typed: str) -> str:
 
     FieldRefused when it is empty, longer than MAX_NAME, or has characters that Postgres cannot store.
     """
-    kept = _one_line(typed, odd=ODD_NAME)
+    kept = _one_line(typed, most=MAX_NAME, long=LONG_NAME, odd=ODD_NAME)
     if not kept.strip(f" {JOINERS}"):
         raise FieldRefused(NO_NAME)
     if len(kept) > MAX_NAME:
@@ -93,7 +95,7 @@ def phone(typed: str) -> str:
 
     FieldRefused when it has symbols, fewer than MIN_PHONE_DIGITS digits or more than MAX_PHONE characters.
     """
-    number = _one_line(typed, odd=ODD_PHONE)
+    number = _one_line(typed, most=MAX_PHONE, long=LONG_PHONE, odd=ODD_PHONE)
     if not number.isascii():  # variation selectors and keycaps, which chats and PDFs add to digits
         number = "".join(letter for letter in number if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
     if len(number) > MAX_PHONE:
@@ -107,18 +109,22 @@ def phone(typed: str) -> str:
 
 
 def _optional_text(typed: str, *, most: int) -> str:
-    kept = _one_line(typed, odd=ODD_ANSWER)
+    long = LONG_ANSWER.fill(most=str(most))
+    kept = _one_line(typed, most=most, long=long, odd=ODD_ANSWER)
     if len(kept) > most:
-        raise FieldRefused(LONG_ANSWER.fill(most=str(most)))
+        raise FieldRefused(long)
     return kept
 
 
-def _one_line(typed: str, *, odd: Text) -> str:
+def _one_line(typed: str, *, most: int, long: Text, odd: Text) -> str:
     """Return a text composed (NFC), on one line, without the invisible characters that come with pasting.
 
     Some of these would reverse the line's direction. FieldRefused with `odd` for NUL and lone surrogates, which
-    Postgres cannot store.
+    Postgres cannot store, and with `long` for a text that is many times longer than `most`, because to compose many
+    accents on one letter takes the square of their number.
     """
+    if len(typed) > MOST_TIMES_TOO_LONG * most:
+        raise FieldRefused(long)
     if not typed.isprintable():  # else no character is invisible, as usual
         if any(letter == "\0" or unicodedata.category(letter) == "Cs" for letter in typed):
             raise FieldRefused(odd)
@@ -151,7 +157,7 @@ _FOLDED = str.maketrans(dict(zip(ascii_uppercase, ascii_lowercase, strict=True))
 
 def words(name: str) -> list[str]:
     """Return the words of a name by which it is found, without accents and case. As `matching.NameWords`."""
-    unmarked = re.sub(MARKS, "", unicodedata.normalize("NFKD", name))
+    unmarked = re.sub(MARKS, "", unicodedata.normalize("NFKD", name[: MOST_TIMES_TOO_LONG * LONGEST_FOLDED]))
     return [word for word in re.split(SEPARATORS, unmarked.translate(_FOLDED)[:LONGEST_FOLDED]) if word]
 
 

@@ -67,6 +67,7 @@ def repeatable(name: str | None) -> str:
     It must not have what a chat may show as a link or as a phone: staff would send that in the shop's name.
     """
     kept = name or ""
+    if len(kept) > LONGEST_NAME:
+        return ""
     plain = "".join(letter for letter in unicodedata.normalize("NFKC", kept) if unicodedata.category(letter) != "Cf")
-    is_message = len(kept) > LONGEST_NAME or _PHONE.search(plain) or _LINK.search(_TITLE.sub("", plain))
-    return "" if is_message else kept
+    return "" if _PHONE.search(plain) or _LINK.search(_TITLE.sub("", plain)) else kept

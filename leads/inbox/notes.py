@@ -18,6 +18,8 @@ from leads.models import OLD_NOTE_WORDS, Lead, LeadEvent, LeadNote
 # A text that the same person sends twice within this time, as with a second tap on the same page, is one note.
 SAME_WITHIN = timedelta(minutes=10)
 LONGEST_IN_LIST = 80
+# A composed text is shorter by this factor at most.
+MOST_TIMES_TOO_LONG = 4
 # A search finds the leads of this many notes at most, the newest.
 MOST_FOUND = 1_000
 
@@ -26,7 +28,10 @@ class NoteField(forms.CharField):
     """A text with one character for each line end and each accented letter, as it is counted and searched."""
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(normalize("NFC", value.replace("\r\n", "\n")) if value else value)
+        text = value.replace("\r\n", "\n") if value else value
+        # A text that is refused anyway is left as it is: many accents on one letter take the square of their number.
+        is_composed = text and len(text) <= MOST_TIMES_TOO_LONG * LeadNote.MOST_CHARACTERS
+        return super().to_python(normalize("NFC", text) if is_composed else text)
 
 
 class NoteForm(forms.ModelForm):  # type: ignore[type-arg]

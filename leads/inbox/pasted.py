@@ -11,9 +11,12 @@ from quoter.engine import folio
 from quoter.engine.quote import Quote
 from quoter.token import IssuedQuote
 
-_LINK = re.compile(r"(?P<token>[A-Za-z0-9_-]{60,}\.[A-Za-z0-9_-]{43})(?![A-Za-z0-9_-])(?:/?#(?P<seal>[A-Za-z0-9_-]+))?")
+# The first lookbehind lets a search try each run of letters once, and not again from every letter of it.
+_LINK = re.compile(
+    r"(?<![A-Za-z0-9_-])(?P<token>[A-Za-z0-9_-]{60,}+\.[A-Za-z0-9_-]{43})(?![A-Za-z0-9_-])(?:/?#(?P<seal>[A-Za-z0-9_-]+))?"
+)
 _LOOKS_SIGNED = re.compile(r"/q/[A-Za-z0-9_.-]{40,}")
-_TOTAL = re.compile(r"total\W{0,4}(\d[\d.,]*)", re.IGNORECASE)
+_TOTAL = re.compile(r"total\W{0,4}(\d[\d.,]{0,30})", re.IGNORECASE)
 
 
 class Link(NamedTuple):

@@ -1,6 +1,7 @@
 """Search leads by a folio, part of a phone, words of a name or note, or a pasted message, found by its folio."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from leads import phones
@@ -29,6 +30,7 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
         return queryset
     if found := folio.find(text):
         return queryset.filter(folio=found)
+    text = text[:LONGEST_TERM]
     if (exact := queryset.filter(folio=text)).exists():
         return exact  # a folio of an adopted table, which has another form
     if digits := _phone(text):
@@ -58,14 +60,23 @@ def _some_keys(named: LeadQuerySet) -> list[Any]:
     return list(named.order_by().values_list("pk", flat=True)[: MOST_BY_KEY + 1])
 
 
-def matches(record: JournalRecord, text: str) -> bool:
-    """Return whether a record of the outbox matches a search, by the rules of `leads` but without the database."""
+def matcher(text: str) -> Callable[[JournalRecord], bool]:
+    """Return what says of a record of the outbox whether it matches a search.
+
+    The rules are those of `leads`, without the database. The text is read once, not for each record.
+    """
     if message := pasted.message(text):
-        return record.folio == message.folio
+        return lambda record: record.folio == message.folio
+    text = text[:LONGEST_TERM]
     if digits := _phone(text):
-        return phones.has_part(record.phone, digits)
-    names, typed = words(record.name), words(text)
-    return bool(typed) and all(any(name.startswith(word) for name in names) for word in typed)
+        return lambda record: phones.has_part(record.phone, digits)
+    typed = words(text)
+
+    def has_words(record: JournalRecord) -> bool:
+        names = words(record.name)
+        return bool(typed) and all(any(name.startswith(word) for name in names) for word in typed)
+
+    return has_words
 
 
 def _phone(text: str) -> str:

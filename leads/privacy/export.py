@@ -75,7 +75,8 @@ _KEPT_NOTES = ArraySubquery(
 _NOTED_AT_ONCE = 2_000
 # Where a spreadsheet may see a formula: at the beginning of a cell, and after whatever separates cells or rows in some
 # country or some import, because a quote in the middle of a cell does not protect what follows.
-_FORMULA = re.compile(r"(^|[;|\t\v\f\r\n\x85\u2028\u2029])([\"\s]*)(?=[=+\-@＝＋－＠])")
+_SEPARATORS = ";|\t\v\f\r\n\x85\u2028\u2029"
+_FORMULA = re.compile(r"(?:^|(?<![;|\"\s])(?=[;|\"\s]))[;|\"\s]*+(?=[=+\-@＝＋－＠])")
 _PHONE = re.compile(r"\+[0-9]+")
 
 
@@ -226,7 +227,13 @@ def csv_text(cell: object) -> str:
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     text = "" if cell is None else str(_local(cell))
-    return text if _PHONE.fullmatch(text) else _FORMULA.sub(r"\1\2'", text)
+    return text if _PHONE.fullmatch(text) else _FORMULA.sub(_harmless, text)
+
+
+def _harmless(before: re.Match[str]) -> str:
+    """Return what is before a sign, with an apostrophe if a formula could begin with the sign."""
+    is_beginning = before.start() == 0 or any(separator in before[0] for separator in _SEPARATORS)
+    return f"{before[0]}'" if is_beginning else before[0]
 
 
 def lines_text(stored: Snapshot) -> str:

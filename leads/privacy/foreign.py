@@ -50,6 +50,7 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _SHORTEST_PHONE = 7
 _SHORTEST_NAME = 3
 _SHORTEST_ID = 6
+_PIECE = 200
 
 
 class Identity:
@@ -175,7 +176,10 @@ def _plain(text: str) -> str:
 
 
 def _without_accents(text: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    # In pieces, because to bring the accents of one letter into their order takes the square of their number.
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    plain = "".join(unicodedata.normalize("NFKD", piece) for piece in pieces)
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _is_distinct(name: str) -> bool:

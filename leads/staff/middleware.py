@@ -1,12 +1,41 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from leads.staff import errors, second_factor, unfinished
 from leads.staff.pages import is_staff_page
+
+# A whole WhatsApp message has 65,536 characters. A page that shows such a form again has less than half a megabyte.
+MOST_CHARACTERS = 70_000
+TOO_LONG = _(
+    "The form has too much text: a whole WhatsApp message fits, and no more. Nothing was changed. Go back in the "
+    "browser, where your text still is, and send a part of it, such as the message with the folio or the link."
+)
+
+
+class LongFormMiddleware:
+    """Refuses a form with more text than staff's pages may show again. No other page of theirs has to limit a text."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and is_staff_page(request) and _is_too_long(request):
+            return errors.error_page(request, 400, text=TOO_LONG)
+        return self.get_response(request)
+
+
+def _is_too_long(request: HttpRequest) -> bool:
+    try:
+        fields = [(name, str(value)) for name, values in request.POST.lists() for value in values]
+    except (RequestDataTooBig, TooManyFieldsSent):
+        return True
+    return sum(len(name) + len(value) for name, value in fields) > MOST_CHARACTERS
 
 
 class SecondFactorMiddleware:

@@ -134,8 +134,10 @@ def outage_page(request: HttpRequest, *, is_busy: bool = False) -> HttpResponse:
     text = request.POST.get("text", "").strip() if request.path_info == reverse("admin:leads_lead_find") else ""
     context: dict[str, Any] = {"waiting": outbox_state(), "is_busy": is_busy, "path": _path_to_get(request)}
     if _has_staff_cookie(request):
-        context |= {"term": text, "leads": _found(text)}
-        if text and (message := pasted.message(text)) and message.issued:
+        message = pasted.message(text)
+        term = text if message else text[: search.LONGEST_TERM]
+        context |= {"term": term, "leads": _found(term)}
+        if message and message.issued:
             quote = message.issued.quote
             context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}
     if not text and (sent := unfinished.of(request)):
@@ -167,9 +169,10 @@ def _found(text: str) -> list[WaitingRecord]:
     A person who checks out twice, as during an outage many do, is one lead with two records in the journal.
     """
     found: dict[tuple[str, str, str], WaitingRecord] = {}
+    is_found = search.matcher(text) if text else lambda record: bool(record.phone)
     for waiting in _waiting():
         record = waiting.record
-        if search.matches(record, text) if text else record.phone:
+        if is_found(record):
             found.setdefault((record.folio, record.name, record.phone), waiting)
         if len(found) == MOST_SHOWN:
             break

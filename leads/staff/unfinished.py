@@ -35,7 +35,7 @@ MOST_COOKIE_BYTES = 3500
 USER_COOKIE = "staff-user"
 USER_COOKIE_LIFE = timedelta(days=30)
 KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form again: the key of its cookie
-MOST_CHARACTERS = 100_000
+MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
 TECHNICAL = {"next", "action", "format", "lead"}
 NOT_SENT_AGAIN = {"csrfmiddlewaretoken", "retry-now", KEY_FIELD}
@@ -100,7 +100,7 @@ def of(request: HttpRequest) -> Unfinished | None:
         return None
     sent = [Field(name, str(value)) for name, values in request.POST.lists() for value in values]
     fields = tuple(field for field in sent if field.name not in NOT_SENT_AGAIN)
-    if sum(len(field.name) + len(field.value) for field in fields) > MOST_CHARACTERS:
+    if len(fields) > MOST_FIELDS:
         return None
     return Unfinished(request.get_full_path(), fields, by=_last_user(request))
 

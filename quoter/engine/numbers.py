@@ -11,6 +11,8 @@ from quoter.engine.text import Text
 
 CENT = Decimal("0.01")
 MAX_LENGTH = 20
+# With the invisible characters and the unit around it.
+MAX_TYPED = 200
 
 # A number in a price book. Decimal keeps 28 digits, so the product of any two of these is exact.
 Figure = Annotated[Decimal, Field(max_digits=12)]
@@ -61,6 +63,8 @@ def parse_decimal(typed: str, *, unit: str = "") -> Decimal:
     unit: that of the field, which may follow the number. Invisible characters, which come with pasting, do not count.
     Exponents, digits of other scripts and anything longer than MAX_LENGTH are refused.
     """
+    if len(typed) > MAX_TYPED:
+        raise NumberUnclear(UNREADABLE.fill(typed=f"{typed[:MAX_LENGTH]}…"))
     text = _without_unit(_visible(typed).strip(), unit)
     if not text:
         raise NumberUnclear(EMPTY)

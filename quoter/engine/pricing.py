@@ -24,7 +24,7 @@ NO_LINES = Text(es="Agrega al menos una partida.", en="Add at least one line.")
 TOO_MANY_LINES = Text(
     es="Una cotización lleva {most} partidas como máximo. Divide el pedido en dos.",
     en="A quote has at most {most} lines. Split the order in two.",
-)
+).fill(most=str(MAX_LINES))
 UNKNOWN_PRODUCT = Text(es="Elige un producto de la lista.", en="Choose a product from the list.")
 UNKNOWN_CHOICE = Text(es="Elige una opción: {label}.", en="Choose an option: {label}.")
 UNKNOWN_MEASURE = Text(es="Elige cómo nos dices la cantidad.", en="Choose how to enter the quantity.")
@@ -85,7 +85,7 @@ def price(
     if not lines:
         raise QuoteRefused([FieldError("lines", NO_LINES)])
     if len(lines) > MAX_LINES:
-        raise QuoteRefused([FieldError("lines", TOO_MANY_LINES.fill(most=str(MAX_LINES)))])
+        raise QuoteRefused([FieldError("lines", TOO_MANY_LINES)])
 
     errors: list[FieldError] = []
     quoted: list[QuoteLine] = []

@@ -2,6 +2,8 @@
 
 import json
 from datetime import datetime, timedelta
+from io import BytesIO
+from time import thread_time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,6 +28,8 @@ from tests.support.factories import (
 # The relay writes on another connection, which sees only committed data.
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# Accents on one letter, in an order in which composing them takes long.
+MARKS = "\u0300\u0323"
 PUMPED_100 = a_line(options={"strength": "100", "service": "pumped"})
 
 
@@ -145,12 +149,12 @@ def test_a_refused_form_keeps_what_was_typed_and_shows_the_error_at_its_field(cl
     assert 'name="lines.0.extras" value="accelerant" checked' in page
 
 
-def test_two_hundred_lines_are_refused_and_shown_again(client):
+def test_two_hundred_lines_are_refused_and_the_first_are_shown_again(client):
     response = client.post("/quote/", as_form(*[a_line()] * 200))
     page = response.content.decode()
     assert response.status_code == 422
     assert "20 partidas" in page
-    assert page.count("data-line=") == 200
+    assert page.count("data-line=") == 20
 
     response = post_json(client, "/quote/", {"lines": [a_line()] * 200})
     assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "lines")
@@ -197,6 +201,45 @@ def test_a_body_that_is_too_large_is_refused_with_a_message(client, path, size):
         assert response.status_code == 422
     assert "demasiado texto" in as_json.json()["error"]
     assert "demasiado texto" in as_page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [[]] * 85_000,
+        [1] * 120_000,
+        [a_line()] * 21,
+        [a_line(extras=["fiber"] * 101)],
+        [a_line(extras=[{}] * 20_000)],
+        [{"options": {str(number): [] for number in range(20_000)}}],
+        [{"measure": {"ñ" * 50_000: []}}],
+    ],
+    ids=["lists", "numbers", "21 lines", "101 extras", "objects", "options", "a long name"],
+)
+def test_json_of_any_width_gets_a_short_refusal(client, lines):
+    answer = post_json(client, "/quote/", json.dumps({"lines": lines}, ensure_ascii=False))
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+    assert len(answer.content) < 5_000
+
+
+def test_a_form_may_come_as_multipart_but_never_with_a_file(client):
+    body = quoted(client)
+    assert client.post("/checkout/", {"token": body["token"], "name": NAME, "phone": PHONE}).status_code == 303
+    answer = client.post("/quote/", {**as_form(a_line()), "file": BytesIO(b"x")})
+    assert answer.status_code == 422
+    assert "no se reciben archivos" in answer.content.decode()
+
+
+@pytest.mark.parametrize("typed", [MARKS * 30_000, '"' * 100_000], ids=["accents", "quotes"])
+def test_details_that_are_far_too_long_are_refused_at_once_and_shown_in_part(client, typed):
+    body = quoted(client)
+    started = thread_time()
+    answer = client.post("/checkout/", {"token": body["token"], "name": typed, "phone": typed})
+    assert thread_time() - started < 1
+    assert answer.status_code == 422
+    assert "El nombre es muy largo" in answer.content.decode()
+    assert len(answer.content) < 100_000
 
 
 # --- GET /q/... -----------------------------------------------------------------------------------------------------

@@ -167,7 +167,43 @@ def test_a_quantity_that_is_quoted_online_needs_no_conversation(client):
     assert chats(client.post("/summary/", as_form(a_volume("500"))).content.decode()) == []
 
 
+def drawn(page):
+    return [int(number) for number in re.findall(r'data-line="(\d+)"', page)]
+
+
 def test_a_form_with_more_lines_than_a_quote_takes_is_not_priced_line_by_line(client):
     summary = client.post("/summary/", as_form(*[a_volume("6")] * 21)).content.decode()
     assert "20 partidas como máximo" in summary
     assert 'class="bill"' not in summary
+    assert summary.count("data-live") == 22  # the bill, the total and 20 titles
+
+
+def test_of_more_lines_than_a_quote_takes_the_first_stay_and_the_page_says_how_many_do_not(client):
+    form = as_form(*[a_volume(str(number)) for number in range(3, 26)])
+    for answer in (client.post("/quote/", form), client.post("/", form)):
+        page = unescape(answer.content.decode())
+        assert drawn(page) == [*range(20)]
+        assert re.findall(r'measure.volume.m3" value="(\d+)"', page) == [str(number) for number in range(3, 23)]
+        assert page.count("Aquí están las primeras; cotiza aparte las demás: 3.") >= 1
+        assert "Lo que escribiste sigue aquí" not in page
+    assert client.post("/quote/", form).status_code == 422
+
+
+def test_the_numbers_of_lines_may_be_any(client):
+    form = {f"lines.{number}.product": "concrete" for number in range(9_999, 9_900, -1)}
+    page = client.post("/", form).content.decode()
+    assert drawn(page) == [*range(20)]
+    assert "cotiza aparte las demás: 79." in page
+
+
+@pytest.mark.parametrize("edit", ["add:concrete", "copy:0"])
+def test_a_full_form_takes_no_further_line_and_says_so(client, edit):
+    page = page_of(client, *[a_volume("6")] * 20, edit=edit)
+    assert drawn(page) == [*range(20)]
+    assert "Divide el pedido en dos." in re.search(r'id="summary" data-live>(.*?)</div>', page, re.DOTALL)[1]
+    assert "Lo que escribiste sigue aquí" in page
+
+
+def test_a_long_value_does_not_make_a_long_page(client):
+    page = page_of(client, *[a_volume('"' * 1_000)] * 20)
+    assert len(page) < 500_000

@@ -178,7 +178,7 @@ def test_records_of_the_outbox_match_the_same_searches_as_leads(typed, is_match)
     row = lead_record(an_issued_quote(), a_contact())
     store(row)
     text = typed(row)
-    assert search.matches(journal_record(from_json(row.as_json())), text) is is_match
+    assert search.matcher(text)(journal_record(from_json(row.as_json()))) is is_match
     assert search.leads(Lead.objects.all(), text).exists() is is_match
 
 
@@ -201,7 +201,7 @@ def test_a_phone_is_found_by_any_part_however_it_is_stored(stored, typed):
     store(row)
     store(lead_record(an_issued_quote(), a_contact(phone="+526560000000")))
     assert [lead.folio for lead in search.leads(Lead.objects.all(), typed)] == [row.folio]
-    assert search.matches(journal_record(from_json(row.as_json())), typed)
+    assert search.matcher(typed)(journal_record(from_json(row.as_json())))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_name_is_found_by_its_plain_form(name, typed):
     store(row)
     for text in (typed, name, typed[:-1]):
         assert [lead.folio for lead in search.leads(Lead.objects.all(), text)] == [row.folio], text
-        assert search.matches(journal_record(from_json(row.as_json())), text)
+        assert search.matcher(text)(journal_record(from_json(row.as_json())))
     assert not search.leads(Lead.objects.all(), f"{typed} zzz").exists()
 
 

@@ -1,5 +1,7 @@
 """The error pages of staff: in their style and language, and with a way back. Customers keep theirs."""
 
+from io import BytesIO
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
@@ -106,3 +108,24 @@ def test_customers_keep_their_pages(browser):
     assert "wa.me" in browser.get("/nowhere/").content.decode()
     assert "wa.me" in browser.get("/breaks/").content.decode()
     assert b"Bad Request" in Client().get("/", headers={"Host": "not ours"}).content
+
+
+def test_a_form_with_more_than_a_whatsapp_message_is_refused_with_what_to_do(browser):
+    for address in (f"{LIST}find/", f"{LIST}restore/", "/admin/login/"):
+        for size in (70_001, 2_000_000):
+            answer = browser.post(address, {"text": '"' * size}, headers={"accept-language": "es"})
+            assert answer.status_code == 400
+            assert "cabe un mensaje completo de WhatsApp" in answer.content.decode()
+            assert len(answer.content) < 20_000
+
+
+def test_a_whole_whatsapp_message_is_read(browser):
+    answer = browser.post(f"{LIST}restore/", {"text": "😀" * 65_536})
+    assert answer.status_code == 200
+    assert answer.content.decode().count("😀") == 65_536
+    quotes = browser.post(f"{LIST}restore/", {"text": '"' * 65_536})
+    assert len(quotes.content) < 500_000
+
+
+def test_staff_s_forms_take_no_file(browser):
+    assert browser.post(f"{LIST}restore/", {"text": "a", "file": BytesIO(b"a")}).status_code == 400
