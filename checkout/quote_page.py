@@ -26,6 +26,7 @@ from quoter import incoming, origin, site, token
 from quoter.engine import folio
 from quoter.engine.pricing import FieldError, requests
 from quoter.forms import hidden_fields
+from quoter.language import carried
 from quoter.reprice import compared
 from quoter.token import BadToken, IssuedQuote
 
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 # The form field and the query parameter with the token of the earlier quote, which this one prices again.
 BEFORE = "before"
+# Of a path and its query, in bytes. gunicorn takes 8,190 for "POST", the address and "HTTP/1.1", and proxies about as
+# many.
+LONGEST_ADDRESS = 8_000
 # So many characters of a field are shown again: more than a value that is refused as too long needs to be recognised.
 MOST_SHOWN = 1_000
 
@@ -93,12 +97,20 @@ def show(
     if issued:
         issued = site.translated(issued, site.language())
         signed, short = token.dumps(issued), token.short(issued)
-        page = address(request, short)
+        own = request.path if request.path.startswith(_quotes_path()) else path_of(signed)
+        shared, _before = fitting([path_of(short)], issued)
+        page = _with_host(request, shared)
+        here, here_query = fitting(
+            [own, path_of(short)],
+            issued,
+            query=origin.as_query(came_from),
+            before=request.GET.get(BEFORE),
+        )
         chat_url = partial(quote_chat_url, settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)
         context |= {
             "address": site.address(request),
-            "here": request.path if request.path.startswith(_quotes_path()) else f"{_quotes_path()}{signed}/",
-            "here_query": after(request.GET.get(BEFORE)),
+            "here": here,
+            "here_query": here_query,
             "quote": issued.quote,
             "foreign": issued.language if issued.language != site.language() else "",
             "token": signed,
@@ -140,10 +152,57 @@ def _filled_in(
 
 def address(request: HttpRequest, reference: str) -> str:
     """Return the full address of a quote's page. reference: its token or folio, which need no escaping."""
-    return f"{request.scheme}://{request.get_host()}{_quotes_path()}{reference}/"
+    return _with_host(request, path_of(reference))
 
 
-def after(before: object) -> dict[str, str]:
+def address_of_new(request: HttpRequest, issued: IssuedQuote, signed: str) -> str:
+    """Return the full address of a new quote's page. signed: its whole token."""
+    path, _before = fitting(_paths(issued, signed), issued)
+    return _with_host(request, path)
+
+
+def path_of_new(
+    request: HttpRequest, issued: IssuedQuote, signed: str, *, came_from: Mapping[str, str], before: object
+) -> str:
+    """Return the path and query of a new quote's page, with the page's language.
+
+    came_from: as `origin.read` returns it; before: the token of the quote that this one prices again, as it was sent.
+    """
+    query = origin.as_query(came_from)
+    path, earlier = fitting(_paths(issued, signed), issued, query=query, before=before)
+    return carried(path, request, origin.as_query({**came_from, **earlier}))
+
+
+def path_of(reference: str) -> str:
+    return f"{_quotes_path()}{reference}/"
+
+
+def fitting(
+    paths: Iterable[str], issued: IssuedQuote, *, query: str = "", before: object = None
+) -> tuple[str, dict[str, str]]:
+    """Return the first of a quote's paths with which an address is short enough, and the earlier quote in its query.
+
+    query: the rest of the query. When none fits, the last path without the earlier quote, which is then not compared;
+    when that is too long as well, the path by folio, which needs the database.
+    """
+    earlier = _after(before)
+    longest = LONGEST_ADDRESS - len(query)
+    for path in paths:
+        if len(path) + len(origin.as_query(earlier)) <= longest:
+            return path, earlier
+    return (path, {}) if len(path) <= longest else (path_of(issued.quote.folio), {})
+
+
+def _paths(issued: IssuedQuote, signed: str) -> Iterator[str]:
+    yield path_of(signed)
+    yield path_of(token.short(issued))
+
+
+def _with_host(request: HttpRequest, path: str) -> str:
+    return f"{request.scheme}://{request.get_host()}{path}"
+
+
+def _after(before: object) -> dict[str, str]:
     """Return the `before` query parameter, which names the quote being repriced; {} unless it is a valid token.
 
     before: the token of that quote, as the client sent it.

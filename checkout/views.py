@@ -78,12 +78,11 @@ def give_quote(request: HttpRequest) -> HttpResponse:
             "folio": issued.quote.folio,
             "token": signed,
             "quote": issued.quote.model_dump(mode="json"),
-            "url": quote_page.address(request, signed),
+            "url": quote_page.address_of_new(request, issued, signed),
         }
         return JsonResponse(answer, status=201)
-    page = reverse("checkout:quote_page", args=[signed])
-    query = origin.as_query(came_from | quote_page.after(sent.fields.get(quote_page.BEFORE)))
-    page = carried(page, request, query)
+    before = sent.fields.get(quote_page.BEFORE)
+    page = quote_page.path_of_new(request, issued, signed, came_from=came_from, before=before)
     # calculator.js sends the form with fetch(), then navigates to this URL.
     by_script = request.headers.get("Accept") == "application/json"
     response = JsonResponse({"url": page}, status=201) if by_script else SeeOther(page)
