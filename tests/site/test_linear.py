@@ -137,7 +137,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "token": broken_token,
     "note": a_note,
     "subscription": a_subscription,
-    "greeting": greeting.has_link,
+    "greeting": greeting.repeatable,
     "cell": export.csv_text,
 }
 
