@@ -1,13 +1,16 @@
 """Gunicorn's settings. It binds to 127.0.0.1:8000, or to 0.0.0.0:$PORT when a host sets PORT."""
 
 import os
+import resource
 
 # Measured on two cores: 8 threads were slower, and 16 made the slowest answers worse. Each worker keeps one connection
 # to Postgres for leads, and one for each of its threads that has used the ORM: staff pages, quotes by folio, alerts.
-worker_class = "gthread"
+worker_class = "gunicorn_worker.WholeRequestWorker"  # gthread, which slow clients cannot block
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 threads = int(os.environ.get("WEB_THREADS", 4))
 preload_app = True
+# Not more than this process may have open, minus its own files: a worker that cannot accept a connection would stop.
+worker_connections = max(2 * threads, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100))
 
 # Longer than a host's proxy keeps an idle connection (Heroku: 90 s, AWS: 60 s). If gunicorn closed a connection while
 # the proxy sends a request on it, that customer would get an error.

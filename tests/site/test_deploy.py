@@ -190,7 +190,8 @@ def gunicorn_settings(**changes: str) -> dict[str, str]:
 
 def test_the_defaults_are_the_measured_ones():
     defaults = gunicorn_settings()
-    assert (defaults["worker_class"], defaults["workers"], defaults["threads"]) == ("gthread", "2", "4")
+    assert defaults["worker_class"] == "gunicorn_worker.WholeRequestWorker"
+    assert (defaults["workers"], defaults["threads"]) == ("2", "4")
     # Heroku's router keeps an idle connection for 90 s, and must be the first to close it.
     assert int(defaults["keepalive"]) > 90
     assert defaults["accesslog"] == "None"

@@ -1,0 +1,153 @@
+"""Gunicorn's worker with threads, with one change: a request gets a thread when it has arrived whole.
+
+Gunicorn reads in the thread, so a dozen clients that send a byte a second would take every thread. Here the worker's
+main thread, which only waits for sockets, collects what arrives. It closes what takes too long.
+"""
+
+import re
+import selectors
+import socket
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+# From the first byte to the last. A phone on a bad network sends the largest honest form, 30 kB, in a third of this.
+ARRIVES_WITHIN_S = 20.0
+# The request line and the cookies may have 8,190 bytes each, gunicorn's maximum.
+MOST_HEAD_BYTES = 32 * 1024
+# DATA_UPLOAD_MAX_MEMORY_SIZE, above which Django reads nothing.
+MOST_BODY_BYTES = 3 * 1024 * 1024
+# Of all requests that are arriving. Above it, the largest is dropped.
+MOST_ARRIVING_BYTES = 64 * 1024 * 1024
+READ_BYTES = 64 * 1024
+
+_END_OF_HEAD = b"\r\n\r\n"
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_EXPECTS_100 = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+
+
+class Arrival:
+    """A request that is arriving. deadline: by the monotonic clock; refusal: the status when it is not taken, or "".
+
+    It finds only where the request ends, and never before gunicorn does: its thread would then wait for more. A
+    malformed head counts as whole, for gunicorn to refuse.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.data = bytearray()
+        self.deadline = deadline
+        self.refusal = ""
+        self.expects_100 = False
+        self._whole: int | None = None  # bytes of the whole request, once that is known
+
+    @property
+    def is_whole(self) -> bool:
+        return self._whole is not None and len(self.data) >= self._whole
+
+    def add(self, data: bytes) -> None:
+        before = len(self.data)
+        self.data += data
+        if self._whole is not None:
+            return
+        end = self.data.find(_END_OF_HEAD, max(0, before - len(_END_OF_HEAD) + 1))
+        if end >= 0:
+            self._read_head(bytes(self.data[: end + 2]), body_at=end + len(_END_OF_HEAD))
+        elif _BARE_LF.search(self.data, before):
+            self._whole = len(self.data)
+        elif len(self.data) > MOST_HEAD_BYTES:
+            self.refusal = "431 Request Header Fields Too Large"
+
+    def _read_head(self, head: bytes, *, body_at: int) -> None:
+        length = _LENGTH.search(head)
+        # More digits than these are too large, and many more are slow to read.
+        body_bytes = int(length[1][:12]) if length else 0
+        self._whole = body_at + body_bytes
+        self.expects_100 = _EXPECTS_100.search(head) is not None
+        if _TRANSFER_ENCODING.search(head):  # Django cannot read chunks, which have no length
+            self.refusal = "411 Length Required"
+        elif body_bytes > MOST_BODY_BYTES:
+            self.refusal = "413 Content Too Large"
+
+
+class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._arriving: dict[TConn, Arrival] = {}
+        self._arriving_bytes = 0
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Collect the next request of a connection. Gunicorn calls it for each that is new or has become readable."""
+        conn.sock.setblocking(False)
+        # Until the first byte arrives, a connection is as idle as between two requests. Proxies open some in advance.
+        arrival = Arrival(time.monotonic() + self.cfg.keepalive)
+        if conn.parser and (ahead := conn.parser.unreader.take_buffered()):
+            self._add(arrival, ahead)
+        self._arriving[conn] = arrival
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
+        self._read(conn)
+
+    def murder_pending(self) -> None:
+        """Drop the requests that take too long, or for which there is no room. Gunicorn calls it in each round."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, arrival in self._arriving.items() if arrival.deadline < now]:
+            self._drop(conn)
+        while self._arriving and self.nr_conns >= self.worker_connections:
+            self._drop(next(iter(self._arriving)))
+        while self._arriving_bytes > MOST_ARRIVING_BYTES:
+            self._drop(max(self._arriving, key=lambda conn: len(self._arriving[conn].data)))
+
+    def _read(self, conn: TConn, sock: Any = None) -> None:
+        arrival = self._arriving[conn]
+        if not arrival.is_whole:
+            try:
+                data = conn.sock.recv(READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._drop(conn)
+                return
+            if arrival.refusal:
+                return
+            self._add(arrival, data)
+        if arrival.refusal:
+            self._refuse(conn, arrival)
+        elif arrival.is_whole:
+            self._forget(conn)
+            conn.init()
+            conn.parser.unreader.unread(bytes(arrival.data))
+            super().enqueue_req(conn)
+        elif arrival.expects_100:
+            arrival.expects_100 = False
+            with suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _add(self, arrival: Arrival, data: bytes) -> None:
+        if not arrival.data:
+            arrival.deadline = time.monotonic() + ARRIVES_WITHIN_S
+        arrival.add(data)
+        self._arriving_bytes += len(data)
+
+    def _refuse(self, conn: TConn, arrival: Arrival) -> None:
+        """Answer at once. The client may read that only after it has sent everything, so go on reading."""
+        with suppress(OSError):
+            conn.sock.send(f"HTTP/1.1 {arrival.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            conn.sock.shutdown(socket.SHUT_WR)
+        self._arriving_bytes -= len(arrival.data)
+        arrival.data.clear()
+
+    def _drop(self, conn: TConn) -> None:
+        self._forget(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _forget(self, conn: TConn) -> None:
+        self._arriving_bytes -= len(self._arriving.pop(conn).data)
+        self.poller.unregister(conn.sock)
