@@ -7,13 +7,13 @@ tab of their own.
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from threading import Lock
 
-from django.conf import settings
 from django.http import HttpRequest
 
 from leads.snapshot import Flag
+from leads.staff.address import client_address as address_of
 
 WINDOW_S = 600.0
 # An office or a mobile network shows many people under one address, so this is more than a shop gets from one in ten
@@ -70,11 +70,7 @@ def forget() -> None:
 
 def client_address(request: HttpRequest) -> str:
     """Return the visitor's address, of IPv6 the network, which is one visitor's; "" when it is no address."""
-    hops = [request.META.get("REMOTE_ADDR", "")]
-    if settings.TRUSTED_PROXIES and (forwarded := request.headers.get("X-Forwarded-For")):
-        hops = forwarded.split(",")[-settings.TRUSTED_PROXIES :]
-    try:
-        address = ip_address(hops[0].strip())
-    except ValueError:
-        return ""
-    return str(ip_network((address, NETWORK_BITS), strict=False)) if address.version == 6 else str(address)
+    address = address_of(request)
+    if address and address.version == 6:
+        return str(ip_network((address, NETWORK_BITS), strict=False))
+    return str(address or "")

@@ -12,4 +12,5 @@ urlpatterns = [
 handler400 = "checkout.fallbacks.bad_request"
 handler403 = "checkout.fallbacks.permission_denied"
 handler404 = "checkout.fallbacks.not_found"
+handler429 = "leads.staff.attempts.too_many"  # of allauth
 handler500 = "checkout.fallbacks.server_error"

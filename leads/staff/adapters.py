@@ -1,36 +1,69 @@
 """Where this site's logins differ from allauth's defaults."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import qrcode
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathImage
 
-from leads.staff import encryption, unfinished
+from leads.staff import attempts, encryption, unfinished
+from leads.staff.address import client_address
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        # The longest time of ACCOUNT_RATE_LIMITS["login_failed"].
         "too_many_login_attempts": _(
-            "Too many failed attempts. In five minutes at most you can try again; a passkey works meanwhile."
+            "Too many failed attempts. You can try again at %(time)s; a passkey works meanwhile."
         ),
     }
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        # Allauth's own fails when a request comes past one of the proxies.
+        return str(client_address(request) or "unknown")
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt, and refuse one too many.
+
+        In a browser where this user has logged in before, only the attempts in it count. So nobody elsewhere can keep
+        them from logging in.
+        """
+        self._attempts: dict[str, Any] = {"key": self._get_login_attempts_cache_key(request, **credentials)}
+        username = unfinished.last_username(request)
+        if username and username.casefold() == credentials.get("username", "").casefold():
+            own = request.COOKIES[unfinished.USER_COOKIE]
+            self._attempts = {"key": f"{self._attempts['key']}:{own}", "config": attempts.OWN_BROWSER_RATES}
+        self._login_failed_rl_usage = ratelimit.consume(
+            request, app="allauth.account", action=attempts.FAILED, **self._attempts
+        )
+        if not self._login_failed_rl_usage:
+            raise self.validation_error("too_many_login_attempts")
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        attempts.log_failure(request)
+
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        if code != "too_many_login_attempts":
+            return cast(ValidationError, super().validation_error(code, *args))
+        attempts.log_failure(context.request)
+        until = attempts.allowed_at(context.request, **getattr(self, "_attempts", {"key": ""}))
+        return ValidationError(self.error_messages[code], code=code, params={"time": until})
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

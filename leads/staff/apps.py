@@ -8,4 +8,5 @@ class StaffConfig(AppConfig):
     verbose_name = _("Staff")
 
     def ready(self) -> None:
-        from leads.staff import second_factor  # noqa: F401  (connects to allauth's signals; needs the app registry)
+        # They connect to allauth's signals, and need the app registry.
+        from leads.staff import attempts, second_factor  # noqa: F401

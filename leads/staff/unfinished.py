@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
@@ -31,9 +32,10 @@ COOKIE = "staff-unfinished-"
 COOKIE_LIFE = timedelta(hours=2)
 # Of all these cookies together. gunicorn refuses requests with more than 8,190 bytes of cookies.
 MOST_COOKIE_BYTES = 3500
-# Names the user who was last logged in with this browser. It proves nothing and gives access to nothing.
+# Names the user who was last logged in with this browser, second factor included. It gives access to nothing; in this
+# browser, failed logins elsewhere do not keep the user from logging in.
 USER_COOKIE = "staff-user"
-USER_COOKIE_LIFE = timedelta(days=30)
+USER_COOKIE_LIFE = timedelta(days=180)
 KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form again: the key of its cookie
 MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
@@ -182,6 +184,13 @@ def update_cookies(request: HttpRequest, response: HttpResponse, *, user: int) -
         response.delete_cookie(COOKIE + key, path=settings.SESSION_COOKIE_PATH, samesite="Strict")
     if _last_user(request) != user:
         _set_cookie(response, USER_COOKIE, signing.dumps(user, salt=USER_COOKIE), USER_COOKIE_LIFE)
+
+
+def last_username(request: HttpRequest) -> str:
+    """Return who was last logged in with this browser; "" when that is unknown. Queries Postgres."""
+    user = _last_user(request)
+    found = User.objects.filter(pk=user).values_list("username", flat=True).first() if user is not None else None
+    return found or ""
 
 
 def _kept(request: HttpRequest, key: str) -> Unfinished | None:
