@@ -333,6 +333,8 @@ LOGGING: dict[str, Any] = {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
+        "as a notice": {"()": "settings.logstream.AsNotice"},
+        "strangers as a notice": {"()": "settings.logstream.AsNotice", "beginnings": GUNICORN_ABOUT_STRANGERS},
     },
     "handlers": {
         "console": {"class": "settings.logstream.NonBlockingStream", "formatter": "line"},
@@ -340,12 +342,19 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "notices": {"class": "settings.logstream.NonBlockingStream", "formatter": "line", "filters": ["as a notice"]},
         # A 404 is the visitor's mistake and needs no attention. The circuit breaker logs an outage once.
         "django.request": {"level": "ERROR", "filters": ["not of an outage"]},
-        # Scanners send wrong Host headers and forms all day: worth a log line, not a report to Sentry.
-        "django.security": {"handlers": ["console"], "propagate": False},
+        # Scanners send wrong Host headers and forms without a CSRF token all day: worth a log line, not a report to
+        # Sentry.
+        "django.security": {"handlers": ["notices"], "propagate": False},
         # Errors outside Django are logged the same way. At DEBUG, gunicorn would log every URL.
-        "gunicorn.error": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL, "propagate": True},
+        "gunicorn.error": {
+            "handlers": [],
+            "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
+            "filters": ["strangers as a notice"],
+            "propagate": True,
+        },
     },
 }
 

@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import stat
+from collections.abc import Sequence
 
 _STDERR = 2
 # When poll() reports room in a pipe, a write of up to this many bytes does not block (PIPE_BUF).
@@ -43,6 +44,23 @@ class NonBlockingStream(logging.Handler):
         except OSError:
             return False  # the reader has closed its end
         return True
+
+
+class AsNotice(logging.Filter):
+    """Logs what strangers did wrong as information, without a traceback.
+
+    beginnings: of the messages that this applies to; the default is all.
+    """
+
+    def __init__(self, beginnings: Sequence[str] = ("",)) -> None:
+        super().__init__()
+        self._beginnings = tuple(beginnings)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(self._beginnings):
+            return True
+        record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+        return logging.root.isEnabledFor(logging.INFO)
 
 
 def _is_file(fd: int) -> bool:
