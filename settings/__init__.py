@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
 from django.urls import reverse
 
 from settings import env, keys, scrubbing
@@ -191,6 +192,7 @@ REQUIRE_SECOND_FACTOR = env.boolean("REQUIRE_SECOND_FACTOR", default=not DEBUG)
 LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "admin:index"
 CSRF_FAILURE_VIEW = "leads.staff.errors.csrf_failure"
 AUTHENTICATION_BACKENDS = ["leads.staff.backend.StaffBackend"]
+PASSWORD_HASHERS = ["leads.staff.hashing.PasswordHasher", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -213,9 +215,9 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0 if DEBUG else 1)
 MFA_ADAPTER = "leads.staff.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff log in by user name, and their addresses are not verified
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RATE_LIMITS = {"webauthn_login": None}  # nobody can guess a passkey, and it has to work when passwords are locked
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
-MFA_RATE_LIMITS = {"webauthn_login": None}  # nobody can guess a passkey, and it has to work when passwords are locked
 MFA_TOTP_ISSUER = BUSINESS_NAME
 MFA_TOTP_TOLERANCE = 1  # phones' clocks differ, so the previous and the next code are valid too
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey counts as both factors, so a finger or a PIN must unlock it
@@ -318,6 +320,8 @@ _redact = scrubbing.redaction(
     ]
 )
 SENTRY_DSN = env.text("SENTRY_DSN")
+# How gunicorn's messages about malformed requests and broken connections begin.
+GUNICORN_ABOUT_STRANGERS = ["Invalid request from ip=", "Socket error processing request."]
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -329,20 +333,20 @@ LOGGING: dict[str, Any] = {
         },
     },
     "filters": {
+        "as a notice": {"()": "settings.logstream.AsNotice"},
+        "strangers as a notice": {"()": "settings.logstream.AsNotice", "beginnings": GUNICORN_ABOUT_STRANGERS},
         "not of an outage": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
-        "as a notice": {"()": "settings.logstream.AsNotice"},
-        "strangers as a notice": {"()": "settings.logstream.AsNotice", "beginnings": GUNICORN_ABOUT_STRANGERS},
     },
     "handlers": {
         "console": {"class": "settings.logstream.NonBlockingStream", "formatter": "line"},
+        "notices": {"class": "settings.logstream.NonBlockingStream", "formatter": "line", "filters": ["as a notice"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-        "notices": {"class": "settings.logstream.NonBlockingStream", "formatter": "line", "filters": ["as a notice"]},
         # A 404 is the visitor's mistake and needs no attention. The circuit breaker logs an outage once.
         "django.request": {"level": "ERROR", "filters": ["not of an outage"]},
         # Scanners send wrong Host headers and forms without a CSRF token all day: worth a log line, not a report to

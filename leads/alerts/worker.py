@@ -1,5 +1,7 @@
 """The alerts worker: a daemon thread in each web process that sends alerts, so that no second process is needed.
 
+It also asks Postgres which sessions of staff have ended (leads/staff/sessions.py).
+
 Of the processes on a machine, the one that holds a lock on a file sends. Across machines, or when the file cannot be
 created, claiming a recipient in Postgres keeps two processes from sending the same message. Requests never wait for
 this thread.
@@ -21,6 +23,7 @@ from leads.delivery import relay
 from leads.delivery.health import database_state
 from leads.delivery.journal.disk import make_directory, private
 from leads.errors import error_name
+from leads.staff import sessions
 
 EVERY_S = 5.0
 LOCK = "alerts.lock"
@@ -49,7 +52,7 @@ class AlertsWorker:
 
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
-            for step in (self._send_alerts, self._look_for_trouble):
+            for step in (self._confirm_sessions, self._send_alerts, self._look_for_trouble):
                 try:
                     if self._is_on_duty():
                         step(database_state())
@@ -59,17 +62,25 @@ class AlertsWorker:
         if self._lock:
             self._lock.close()
 
+    def _confirm_sessions(self, database: str) -> None:
+        if database == "up":
+            self._connect()
+            sessions.confirm(timezone.now())
+
     def _send_alerts(self, database: str) -> None:
         if database != "up":
             return
-        if connections["default"].connection is None:
-            with relay.of_this_process().turns.connecting():
-                connections["default"].ensure_connection()
+        self._connect()
         send_alerts(timezone.now())
         self._last_fault = ""
 
     def _look_for_trouble(self, database: str) -> None:
         self._trouble.look(database=database, alerts_fault=self._last_fault)
+
+    def _connect(self) -> None:
+        if connections["default"].connection is None:
+            with relay.of_this_process().turns.connecting():
+                connections["default"].ensure_connection()
 
     def _failed(self, error: Exception) -> None:
         is_of_database = isinstance(error, DatabaseError | InterfaceError)

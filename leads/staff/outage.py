@@ -1,20 +1,20 @@
 """Staff pages while Postgres is down: a short page that lists the leads in this machine's outbox.
 
-It cannot look up sessions. Instead, staff who may see leads get a signed cookie with each staff page while Postgres is
-up, and this cookie admits them to the list. A form that was sent is offered again on the page, for when Postgres is
-back. The same page says "busy" when Postgres is up and only the bulkhead is full.
+It cannot look up sessions: who may see leads is what the machine last knew (sessions.py). A form that was sent is
+offered again on the page, for when Postgres is back. The same page says "busy" when Postgres is up and only the
+bulkhead is full.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.core import signing
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.views.decorators.csrf import requires_csrf_token
 
 from leads import snapshot
@@ -23,12 +23,10 @@ from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import greeting, pasted, search
 from leads.snapshot import JournalRecord
-from leads.staff import bulkhead, unfinished
+from leads.staff import bulkhead, sessions, unfinished
 from leads.staff.pages import is_staff_page
 from leads.staff.second_factor import is_missing
 
-COOKIE = "staff-outage"
-COOKIE_LIFE = timedelta(hours=12)
 MOST_SHOWN = 200
 # Also signs of an outage, though Django raises other errors for them: a missing table, a read-only database.
 OUTAGE_SQLSTATES = ("42P01", "25006")
@@ -48,7 +46,7 @@ class WaitingRecord(NamedTuple):
 class OutageMiddleware:
     """Answers staff pages with the outage page while Postgres is down or the bulkhead is full.
 
-    So staff pages hold no thread that customers need.
+    So staff pages hold no thread that customers need, and strangers at the login no place that staff need.
     A database error in any view makes the relay check the connection, so that /healthz does not keep saying "up".
     """
 
@@ -60,33 +58,28 @@ class OutageMiddleware:
             return self.get_response(request)
         process_relay = relay.of_this_process()
         is_down = process_relay.is_down
-        if is_down and request.method == "POST" and "retry-now" in request.POST and _has_staff_cookie(request):
+        if is_down and request.method == "POST" and "retry-now" in request.POST and sessions.may_see_leads(request):
             process_relay.turns.ask_all_to_retry()
         if request.method == "POST" and set(request.POST) == {"retry-now"}:
             # The page of a GET again, which reloads by itself, and also without JavaScript.
             return redirect(request.get_full_path())
         if is_down:
             return outage_page(request)
-        with bulkhead.place() as has_place:
+        house = bulkhead.STAFF if sessions.is_known(request) else bulkhead.STRANGERS
+        if house is bulkhead.STRANGERS and request.method == "POST" and not house.may_leave:
+            return outage_page(request, is_busy=True)  # a password is being checked
+        with house.place() as has_place:
             return self._answer(request) if has_place else outage_page(request, is_busy=not process_relay.is_down)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        user = getattr(request, "known_user", None)
-        if response.status_code >= 500 or user is None:
+        if response.status_code >= 500 or not hasattr(request, "known_user"):
             return response  # the user is not known; to look it up here could raise outside of a view
-        if response.status_code == 200 and request.method == "GET" and _may_see_leads(user):
-            response.set_cookie(
-                COOKIE,
-                signing.dumps(user.get_username(), salt=COOKIE),
-                max_age=COOKIE_LIFE,
-                path=settings.SESSION_COOKIE_PATH,
-                secure=settings.SESSION_COOKIE_SECURE,
-                httponly=True,
-                samesite="Strict",
-            )
-        elif COOKIE in request.COOKIES and not user.is_authenticated:
-            response.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH, samesite="Strict")
+        # A login or a logout has replaced the user meanwhile.
+        if not request.user.is_authenticated:
+            sessions.forget(request)
+        elif not is_missing(request):
+            sessions.note(request, may_see_leads=_may_see_leads(request.user))
         return response
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
@@ -99,7 +92,7 @@ class OutageMiddleware:
         try:
             has_logged_in = request.user.is_authenticated
             if not (has_logged_in and is_missing(request)):
-                request.known_user = request.user  # type: ignore[attr-defined]  # for the cookie
+                request.known_user = request.user  # type: ignore[attr-defined]  # read without an error
         except (DatabaseError, InterfaceError) as error:
             if page := self.process_exception(request, error):
                 return page
@@ -107,6 +100,8 @@ class OutageMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, bulkhead.Full):
+            return outage_page(request, is_busy=True)
         is_connection_error = isinstance(exception, OperationalError | InterfaceError)
         is_outage = is_connection_error or getattr(exception.__cause__, "sqlstate", None) in OUTAGE_SQLSTATES
         if not is_outage:
@@ -122,45 +117,54 @@ def _may_see_leads(user: Any) -> bool:
     try:
         return bool(user.has_perm("leads.view_lead"))  # usually cached: most views check a permission
     except (DatabaseError, InterfaceError):
-        return False  # this page is ready and is sent without the cookie; the next one sets it
+        return False  # this page is ready; the next one notes it
+
+
+# The page for strangers who find no place, by language and method. It is the same for all, and a flood asks for it.
+_busy_pages: dict[tuple[str | None, str | None], bytes] = {}
+
+
+def _busy_page(request: HttpRequest) -> HttpResponse:
+    key = (get_language(), request.method if request.method == "GET" else "other")
+    if key not in _busy_pages:
+        _busy_pages[key] = render(request, "leads/staff/outage.html", {"is_busy": True}).content
+    return HttpResponse(_busy_pages[key])
 
 
 @requires_csrf_token  # the check of CSRF tokens, which reads the token from the cookie, comes later or not at all
 def outage_page(request: HttpRequest, *, is_busy: bool = False) -> HttpResponse:
-    """Return the 503 page. Staff with the cookie see the waiting leads, oldest first, or those that match a search.
+    """Return the 503 page. Staff who may see leads see the waiting leads, oldest first, or those that match a search.
 
     is_busy: Postgres is up, but no place in the bulkhead is free.
     """
     text = request.POST.get("text", "").strip() if request.path_info == reverse("admin:leads_lead_find") else ""
+    sent = None if text else unfinished.of(request)
+    if is_busy and not sent and not sessions.is_known(request):
+        response = _busy_page(request)
+    else:
+        response = render(request, "leads/staff/outage.html", _context(request, text=text, sent=sent, is_busy=is_busy))
+    response.status_code = 503
+    response["Retry-After"] = "5"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _context(request: HttpRequest, *, text: str, sent: unfinished.Unfinished | None, is_busy: bool) -> dict[str, Any]:
+    """Return what the page shows. text: what is searched for; sent: a form to be offered again."""
     context: dict[str, Any] = {"waiting": outbox_state(), "is_busy": is_busy, "path": _path_to_get(request)}
-    if _has_staff_cookie(request):
+    if sessions.may_see_leads(request):
         message = pasted.message(text)
         term = text if message else text[: search.LONGEST_TERM]
         context |= {"term": term, "leads": _found(term)}
         if message and message.issued:
             quote = message.issued.quote
             context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}
-    if not text and (sent := unfinished.of(request)):
-        context |= unfinished.context_of(sent)
-    response = render(request, "leads/staff/outage.html", context, status=503)
-    response["Retry-After"] = "5"
-    response["Cache-Control"] = "no-store"
-    return response
+    return context | unfinished.context_of(sent) if sent else context
 
 
 def _path_to_get(request: HttpRequest) -> str:
     """Return the address to load when Postgres is back: of this page, or of the list when a form was sent."""
     return reverse("admin:leads_lead_changelist") if request.method == "POST" else request.get_full_path()
-
-
-def _has_staff_cookie(request: HttpRequest) -> bool:
-    # Whoever guesses an earlier key could sign the cookie.
-    earlier: list[str | bytes] = [key for key in settings.SECRET_KEY_FALLBACKS if key not in settings.GUESSABLE_KEYS]
-    try:
-        signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_LIFE, fallback_keys=earlier)
-    except signing.BadSignature:
-        return False
-    return True
 
 
 def _found(text: str) -> list[WaitingRecord]:

@@ -29,6 +29,7 @@ from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.factories import a_contact, an_issued_quote
 from tests.support.live import Answer, Postgres, Site, at_once, is_up, message
 from tests.support.proxy import Mode, Proxy, proxy
+from tests.support.staff import log_in
 
 pytestmark = pytest.mark.quiet
 
@@ -357,21 +358,6 @@ def test_a_lead_sent_twice_during_an_outage_is_one_row_for_each_person_with_thei
 
 # --- Threads for staff and customers --------------------------------------------------------------------------------
 
-LOGIN = """
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from importlib import import_module
-from django.conf import settings
-from leads.staff.second_factor import SECOND_FACTOR_KEY
-user, _ = get_user_model().objects.get_or_create(username="ana", is_staff=True, is_superuser=True)
-session = import_module(settings.SESSION_ENGINE).SessionStore()
-session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-session[SECOND_FACTOR_KEY] = user.pk
-session.save()
-print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
-"""
-
-
 STAFF_PAGE = "/admin/leads/lead/"
 
 
@@ -384,19 +370,17 @@ def warm_up_for_staff(site: Site, session: str) -> None:
 @pytest.mark.parametrize("fault", [faults.refused, faults.hung], ids=lambda fault: fault.__name__)
 def test_staff_with_open_connections_get_the_outage_page_from_the_first_request_on(fault, site, postgres, network):
     warm_up(site)
-    session = site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]
+    session = log_in(site)
     warm_up_for_staff(site, session)
-    cookies = site.get(STAFF_PAGE, Cookie=session).headers.get_all("Set-Cookie")
-    [proof] = [cookie.partition(";")[0] for cookie in cookies if cookie.startswith("staff-outage=")]
     with fault(postgres, network):
-        pages = at_once(8, lambda: site.get(STAFF_PAGE, Cookie=f"{session}; {proof}"))
+        pages = at_once(8, lambda: site.get(STAFF_PAGE, Cookie=session))
     assert {page.status for page in pages} == {503}
     assert eventually(lambda: is_up(site))
 
 
 def test_hanging_staff_pages_leave_threads_for_customers(site, postgres, network):
     warm_up(site)
-    cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+    cookie = {"Cookie": log_in(site)}
     warm_up_for_staff(site, cookie["Cookie"])
     quotes = quotes_for(site, 3)
     with faults.hung(postgres, network):
@@ -550,7 +534,7 @@ def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgr
         warm_up(site)
         answers = check_out_many(site)
         assert eventually(lambda: arrived(postgres, folios_of(answers)))
-        cookie = {"Cookie": site.manage("shell", "-v0", "-c", LOGIN).split("cookie ")[1]}
+        cookie = {"Cookie": log_in(site)}
         for page in ("/admin/leads/lead/", f"/q/{answers[0].json['folio']}/"):
             assert {site.get(page, **cookie).status for _ in range(8)} == {200}
         assert "breaker opened" not in site.log.split("breaker closed")[-1]

@@ -1,8 +1,24 @@
-"""Staff of a site that runs with gunicorn."""
+"""Staff of a site that runs with gunicorn: a client that logs in by the pages, and sessions made without them."""
 
 import re
+from typing import Any
 
 from tests.support.live import Answer, Site
+
+LOG_IN = """
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from importlib import import_module
+from django.conf import settings
+from leads.staff.second_factor import SECOND_FACTOR_KEY
+for name in {names}:
+    user, _ = get_user_model().objects.get_or_create(username=name, is_staff=True, is_superuser=True)
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[SECOND_FACTOR_KEY] = user.pk
+    session.save()
+    print("cookie", settings.SESSION_COOKIE_NAME + "=" + session.session_key)
+"""
 
 
 class Staff:
@@ -29,3 +45,20 @@ class Staff:
             name, value = header.split(";")[0].split("=", 1)
             self.cookies[name] = value
         return answer
+
+
+def log_in(site: Site) -> str:
+    """Log ana in, a superuser, as if with a second factor; return the session's cookie."""
+    return log_all_in(site, "ana")[0]
+
+
+def log_all_in(site: Site, *names: str) -> list[str]:
+    return site.manage("shell", "-v0", "-c", LOG_IN.format(names=names)).split("cookie ")[1:]
+
+
+def post(site: Site, path: str, form: dict[str, Any] | None = None, *, cookie: str = "", **headers: str) -> Answer:
+    """Post a form of the staff's pages as a browser does. cookie: of the session."""
+    secret = "a" * 32
+    cookies = f"{cookie.strip()}; csrftoken={secret}"
+    headers = {"Cookie": cookies, "Origin": site.url.replace("http:", "https:"), **headers}
+    return site.post(path, {"csrfmiddlewaretoken": secret, **(form or {})}, **headers)

@@ -233,14 +233,6 @@ def test_staff_see_the_waiting_leads_when_postgres_is_down(admin_client, client,
         assert personal not in stranger.content.decode()
 
 
-def test_logging_out_removes_the_outage_cookie(admin_client):
-    admin_client.get("/admin/")
-    assert admin_client.cookies["staff-outage"].value
-    admin_client.post("/admin/logout/")
-    admin_client.get("/admin/login/")
-    assert not admin_client.cookies["staff-outage"].value
-
-
 def test_a_quote_page_does_not_query_a_database_that_is_down(client, without_table):
     lead = a_lead()
     record(lead)
@@ -257,7 +249,7 @@ def test_retry_now_ends_the_wait_after_a_wrong_password(admin_client, client):
     assert running.breaker.seconds_to_next_attempt() > 100
 
     client.cookies.clear()
-    client.post("/admin/", {"retry-now": "1"})  # ignored, because it comes without the cookie
+    client.post("/admin/", {"retry-now": "1"})  # ignored, because no staff have sent it
     time.sleep(1.2)
     assert running.breaker.is_open
 

@@ -1,0 +1,122 @@
+"""Which staff are logged in, as far as this machine knows: a file in the outbox for each session.
+
+Looking a session up needs Postgres. The files tell staff from strangers without it: in an outage, when leads may be
+shown only to staff, and before a request takes a place in a bulkhead. A page notes its session, a logout removes the
+file, and the alerts worker asks Postgres every few seconds which sessions still hold.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db.models import CharField, F, Func
+from django.http import HttpRequest
+
+from leads.delivery.journal.disk import make_directory, private
+from leads.staff import second_factor
+
+DIRECTORY = "staff-sessions"
+# How long a file counts that the worker has not confirmed.
+UNCONFIRMED_LIFE = timedelta(minutes=15)
+
+
+def is_known(request: HttpRequest) -> bool:
+    """Return whether a session of staff is behind a request."""
+    return _size(_of_cookie(request)) is not None
+
+
+def may_see_leads(request: HttpRequest) -> bool:
+    """Return whether staff who may see leads are behind a request."""
+    return bool(_size(_of_cookie(request)))
+
+
+def note(request: HttpRequest, *, may_see_leads: bool) -> None:
+    """Note that the session of a request is of staff. Postgres has just said so."""
+    if not request.session.session_key:
+        return
+    name = _name(request.session.session_key)
+    if _size(name, soon=UNCONFIRMED_LIFE / 2) != len(_content(may_see_leads)):
+        _keep(name, may_see_leads=may_see_leads, until=time.time() + UNCONFIRMED_LIFE.total_seconds())
+
+
+def forget(request: HttpRequest) -> None:
+    """Forget the session of a request, which has ended."""
+    if settings.SESSION_COOKIE_NAME in request.COOKIES:
+        _remove(_of_cookie(request))
+
+
+def confirm(now: datetime) -> None:
+    """Keep the sessions that Postgres still knows, each until it ends, and forget the others."""
+    noted = {path.name for directory in _directories() if directory.is_dir() for path in directory.iterdir()}
+    if not noted:
+        return
+    digest = Func(F("session_key"), template=_DIGEST, output_field=CharField())
+    valid = Session.objects.annotate(digest=digest).filter(digest__in=noted, expire_date__gt=now)
+    for session in valid:
+        request = HttpRequest()
+        request.session = SessionStore(session.session_key)
+        request.user = auth.get_user(request)  # checks password and *Active*, as for a page
+        if request.user.is_authenticated and not second_factor.is_missing(request):
+            noted.discard(session.digest)
+            may_see = request.user.has_perm("leads.view_lead")
+            _keep(session.digest, may_see_leads=may_see, until=session.expire_date.timestamp())
+    for name in noted:
+        _remove(name)
+
+
+# --- The files: named after a hash of the session's key, modified when it will end, empty unless it may see leads -----
+
+_DIGEST = "encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex')"
+
+
+def _name(session_key: str) -> str:
+    return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def _of_cookie(request: HttpRequest) -> str:
+    return _name(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
+
+
+def _content(may_see_leads: bool) -> bytes:
+    return b"may see leads" if may_see_leads else b""
+
+
+def _directories() -> Iterator[Path]:
+    return (directory / DIRECTORY for directory in settings.OUTBOX_DIRECTORIES)
+
+
+def _size(name: str, *, soon: timedelta = timedelta()) -> int | None:
+    """Return the size of a session's file; None without a file, and for one that ends before `soon` has passed."""
+    for directory in _directories():
+        with suppress(OSError):
+            stat = os.stat(directory / name)
+            if stat.st_mtime > time.time() + soon.total_seconds():
+                return stat.st_size
+    return None
+
+
+def _keep(name: str, *, may_see_leads: bool, until: float) -> None:
+    """Write a session's file. Without a disk to write to, it stays unknown."""
+    for directory in _directories():
+        with suppress(OSError):
+            make_directory(directory)
+            path = directory / name
+            if _size(name) != len(_content(may_see_leads)):
+                with open(path, "wb", opener=private) as file:  # modified now, so it counts from utime() on
+                    file.write(_content(may_see_leads))
+            os.utime(path, (until, until))
+            return
+
+
+def _remove(name: str) -> None:
+    for directory in _directories():
+        with suppress(OSError):
+            (directory / name).unlink()
