@@ -26,9 +26,7 @@ READ_BYTES = 64 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d+)[ \t]*\r\n", re.IGNORECASE)
-_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_EXPECTS_100 = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n")
 
 
 class Arrival:
@@ -43,6 +41,7 @@ class Arrival:
         self.deadline = deadline
         self.refusal = ""
         self.expects_100 = False
+        self.is_watched = False  # by the poller
         self._whole: int | None = None  # bytes of the whole request, once that is known
 
     @property
@@ -56,7 +55,7 @@ class Arrival:
             return
         end = self.data.find(_END_OF_HEAD, max(0, before - len(_END_OF_HEAD) + 1))
         if end >= 0:
-            self._read_head(bytes(self.data[: end + 2]), body_at=end + len(_END_OF_HEAD))
+            self._read_head(bytes(self.data[: end + 2]).lower(), body_at=end + len(_END_OF_HEAD))
         elif _BARE_LF.search(self.data, before):
             self._whole = len(self.data)
         elif len(self.data) > MOST_HEAD_BYTES:
@@ -65,10 +64,10 @@ class Arrival:
     def _read_head(self, head: bytes, *, body_at: int) -> None:
         length = _LENGTH.search(head)
         # More digits than these are too large, and many more are slow to read.
-        body_bytes = int(length[1][:12]) if length else 0
+        body_bytes = int(length[1].lstrip(b"0")[:12] or 0) if length else 0
         self._whole = body_at + body_bytes
-        self.expects_100 = _EXPECTS_100.search(head) is not None
-        if _TRANSFER_ENCODING.search(head):  # Django cannot read chunks, which have no length
+        self.expects_100 = b"\r\nexpect:" in head  # gunicorn refuses any other than 100-continue
+        if b"\r\ntransfer-encoding:" in head:  # Django cannot read chunks, which have no length
             self.refusal = "411 Length Required"
         elif body_bytes > MOST_BODY_BYTES:
             self.refusal = "413 Content Too Large"
@@ -88,8 +87,10 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         if conn.parser and (ahead := conn.parser.unreader.take_buffered()):
             self._add(arrival, ahead)
         self._arriving[conn] = arrival
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
         self._read(conn)
+        if conn in self._arriving:  # most requests arrive in one piece, and need no poller
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
+            arrival.is_watched = True
 
     def murder_pending(self) -> None:
         """Drop the requests that take too long, or for which there is no room. Gunicorn calls it in each round."""
@@ -149,5 +150,7 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         conn.close()
 
     def _forget(self, conn: TConn) -> None:
-        self._arriving_bytes -= len(self._arriving.pop(conn).data)
-        self.poller.unregister(conn.sock)
+        arrival = self._arriving.pop(conn)
+        self._arriving_bytes -= len(arrival.data)
+        if arrival.is_watched:
+            self.poller.unregister(conn.sock)

@@ -57,7 +57,7 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
         except BadToken:
             return not_found(request)
     our_relay = relay.of_this_process()
-    with bulkhead.STRANGERS.place() as has_place:
+    with bulkhead.QUOTES.place() as has_place:
         if our_relay.is_down or not has_place:
             return unavailable(request, folio=number)
         try:

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from typing import Self
 
 # How long a thread waits to come back to a place that it left.
 RETURN_WAIT_S = 2.0
@@ -29,6 +31,12 @@ class Bulkhead:
         self._may_leave = threading.BoundedSemaphore(places)
         self._wait_s, self._full_s = wait_s, full_s
         self._full_until = 0.0
+
+    def shared(self, *, wait_s: float) -> Self:
+        """Return a bulkhead of the same places for those who wait longer or shorter."""
+        other = copy(self)
+        other._wait_s = wait_s
+        return other
 
     @contextmanager
     def place(self) -> Iterator[bool]:
@@ -76,8 +84,9 @@ _inside = _Inside()
 
 # A healthy Postgres answers a page in much less. With a frozen one, a waiting thread is free again after this time.
 STAFF = Bulkhead(2, wait_s=0.5, full_s=0.25)
-# The login, and quotes by folio.
-STRANGERS = Bulkhead(1, wait_s=0.1, full_s=1.0)
+# Strangers share a place. Quotes by folio wait longer for it, so that a flood of logins leaves it to customers.
+LOGINS = Bulkhead(1, wait_s=0.1, full_s=1.0)
+QUOTES = LOGINS.shared(wait_s=0.25)
 
 
 @contextmanager

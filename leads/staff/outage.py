@@ -65,8 +65,8 @@ class OutageMiddleware:
             return redirect(request.get_full_path())
         if is_down:
             return outage_page(request)
-        house = bulkhead.STAFF if sessions.is_known(request) else bulkhead.STRANGERS
-        if house is bulkhead.STRANGERS and request.method == "POST" and not house.may_leave:
+        house = bulkhead.STAFF if sessions.is_known(request) else bulkhead.LOGINS
+        if house is bulkhead.LOGINS and request.method == "POST" and not house.may_leave:
             return outage_page(request, is_busy=True)  # a password is being checked
         with house.place() as has_place:
             return self._answer(request) if has_place else outage_page(request, is_busy=not process_relay.is_down)

@@ -257,4 +257,7 @@ def test_the_work_grows_with_the_length_alone():
     for _ in range(1_000_000):
         arrival.add(b"a")
     assert arrival.is_whole
+    for sign in (b"0", b" ", b"\t", b"1", b"\r", b"\r\n", b"\r\ncontent-length:", b"\r\ncontent-length: 0"):
+        for end in (b"x\r\n\r\n", b"\r\n\r\n", b""):
+            Arrival(deadline=0).add(HEAD + b"Content-Length:" + sign * 30_000 + end)
     assert time.process_time() - started < 5  # takes a tenth of it; quadratic work would take minutes

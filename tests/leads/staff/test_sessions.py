@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from leads.staff import bulkhead, sessions
+from tests.support.eventually import eventually
 
 LIST = "/admin/leads/lead/"
 
@@ -132,7 +134,7 @@ def test_without_a_disk_pages_work_and_the_session_stays_unknown(staff, settings
 
 
 def test_strangers_take_no_place_of_staff_and_staff_none_of_theirs(staff):
-    with bulkhead.STRANGERS.place():
+    with bulkhead.LOGINS.place():
         assert Client().get("/admin/login/").status_code == 503
         assert staff.get("/admin/").status_code == 200
     with bulkhead.STAFF.place(), bulkhead.STAFF.place():
@@ -141,12 +143,25 @@ def test_strangers_take_no_place_of_staff_and_staff_none_of_theirs(staff):
 
 
 def test_whoever_computes_a_hash_leaves_the_place_to_others():
-    with bulkhead.STRANGERS.place(), bulkhead.left():
-        with bulkhead.STRANGERS.place() as has_place:
+    with bulkhead.LOGINS.place(), bulkhead.left():
+        with bulkhead.LOGINS.place() as has_place:
             assert has_place
             with pytest.raises(bulkhead.Full), bulkhead.left():
                 pass
-        assert not bulkhead.STRANGERS.may_leave
-    assert bulkhead.STRANGERS.may_leave
-    with bulkhead.STRANGERS.place() as has_place:
+        assert not bulkhead.LOGINS.may_leave
+    assert bulkhead.LOGINS.may_leave
+    with bulkhead.LOGINS.place() as has_place:
         assert has_place
+
+
+def test_while_logins_are_refused_a_quote_still_gets_the_place_that_they_share():
+    def has_place(house: bulkhead.Bulkhead) -> bool:
+        with house.place() as has_place:
+            return has_place
+
+    with ThreadPoolExecutor(1) as another_thread:
+        with bulkhead.LOGINS.place():
+            assert not another_thread.submit(has_place, bulkhead.LOGINS).result()
+            quote = another_thread.submit(has_place, bulkhead.QUOTES)
+            assert eventually(quote.running)
+        assert quote.result()
