@@ -15,13 +15,17 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.db.models import CharField, F, Func
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from leads.delivery.journal.disk import make_directory, private
 from leads.staff import second_factor
+from leads.staff.backend import StaffBackend
 
 DIRECTORY = "staff-sessions"
 # How long a file counts that the worker has not confirmed.
@@ -63,13 +67,28 @@ def confirm(now: datetime) -> None:
     for session in valid:
         request = HttpRequest()
         request.session = SessionStore(session.session_key)
-        request.user = auth.get_user(request)  # checks password and *Active*, as for a page
-        if request.user.is_authenticated and not second_factor.is_missing(request):
+        user = _user_of(request.session)
+        request.user = user or AnonymousUser()
+        if user and not second_factor.is_missing(request):
             noted.discard(session.digest)
-            may_see = request.user.has_perm("leads.view_lead")
+            may_see = user.has_perm("leads.view_lead")
             _keep(session.digest, may_see_leads=may_see, until=session.expire_date.timestamp())
     for name in noted:
         _remove(name)
+
+
+def _user_of(session: SessionStore) -> User | None:
+    """Return the user of a session, if password and *Active* still hold, as for a page.
+
+    Django's `get_user` would give a session from before a change of SECRET_KEY a new key, which no browser would learn.
+    """
+    try:
+        key = User._meta.pk.to_python(session[auth.SESSION_KEY])
+        user, stored = StaffBackend().get_user(key), session[auth.HASH_SESSION_KEY]
+    except (KeyError, ValidationError):
+        return None
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()] if user else []
+    return user if any(constant_time_compare(stored, each) for each in hashes) else None
 
 
 # --- The files: named after a hash of the session's key, modified when it will end, empty unless it may see leads -----
