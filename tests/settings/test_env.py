@@ -274,6 +274,7 @@ def test_a_guessable_key_stops_the_start_and_is_not_repeated():
         "gq#t0&_w!x4m(k9z^e7v$b2n@c5r*j8p%u1y+a3d=s6f-h",  # as Django makes them
         "una frase larga que nadie más escribe, con 27 borregos",
     ],
+    ids=["token", "hex", "long hex", "django", "sentence"],
 )
 def test_a_key_that_nobody_can_guess_is_accepted(monkeypatch, key):
     monkeypatch.setenv("SECRET_KEY", f" {key} ")
