@@ -212,6 +212,7 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}  # per address and pe
 ACCOUNT_SESSION_REMEMBER = True
 # Each proxy appends an address to X-Forwarded-For. Clients can forge everything before the trusted ones.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0 if DEBUG else 1)
+MFA_FORMS = {"login_webauthn": "leads.staff.forms.PasskeyLoginForm"}
 MFA_ADAPTER = "leads.staff.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff log in by user name, and their addresses are not verified
 MFA_PASSKEY_LOGIN_ENABLED = True
