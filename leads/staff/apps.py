@@ -8,5 +8,5 @@ class StaffConfig(AppConfig):
     verbose_name = _("Staff")
 
     def ready(self) -> None:
-        # They connect to allauth's signals, and need the app registry.
-        from leads.staff import attempts, second_factor  # noqa: F401
+        # They connect to signals, and need the app registry.
+        from leads.staff import attempts, second_factor, sessions  # noqa: F401

@@ -69,9 +69,9 @@ class UnfinishedMiddleware:
             return response
         if response.status_code == 405:
             response = errors.not_allowed(request)
-        user = getattr(request, "known_user", None)
-        if user is not None and user.is_authenticated:
-            unfinished.update_cookies(request, response, user=user.pk)
+        # A login has replaced the user meanwhile.
+        if hasattr(request, "known_user") and request.user.is_authenticated and not second_factor.is_missing(request):
+            unfinished.update_cookies(request, response, user=request.user.pk)
         return response
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:

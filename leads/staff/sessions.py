@@ -8,10 +8,11 @@ file, and the alerts worker asks Postgres every few seconds which sessions still
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
@@ -19,8 +20,12 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import CharField, F, Func
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from leads.delivery.journal.disk import make_directory, private
@@ -89,6 +94,13 @@ def _user_of(session: SessionStore) -> User | None:
         return None
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()] if user else []
     return user if any(constant_time_compare(stored, each) for each in hashes) else None
+
+
+@receiver([post_save, post_delete], sender=User)
+def look_at_once(update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    """Confirm after a change of a user, such as switching *Active* off, without waiting for the worker."""
+    if set(update_fields or ()) != {"last_login"}:
+        transaction.on_commit(lambda: confirm(timezone.now()), robust=True)
 
 
 # --- The files: named after a hash of the session's key, modified when it will end, empty unless it may see leads -----

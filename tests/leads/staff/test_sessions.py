@@ -125,6 +125,21 @@ def test_a_login_that_was_switched_off_is_forgotten_with_its_next_page(staff):
     assert standing(staff) == UNKNOWN
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ana: setattr(ana, "is_active", False) or ana.save(),
+        lambda ana: ana.set_password("another one") or ana.save(),
+        lambda ana: ana.delete(),
+    ],
+    ids=["switched off", "new password", "deleted"],
+)
+def test_a_changed_login_is_forgotten_at_once(staff, change):
+    change(User.objects.get())
+    assert standing(staff) == UNKNOWN
+
+
 def test_without_a_disk_pages_work_and_the_session_stays_unknown(staff, settings, tmp_path):
     (tmp_path / "file").write_text("")
     settings.OUTBOX_DIRECTORIES = [tmp_path / "file" / "outbox"]
