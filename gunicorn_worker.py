@@ -18,7 +18,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 ARRIVES_WITHIN_S = 20.0
 # The request line and the cookies may have 8,190 bytes each, gunicorn's maximum.
 MOST_HEAD_BYTES = 32 * 1024
-# DATA_UPLOAD_MAX_MEMORY_SIZE, above which Django reads nothing.
+# More than DATA_UPLOAD_MAX_MEMORY_SIZE, above which Django reads nothing: its page can still say that in kind words.
 MOST_BODY_BYTES = 3 * 1024 * 1024
 # Of all requests that are arriving. Above it, the largest is dropped.
 MOST_ARRIVING_BYTES = 64 * 1024 * 1024
