@@ -83,6 +83,24 @@ def test_an_outage_is_reported_once_and_nothing_of_its_leads(sentry, tmp_path):
     assert [text for text in PERSONAL if text in "".join(sentry.envelopes) + done.stderr] == []
 
 
+A_STRANGER_S_MISTAKES = """
+from django.test import Client
+client = Client(headers={"host": "localhost", "x-forwarded-proto": "https"})
+assert client.get("/?" + "&" * 5000).status_code == 400
+assert client.get("/", headers={"host": "?" * 5000}).status_code == 400
+assert client.post("/privacy/", {"a": "b" * 2_000_000}).status_code == 303
+sentry_sdk.capture_message("The end")
+"""
+
+
+def test_a_request_that_is_refused_is_no_report(sentry, tmp_path):
+    production = {"DEBUG": "false", "SECRET_KEY": "k" * 50, "WHATSAPP_NUMBER": "526561234567"}
+    done = run(A_STRANGER_S_MISTAKES, tmp_path, SENTRY_DSN=sentry.dsn, **production)
+    assert done.returncode == 0, done.stderr
+    assert "TooManyFieldsSent" in done.stderr
+    assert [event.get("message") for event in sentry.events] == ["The end"]
+
+
 def test_an_event_has_the_error_and_its_place_and_nothing_that_was_typed(sentry, tmp_path):
     done = run(A_ROW_REFUSED, tmp_path, SENTRY_DSN=sentry.dsn)
     assert done.returncode == 0, done.stderr

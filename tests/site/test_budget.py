@@ -116,6 +116,19 @@ BODIES = {
     "a huge length": Body(b"text=a", length="9" * 17),
     "a length of too many digits": Body(b"text=a", length="9" * 5_000),
 }  # fmt: skip
+# In headers of the length that gunicorn takes.
+BODIES["long headers"] = Body(
+    b"a=b",
+    headers=(
+        ("HTTP_ACCEPT_LANGUAGE", "es-mx;q=0.1," * 680),
+        ("HTTP_COOKIE", 'a="\\073\\";' * 800),
+        ("HTTP_ORIGIN", "http://" + "a." * 4_000),
+        ("HTTP_REFERER", "http://a/" + "a@" * 4_000),
+        ("HTTP_USER_AGENT", "a/" * 4_000),
+        ("HTTP_X_FORWARDED_FOR", "1," * 4_000),
+    ),
+)
+BODIES["a long host"] = Body(b"a=b", headers=(("HTTP_HOST", "?" * 8_000),))
 # Long, and with more parameters than a form may have.
 QUERIES = (
     "&" * 8_000,
