@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import global_settings
 from django.urls import reverse
 
-from settings import env, keys, scrubbing
+from settings import database, env, keys, scrubbing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -119,7 +119,7 @@ USE_TZ = True
 # --- Leads ----------------------------------------------------------------------------------------------------------
 
 # An unusable DATABASE_URL never stops the site: customers still reach WhatsApp, and leads.ops.checks reports it.
-_database = env.database("DATABASE_URL", ca="DATABASE_CA")
+_database = database.from_url("DATABASE_URL", ca="DATABASE_CA")
 DATABASE_KIND, DATABASE_FAULT, DATABASE_WARNINGS = _database.kind, _database.fault, _database.warnings
 DATABASE_CA = env.text("DATABASE_CA")
 _DATABASE_OPTIONS: dict[str, Any] = {
@@ -146,7 +146,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 # The connection of `migrate`, if DATABASE_MIGRATION_URL is set.
 DATABASE_MIGRATION: dict[str, Any] = {}
 if env.text("DATABASE_MIGRATION_URL"):
-    _migration = env.database("DATABASE_MIGRATION_URL", ca="DATABASE_CA")
+    _migration = database.from_url("DATABASE_MIGRATION_URL", ca="DATABASE_CA")
     DATABASE_MIGRATION = {**_migration.config, "OPTIONS": _DATABASE_OPTIONS | _migration.config["OPTIONS"]}
     DATABASE_WARNINGS += _migration.warnings + ((_migration.fault,) if _migration.fault else ())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

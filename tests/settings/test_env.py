@@ -13,6 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from settings import env, keys
+from settings.database import Database, from_url
 from tests.support.processes import ROOT, run
 
 # Every variable of .env.example, set to an empty text, so that a developer's own .env does not set it.
@@ -389,7 +390,7 @@ BAD_URLS = {
 @pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
 def test_an_unusable_database_url_is_reported_by_name_and_not_repeated(monkeypatch, url):
     monkeypatch.setenv("DATABASE_URL", url)
-    database = env.database("DATABASE_URL", ca="DATABASE_CA")
+    database = from_url("DATABASE_URL", ca="DATABASE_CA")
     assert database.fault.startswith("DATABASE_URL ")
     assert database.kind == "none"
     assert "S3cret" not in str(database)
@@ -409,7 +410,7 @@ def test_a_site_with_an_unusable_database_url_starts_and_reports_it(kind):
 
 def test_a_missing_database_url_is_reported(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    assert env.database("DATABASE_URL", ca="DATABASE_CA").fault == "DATABASE_URL is not set."
+    assert from_url("DATABASE_URL", ca="DATABASE_CA").fault == "DATABASE_URL is not set."
 
 
 @pytest.mark.parametrize(
@@ -428,7 +429,7 @@ def test_a_missing_database_url_is_reported(monkeypatch):
 )
 def test_a_fault_says_what_is_wrong_in_the_url(monkeypatch, url, advice):
     monkeypatch.setenv("DATABASE_URL", url)
-    assert advice in env.database("DATABASE_URL", ca="DATABASE_CA").fault.replace("DATABASE_URL", "")
+    assert advice in from_url("DATABASE_URL", ca="DATABASE_CA").fault.replace("DATABASE_URL", "")
 
 
 # --- A database that can be used --------------------------------------------------------------------------------------
@@ -439,9 +440,9 @@ def read(monkeypatch):
     """Return a function that reads a database URL without a fault or a warning."""
     monkeypatch.setenv("DATABASE_CA", "")
 
-    def database(url: str) -> env.Database:
+    def database(url: str) -> Database:
         monkeypatch.setenv("DATABASE_URL", url)
-        database = env.database("DATABASE_URL", ca="DATABASE_CA")
+        database = from_url("DATABASE_URL", ca="DATABASE_CA")
         assert (database.fault, database.warnings) == ("", ())
         return database
 
@@ -539,7 +540,7 @@ def test_no_statement_is_prepared_through_a_transaction_pooler(read, url):
 
 def test_a_user_without_a_project_is_a_warning_with_the_shared_pooler(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:S3cret@aws-0-us-east-1.pooler.supabase.com:6543/postgres")
-    (warning,) = env.database("DATABASE_URL", ca="DATABASE_CA").warnings
+    (warning,) = from_url("DATABASE_URL", ca="DATABASE_CA").warnings
     assert warning == "DATABASE_URL: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst."
 
 
@@ -598,7 +599,7 @@ def test_a_certificate_file_saved_by_notepad_is_reported_with_what_to_do(monkeyp
     certificate.write_text("-----BEGIN CERTIFICATE-----\n", encoding=encoding)
     monkeypatch.setenv("DATABASE_URL", "postgresql://shop@db.example.com/shop")
     monkeypatch.setenv("DATABASE_CA", str(certificate))
-    fault = env.database("DATABASE_URL", ca="DATABASE_CA").fault
+    fault = from_url("DATABASE_URL", ca="DATABASE_CA").fault
     assert fault == f"DATABASE_CA begins with a byte order mark. In Notepad: Save as, encoding ANSI: {certificate}"
 
 

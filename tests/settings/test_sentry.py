@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from settings.scrubbing import LineFormatter, redaction
-from tests.support import processes
+from tests.support import live, processes
 from tests.support.factories import NAME, PHONE
 from tests.support.ingest import Ingest, ingest
 
@@ -94,7 +94,7 @@ sentry_sdk.capture_message("The end")
 
 
 def test_a_request_that_is_refused_is_no_report(sentry, tmp_path):
-    production = {"DEBUG": "false", "SECRET_KEY": "k" * 50, "WHATSAPP_NUMBER": "526561234567"}
+    production = {"DEBUG": "false", "SECRET_KEY": live.SECRET_KEY, "WHATSAPP_NUMBER": "526561234567"}
     done = run(A_STRANGER_S_MISTAKES, tmp_path, SENTRY_DSN=sentry.dsn, **production)
     assert done.returncode == 0, done.stderr
     assert "TooManyFieldsSent" in done.stderr

@@ -43,7 +43,7 @@ def test_a_refused_password_is_barred_for_all_processes_whatever_the_clock_does(
     assert as_user(os.geteuid(), lambda: ConnectionTurns(outbox_directories).seconds_blocked()) > AUTH_BLOCK_S - 60
 
 
-@pytest.mark.parametrize("until", [time.time() + DAY_S, 0.0, -5.0, 1e300, float("nan"), float("inf"), "soon", ""])
+@pytest.mark.parametrize("until", [2e9, 0.0, -5.0, 1e300, float("nan"), float("inf"), "soon", ""])
 def test_a_bar_that_is_longer_than_any_bars_nobody(until, outbox_directories):
     turns = ConnectionTurns(outbox_directories)
     outbox_directories[0].mkdir()
