@@ -10,7 +10,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 threads = int(os.environ.get("WEB_THREADS", 4))
 preload_app = True
 # Not more than this process may have open, minus its own files: a worker that cannot accept a connection would stop.
-worker_connections = max(2 * threads, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100))
+_open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+worker_connections = 1000 if _open_files == resource.RLIM_INFINITY else max(2 * threads, min(1000, _open_files - 100))
 
 # Longer than a host's proxy keeps an idle connection (Heroku: 90 s, AWS: 60 s). If gunicorn closed a connection while
 # the proxy sends a request on it, that customer would get an error.
