@@ -71,7 +71,7 @@ def add(lead: Lead, text: str, *, by: User, now: datetime) -> None:
         return
     with transaction.atomic():
         Lead.objects.select_for_update(no_key=True).only("pk").get(pk=lead.pk)  # taps at the same time take turns
-        if not lead.kept_notes.filter(author=by, text=text, at__range=(now - SAME_WITHIN, now)).exists():
+        if not lead.kept_notes.filter(author=by, text=text, at__range=(now - SAME_WITHIN, now + SAME_WITHIN)).exists():
             lead.kept_notes.create(author=by, text=text, at=now)
             LeadEvent.objects.create(lead=lead, kind=LeadEvent.Kind.NOTED, actor=by, at=now)
 

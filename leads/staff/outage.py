@@ -78,7 +78,7 @@ class OutageMiddleware:
         # A login or a logout has replaced the user meanwhile.
         if not request.user.is_authenticated:
             sessions.forget(request)
-        elif not is_missing(request):
+        elif response.status_code == 200 and request.method == "GET" and not is_missing(request):
             sessions.note(request, may_see_leads=_may_see_leads(request.user))
         return response
 

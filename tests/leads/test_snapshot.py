@@ -252,7 +252,6 @@ COLUMN_USERS = {
     "leads.delivery.record": "writes it",
     "leads.delivery.upsert": "writes it",
     "leads.ops.demo": "writes it",
-    "leads.ops.doctor.writing": "writes a row and rolls back",
     "leads.ops.adoption": "adopts a table that has it",
     "leads.ops.adopted_folios": "reports which folios came from it",
     "leads.ops.audit": "fetches it",
