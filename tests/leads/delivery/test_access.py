@@ -3,6 +3,7 @@
 import os
 from io import StringIO
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -186,7 +187,9 @@ def the_site_s(path: Path) -> Path:
 
 @pytest.fixture
 def outbox_of_the_site(outbox_directories, tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == Path(gettempdir()):
+            break
         folder.chmod(0o755)
     for directory in outbox_directories:
         directory.mkdir(mode=0o700)
