@@ -28,7 +28,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from leads.delivery.journal.disk import make_directory, private
+from leads.delivery.journal.disk import files, make_directory, private
 from leads.staff import second_factor
 from leads.staff.backend import StaffBackend
 
@@ -64,7 +64,7 @@ def forget(request: HttpRequest) -> None:
 
 def confirm(now: datetime) -> None:
     """Keep the sessions that Postgres still knows, each until it ends, and forget the others."""
-    noted = {path.name for directory in _directories() if directory.is_dir() for path in directory.iterdir()}
+    noted = {path.name for directory in _directories() for path in files(directory, "")}
     if not noted:
         return
     digest = Func(F("session_key"), template=_DIGEST, output_field=CharField())

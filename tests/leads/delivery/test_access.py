@@ -8,6 +8,7 @@ from tempfile import gettempdir
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import health, relay
@@ -18,6 +19,7 @@ from leads.delivery.record import lead_record
 from leads.models import Lead
 from leads.ops.doctor import outbox as doctor
 from leads.ops.doctor.finding import Level
+from leads.staff import sessions
 from tests.support.eventually import eventually
 from tests.support.factories import a_contact, an_issued_quote
 from tests.support.users import OTHER_UID, SITE_UID, as_user
@@ -221,6 +223,12 @@ def test_a_directory_of_root_is_no_empty_outbox(mode, outbox_of_the_site):
     outbox_of_the_site[0].chmod(mode)
     counts = as_user(SITE_UID, lambda: list(map(str, census.census(outbox_of_the_site).inaccessible)))
     assert counts == [str(outbox_of_the_site[0])]
+
+
+@pytest.mark.needs("mounting")
+def test_sessions_of_staff_that_the_site_may_not_list_are_unknown_and_no_error(outbox_of_the_site):
+    in_place(outbox_of_the_site[0] / sessions.DIRECTORY / "a-session", "").parent.chmod(0o700)
+    assert as_user(SITE_UID, lambda: sessions.confirm(timezone.now())) is None
 
 
 @pytest.mark.needs("mounting")
