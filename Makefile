@@ -31,14 +31,15 @@ AND = $(if $(ONLY),$(ONLY) and )
 # The database is not dropped, because a pooler may still hold connections to it; it is deleted with its server.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
 PYTEST = python -m pytest --reuse-db
-# The files with a mark; collecting tests from all files would take seconds.
-FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' tests)
+# The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
+FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
+FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
 test: lint
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet)
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(FILES)
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet,$(FILES))
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
 	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler $(call FILES_MARKED,pooler)

@@ -4,6 +4,9 @@ settings. A program then starts in a third of the time.
 gunicorn is not among them, because it reads PORT when it is imported.
 """
 
+import gc
+import smtplib  # noqa: F401
+
 import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401
 import django.contrib.staticfiles.finders  # noqa: F401
 import django.core.handlers.wsgi  # noqa: F401
@@ -16,7 +19,13 @@ import phonenumbers  # noqa: F401
 import psycopg  # noqa: F401
 import pydantic  # noqa: F401
 import qrcode  # noqa: F401
+import sentry_sdk.integrations.django  # noqa: F401
+import sentry_sdk.integrations.logging  # noqa: F401
+import xlsxwriter  # noqa: F401
 
 import leads.delivery.relay  # noqa: F401
 import leads.snapshot  # noqa: F401
 import quoter.engine.lint  # noqa: F401
+
+# No program's garbage collector visits what it shares with all others.
+gc.freeze()
