@@ -12,12 +12,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
-from playwright.sync_api import Browser
 
 from checkout import flood
 from leads.delivery import health, relay
 from tests.support import live
-from tests.support.browser import chromium
 from tests.support.emptying import empty_what_was_filled
 from tests.support.live import Postgres
 
@@ -32,6 +30,8 @@ gc.disable()
 TransactionTestCase._fixture_teardown = empty_what_was_filled
 # Passwords that are to be hard to guess take a tenth of a second each.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each of some thousand test clients would read the whole folder of static files first, which takes longer than a page.
+django_settings.WHITENOISE_AUTOREFRESH = True
 
 # A slow machine is no finding: properties assert what is true, never how fast. `EXAMPLES=1000` looks more closely.
 hypothesis.settings.register_profile("folio", deadline=None, max_examples=int(os.environ.get("EXAMPLES", 50)))
@@ -90,10 +90,3 @@ def postgres() -> Iterator[Postgres]:
     """A Postgres of the module's own, to be broken."""
     with live.postgres() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Not for longer: while one runs in its thread, Django takes that for asynchronous and keeps off the database.
-    with chromium() as running:
-        yield running

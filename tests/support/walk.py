@@ -73,6 +73,35 @@ def answer_as_whatsapp(page: Page) -> None:
     chrome.send("Fetch.enable", {"patterns": [{"urlPattern": f"{CHAT}*", "resourceType": "Document"}]})
 
 
+# The fields of the two lines, and a script that unfolds them and fills them in.
+FIRST_LINE = {
+    "lines.0.options.strength": "200",
+    "lines.0.options.service": "direct",
+    "lines.0.measure.volume.m3": "5,6",
+    "lines.0.extras": "fiber",
+}
+SECOND_LINE = {
+    "lines.1.options.strength": "250",
+    "lines.1.options.service": "pumped",
+    "lines.1.measure.kind": "solid_area",
+    "lines.1.measure.solid_area.area_m2": "40",
+    "lines.1.measure.solid_area.thickness_cm": "12",
+}
+FILL_IN = """(fields) => {
+  for (const [name, text] of Object.entries(fields)) {
+    const isChoice = ({ type }) => ["radio", "checkbox"].includes(type);
+    const field = [...document.getElementsByName(name)].find((each) => !isChoice(each) || each.value === text);
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (isChoice(field)) {
+      if (!field.checked) field.click();
+    } else {
+      field.value = text;
+      for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, { bubbles: true }));
+    }
+  }
+}"""
+
+
 # --- What a customer does -------------------------------------------------------------------------------------------
 
 
@@ -84,9 +113,9 @@ def choose(page: Page, name: str, value: str) -> None:
 
 def unfold(page: Page, selector: str) -> None:
     """Open the <details> elements around a control, from the outside inwards."""
-    for fold in page.locator(f"details:has({selector})").all():
-        if fold.get_attribute("open") is None:
-            fold.locator("> summary").click()
+    folded = page.locator(f"details:not([open]):has({selector}) > summary")
+    while folded.count():
+        folded.first.click()
 
 
 def press(page: Page, edit: str) -> None:
@@ -97,6 +126,14 @@ def press(page: Page, edit: str) -> None:
 
 
 def fill_in_two_lines(page: Page) -> None:
+    """Fill in two lines by a script, in a third of the time that type_in_two_lines() takes."""
+    page.evaluate(FILL_IN, FIRST_LINE)
+    press(page, "add:concrete")
+    page.evaluate(FILL_IN, SECOND_LINE)
+
+
+def type_in_two_lines(page: Page) -> None:
+    """Fill in two lines as a customer does."""
     choose(page, "lines.0.options.strength", "200")
     choose(page, "lines.0.options.service", "direct")
     page.fill('[name="lines.0.measure.volume.m3"]', "5,6")

@@ -16,7 +16,7 @@ from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.customers import a_token
 from tests.support.live import Site
 from tests.support.looks import axe_finds_nothing
-from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, press, visiting
+from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, press, unfold, visiting
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
@@ -84,15 +84,15 @@ def calculator_with_earlier_quotes(page: Page, site: Site, **_) -> None:
     page.goto("/")
 
 
-def with_helper(kind: str) -> Callable[..., None]:
-    def calculator_with_helper(page: Page, **_) -> None:
-        page.goto("/")
-        choose(page, "lines.0.measure.kind", kind)
-
-    return calculator_with_helper
-
-
-STATES |= {f"calculator-{kind}": with_helper(kind) for kind in HELPERS}
+@state
+def calculator_with_every_helper(page: Page, **_) -> None:
+    page.goto("/")
+    for number, kind in enumerate(HELPERS):
+        if number:
+            press(page, "add:concrete")
+        choose(page, f"lines.{number}.measure.kind", kind)
+    for number, kind in enumerate(HELPERS):
+        unfold(page, f'[name^="lines.{number}.measure.{kind}."]')
 
 
 @state

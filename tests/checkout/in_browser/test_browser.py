@@ -28,6 +28,7 @@ from tests.support.walk import (
     open_a_quote,
     press,
     tab_to,
+    type_in_two_lines,
     typed,
     unfold,
     visiting,
@@ -66,7 +67,7 @@ SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
 @pytest.mark.parametrize(("width", "scripts"), [(PHONE_WIDTH, True), (DESKTOP_WIDTH, False)], ids=["js", "no-js"])
 def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres, width, scripts):
     page = visit(width=width, scripts=scripts)
-    fill_in_two_lines(page)
+    type_in_two_lines(page)
     if not scripts:
         press(page, "update")
     expect(page.locator("#summary .total")).to_contain_text(TOTAL)
@@ -89,10 +90,9 @@ def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres,
 
 
 @pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
-def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_the_page_open(visit, is_offline):
+def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_the_page_open(visit, site, is_offline):
     first = visit(expected=["net::ERR_"])
-    fill_in_two_lines(first)
-    get_the_quote(first)
+    open_a_quote(first, site)
     page, chats = first.context.new_page(), list[str]()
 
     def open_in_the_app(route: Route) -> None:

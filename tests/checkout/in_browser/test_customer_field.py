@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support import live
-from tests.support.walk import NAME, PHONE, fill_in_two_lines, get_the_quote, go_to_the_chat, visiting
+from tests.support.walk import NAME, PHONE, go_to_the_chat, open_a_quote, visiting
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
@@ -14,9 +14,7 @@ def test_the_chat_that_the_page_opens_has_the_field_if_it_was_filled_in(browser,
         live.site(postgres.url, application="tests.support.added_field") as site,
         visiting(browser, site, expected=["net::ERR_"]) as page,
     ):
-        page.goto("/")
-        fill_in_two_lines(page)
-        get_the_quote(page)
+        open_a_quote(page, site)
         quote_page = page.url
         page.context.set_offline(True)
         page.fill("#site_address", "x" * 61)

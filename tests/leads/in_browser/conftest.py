@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support import live
-from tests.support.browser import HEIGHT, PHONE_WIDTH, silent_context
+from tests.support.browser import HEIGHT, PHONE_WIDTH, chromium, silent_context
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 
-LEADS = 3000
+LEADS = 600
 LIST = "/admin/leads/lead/"
 THE_LIST = re.compile(rf"{LIST}(\?.*)?$")
 CHAT = "https://wa.me/"
@@ -34,6 +34,13 @@ session[SECOND_FACTOR_KEY] = user.pk
 session.create()
 print(session.session_key)
 """
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    # Not for longer: while one runs in its thread, Django takes that for asynchronous and keeps off the database.
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="package")
