@@ -28,13 +28,15 @@ test: export TEST_RUN := $(shell date +%s%N)
 # runs one file; `make test ONLY=needs` runs the tests that need another program.
 ONLY ?=
 AND = $(if $(ONLY),$(ONLY) and )
-# The database is not dropped, because a pooler may still hold connections to it; it is deleted with its server.
-WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --no-fsync
+# Each step has a copy of a server with a database for each process. They are not dropped, because a pooler may still hold
+# connections to them; they are deleted with the server.
+WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --copy-of=var/test-postgres
 PYTEST = python -m pytest --reuse-db
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
 test: lint
+	@python -m tests.support.databases
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else

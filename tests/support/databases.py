@@ -1,0 +1,35 @@
+"""Prepares the databases of a test run: `make test` runs this first. Each process of pytest finds its own, migrated.
+
+Migrations take two seconds, and a copy of what they make takes a tenth of one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import psycopg
+
+from tests.support.live import ROOT, VAR, migrated_postgres
+
+DATA = VAR / "test-postgres"
+# pytest-django's names, for a single process and for each of the three that `make test` starts.
+NAMES = ["test_postgres", *(f"test_postgres_gw{number}" for number in range(3))]
+
+
+def prepare() -> None:
+    shutil.rmtree(DATA, ignore_errors=True)
+    with_postgres = [ROOT / "bin" / "with-postgres", f"--data={DATA}", f"--copy-of={migrated_postgres()}"]
+    copy = [sys.executable, "-m", "tests.support.databases", "copy"]
+    subprocess.run([sys.executable, *with_postgres, *copy], cwd=ROOT, check=True)
+
+
+def copy() -> None:
+    """Copy the database of DATABASE_URL for each process."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        for name in NAMES:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE postgres")
+
+
+if __name__ == "__main__":
+    copy() if sys.argv[1:] else prepare()
