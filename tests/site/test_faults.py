@@ -46,7 +46,7 @@ CUSTOMERS = 10
 # Two workers, each with a main thread, four for requests, the journal writer, the relay and the alerts worker.
 THREADS = 2 * (1 + 4 + 3)
 # LONG_OUTAGE_S=70 tests longer backoffs: one that doubled without a limit would wait for over half a minute.
-LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 8))
+LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 6))
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def quotes_for(site: Site, rounds: int, customers: int = CUSTOMERS) -> list[dict
 
 
 def check_out_many(
-    site: Site, *, rounds: int = 4, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
+    site: Site, *, rounds: int = 2, customers: int = CUSTOMERS, quotes: Sequence[dict[str, Any]] = ()
 ) -> list[Answer]:
     """Check out singly and simultaneously, by turns; each checkout must succeed within the budget."""
     quotes = list(quotes or quotes_for(site, rounds, customers))
@@ -178,7 +178,7 @@ def test_checkouts_succeed_and_every_lead_is_delivered_once(fault, site, postgre
     log_before = len(site.log)
 
     with fault(postgres, network):
-        answers = check_out_many(site)
+        answers = check_out_many(site, rounds=3)
         log_during_fault = site.log[log_before:]
     with_warning = sum("warning" in answer.json for answer in answers)
     started = time.monotonic()
@@ -234,7 +234,7 @@ def test_a_backlog_is_delivered_over_a_slow_network(site, postgres, network):
 def test_repeated_failing_trials_leave_no_statements_waiting_in_postgres(site, postgres, network):
     warm_up(site)
     with faults.locked(postgres, network):
-        check_out_many(site)
+        check_out_many(site, rounds=4)
         waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         assert postgres.query(waiting)[0]["n"] <= len(site.workers())
 

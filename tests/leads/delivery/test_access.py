@@ -24,7 +24,7 @@ from tests.support.eventually import eventually
 from tests.support.factories import a_contact, an_issued_quote
 from tests.support.users import OTHER_UID, SITE_UID, as_user
 
-pytestmark = [pytest.mark.quiet, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/leads/lead/"
 SAID = "no puede leer o escribir todos sus archivos"

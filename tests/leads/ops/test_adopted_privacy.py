@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from io import StringIO
 from typing import Any
 
@@ -16,7 +15,6 @@ from leads.privacy import anonymise as anonymising
 from leads.privacy.anonymise import anonymise
 from tests.leads.ops.test_adoption import (  # noqa: F401  (fixtures)
     SUPABASE_S_OWN_WAY,
-    existing,
     migrate,
     others_migrated,
     postgres,
@@ -158,15 +156,6 @@ def test_a_quoted_name_of_a_column_can_be_run_as_printed(adopted):
     assert "Odd % name (1)" in why
     sql(why[why.index("UPDATE leads") :].partition(";")[0])
     assert sql('SELECT "Odd % name" FROM leads WHERE id = 1') == [(0,)]
-
-
-def test_no_adopted_table_makes_a_purge_fail(existing):  # noqa: F811
-    migrate()
-    sql("UPDATE leads SET created_at = '2025-01-01'")
-    for _ in range(2):
-        with suppress(CommandError):  # of columns that still hold something
-            run("purge_leads", "--older-than", "30d", "--anonymise", "--apply")
-    assert not [row for row in sql("SELECT name, phone FROM leads") if row != ("", "")]
 
 
 def test_keys_that_are_uuids_are_erased_and_named(shop):  # noqa: F811

@@ -1,8 +1,7 @@
 """Long commands that are stopped, killed, or have no disk: what they leave, with real processes and signals."""
 
+import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from leads.privacy.unfinished import PREFIX
 from tests.support import live, xlsx
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.live import Postgres
+from tests.support.processes import Process
 from tests.support.stored import KINDS
 
 pytestmark = pytest.mark.long
@@ -41,40 +41,57 @@ def shop(postgres: Postgres) -> Postgres:
     return postgres
 
 
+class Command:
+    """A management command in a process of its own, which has ended when it is asked for its output."""
+
+    def __init__(self, *arguments: str, before: str, environment: dict[str, str], directory: Path) -> None:
+        directory.mkdir()
+        self._stdout, self._stderr = directory / "stdout", directory / "stderr"
+        command = ["-c", HEEDING + before + MANAGE, *arguments]
+        self.process = Process(command, environment=environment, stdout=self._stdout, stderr=self._stderr)
+
+    def send(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+
+    def end(self, timeout_s: float = PATIENCE_S) -> tuple[int, str, str]:
+        """Wait for the end; return the exit status and what was printed as output and as errors."""
+        status = self.process.wait(timeout_s)
+        return status, self._stdout.read_text(), self._stderr.read_text()
+
+
 @pytest.fixture
 def start(shop: Postgres, tmp_path: Path) -> Any:
     """A function that starts a command. Its output and its temporary files are in folders of their own."""
     (tmp_path / "out").mkdir()
     (tmp_path / "tmp").mkdir()
     shop.query("TRUNCATE lead_events")
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
     outbox = {"OUTBOX_DIR": f"{tmp_path}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/outbox-spare"}
     environment = live.environment(shop.url, TMPDIR=f"{tmp_path}/tmp", **outbox)
 
-    def run(*arguments: str, before: str = "import sys; ") -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", HEEDING + before + MANAGE, *arguments]
-        started.append(
-            subprocess.Popen(
-                command, cwd=live.ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        )
+    def run(*arguments: str, before: str = "import sys; ") -> Command:
+        directory = tmp_path / f"process-{len(started)}"
+        started.append(Command(*arguments, before=before, environment=environment, directory=directory))
         return started[-1]
 
     yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+    for command in started:
+        command.process.kill()
+        command.process.wait(PATIENCE_S)
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def is_writing(tmp_path: Path, process: subprocess.Popen[str]) -> bool:
+def is_writing(tmp_path: Path, command: Command) -> bool:
     """Return whether an export has begun to write: its file has no name, but the process has it open."""
-    assert process.poll() is None, process.communicate()
     sizes = []
-    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+    for descriptor in Path(f"/proc/{command.process.pid}/fd").iterdir():
         try:
             if str(descriptor.readlink()).startswith(str(tmp_path)):
                 sizes.append(descriptor.stat().st_size)
@@ -94,11 +111,11 @@ def events(shop: Postgres) -> int:
     + [("xlsx", signal.SIGTERM), ("csv", signal.SIGHUP)],
 )
 def test_a_stopped_export_leaves_neither_a_file_nor_an_event(shop, start, tmp_path, form, number):
-    process = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}")
-    eventually(lambda: is_writing(tmp_path, process))
-    process.send_signal(number)
-    _out, told = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 128 + number
+    command = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}")
+    eventually(lambda: is_writing(tmp_path, command))
+    command.send(number)
+    status, _out, told = command.end()
+    assert status == 128 + number
     assert "leads when it was stopped" in told
     assert told.endswith("Stopped. No file was written.\n")
     assert "Traceback" not in told
@@ -106,43 +123,41 @@ def test_a_stopped_export_leaves_neither_a_file_nor_an_event(shop, start, tmp_pa
 
 
 def test_of_a_killed_export_nothing_is_left(shop, start, tmp_path):
-    process = start("export_leads", "--output", f"{tmp_path}/out/leads.csv")
-    eventually(lambda: is_writing(tmp_path, process))
-    process.kill()
-    process.wait()
+    command = start("export_leads", "--output", f"{tmp_path}/out/leads.csv")
+    eventually(lambda: is_writing(tmp_path, command))
+    command.kill()
     assert (files(tmp_path / "out"), files(tmp_path / "tmp"), events(shop)) == ([], [], 0)
 
 
 @pytest.mark.parametrize("cleaner", ["export_leads", "purge_leads"])
 def test_the_parts_of_a_killed_spreadsheet_are_removed_by_the_next_command(shop, start, tmp_path, cleaner):
-    process = start("export_leads", "--output", f"{tmp_path}/out/leads.xlsx")
-    eventually(lambda: is_writing(tmp_path, process))
+    command = start("export_leads", "--output", f"{tmp_path}/out/leads.xlsx")
+    eventually(lambda: is_writing(tmp_path, command))
     alive = start("export_leads", "--output", f"{tmp_path}/out/other.xlsx")
     eventually(lambda: is_writing(tmp_path, alive))
-    process.kill()
-    process.wait()
+    command.kill()
     assert files(tmp_path / "out") == []
     assert len(files(tmp_path / "tmp")) == 2
 
     if cleaner == "export_leads":
-        start(cleaner, "--until", "2000-01-01", "--output", f"{tmp_path}/out/next.xlsx").communicate()
+        start(cleaner, "--until", "2000-01-01", "--output", f"{tmp_path}/out/next.xlsx").end()
     else:
-        out, _told = start(cleaner, "--older-than", "9999d", "--apply").communicate()
+        _status, out, _told = start(cleaner, "--older-than", "9999d", "--apply").end()
         assert "1 unfinished exports were deleted" in out
 
     [left] = files(tmp_path / "tmp")
     assert left.startswith(PREFIX)
-    _out, told = alive.communicate(timeout=60)
-    assert f"{LEADS} leads exported" in _out, told
+    _status, out, told = alive.end(timeout_s=60)
+    assert f"{LEADS} leads exported" in out, told
     assert files(tmp_path / "tmp") == []
     assert events(shop) == LEADS
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
 def test_a_full_disk_leaves_neither_a_file_nor_an_event(shop, start, tmp_path, form):
-    process = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}", before=LIMITED)
-    _out, told = process.communicate(timeout=60)
-    assert process.returncode == 1
+    command = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}", before=LIMITED)
+    status, _out, told = command.end(timeout_s=60)
+    assert status == 1
     assert told.splitlines()[-1].endswith("does not take the leads: File too large.")
     assert "Traceback" not in told
     assert (files(tmp_path / "out"), files(tmp_path / "tmp"), events(shop)) == ([], [], 0)
@@ -152,9 +167,9 @@ def test_a_spreadsheet_takes_the_same_memory_however_many_leads_it_has(start, tm
     peaks = []
     for until in (timezone.localdate() - timedelta(hours=LEADS * 0.9), timezone.localdate()):
         file = tmp_path / "out" / "leads.xlsx"
-        process = start("export_leads", "--output", str(file), "--until", str(until), before=MEASURED)
-        out, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
+        command = start("export_leads", "--output", str(file), "--until", str(until), before=MEASURED)
+        status, out, told = command.end(timeout_s=120)
+        assert status == 0, told
         peaks.append((int(out.split()[0]), int(told.split()[-1])))
     (few, low), (many, high) = peaks
     assert many == LEADS > 9 * few
@@ -173,11 +188,11 @@ def test_a_spreadsheet_takes_the_same_memory_however_many_leads_it_has(start, tm
 def test_a_stopped_purge_says_how_far_it_came_and_goes_on(shop, start, arguments, is_done):
     shop.query("CREATE TABLE copy AS TABLE leads")
     try:
-        process = start(*arguments)
+        command = start(*arguments)
         eventually(lambda: shop.query(is_done))
-        process.send_signal(signal.SIGINT)
-        _out, told = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 130
+        command.send(signal.SIGINT)
+        status, _out, told = command.end()
+        assert status == 130
         assert "when it was stopped" in told
         assert told.endswith("Stopped. What was done so far stays. Run it again: it goes on.\n")
         assert "Traceback" not in told
@@ -189,8 +204,8 @@ def test_a_stopped_purge_says_how_far_it_came_and_goes_on(shop, start, arguments
 
 def test_a_signal_that_is_ignored_stays_ignored(start, tmp_path):
     ignoring = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "  # as nohup does
-    process = start("export_leads", "--output", f"{tmp_path}/out/leads.csv", before=ignoring)
-    eventually(lambda: is_writing(tmp_path, process))
-    process.send_signal(signal.SIGHUP)
-    out, told = process.communicate(timeout=60)
+    command = start("export_leads", "--output", f"{tmp_path}/out/leads.csv", before=ignoring)
+    eventually(lambda: is_writing(tmp_path, command))
+    command.send(signal.SIGHUP)
+    _status, out, told = command.end(timeout_s=60)
     assert f"{LEADS} leads exported" in out, told
