@@ -8,12 +8,12 @@ from tests.support.live import message
 from tests.support.throttle import throttled
 from tests.support.walk import (
     TOTAL,
-    fill_in_two_lines,
     fits_the_screen,
     get_the_quote,
     go_to_the_chat,
     go_to_the_chat_by_keyboard,
     tab_to,
+    type_in_two_lines,
     visiting,
 )
 
@@ -48,7 +48,7 @@ def test_the_journey_works_with_the_keyboard_alone(browser, site):
 def test_the_journey_works_enlarged_and_without_javascript(browser, site):
     with visiting(browser, site, scripts=False, locale="en-US", **ENLARGED) as page, throttled(page):
         page.goto("/")
-        fill_in_two_lines(page)
+        type_in_two_lines(page)
         fits_the_screen(page)
         get_the_quote(page)
         fits_the_screen(page)
