@@ -16,13 +16,13 @@ HASH = "encode(sha256(convert_to({key} || right(regexp_replace({phone}, '[^0-9]'
 
 # Whether the person of an arriving row `a` was erased since. A person may ask again later, by a checkout; a device that
 # kept an earlier one claims its time, so it is not believed. Before hashes were kept, nobody noted who was erased: such
-# an erasure is of everybody who had asked by then. $2: `keys`.
+# an erasure is of everybody who had asked by then. $2: `keys`, separated by commas.
 IS_ERASED = f"""EXISTS (
         SELECT FROM lead_erasures AS erased
         WHERE erased.folio = a.folio AND a.submitted_at IS NOT NULL AND CASE erased.person
             WHEN '' THEN a.submitted_at <= erased.at
             ELSE (a.submitted_at <= erased.at OR {is_late("a")}) AND erased.person = ANY (
-                SELECT {HASH.format(key="key", phone="a.phone")} FROM unnest($2::text[]) AS key
+                SELECT {HASH.format(key="key", phone="a.phone")} FROM unnest(string_to_array($2, ',')) AS key
             )
         END
     )"""

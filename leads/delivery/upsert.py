@@ -64,7 +64,8 @@ _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at
 # 4. Add an event for each contacted lead that now waits again.
 #
 # Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
-# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `keys` of erasures.
+# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `keys` of erasures, in one text, because
+# psycopg's Python code writes a list.
 UPSERT = f"""
 WITH arrived AS MATERIALIZED (
     SELECT folio, name, phone, quote_data, visitor_id, created_at,
@@ -110,7 +111,7 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
     After an exception of the database, none of them counts as written. keep: False rolls the rows back.
     """
-    parameters = [(b"[" + b",".join(texts) + b"]").decode(), keys()]
+    parameters = [(b"[" + b",".join(texts) + b"]").decode(), ",".join(keys())]
     connection = connections["default"]
     connection.ensure_connection()
     with nullcontext() if keep else transaction.atomic():

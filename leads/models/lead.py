@@ -13,7 +13,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Collate, Now, Reverse
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
@@ -44,7 +44,7 @@ class LeadKey(models.BigAutoField):  # type: ignore[type-arg]
 
 
 class NameWords(models.Func):
-    """The words of a name as releases before 0.3 searched them."""
+    """The words of a name as releases before 0.3 searched them: the first migration names it."""
 
     template = "to_tsvector('simple', translate(lower(%(expressions)s), 'ÁÉÍÓÚÜÑáéíóúüñ', 'aeiouunaeiouun'))"
     output_field = models.TextField()
@@ -167,9 +167,6 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return len(moved)
 
 
-# With NameWords above, only for the release before this one, which still serves while `migrate` runs. The next release
-# drops both with their indexes.
-_REVERSED_PHONE = Collate(Reverse("phone"), "C")
 OLD_NOTE_WORDS = LongNoteWords("notes")
 
 
@@ -271,8 +268,6 @@ class Lead(models.Model):
                 condition=Q(status="contacted"),
                 name="lead_contacted",
             ),
-            models.Index(_REVERSED_PHONE, name="lead_phone_reversed"),
-            GinIndex(NameWords("name"), name="lead_name_words"),
             models.Index(PhoneKey("phone"), name="lead_phone_key"),
             # A lead that fills the list of pending entries, in kB, waits until they are in the index, so it is short.
             GinIndex(PhonePieces("phone"), gin_pending_list_limit=256, name="lead_phone_pieces"),

@@ -103,6 +103,7 @@ def test_the_memory_of_a_tally_is_bounded():
         (2, "198.51.100.1", "198.51.100.1"),
         (1, "nonsense", ""),
         (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "::ffff:198.51.100.1", "198.51.100.1"),
     ],
 )
 def test_the_address_is_what_the_trusted_proxies_say(settings, proxies, forwarded, address):
