@@ -1,7 +1,10 @@
 """Gunicorn's settings. It binds to 127.0.0.1:8000, or to 0.0.0.0:$PORT when a host sets PORT."""
 
+import logging
 import os
 import resource
+
+from gunicorn.glogging import Logger
 
 # Measured on two cores: 8 threads were slower, and 16 made the slowest answers worse. Each worker keeps one connection
 # to Postgres for leads, and one for each of its threads that has used the ORM: staff pages, quotes by folio, alerts.
@@ -25,7 +28,17 @@ limit_request_line = 8190
 
 # An access log would store customers' IP addresses.
 accesslog = None
-loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+# At DEBUG, gunicorn would log every URL.
+loglevel = os.environ.get("LOG_LEVEL", "info").lower().replace("debug", "info")
+
+
+class logger_class(Logger):  # noqa: N801  (gunicorn's name)
+    def setup(self, cfg):
+        """Leave the lines to the site's handlers once it has some: a reload would add gunicorn's own again."""
+        super().setup(cfg)
+        if logging.root.handlers:
+            self.error_log.handlers.clear()
+
 
 # By default the header SCRIPT_NAME of a trusted proxy moves the whole site, and with FORWARDED_ALLOW_IPS=*, which some
 # hosts set, everybody is trusted.

@@ -3,23 +3,25 @@
 Staff get their own pages.
 """
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.shortcuts import render
-from django.views import defaults
 
 from leads.staff.errors import error_page
 from leads.staff.pages import is_staff_page
+from telemetry.current import request_id
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_staff_page(request):
         return error_page(request, 400)
     # Not Django's page, which reads the form again, and fails when that is what cannot be read.
-    return HttpResponseBadRequest("Bad Request", content_type="text/plain")
+    return HttpResponseBadRequest(f"Bad Request\n{request_id()}\n", content_type="text/plain")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_page(request, 403) if is_staff_page(request) else defaults.permission_denied(request, exception)
+    if is_staff_page(request):
+        return error_page(request, 403)
+    return HttpResponseForbidden(f"Forbidden\n{request_id()}\n", content_type="text/plain")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -31,6 +31,7 @@ from quoter.forms import TypedLine, typed_lines
 from quoter.incoming import Incoming, json_lines
 from quoter.language import carried
 from quoter.token import BadToken, IssuedQuote
+from telemetry import current, series
 
 logger = logging.getLogger(__name__)
 
@@ -148,10 +149,13 @@ def recorded(lead: LeadRecord) -> Outcome:
     If recording fails, the WhatsApp message carries the lead, so staff can restore it from the chat.
     """
     try:
-        return record(lead)
+        outcome = record(lead)
     except Exception as error:  # broad: a narrow one would lose a sale
         logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, error_name(error))
-        return Outcome.CARRIED
+        outcome = Outcome.CARRIED
+    current.note_outcome(outcome)
+    series.LEADS.add("checkout" if lead.submitted_at else "quote", outcome)
+    return outcome
 
 
 def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: Outcome) -> str:

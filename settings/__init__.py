@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import global_settings
 from django.urls import reverse
 
-from settings import database, env, keys, scrubbing
+from settings import database, env, json_lines, keys, scrubbing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -50,6 +50,8 @@ INSTALLED_APPS = [
 # They run for every page, but a customer's page has no session and makes no query: Django reads sessions and users only
 # on first access, and only pages under SESSION_COOKIE_PATH access them.
 MIDDLEWARE = [
+    "telemetry.requests.RequestMiddleware",
+    "leads.ops.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "quoter.content_policy.ContentPolicyMiddleware",
@@ -313,10 +315,14 @@ if not DEBUG:
 
 # --- Logs and errors: the folio, never the person -------------------------------------------------------------------
 
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", allowed=("text", "json"))
+# A line for each request, with its view and without its address.
+REQUEST_LOG = env.boolean("REQUEST_LOG", default=True)
+METRICS_TOKEN = env.token("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _redact = scrubbing.redaction(
     [
-        *(SECRET_KEY, *SECRET_KEY_FALLBACKS, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD),
+        *(SECRET_KEY, *SECRET_KEY_FALLBACKS, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD, METRICS_TOKEN),
         *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
     ]
 )
@@ -327,23 +333,29 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
+        "text": {
             "()": scrubbing.LineFormatter,
-            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "fmt": "%(asctime)s %(in_request)s%(levelname)s %(name)s %(message)s",
             "redact": _redact,
+            "zone": TIME_ZONE,
         },
+        "json": {"()": json_lines.JsonFormatter, "redact": _redact, "version": VERSION},
     },
     "filters": {
-        "as a notice": {"()": "settings.logstream.AsNotice"},
-        "strangers as a notice": {"()": "settings.logstream.AsNotice", "beginnings": GUNICORN_ABOUT_STRANGERS},
+        "as a notice": {"()": "telemetry.logstream.AsNotice"},
+        "strangers as a notice": {"()": "telemetry.logstream.AsNotice", "beginnings": GUNICORN_ABOUT_STRANGERS},
         "not of an outage": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         },
     },
     "handlers": {
-        "console": {"class": "settings.logstream.NonBlockingStream", "formatter": "line"},
-        "notices": {"class": "settings.logstream.NonBlockingStream", "formatter": "line", "filters": ["as a notice"]},
+        "console": {"class": "telemetry.logstream.NonBlockingStream", "formatter": LOG_FORMAT},
+        "notices": {
+            "class": "telemetry.logstream.NonBlockingStream",
+            "formatter": LOG_FORMAT,
+            "filters": ["as a notice"],
+        },
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

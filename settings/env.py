@@ -38,6 +38,7 @@ SECRET_NAMES = (
     "DATABASE_MIGRATION_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
     "EMAIL_HOST_PASSWORD",
+    "METRICS_TOKEN",
 )
 # Notepad may begin a file with a byte order mark, which does not count.
 UTF8 = "utf-8-sig"
@@ -238,6 +239,14 @@ def secret_key(name: str, *, kept_in: Path | None) -> str:
             keys.refuse_guessable(name, key)
         return key
     return keys.generated(kept_in)
+
+
+def token(name: str) -> str:
+    """Return a secret that programs show, or "" if it is not set; one that could be guessed raises an error."""
+    value = text(name)
+    if value and (fault := keys.weakness(value)):
+        raise ImproperlyConfigured(f"{name} {fault}. Make another with {keys.NEW_KEY}.")
+    return value
 
 
 def service_role_key(name: str) -> str:

@@ -8,9 +8,13 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from telemetry import current
 
 Redact = Callable[[str], str]
 
@@ -78,15 +82,26 @@ def _without_query(word: re.Match[str]) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """Formats a log record and redacts it; a traceback has the classes of its exceptions, without their messages."""
+    """Formats a log record and redacts it; a traceback has the classes of its exceptions, without their messages.
 
-    def __init__(self, fmt: str, redact: Redact) -> None:
+    fmt: as of logging.Formatter; `%(in_request)s` is the id of the request in brackets and a space, or "". zone: of the
+    times, by default UTC.
+    """
+
+    def __init__(self, fmt: str, redact: Redact, zone: str = "") -> None:
         super().__init__(fmt)
-        self._redact = redact
+        self._redact, self._zone = redact, ZoneInfo(zone) if zone else UTC
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_text = None  # another handler's formatter may have cached the exception's message here
+        request_id = current.request_id()
+        record.in_request = f"[{request_id}] " if request_id else ""
         return self._redact(super().format(record))
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Return the time with its offset: of the two hours in the night when the clock is set back, it tells which."""
+        moment = datetime.fromtimestamp(record.created, self._zone)
+        return moment.isoformat(sep=" ", timespec="milliseconds")
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
         error: BaseException = ei[1]
@@ -98,6 +113,8 @@ def before_send(redact: Redact) -> Callable[[Any, Any], Any]:
 
     def scrubbed(event: Any, hint: Any) -> Any:
         clean = _only(event, _EVENT)
+        if request_id := current.request_id():
+            clean["tags"] = {"request_id": request_id}
         if "message" in event:
             clean["message"] = redact(event["message"])
         if entry := event.get("logentry"):

@@ -20,6 +20,7 @@ from django.utils import translation
 from leads.alerts import creation, message, push
 from leads.inbox.changelist import capped_count
 from leads.models import MAILTO, Alert, Lead, LeadQuerySet, Recipient
+from telemetry import series
 
 INBOX = "/admin/leads/lead/"
 MANAGERS = ["Sales manager", "Owner"]
@@ -120,6 +121,7 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
         return None
     composed = _compose(Alert.objects.filter(id__gt=recipient.told_up_to, id__lte=last_id, kind__in=kinds), now)
     this_one = Recipient.objects.filter(pk=recipient.pk)
+    way = "mail" if recipient.email else "browser"
     if composed is None:
         this_one.update(told_up_to=last_id, next_try_at=now)
         return None
@@ -129,12 +131,14 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
         this_one.delete()
         return None
     except (push.PushFailed, OSError, smtplib.SMTPException) as error:
+        series.MESSAGES.add(way, "failed")
         failures = recipient.failures + 1
         fault = str(error) if isinstance(error, push.PushFailed) else type(error).__name__
         this_one.update(failures=failures, fault=fault, next_try_at=now + _retry_pause(failures))
         level = logging.WARNING if failures == WORRYING_FAILURES else logging.INFO
         logger.log(level, "alert not delivered: recipient=%s failures=%s fault=%s", recipient.pk, failures, fault)
         return False
+    series.MESSAGES.add(way, "sent")
     this_one.update(told_up_to=last_id, told_at=now, failures=0, fault="", next_try_at=now + _pause(recipient))
     logger.info("alert delivered: recipient=%s", recipient.pk)
     return True

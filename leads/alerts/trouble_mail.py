@@ -18,6 +18,7 @@ from leads.alerts.sending import mail_is_set_up
 from leads.delivery import trouble
 from leads.delivery.health import outbox_state
 from leads.delivery.trouble import Begun, Trouble
+from telemetry import series
 
 # How long it lasts before a mail is sent. Most outages end by themselves.
 WAIT_S = {Trouble.DATABASE: 60.0, Trouble.ALERTS: 60.0, Trouble.DISK: 10.0, Trouble.ACCESS: 10.0}
@@ -156,6 +157,8 @@ class TroubleMail:
         try:
             mail.send()
         except (OSError, smtplib.SMTPException) as error:
+            series.MESSAGES.add("trouble", "failed")
             logger.warning("trouble not mailed: %s", type(error).__name__)
             return False
+        series.MESSAGES.add("trouble", "sent")
         return True

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
+from leads.alerts.queue_age import QueueAge
 from leads.alerts.sending import manager_addresses, send_alerts
 from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import relay
@@ -41,6 +42,7 @@ class AlertsWorker:
         self._lock: IO[bytes] | None = None
         self._last_fault = ""
         self._trouble = TroubleMail(manager_addresses)
+        self._queue_age = QueueAge()
 
     def start(self) -> None:
         self._thread.start()
@@ -52,7 +54,7 @@ class AlertsWorker:
 
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
-            for step in (self._confirm_sessions, self._send_alerts, self._look_for_trouble):
+            for step in (self._confirm_sessions, self._ask_who_waits, self._send_alerts, self._look_for_trouble):
                 try:
                     if self._is_on_duty():
                         step(database_state())
@@ -66,6 +68,11 @@ class AlertsWorker:
         if database == "up":
             self._connect()
             sessions.confirm(timezone.now())
+
+    def _ask_who_waits(self, database: str) -> None:
+        if database == "up":
+            self._connect()
+            self._queue_age.ask_when_due()
 
     def _send_alerts(self, database: str) -> None:
         if database != "up":

@@ -47,4 +47,4 @@ def notice(what: str, **details: object) -> None:
         _last_at[what] = now
     written = " ".join(f"{name}={value}" for name, value in details.items())
     # Sentry groups events by this template.
-    logger.log(level, f"{what}: %s", written)
+    logger.log(level, f"{what}: %s", written, extra={"fields": details})

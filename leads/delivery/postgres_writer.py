@@ -13,6 +13,7 @@ from leads.delivery.notices import notice
 from leads.delivery.turns import ConnectionTurns
 from leads.delivery.upsert import PROBE, PROBES, upsert
 from leads.errors import error_name
+from telemetry import series
 
 # A lead that waited longer than this is logged as delivered late.
 LATE_S = 5.0
@@ -55,6 +56,8 @@ class PostgresWriter:
         stored = [] if fault else [True] * len(items)
         if fault in _REFUSALS:
             stored, fault = self._deliver_one_by_one(items)
+        series.BATCHES.add(fault or "delivered")
+        series.DELIVERED.add(count=sum(stored))
         if fault is not None and fault is not Fault.DATA:
             self._report(fault)
         if fault is Fault.TIMEOUT:

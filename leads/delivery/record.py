@@ -1,6 +1,7 @@
 """Records quotes and leads as they arrive: each goes to the journal and to Postgres."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from leads.delivery.notices import notice
 from leads.delivery.relay import of_this_process
 from leads.snapshot import SET_ASIDE, Customer, Privacy, quote_metadata
 from quoter.token import IssuedQuote
+from telemetry import series
 
 
 class Outcome(StrEnum):
@@ -101,12 +103,21 @@ def record(lead: LeadRecord) -> Outcome:
     relay = of_this_process()
     has_person = lead.submitted_at is not None
     entry = relay.send(lead.folio, lead.as_json())
-    if has_person and relay.wait_for(entry, settings.LEAD_WAIT_MS / 1000):
+    if not has_person:
+        return Outcome.QUEUED if relay.journal_writer.wait_for(entry) else Outcome.CARRIED
+    if _timed("postgres", lambda: relay.wait_for(entry, settings.LEAD_WAIT_MS / 1000)):
         return Outcome.STORED
-    outcome = Outcome.QUEUED if relay.journal_writer.wait_for(entry) else Outcome.CARRIED
-    if has_person:
-        notice(outcome, folio=lead.folio, fault=relay.breaker.fault)
+    is_on_disk = _timed("disk", lambda: relay.journal_writer.wait_for(entry))
+    outcome = Outcome.QUEUED if is_on_disk else Outcome.CARRIED
+    notice(outcome, folio=lead.folio, fault=relay.breaker.fault)
     return outcome
+
+
+def _timed(on: str, wait: Callable[[], bool]) -> bool:
+    started = time.perf_counter()
+    result = wait()
+    series.WAITS.observe(time.perf_counter() - started, on)
+    return result
 
 
 def _record(

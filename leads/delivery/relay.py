@@ -22,6 +22,7 @@ from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
 from leads.delivery.turns import ConnectionTurns
 from leads.errors import error_location, error_name
+from telemetry import series
 
 DEADLINE_S = 1.0
 IDLE_S = 1.0
@@ -300,4 +301,6 @@ def _started() -> Relay:
 
 
 def _log_change(is_open: bool, fault: Fault | None) -> None:
+    series.TRANSITIONS.add("open" if is_open else "closed")
+    series.IS_OPEN.set(is_open)
     notice("breaker opened" if is_open else "breaker closed", fault=fault)

@@ -142,6 +142,11 @@ def test_an_impossible_whatsapp_number_is_refused_by_name(monkeypatch, value):
         ("LANGUAGE_CODE", "de"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_LEVEL", "info"),
+        ("LOG_FORMAT", "logfmt"),
+        ("REQUEST_LOG", "some"),
+        ("METRICS_TOKEN", "short"),
+        ("METRICS_TOKEN", "paste-what-the-command-printed"),
+        ("METRICS_TOKEN", "a" * 40),
     ],
 )
 def test_a_value_that_cannot_be_used_stops_the_start_and_names_the_variable(name, value):

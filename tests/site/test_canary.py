@@ -34,11 +34,15 @@ SECRETS = {
     "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_Canary0fTheServiceKey_1a2b3c4d",
     "the database's password": "c4n/ry#of-the-database",
     "the staff's password": "canary-of-the-staff",
+    "METRICS_TOKEN": "canary-of-the-numbers/4f8Qm2Lw7Zr1Vb6",
 }
 PERSON = {
     "name": [NAME, "Zoraida", "Ñandúcañada"],
     "phone": [PHONE, "+526569876512", "6569876512", "987-6512"],
 }
+
+# A header's value has no other letters.
+NAME_AS_TOKEN = f"Bearer {PHONE}"
 
 Outputs = dict[str, str]  # the name of a page, log, file or command -> its text
 
@@ -90,6 +94,7 @@ def outputs(postgres: Postgres, sentry: Ingest, tmp_path_factory: pytest.TempPat
         "SECRET_KEY": SECRETS["SECRET_KEY"],
         "SUPABASE_SERVICE_ROLE_KEY": SECRETS["SUPABASE_SERVICE_ROLE_KEY"],
         "SENTRY_DSN": sentry.dsn,
+        "METRICS_TOKEN": SECRETS["METRICS_TOKEN"],
         "LOG_LEVEL": "DEBUG",
     }
     url = postgres.url.replace("//postgres@", f"//postgres:{password}@")
@@ -99,6 +104,11 @@ def outputs(postgres: Postgres, sentry: Ingest, tmp_path_factory: pytest.TempPat
         eventually(lambda: postgres.query("SELECT true FROM leads WHERE name <> ''"), or_show=lambda: site.log)
         staff_work(site, postgres, outputs)
         things_break(site, postgres, outputs)
+        token = {"Authorization": f"Bearer {SECRETS['METRICS_TOKEN']}"}
+        assert "folio_leads_total" in record(outputs, "numbers", site.get("/metrics", **token)).text
+        record(
+            outputs, "numbers without the token", site.get(f"/metrics?name={quote(NAME)}", Authorization=NAME_AS_TOKEN)
+        )
         outputs["outbox"] = "\n".join(path.read_text() for path in site.outbox.rglob("*") if path.is_file())
         for command in (["check", "--deploy"], ["doctor", "--json"], ["outbox", "status"], ["outbox", "verify"]):
             outputs[f"manage.py {' '.join(command)}"] = printed(site, *command)
@@ -106,7 +116,7 @@ def outputs(postgres: Postgres, sentry: Ingest, tmp_path_factory: pytest.TempPat
     for missing in ("checkout/quote.html", "base.html"):
         with release_without(tmp_path_factory.mktemp("release") / "folio", missing) as project:
             under = ["env", f"--chdir={project}"]
-            with live.site(url, under=under, **variables) as site:
+            with live.site(url, under=under, LOG_FORMAT="json", **variables) as site:
                 a_page_fails(site, sentry, outputs, missing)
     # Postgres repeats a row that it refuses in its own log, which is guarded as its tables are (docs/operations.md).
     outputs["postgres"] = re.sub(r"DETAIL:  Failing row contains .*", "", postgres.log)
@@ -287,6 +297,19 @@ def test_the_logs_have_each_error_and_its_place(outputs):
     assert "psycopg.errors.CheckViolation: 23514" in outputs["log"]
     assert "TemplateDoesNotExist: checkout/quote.html" in outputs["log without checkout/quote.html"]
     assert "Error handling request GET /q/[redacted]/?[redacted]" in outputs["log without base.html"]
+    for missing in ("checkout/quote.html", "base.html"):
+        lines = [json.loads(line) for line in outputs[f"log without {missing}"].splitlines()]
+        failed = next(line for line in lines if line.get("status") == 500)
+        traceback = next(line for line in lines if "traceback" in line)
+        assert (failed["route"], traceback["request_id"]) == ("checkout:quote_page", failed["request_id"])
+
+
+def test_each_request_has_a_line_without_its_address(outputs):
+    lines = [line for line in outputs["log"].splitlines() if " INFO telemetry.requests " in line]
+    written = "\n".join(lines)
+    for route in ("quoter:calculator", "checkout:checkout", "checkout:quote_page", "admin:leads_lead_changelist", "-"):
+        assert f" {route} " in written
+    assert not re.search(r"/|\?|=|\b\d{6}-\w{4}-", re.sub(r"(?m)^\S+ \S+ ", "", written))
 
 
 # --- The search itself ----------------------------------------------------------------------------------------------

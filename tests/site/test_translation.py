@@ -24,7 +24,11 @@ from tests.support.factories import a_contact, a_line, an_issued_quote, as_form,
 from tests.support.quotes import CONCRETE, TURF
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = [path for app in ("quoter", "leads", "checkout", "settings") for path in sorted((ROOT / app).rglob("*.py"))]
+CODE = [
+    path
+    for app in ("quoter", "leads", "checkout", "settings", "telemetry")
+    for path in sorted((ROOT / app).rglob("*.py"))
+]
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file())
 GETTEXT = {
     "_",

@@ -58,6 +58,9 @@ VARIABLES = (
     "SENTRY_DSN",
     "SENTRY_ENVIRONMENT",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "REQUEST_LOG",
+    "METRICS_TOKEN",
 )
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Customers are promised a redirect within a second, and may wait for the disk as well.

@@ -218,7 +218,7 @@ def test_refused_attempts_and_wrong_codes_are_failures_and_a_login_is_none(ana, 
 def test_the_line_in_the_log_has_the_whole_address_and_is_what_the_document_s_expression_finds(address, rf, caplog):
     caplog.set_level(logging.INFO)
     log_failure(rf.get("/", REMOTE_ADDR=address))
-    formatter = LOGGING["formatters"]["line"]
+    formatter = LOGGING["formatters"]["text"]
     line = LineFormatter(formatter["fmt"], formatter["redact"]).format(caplog.records[-1])
     [expression] = re.findall(r"`failregex = (.*?)`", (ROOT / "docs" / "operations.md").read_text())
     [found] = re.findall(expression.replace("<HOST>", r"(\S+)"), line)

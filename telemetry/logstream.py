@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import stat
+import threading
 from collections.abc import Sequence
 
 _STDERR = 2
@@ -18,20 +19,31 @@ _CHUNK_BYTES = 4096
 class NonBlockingStream(logging.Handler):
     """Writes a line to stderr if that does not block; otherwise drops it, and reports later how many were dropped."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._may_block = not _is_file(_STDERR)
-        self._lost = 0
-
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            text = self.format(record)
+            line = self.format(record)
         except Exception:  # broad: an error in logging must not reach the code that logs, as in the standard handlers
             self.handleError(record)
             return
-        if self._lost:
-            text = f"{self._lost} log lines were lost because nothing read the log\n{text}"
-        self._lost = 0 if self._write(text + "\n") else self._lost + 1
+        if stderr.lost:
+            record = _about_lost(stderr.lost)
+            stderr.lost = 0
+            stderr.write(self.format(record))
+        stderr.write(line)
+
+
+class _Stderr:
+    """lost: how many lines were dropped since that was last said."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._may_block = not _is_file(_STDERR)
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
+        with self._lock:
+            if not self._write(line + "\n"):
+                self.lost += 1
 
     def _write(self, text: str) -> bool:
         """Return whether the whole text was written; the beginning of a long one may have been."""
@@ -63,6 +75,11 @@ class AsNotice(logging.Filter):
         return logging.root.isEnabledFor(logging.INFO)
 
 
+def _about_lost(lines: int) -> logging.LogRecord:
+    text = "%d log lines were lost because nothing read the log"
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (lines,), None)
+
+
 def _is_file(fd: int) -> bool:
     try:
         return stat.S_ISREG(os.fstat(fd).st_mode)
@@ -74,3 +91,7 @@ def _has_room(fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return any(event & select.POLLOUT for _, event in poll.poll(0))
+
+
+# Every line that this process logs goes through it. Handlers report what is lost.
+stderr = _Stderr()
