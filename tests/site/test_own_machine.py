@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event, Thread
@@ -18,8 +19,9 @@ import pytest
 
 from tests.support import live
 from tests.support.bare_root import BareRoot, bare_root
-from tests.support.customers import A_LINE
+from tests.support.customers import A_LINE, PERSON
 from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.live import ROOT
 from tests.support.proxy import Mode, Proxy, proxy
 from tests.support.release import Block, blocks, clone
 
@@ -27,7 +29,11 @@ pytestmark = [pytest.mark.long, pytest.mark.needs("systemd", "mounting")]
 
 DOCUMENT = "hosts/own-machine.md"
 HOST = "quotes.example.com"
+CERTIFICATES = f"/etc/letsencrypt/live/{HOST}"
 VISITOR = "127.0.0.7"
+UNIT = str(ROOT / "hosts" / "own-machine" / "folio.service")
+LINES = [A_LINE | {"measure": {"kind": "volume", "m3": f"{n}{n}.5"}} for n in range(5, 25)]
+SECRET = "/q/Zoila/?name=Zoila"
 # Through a proxy; the site's own port takes anybody's word.
 HTTPS = {"X-Forwarded-Proto": "https"}
 # What the document's commands need a network for.
@@ -61,7 +67,10 @@ class Machine:
 
     def do(self, block: Block, **instead: str) -> str:
         text = "".join(line for line in block.text.splitlines(True) if not line.startswith(NOT_HERE))
-        examples = {"https://github.com/YOU/folio.git": "/opt/folio.git", "paste-what-the-command-printed": live.SECRET_KEY}
+        examples = {
+            "https://github.com/YOU/folio.git": "/opt/folio.git",
+            "paste-what-the-command-printed": live.SECRET_KEY,
+        }
         examples[database_url()] = self.database.url
         for example, value in {**examples, **instead}.items():
             text = text.replace(example, value)
@@ -82,8 +91,9 @@ class Machine:
         connection = HTTPConnection("127.0.0.1", port)
         connection.sock = self.connect(port)
         if isinstance(body, dict):
-            text = urlencode(body) if "csrfmiddlewaretoken" in body else json.dumps(body)
-            kind = "x-www-form-urlencoded" if "csrfmiddlewaretoken" in body else "json"
+            is_form = "lines" not in body
+            text = urlencode(body) if is_form else json.dumps(body)
+            kind = "x-www-form-urlencoded" if is_form else "json"
             headers["Content-Type"] = f"application/{kind}"
         else:
             text = None
@@ -93,6 +103,15 @@ class Machine:
             return Answer(response.status, dict(response.headers), response.read().decode())
         finally:
             connection.close()
+
+    def give_caddy_the_certificate(self) -> None:
+        caddyfile = self.root.path / "etc/caddy/Caddyfile"
+        ours = f"{HOST} {{\n\ttls {CERTIFICATES}/fullchain.pem {CERTIFICATES}/privkey.pem\n"
+        caddyfile.write_text(caddyfile.read_text().replace(f"{HOST} {{\n", ours))
+        self.root.run("systemctl", "restart", "caddy")
+
+    def pid(self) -> str:
+        return self.root.run("systemctl", "show", "--property=MainPID", "--value", "folio.service").strip()
 
     def version(self) -> str:
         return re.findall(r"Folio (\S+) starts", self.log())[-1]
@@ -131,6 +150,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
     named = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
     subprocess.run([*made, *named, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key.chmod(0o644)
     return key, certificate
 
 
@@ -140,9 +160,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     key, authority = certificate(directory)
     (directory / "python").write_text(PYTHON)
     (directory / "python").chmod(0o755)
-    letsencrypt = f"/etc/letsencrypt/live/{HOST}"
     binds = [(released(directory), "/opt/folio.git"), (directory / "python", "/opt/python")]
-    binds += [(key, f"{letsencrypt}/privkey.pem"), (authority, f"{letsencrypt}/fullchain.pem")]
+    binds += [(key, f"{CERTIFICATES}/privkey.pem"), (authority, f"{CERTIFICATES}/fullchain.pem")]
     with live.postgres() as server, bare_root(binds=binds, before=BEFORE, systemd=True) as root:
         for folder in filter(Path.exists, map(Path, ["/etc/nginx", "/etc/caddy"])):
             shutil.copytree(folder, root.path / str(folder)[1:], symlinks=True)
@@ -154,19 +173,125 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         try:
             machine = Machine(root, database, authority)
             eventually(lambda: "running" in root.run("systemctl", "is-system-running", check=False))
-            try:
-                machine.follow("1. Once")
-            except AssertionError:
-                print(root.run("systemctl", "status", "folio.service", check=False))
-                print(root.run("sh", "-c", "cat /var/log/folio; ls -la /var/lib/folio /srv/folio", check=False))
-                raise
+            machine.follow("1. Once")
             yield machine
         finally:
             database.close()
 
 
-def test_the_first_release_serves_as_its_own_user(machine):
+def test_the_first_release_serves_as_the_site_s_user_who_may_write_only_its_own_data(machine):
     assert machine.ask("/", port=8000, **HTTPS).status == 200
     assert machine.version() == "0.2.0"
-    assert "folio" in machine.root.run("ps", "-o", "user=", "-C", "gunicorn")
-    print(machine.log())
+    inside = ["nsenter", "--target", machine.pid(), "--mount", "--wdns=/", "runuser", "-u", "folio", "--"]
+    for path, is_writable in ("/var/lib/folio/x", True), ("/srv/folio/current/x", False), ("/etc/folio/x", False):
+        refused = machine.root.run(*inside, "touch", path, check=False)
+        assert ("Read-only file system" not in refused) == is_writable, path
+    assert machine.ask("/quote/", {"lines": [A_LINE]}, port=8000, **HTTPS).status == 201
+
+
+def test_the_unit_is_sound_and_exposes_little(machine):
+    assert machine.root.run("systemd-analyze", "verify", "--man=no", "folio.service", "folio.socket") == ""
+    subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", UNIT], check=True)
+
+
+@contextmanager
+def visitors(machine: Machine) -> Iterator[list[int]]:
+    """Yield the statuses of requests that two visitors send, one after the other, until this ends."""
+    statuses: list[int] = []
+    is_over = Event()
+
+    def visit() -> None:
+        while not is_over.is_set():
+            try:
+                statuses.append(machine.ask("/", port=8000, **HTTPS).status)
+            except OSError as error:
+                statuses.append(error.errno or -1)
+
+    threads = [Thread(target=visit) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_an_upgrade_answers_every_request_and_so_does_the_way_back(machine):
+    with visitors(machine) as statuses:
+        machine.follow("3. Upgrade")
+        assert machine.version() == "0.3.0"
+        machine.follow("4. Back to the earlier release")
+        assert machine.version() == "0.2.0"
+    assert set(statuses) == {200}
+    assert len(statuses) > 20
+
+
+def test_systemd_starts_the_site_again_and_its_address_never_refuses(machine):
+    machine.root.run("kill", "-KILL", machine.pid())
+    assert machine.ask("/", port=8000, **HTTPS).status == 200
+    assert machine.log().count("starts.") == 4
+
+
+def test_an_upgrade_that_fails_leaves_the_release_that_serves(machine):
+    with machine.database.mode(Mode.REFUSE), pytest.raises(AssertionError, match="Connection refused"):
+        machine.follow("3. Upgrade")
+    assert machine.root.run("readlink", "/srv/folio/current").endswith("v0.2.0\n")
+    assert machine.ask("/", port=8000, **HTTPS).status == 200
+
+
+@pytest.mark.parametrize("program", [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("nginx", "caddy")])
+def test_a_proxy_passes_on_who_asked_for_what_and_holds_slow_clients(machine, program):
+    machine.follow({"nginx": "2. nginx", "caddy": "2. Caddy"}[program])
+    if program == "caddy":  # it cannot ask for a certificate here
+        machine.give_caddy_the_certificate()
+    try:
+        assert machine.ask("/", port=80).headers["Location"] == f"https://{HOST}/"
+        assert json.loads(machine.ask("/healthz").text)["status"]
+        quote = machine.ask("/quote/", {"lines": [A_LINE]}, **{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil"})
+        assert json.loads(quote.text)["url"].startswith(f"https://{HOST}/q/")
+        assert_that_the_longest_addresses_pass(machine)
+        assert_that_the_visitor_s_address_counts(machine)
+        assert_that_slow_clients_hold_nobody(machine)
+        machine.root.run("systemctl", "stop", "folio.service", "folio.socket")
+        assert machine.ask(SECRET).status == 502
+        assert "Zoila" not in machine.root.run("sh", "-c", "cat /var/log/nginx/* /var/log/caddy", check=False)
+    finally:
+        machine.root.run("systemctl", "start", "folio.socket", "folio.service")
+        machine.root.run("systemctl", "stop", program)
+
+
+def assert_that_the_longest_addresses_pass(machine: Machine) -> None:
+    """The chat of a quote in an outage has the longest header, a quote beside an earlier one the longest address."""
+    quote = json.loads(machine.ask("/quote/", {"lines": LINES}).text)
+    page = f"/q/{quote['token']}/?before={quote['token']}"
+    assert machine.ask(page, Referer=f"https://{HOST}{page}", Cookie=f"x={'a' * 4000}").status == 200
+    with machine.database.mode(Mode.REFUSE):
+        chat = machine.ask("/checkout/", PERSON | {"token": quote["token"]}, Accept="text/html")
+    assert chat.status == 303, chat.text
+    assert sum(len(name) + len(value) + 4 for name, value in chat.headers.items()) > 4096
+
+
+def assert_that_the_visitor_s_address_counts(machine: Machine) -> None:
+    """A failed login is logged with the address that the proxy saw, not with one that the visitor sends."""
+    form = machine.ask("/admin/login/")
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
+    sent = {"Cookie": form.headers["Set-Cookie"].split(";")[0], "Referer": f"https://{HOST}/admin/login/"}
+    fields = {"csrfmiddlewaretoken": csrf, "login": "ana", "password": "wrong"}
+    machine.ask("/admin/login/", fields, **sent, **{"X-Forwarded-For": "203.0.113.66"})
+    assert f"A login failed from {VISITOR}:" in machine.log()
+    assert "203.0.113.66" not in machine.log()
+
+
+def assert_that_slow_clients_hold_nobody(machine: Machine) -> None:
+    head = f"POST /quote/ HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 1000\r\n\r\n{{".encode()
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(machine.connect(443)).sendall(head)
+        assert machine.ask("/").status == 200
+
+
+def test_every_command_of_the_document_is_tested_here():
+    followed = set(re.findall(r'follow\(f?"([^"]+)"', Path(__file__).read_text())) | {"2. nginx", "2. Caddy"}
+    assert {block.heading for block in commands()} <= followed

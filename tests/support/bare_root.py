@@ -1,4 +1,4 @@
-"""A machine of its own, for tests of what hosts run: an empty root with this machine's /usr, read-only, and nothing else.
+"""A machine of its own, for tests of what hosts run: an empty root with this machine's /usr, read-only.
 
 It has mounts, processes, control groups and a network of its own, so that programs start as they do elsewhere, on their
 own ports. It vanishes with the process that made it. It needs root.
