@@ -111,7 +111,7 @@ def test_the_image_serves_as_its_own_user_without_a_database_and_stops_in_time(b
 @pytest.mark.needs("mounting")
 def test_a_release_without_a_database_fails_so_that_the_host_keeps_the_old_one(built):
     with container(built, *compose()["release"]["command"], mounts=OF_ROOT) as running:
-        output, _ = running.communicate(timeout=PATIENCE_S)
+        output, _ = running.communicate(timeout=3 * PATIENCE_S)
     assert running.returncode != 0
     assert "Connection refused" in output
 

@@ -47,7 +47,7 @@ NEEDS = {
     "iptables": Need(_works("iptables", "-w", "-S"), "Debian: apt install iptables; run as root"),
     "mkfs.ext4": Need(_installed("mkfs.ext4"), "Debian: apt install e2fsprogs"),
     "systemd": Need(
-        _works("sh", "-c", "test -x /lib/systemd/systemd && ip -V"), "Debian: apt install systemd iproute2"
+        _works("sh", "-c", "systemctl --version && ip -V"), "Debian: apt install systemd iproute2"
     ),
     "nginx": Need(_installed("nginx"), "Debian: apt install nginx-light"),
     "caddy": Need(_installed("caddy"), "Debian: apt install caddy"),
