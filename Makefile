@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3.11 python3; do \
@@ -16,7 +16,7 @@ run: .venv/installed-run
 		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots: export DEBUG := true
+test lint screenshots image-test: export DEBUG := true
 # Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
@@ -71,6 +71,15 @@ bench-inbox: install
 soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
+
+# Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.
+DEBIAN = $(CURDIR)/var/bookworm
+image-test: install
+	@test -e $(DEBIAN)/usr/bin/python || debootstrap --variant=minbase --include=python3-venv,python-is-python3,procps \
+		bookworm $(DEBIAN)
+	@for file in requirements.txt requirements-build.txt; do \
+		pip download --quiet --dest var/wheels --only-binary :all: --python-version 3.11 --require-hashes -r $$file || exit; done
+	@exec env IMAGE_BASE=$(DEBIAN) $(WITH_POSTGRES) python -m pytest tests/site/test_container.py
 
 install: .venv/installed-dev
 	@.venv/bin/python bin/compile-catalogues

@@ -134,6 +134,17 @@ def test_a_released_site_serves_customers_in_their_language_with_its_styles(rele
     assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE folio = %s", folio))
 
 
+def test_the_document_s_command_says_which_release_runs(release):
+    [said] = follow("deploy.md", "Later releases", environment=release.site.environment, cwd=release.project)
+    assert re.search(r"Folio (\S+) starts", release.site.log)[1] == said.split()[1]
+
+
+def test_every_command_of_the_document_is_run_here():
+    tests = Path(__file__).read_text()
+    headings = {block.heading for block in blocks("deploy.md") if block.language == "bash"} - {"A lost phone"}
+    assert [heading for heading in headings if f'"{heading}"' not in tests] == []
+
+
 def test_a_repeated_release_changes_nothing(release):
     repeated = shell(processes()["release"], cwd=release.project, environment=release.site.environment)
     assert repeated.returncode == 0, repeated.stderr

@@ -28,7 +28,7 @@ group="$1/folio-test-$$"
 mkdir "$group"
 echo $$ >"$group/cgroup.procs"
 umount "$1"
-exec unshare --pid --net --cgroup --fork --kill-child sh -ec "$2" sh "$1"
+exec unshare --pid --net --cgroup --fork --kill-child sh -ec "$2" sh "$1" "$3"
 """
 END = """
 mount -t cgroup2 none "$1"
@@ -40,17 +40,17 @@ mount -t tmpfs -o mode=755 none "$1"
 cd "$1"
 mkdir -p usr etc dev proc sys run srv old tmp var/tmp var/lib var/log
 chmod 1777 tmp var/tmp
-mount --rbind /usr usr
+mount --rbind "$2/usr" usr
 mount -o remount,bind,ro usr
-for name in bin sbin lib lib32 lib64 libx32; do ! test -e /$name || ln -s usr/$name $name; done
+for name in bin sbin lib lib32 lib64 libx32; do ! test -e "$2/$name" || ln -s usr/$name $name; done
 mount -t tmpfs -o mode=755 none dev
 for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done
 mkdir dev/shm dev/pts
 mount -t tmpfs none dev/shm
 mount -t devpts none dev/pts
 ln -s pts/ptmx dev/ptmx
-(cd /etc && cp -r --parents alternatives ld.so.* ssl nsswitch.conf login.defs adduser.conf deluser.conf pam.* security \
-  "$OLDPWD/etc") 2>/dev/null || true
+(cd "$2/etc" && cp -r --parents alternatives ld.so.* ssl nsswitch.conf login.defs adduser.conf deluser.conf pam.* \
+  security "$1/etc") 2>/dev/null || true
 printf 'root:x:0:0::/root:/bin/sh\\nnobody:x:65534:65534::/nonexistent:/bin/false\\n' >etc/passwd
 printf 'root:x:0:\\nnogroup:x:65534:\\n' >etc/group
 printf '127.0.0.1 localhost\\n' >etc/hosts
@@ -107,15 +107,19 @@ class BareRoot:
 
 
 @contextmanager
-def bare_root(*, binds: Sequence[tuple[Path, str]] = (), before: str = "", systemd: bool = False) -> Iterator[BareRoot]:
+def bare_root(
+    *, binds: Sequence[tuple[Path, str]] = (), before: str = "", systemd: bool = False, base: Path = Path("/")
+) -> Iterator[BareRoot]:
     """Yield an empty machine.
 
     binds: files and folders of this machine that it sees, read-only, and where; before: commands that add to it, run
-    from outside, in its root; systemd: whether that runs in it.
+    from outside, in its root; systemd: whether that runs in it; base: another Debian's root to take /usr from, in place
+    of this machine's.
     """
     with TemporaryDirectory(prefix="folio-root-") as directory:
         script = MAKE
-        for source, target in [*((path, str(path)) for path in PYTHON), *binds]:
+        python = [(path, str(path)) for path in PYTHON] if base == Path("/") else []
+        for source, target in [*python, *binds]:
             inside = quote(target.lstrip("/"))
             made = f"mkdir -p {inside}" if source.is_dir() else f"install -D /dev/null {inside}"
             script += f"{made}\nmount --rbind {quote(str(source))} {inside}\nmount -o remount,bind,ro {inside}\n"
@@ -123,7 +127,7 @@ def bare_root(*, binds: Sequence[tuple[Path, str]] = (), before: str = "", syste
         script += f"exec {SYSTEMD_INIT if systemd else 'sleep infinity'}"
         unshare = ["unshare", "--mount", "sh", "-ec"]
         with subprocess.Popen(
-            [*unshare, BEGIN, "sh", directory, script], stdout=subprocess.PIPE, cwd=ROOT, text=True
+            [*unshare, BEGIN, "sh", directory, script, str(base)], stdout=subprocess.PIPE, cwd=ROOT, text=True
         ) as running:
             try:
                 assert running.stdout.readline() == "made\n", "The empty root cannot be made."

@@ -1,6 +1,7 @@
 """Builds and runs the Dockerfile without Docker: its own lines, in an empty root (bare_root.py)."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from tests.support.bare_root import PATH, PYTHON, BareRoot, bare_root
 from tests.support.live import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
-# What takes a network and a minute; the tests' own libraries take its place.
-INSTALLS = ("RUN python -m venv", "RUN pip install")
+# What takes a minute; the tests' own libraries take its place.
+INSTALLS = ("python -m venv", "pip install")
+# `make image-test` gives a whole Debian and the libraries' wheels, and then everything is done as in the Dockerfile.
+BASE = Path(os.environ["IMAGE_BASE"]) if "IMAGE_BASE" in os.environ else None
+WHEELS = ROOT / "var" / "wheels"
 
 
 class Image(NamedTuple):
@@ -55,10 +59,12 @@ def context(directory: Path) -> Path:
 @contextmanager
 def image(directory: Path) -> Iterator[Image]:
     """Yield the built image. directory: an empty one, for the files that the build gets."""
-    sent = context(directory / "context")
-    python = directory / "python"
-    python.symlink_to(PYTHON[1] / "bin" / "python")
-    with bare_root(binds=[(PYTHON[1], "/venv"), (sent, "/context")]) as root:
+    sent = (context(directory / "context"), "/context")
+    if BASE:
+        binds, given = [sent, (WHEELS, "/wheels")], {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+    else:
+        binds, given = [sent, (PYTHON[1], "/venv")], {}
+    with bare_root(binds=binds, base=BASE or Path("/")) as root:
         environment, workdir = {"PATH": PATH}, "/"
         entrypoint, command, healthcheck = [], [], []
         for name, arguments in instructions(DOCKERFILE.read_text()):
@@ -72,8 +78,8 @@ def image(directory: Path) -> Iterator[Image]:
                 *sources, target = arguments.split()
                 copy = f"mkdir -p {workdir} && cd /context && cp -a --parents {' '.join(sources)} {workdir}/{target}"
                 root.run("sh", "-c", copy)
-            elif name == "RUN" and not f"RUN {arguments}".startswith(INSTALLS):
-                root.run("sh", "-c", f"cd {workdir} && {arguments}", environment=environment)
+            elif name == "RUN" and (BASE or not arguments.startswith(INSTALLS)):
+                root.run("sh", "-c", f"cd {workdir} && {arguments}", environment=environment | given)
             elif name == "ENTRYPOINT":
                 entrypoint = json.loads(arguments)
             elif name == "CMD":

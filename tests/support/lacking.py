@@ -46,9 +46,7 @@ NEEDS = {
     "strace": Need(_installed("strace"), "Debian: apt install strace"),
     "iptables": Need(_works("iptables", "-w", "-S"), "Debian: apt install iptables; run as root"),
     "mkfs.ext4": Need(_installed("mkfs.ext4"), "Debian: apt install e2fsprogs"),
-    "systemd": Need(
-        _works("sh", "-c", "systemctl --version && ip -V"), "Debian: apt install systemd iproute2"
-    ),
+    "systemd": Need(_works("sh", "-c", "systemctl --version && ip -V"), "Debian: apt install systemd iproute2"),
     "nginx": Need(_installed("nginx"), "Debian: apt install nginx-light"),
     "caddy": Need(_installed("caddy"), "Debian: apt install caddy"),
     "mounting": Need(_works("unshare", "--mount", "true"), "run as root"),
