@@ -107,8 +107,9 @@ class Machine:
 
     def give_caddy_the_certificate(self) -> None:
         caddyfile = self.root.path / "etc/caddy/Caddyfile"
-        ours = f"{HOST} {{\n\ttls {CERTIFICATES}/fullchain.pem {CERTIFICATES}/privkey.pem\n"
-        caddyfile.write_text(caddyfile.read_text().replace(f"{HOST} {{\n", ours))
+        site = f"{HOST}}} {{\n"
+        tls = f"\ttls {CERTIFICATES}/fullchain.pem {CERTIFICATES}/privkey.pem\n"
+        caddyfile.write_text(caddyfile.read_text().replace(site, site + tls))
         self.root.run("systemctl", "restart", "caddy")
 
     def pid(self) -> str:
@@ -223,6 +224,7 @@ def test_an_upgrade_answers_every_request_and_so_does_the_way_back(machine):
     with visitors(machine) as statuses:
         machine.follow("3. Upgrade")
         assert machine.version() == "0.3.0"
+        assert machine.follow("5. Commands and the log") == "Folio 0.3.0\n"
         machine.follow("4. Back to the earlier release")
         assert machine.version() == "0.2.0"
     assert set(statuses) == {200}
