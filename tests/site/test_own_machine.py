@@ -45,7 +45,8 @@ DROP_IN = "[Service]\nProtectHome=no\nStandardOutput=append:/var/log/folio\nStan
 BEFORE = r"""
 printf 'caddy:x:998:998::/var/lib/caddy:/bin/false\nwww-data:x:33:33::/var/www:/bin/false\n' >>etc/passwd
 printf 'caddy:x:998:\nwww-data:x:33:\n' >>etc/group
-mkdir -p var/log/nginx var/lib/nginx var/lib/caddy etc/systemd/system/folio.service.d
+mkdir -p var/log/nginx var/lib/nginx var/lib/caddy etc/systemd/system/folio.service.d etc/systemd/system/caddy.service.d
+printf '[Service]\nStandardError=append:/var/log/caddy.log\n' >etc/systemd/system/caddy.service.d/tests.conf
 chmod 777 var/lib/caddy
 """
 
@@ -259,7 +260,7 @@ def test_a_proxy_passes_on_who_asked_for_what_and_holds_slow_clients(machine, pr
         assert_that_slow_clients_hold_nobody(machine)
         machine.root.run("systemctl", "stop", "folio.service", "folio.socket")
         assert machine.ask(SECRET).status == 502
-        assert "Zoila" not in machine.root.run("sh", "-c", "cat /var/log/nginx/* /var/log/caddy", check=False)
+        assert "Zoila" not in machine.root.run("sh", "-c", "cat /var/log/nginx/* /var/log/caddy.log", check=False)
     finally:
         machine.root.run("systemctl", "start", "folio.socket", "folio.service")
         machine.root.run("systemctl", "stop", program)
