@@ -1,5 +1,5 @@
 # The site as an image: `docker build -t folio .` needs no secret and no variable; docs/hosts/container.md runs it.
-FROM python:3.13-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PATH=/venv/bin:$PATH
 RUN python -m venv /venv
@@ -9,7 +9,7 @@ RUN pip install --quiet --require-hashes -r requirements.txt -r requirements-bui
 COPY . .
 RUN bin/post_compile && python -m compileall -q -j 0 .
 
-FROM python:3.13-slim-bookworm
+FROM python:3.11-slim-bookworm
 WORKDIR /app
 RUN groupadd --gid 10001 folio && useradd --uid 10001 --gid folio --no-create-home folio
 COPY --from=build /venv /venv

@@ -2,7 +2,7 @@
 .PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak image-test clean
 
 PORT ?= 8000
-PYTHON = $(shell for python in python3.11 python3; do \
+PYTHON = $(shell for python in python3.11 python3 /usr/bin/python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 

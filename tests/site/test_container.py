@@ -130,8 +130,10 @@ def test_no_secret_and_nothing_of_this_machine_gets_into_the_image(tmp_path):
     assert not [name for name in GIVEN if name in text]
 
 
-def test_the_image_is_pinned_to_the_python_that_the_hosts_run():
+def test_the_hosts_run_the_oldest_python_that_the_project_takes_which_all_tests_run_on():
     wanted = (ROOT / ".python-version").read_text().strip()
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert oldest == f">={wanted}"
     bases = {arguments.split()[0] for name, arguments in instructions(DOCKERFILE.read_text()) if name == "FROM"}
     assert bases == {f"python:{wanted}-slim-bookworm"}
 
