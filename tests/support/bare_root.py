@@ -32,7 +32,10 @@ exec unshare --pid --net --cgroup --fork --kill-child sh -ec "$2" sh "$1" "$3"
 """
 END = """
 mount -t cgroup2 none "$1"
-find "$1/folio-test-$2" -depth -type d -exec rmdir {} +
+for _ in $(seq 50); do  # its processes end a moment later
+  find "$1/folio-test-$2" -depth -type d -exec rmdir {} + && break
+  sleep 0.1
+done
 """
 MAKE = """
 ip link set lo up
