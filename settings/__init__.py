@@ -316,8 +316,8 @@ if not DEBUG:
 # --- Logs and errors: the folio, never the person -------------------------------------------------------------------
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", allowed=("text", "json"))
-# A line for each request, with its view and without its address.
-REQUEST_LOG = env.boolean("REQUEST_LOG", default=True)
+# A line for each request, not only for those that fail, with its view and without its address.
+REQUEST_LOG = env.boolean("REQUEST_LOG", default=False)
 METRICS_TOKEN = env.token("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 _redact = scrubbing.redaction(

@@ -13,13 +13,19 @@ _PAIRS = ["".join(pair) for pair in product(ALPHABET, repeat=2)][:512]
 class Current:
     """One request. outcome: where its lead is, or "" without one."""
 
-    __slots__ = ("id", "outcome")
+    __slots__ = ("_id", "outcome")
 
     def __init__(self) -> None:
-        bits = random.getrandbits(36)
-        first, second, third, last = bits & 511, bits >> 9 & 511, bits >> 18 & 511, bits >> 27
-        self.id = f"{_PAIRS[first]}{_PAIRS[second]}-{_PAIRS[third]}{_PAIRS[last]}"
-        self.outcome = ""
+        self._id = self.outcome = ""
+
+    @property
+    def id(self) -> str:
+        """As in "K7QF-3M2X". Made when it is first needed: most requests say nothing."""
+        if not self._id:
+            bits = random.getrandbits(36)
+            first, second, third, last = bits & 511, bits >> 9 & 511, bits >> 18 & 511, bits >> 27
+            self._id = f"{_PAIRS[first]}{_PAIRS[second]}-{_PAIRS[third]}{_PAIRS[last]}"
+        return self._id
 
 
 _current: ContextVar[Current | None] = ContextVar("current", default=None)

@@ -158,6 +158,10 @@ def _is_held(slot: int, fd: int) -> bool:
 _memory: Memory | None = None
 
 
+def are_counted() -> bool:
+    return _memory is not None
+
+
 def start(every: Iterable[Series]) -> None:
     """Begin to count, in this process and its forks. Later calls change nothing."""
     global _memory

@@ -1,4 +1,4 @@
-"""Gives each request an id, writes its line into the log, and counts it.
+"""Gives each request an id, writes the line of each that fails into the log, on request of all, and counts them.
 
 Ids that come from outside are not used: whoever sends one could make two requests look like one, or write into the log.
 """
@@ -10,9 +10,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from telemetry import current, series
+from telemetry import current, numbers, series
 from telemetry.current import Current
-from telemetry.request_lines import log_line
 
 HEADER = "X-Request-ID"
 STAFF, STATIC, NO_ROUTE = "staff", "static", "-"
@@ -34,15 +33,15 @@ class RequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         this = current.begin()
-        request.id = this.id  # type: ignore[attr-defined]  # for error pages
+        request.current = this  # type: ignore[attr-defined]  # for error pages
         try:
             response = self.get_response(request)
         except Exception:  # broad: the error page has failed as well; gunicorn logs it after this, with the id
             _report(request, this, status=500, size=None, seconds=time.perf_counter() - started)
             raise
-        response.headers[HEADER] = this.id
         seconds = time.perf_counter() - started
-        _report(request, this, status=response.status_code, size=_size(response), seconds=seconds)
+        if _report(request, this, status=response.status_code, size=_size(response), seconds=seconds):
+            response.headers[HEADER] = this.id
         current.end()
         return response
 
@@ -65,10 +64,24 @@ def _size(response: HttpResponse) -> int | None:
     return None if response.streaming else len(response.content)
 
 
-def _report(request: HttpRequest, this: Current, *, status: int, size: int | None, seconds: float) -> None:
+def _report(request: HttpRequest, this: Current, *, status: int, size: int | None, seconds: float) -> bool:
+    """Count a request; return whether it has a line in the log."""
+    is_failed = status >= 400
+    if not (is_failed or settings.REQUEST_LOG or numbers.are_counted()):
+        return False
     route = route_of(request)
     is_staff = request.path_info.startswith(settings.SESSION_COOKIE_PATH)
     series.DURATIONS.observe(seconds, STAFF if is_staff else route, f"{status // 100}xx")
-    if settings.REQUEST_LOG and logger.isEnabledFor(logging.INFO) and (status >= 400 or route not in _QUIET):
-        method = request.method if request.method in _METHODS else "OTHER"
-        log_line(this, method=method, route=route, status=status, ms=round(seconds * 1000, 1), size=size)
+    if not (is_failed or settings.REQUEST_LOG and route not in _QUIET) or not logger.isEnabledFor(logging.INFO):
+        return False
+    line = {
+        "method": request.method if request.method in _METHODS else "OTHER",
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "bytes": "-" if size is None else size,
+        "outcome": this.outcome,
+    }
+    text = "{method} {route} {status} {ms} ms {bytes} bytes {outcome}".format_map(line).rstrip()
+    logger.info("%s", text, extra={"fields": line})
+    return True
