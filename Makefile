@@ -2,18 +2,29 @@
 .PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak image-test clean
 
 PORT ?= 8000
-PYTHON = $(shell for python in python3.11 python3 /usr/bin/python3; do \
+PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
 
+# To look at the site on this machine. Of .env it takes prices, texts and colours, but nothing that reaches a real shop:
+# its database, its waiting leads, its mail and its error reports stay out, and its names would not answer here.
+# `make run DATABASE_URL=...` serves another database as it is: nobody migrates it or makes a login there.
+run: export DEBUG := $(or $(DEBUG),true)
+run: export ALLOWED_HOSTS := localhost,127.0.0.1,[::1]
+run: export OUTBOX_DIR := var/run/outbox
+run: export OUTBOX_SPARE_DIR := var/run/outbox-spare
+run: export ALERT_EMAILS :=
+run: export ALERT_MANAGER_EMAILS :=
+run: export SENTRY_DSN :=
+run: SERVE = exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi
 # The site starts even without the database, so a failed migration is only a warning. `exec` lets signals through.
 run: .venv/installed-run
 	@.venv/bin/python bin/compile-catalogues
-	@grep -qs '^DEBUG=' .env || export DEBUG="$${DEBUG:-true}"; \
+	@if [ -n "$$DATABASE_URL" ]; then $(SERVE); fi; \
 	exec .venv/bin/python bin/with-postgres sh -c '\
 		python manage.py migrate --noinput && python manage.py ensure_roles && python manage.py seed_demo \
 			|| echo "warning: the database is not ready; the site starts and queues leads" >&2; \
-		exec gunicorn --bind 127.0.0.1:$(PORT) settings.wsgi'
+		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
 test lint screenshots image-test: export DEBUG := true
