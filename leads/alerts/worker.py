@@ -57,7 +57,7 @@ class AlertsWorker:
             for step in (self._confirm_sessions, self._ask_who_waits, self._send_alerts, self._look_for_trouble):
                 try:
                     if self._is_on_duty():
-                        step(database_state())
+                        step(relay.of_this_process().database_state)
                 except Exception as error:  # broad: a worker that dies sends no more alerts; one that goes on may
                     self._failed(error)
         connections["default"].close()
@@ -81,8 +81,8 @@ class AlertsWorker:
         send_alerts(timezone.now())
         self._last_fault = ""
 
-    def _look_for_trouble(self, database: str) -> None:
-        self._trouble.look(database=database, alerts_fault=self._last_fault)
+    def _look_for_trouble(self, _database: str) -> None:
+        self._trouble.look(database=database_state(), alerts_fault=self._last_fault)  # of all processes
 
     def _connect(self) -> None:
         if connections["default"].connection is None:

@@ -7,6 +7,7 @@ THE THREADS OF A PROCESS
 - The relay (relay.py) writes leads to Postgres, on a connection of its own. It also reads the journal, counts what is
   delivered, removes files that are finished, and adopts the journals of dead processes.
 - The journal writer (journal/writer.py) appends leads to the journal and syncs it.
+- The health thread (health.py) looks at the disk for /healthz, from its first request on.
 - The alerts worker (leads/alerts/worker.py) delivers no leads. It only asks the relay whether Postgres is up.
 
 `relay.of_this_process` starts the relay and the journal writer at its first call, because threads and locks do not
@@ -24,7 +25,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Relay._has_work                          any sets, relay clears          an Event
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
     Relay._in_memory, _pace, _check_at,      relay                           alone
-      _adopt_at, _retry_asked_at
+      _ask_at, _adopt_at, _retry_asked_at
     PostgresWriter.batch_size, _refusal,     relay                           alone
       _suspects, _guilty
     PostgresWriter._busy_since               relay                           requests read it once
@@ -44,7 +45,9 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Segment._fd, _count_fd                   relay                           both locks, when it closes them
     Segment.delivered, damaged, _checked     relay                           alone
     files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
-    health._counted                          any                             health._lock
+    health._counted                          any                             health._counting
+    health._look                             any                             health._lock
+    the file of trouble.note_outage          any process of this machine     one write of one length
 
 Requests append to the outbox only from the page of refused leads. Locks are taken in this order: the outbox's, a
 segment's write lock, its sync lock. No other two are held together.

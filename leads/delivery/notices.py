@@ -26,12 +26,13 @@ _LEVELS = {
     "spare": logging.WARNING,
     "disk low": logging.ERROR,
     "ephemeral": logging.WARNING,
+    "health unknown": logging.ERROR,
     "network": logging.ERROR,
 }
 
 
-# These come once a lead, the others once a transition.
-_PER_LEAD = ("carried", "quarantined")
+# These come once a lead or a request, the others once a transition.
+_OFTEN = ("carried", "quarantined", "health unknown")
 _QUIET_S = 600.0
 
 _last_at: dict[str, float] = {}
@@ -40,7 +41,7 @@ _last_at: dict[str, float] = {}
 def notice(what: str, **details: object) -> None:
     """Log a transition: `what`, then its details as name=value."""
     level = _LEVELS.get(what, logging.WARNING)
-    if what in _PER_LEAD:
+    if what in _OFTEN:
         now = time.monotonic()
         # An event for each lead of an outage would use up Sentry's quota.
         level = logging.INFO if now - _last_at.get(what, -_QUIET_S) < _QUIET_S else level

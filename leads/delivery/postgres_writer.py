@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from django.db import connections
 
@@ -88,6 +89,13 @@ class PostgresWriter:
         elif fault is not None:
             self._report(fault)
 
+    def ask(self) -> None:
+        """Ask an idle Postgres for a sign of life. Without one, or when it takes no rows, its state is in doubt."""
+        error = self._exchange(self._read_whether_it_writes)
+        if error is not None:
+            self._report(classify(error))
+            self._breaker.doubt()
+
     def is_stuck(self, longer_than_s: float) -> bool:
         """Return whether a statement or a connection attempt has been running for longer than that."""
         busy_since = self._busy_since  # read once, because the writing thread may clear it
@@ -143,17 +151,7 @@ class PostgresWriter:
 
     def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
         """Try to write rows; return the fault, or None when Postgres accepted them, which closes the breaker."""
-        self._busy_since = time.monotonic()
-        try:
-            was_connected = connections["default"].connection is not None
-            error = self._write(texts, keep=keep)
-            if error and was_connected and classify(error) is Fault.INFRASTRUCTURE:
-                # The connection may have died while it was idle, as in a restart of Postgres, so a new one is tried
-                # once.
-                connections["default"].close()
-                error = self._write(texts, keep=keep)
-        finally:
-            self._busy_since = None
+        error = self._exchange(partial(upsert, texts, keep=keep))
         if error is None:
             self._breaker.delivered()
             self._accepted(texts)
@@ -173,11 +171,32 @@ class PostgresWriter:
         self._breaker.failed(fault)
         self._on_fault()
 
-    def _write(self, texts: Sequence[bytes], *, keep: bool) -> Exception | None:
+    def _exchange(self, action: Callable[[], None]) -> Exception | None:
+        """Do something on the connection; return the error."""
+        self._busy_since = time.monotonic()
+        try:
+            was_connected = connections["default"].connection is not None
+            error = self._do(action)
+            if error and was_connected and classify(error) is Fault.INFRASTRUCTURE:
+                # The connection may have died while it was idle, as in a restart of Postgres, so a new one is tried
+                # once.
+                connections["default"].close()
+                error = self._do(action)
+            return error
+        finally:
+            self._busy_since = None
+
+    def _do(self, action: Callable[[], None]) -> Exception | None:
         is_connected = connections["default"].connection is not None
         try:
             with nullcontext() if is_connected else self._turns.connecting():
-                upsert(texts, keep=keep)
+                action()
         except Exception as error:  # broad: whatever it is, the breaker says when to try again
             return error
         return None
+
+    def _read_whether_it_writes(self) -> None:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT current_setting('transaction_read_only') = 'on'")
+            if cursor.fetchone() == (True,):
+                self._breaker.doubt()

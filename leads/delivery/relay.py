@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import connections
 
+from leads.delivery import trouble
 from leads.delivery.breaker import Breaker, Fault, classify
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox
@@ -28,6 +29,8 @@ DEADLINE_S = 1.0
 IDLE_S = 1.0
 ADOPT_EVERY_S = 5.0
 RETRY_CHECK_EVERY_S = 0.5
+# How often an idle relay asks Postgres for a sign of life, so that no customer has to find an outage.
+ASK_EVERY_S = 3.0
 # More than can wait at the same time in practice. When there are more, the oldest are dropped from memory and delivered
 # from the journal, which has them unless no disk works.
 MOST_IN_MEMORY = 200
@@ -54,7 +57,7 @@ class Relay:
         # Only the relay's thread uses these:
         self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
-        self._adopt_at = self._check_at = 0.0
+        self._adopt_at = self._check_at = self._ask_at = 0.0
         self._retry_asked_at = self.turns.retry_asked_at()
 
     @property
@@ -145,13 +148,15 @@ class Relay:
 
         1. Check every half second whether a person asked to retry, and adopt the journals of dead processes every five
            seconds.
-        2. While the breaker is open, wait until it allows a trial.
+        2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial.
         3. Deliver the leads that have just come. When that fails, begin again.
         4. Deliver one batch of the backlog, unless customers come and it has had its share of the time.
         5. With nothing to deliver, and the state of Postgres unknown, probe it with a row that is rolled back.
-        6. With nothing to do, wait for work.
+        6. With nothing to do, ask Postgres for a sign of life every three seconds, and wait for work.
         """
         self._check_retry_and_adopt()
+        if self.breaker.is_open:
+            trouble.note_outage(self.outbox.directories)
         if (pause := self.breaker.seconds_to_next_attempt()) > 0:
             self._is_stopping.wait(min(pause, IDLE_S))
             return
@@ -162,6 +167,9 @@ class Relay:
         elif not self._in_memory:
             if self.database_state != "up":
                 self._postgres.probe()
+            elif time.monotonic() >= self._ask_at:
+                self._ask_at = time.monotonic() + ASK_EVERY_S
+                self._postgres.ask()
             else:
                 self._wait_for_work()
 

@@ -18,6 +18,10 @@ from leads.delivery.journal.disk import free_bytes, make_directory, private
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 
 FILE = "trouble.json"
+# A process that finds Postgres down writes the time of time.monotonic to this file, about once a second until it is up.
+OUTAGE_FILE = "database-down"
+# A trial may take 3 s, in which its process writes nothing.
+OUTAGE_LASTS_S = 5.0
 # The worker writes this often while something is wrong. An older file is of a site that has stopped.
 WRITE_EVERY_S = 60.0
 STALE_S = 300.0
@@ -67,6 +71,28 @@ def on_disk(counts: Census, directories: Sequence[Path], *, now: float) -> Itera
         if is_low:
             yield Trouble.DISK, str(directory)
             return
+
+
+def note_outage(directories: Sequence[Path]) -> None:
+    """Tell the other processes of this machine that Postgres is down. Without a working directory nobody is told."""
+    for directory in directories:
+        with suppress(OSError):
+            make_directory(directory)
+            fd = private(str(directory / OUTAGE_FILE), os.O_WRONLY | os.O_CREAT)
+            try:
+                os.pwrite(fd, f"{time.monotonic():020.3f}".encode(), 0)  # always as long, so nobody reads half of it
+            finally:
+                os.close(fd)
+            return
+
+
+def is_outage_noted(directories: Sequence[Path]) -> bool:
+    """Return whether a process of this machine has found Postgres down in the last seconds."""
+    for directory in directories:
+        with suppress(OSError, ValueError):
+            if 0 <= time.monotonic() - float((directory / OUTAGE_FILE).read_bytes()) < OUTAGE_LASTS_S:
+                return True
+    return False
 
 
 def load(directories: Sequence[Path]) -> dict[Trouble, Begun]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from leads.delivery import trouble
 from leads.delivery.flush import flush
-from leads.delivery.journal import census, disk, outbox, quarantine
+from leads.delivery.journal import census, disk, quarantine
 from leads.ops.owner import RunByOwner
 from leads.ops.stoppable import Stoppable
 from leads.privacy.unfinished import CompleteFile
@@ -35,14 +36,14 @@ class Command(Stoppable, RunByOwner):
 
     def status(self, **options):
         counts = census.census(self.directories)
-        age = counts.age_s(time.time())
+        now = time.time()
+        age = counts.age_s(now)
         self.stdout.write(
             f"{counts.pending} pending, oldest {age:.0f} s, {counts.quarantined} quarantined, "
             f"{counts.damaged} damaged segments; {self._disks()}"
         )
-        is_low = any(disk.free_bytes(directory) < outbox.LOW_DISK_BYTES for directory in self.directories)
         self._refuse_to_leave_out()
-        if counts.quarantined or counts.damaged or age > outbox.WORRYING_S or is_low:
+        if any(trouble.on_disk(counts, self.directories, now=now)):
             raise CommandError("A person is needed: docs/operations.md says what to do.")
 
     def flush(self, *, quarantined, timeout, **options):
