@@ -1,14 +1,13 @@
 """Gunicorn's settings. It binds to 127.0.0.1:8000, or to 0.0.0.0:$PORT when a host sets PORT."""
 
-import logging
 import os
 import resource
 
-from gunicorn.glogging import Logger
+from serving import master
 
 # Measured on two cores: 8 threads were slower, and 16 made the slowest answers worse. Each worker keeps one connection
 # to Postgres for leads, and one for each of its threads that has used the ORM: staff pages, quotes by folio, alerts.
-worker_class = "gunicorn_worker.WholeRequestWorker"  # gthread, which slow clients cannot block
+worker_class = "serving.worker.WholeRequestWorker"  # gthread, which slow clients cannot block
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 threads = int(os.environ.get("WEB_THREADS", 4))
 preload_app = True
@@ -31,15 +30,6 @@ accesslog = None
 # At DEBUG, gunicorn would log every URL.
 loglevel = os.environ.get("LOG_LEVEL", "info").lower().replace("debug", "info")
 
-
-class logger_class(Logger):  # noqa: N801  (gunicorn's name)
-    def setup(self, cfg):
-        """Leave the lines to the site's handlers once it has some: a reload would add gunicorn's own again."""
-        super().setup(cfg)
-        if logging.root.handlers:
-            self.error_log.handlers.clear()
-
-
 # By default the header SCRIPT_NAME of a trusted proxy moves the whole site, and with FORWARDED_ALLOW_IPS=*, which some
 # hosts set, everybody is trusted.
 forwarder_headers = ""
@@ -48,19 +38,31 @@ forwarder_headers = ""
 control_socket_disable = True
 
 
+# The workers' heartbeat is a file. A disk that is full or hangs must not end them.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def when_ready(server):
+    master.steady(server)
+
+
+def post_fork(server, worker):
+    master.never_end_the_master(server)
+
+
 def post_worker_init(worker):
     """Start the worker's threads after the fork, which threads do not survive: the relay and the alerts worker."""
     from leads.alerts.worker import AlertsWorker
     from leads.delivery import relay
     from quoter import share
 
-    relay.of_this_process()
-    AlertsWorker().start()
+    master.attempt(worker, relay.of_this_process, lambda: AlertsWorker().start())
     if worker.age == 1:  # only the first worker draws the picture, and the others serve it
-        share.draw_in_background()
+        master.attempt(worker, share.draw_in_background)
 
 
 def worker_exit(server, worker):
     from leads.delivery import relay
 
     relay.stop()
+    master.pause_before_the_next(worker)

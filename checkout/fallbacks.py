@@ -3,12 +3,35 @@
 Staff get their own pages.
 """
 
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from leads.staff.errors import error_page
 from leads.staff.pages import is_staff_page
+from quoter.content_policy import HEADER
+from quoter.language import PAGE_LANGUAGES
 from telemetry.current import request_id
+
+# The page for a fault of the site has its style in itself, because the site's static files may be what is at fault.
+_STYLE = (
+    "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1.5rem}"
+    "h1{font-size:1.5rem;line-height:1.25}section{padding:.5rem 0 1rem;border-top:1px solid #8886}"
+    "a{color:inherit;display:inline-block;padding:.75rem 0}"
+    ".primary{background:#0b5d4a;color:#fff;padding:.75rem 1.25rem;border-radius:.5rem;margin-right:1rem;"
+    "text-decoration:none;font-weight:600}"
+)
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+# In the place of the request's id, none of which has an A.
+_CODE = b"AAAA-AAAA"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -33,7 +56,21 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_staff_page(request):
         return error_page(request, 500)
-    return render(request, "checkout/unavailable.html", status=500)
+    page = _server_error_page().replace(_CODE, (request_id() or "-").encode())
+    return HttpResponse(page, status=500, headers={HEADER: _POLICY, "Cache-Control": "no-store"})
+
+
+@cache
+def _server_error_page() -> bytes:
+    """Return the page for customers, which settings/preload.py has made at the start."""
+    context = {
+        "business_name": settings.BUSINESS_NAME,
+        "whatsapp_number": settings.WHATSAPP_NUMBER,
+        "languages": PAGE_LANGUAGES,
+        "style": _STYLE,
+        "request": {"current": {"id": _CODE.decode()}},
+    }
+    return render_to_string("500.html", context).strip().encode()
 
 
 def unavailable(request: HttpRequest, *, folio: str) -> HttpResponse:

@@ -1,5 +1,6 @@
 from django.conf import settings
-from django.core.checks import Warning, register
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.checks import Error, Warning, register
 from django.utils import timezone
 
 from quoter import site
@@ -34,3 +35,14 @@ def catalogues_are_compiled(app_configs, **kwargs):
         )
         for po in stale
     ]
+
+
+@register(deploy=True)
+def static_files_can_be_served(app_configs, **kwargs):
+    """Refuse a release whose static files cannot be read, or refer to one that is missing: it would not start."""
+    try:
+        staticfiles_storage.count()
+    except (OSError, ValueError) as fault:
+        found = f"The site does not start with its static files: {' '.join(str(fault).split())}"
+        return [Error(found, hint="Correct the file, or deploy the release again.", id="quoter.E001")]
+    return []

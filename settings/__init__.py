@@ -37,8 +37,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",  # for FORM_RENDERER
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -53,9 +53,10 @@ MIDDLEWARE = [
     "telemetry.requests.RequestMiddleware",
     "leads.ops.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "settings.static.StaticFilesMiddleware",
     "quoter.content_policy.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "leads.delivery.health.HealthMiddleware",
     "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "leads.staff.middleware.LongFormMiddleware",
@@ -73,12 +74,15 @@ MIDDLEWARE = [
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"
 
+# With DEBUG, Django's own loaders, which see a template that was edited.
+_IN_MEMORY = [("django.template.loaders.cached.Loader", ["settings.templates.Loader"])]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
+        "APP_DIRS": DEBUG,
         "OPTIONS": {
+            "loaders": None if DEBUG else _IN_MEMORY,
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -88,6 +92,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# Templates of form fields come from the engine above, and so from memory as well.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Names through which a lower app uses a higher one without importing it: the calculator's template, extended by
 # checkout, and the public page of a lead.
@@ -264,7 +271,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"folio@{PUBLIC_HOST or 'loc
 # --- Static files ---------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"  # with the slash: Django would put the prefix of the first request before it, and keep that
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = VAR_DIR / "static"  # only for pages of other releases; settings/static.py
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -308,8 +315,11 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    # Browsers keep both for a year, also for those subdomains that still speak plain http.
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_SUBDOMAINS", default=False)
+    SECURE_HSTS_PRELOAD = env.boolean("HSTS_PRELOAD", default=False)
+    # Django warns when the two are off.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 

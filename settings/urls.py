@@ -4,7 +4,6 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("checkout.urls")),
     path("", include("quoter.urls")),
-    path("", include("leads.delivery.urls")),
     path("admin/", include("leads.staff.urls")),  # first, because it replaces the admin's login and logout
     path("admin/", admin.site.urls),
 ]

@@ -77,11 +77,6 @@ def patience(settings: Any) -> None:
     settings.LEAD_WAIT_MS = 5000
 
 
-@pytest.fixture(scope="session", autouse=True)
-def collected_static_files() -> None:
-    live.collect_static()
-
-
 # --- On request -----------------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,7 @@
 """Views for a staff member's browser: switch alerts on and off, install the inbox, show alerts while it is closed."""
 
-from functools import cache
-from pathlib import Path
-
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
@@ -15,6 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from leads.alerts import push
 from leads.models import Alert, Recipient
+
+# Read at the start, because the file may be of another release later.
+_WORKER_SCRIPT = (settings.BASE_DIR / "static" / "leads" / "worker.js").read_bytes()
 
 
 @require_POST
@@ -46,7 +45,7 @@ def subscription(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """Return the service worker's script. A worker controls only pages below its own path, so static/ would not do."""
     _allowed(request)
-    return HttpResponse(_worker_script(), content_type="text/javascript; charset=utf-8")
+    return HttpResponse(_WORKER_SCRIPT, content_type="text/javascript; charset=utf-8")
 
 
 @require_safe
@@ -83,10 +82,3 @@ def _allowed(request: HttpRequest) -> User:
     if not isinstance(user, User) or not user.has_perm("leads.view_lead"):
         raise PermissionDenied
     return user
-
-
-@cache
-def _worker_script() -> bytes:
-    path = finders.find("leads/worker.js")
-    assert path, "static/leads/worker.js is part of this project"
-    return Path(path).read_bytes()

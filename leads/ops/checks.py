@@ -15,6 +15,14 @@ def database_url(app_configs, **kwargs):
     return [Warning(text, hint=ADVICE, id="leads.W002") for text in settings.DATABASE_WARNINGS]
 
 
+@register
+def preload_without_subdomains(app_configs, **kwargs):
+    """Warn of HSTS_PRELOAD alone: the browsers' lists take only sites whose subdomains are included."""
+    if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
+        return [Warning("HSTS_PRELOAD has no effect without HSTS_SUBDOMAINS.", hint=ADVICE, id="leads.W005")]
+    return []
+
+
 @register(deploy=True)
 def database_url_before_a_deploy(app_configs, **kwargs):
     return [Error(settings.DATABASE_FAULT, hint=ADVICE, id="leads.E001")] if settings.DATABASE_FAULT else []

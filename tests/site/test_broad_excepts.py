@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("quoter", "leads", "checkout", "settings", "telemetry", "bench")
+FOLDERS = ("quoter", "leads", "checkout", "settings", "serving", "telemetry", "bench")
 BROAD = {"Exception", "BaseException"}
 REASON = re.compile(r"#.*\bbroad: \w+ \w+")
 

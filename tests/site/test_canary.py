@@ -4,7 +4,6 @@ Faults are caused as well, because error messages are where such values get out.
 """
 
 import base64
-import gzip
 import html
 import json
 import re
@@ -16,12 +15,13 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from settings import static
 from tests.support import faults, live
 from tests.support.codes import app_code
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.factories import a_line, as_form
 from tests.support.ingest import Ingest, ingest
-from tests.support.live import ROOT, Answer, Postgres, Site
+from tests.support.live import Answer, Postgres, Site
 from tests.support.processes import run
 from tests.support.release import clone
 from tests.support.staff import Staff
@@ -121,10 +121,8 @@ def outputs(postgres: Postgres, sentry: Ingest, tmp_path_factory: pytest.TempPat
     # Postgres repeats a row that it refuses in its own log, which is guarded as its tables are (docs/operations.md).
     outputs["postgres"] = re.sub(r"DETAIL:  Failing row contains .*", "", postgres.log)
     outputs["sentry"] = "\n".join(sentry.envelopes)
-    for path in (ROOT / "var" / "static").rglob("*"):
-        if path.is_file():
-            unpack = gzip.decompress if path.suffix == ".gz" else bytes
-            outputs[f"static {path.name}"] = unpack(path.read_bytes()).decode(errors="replace")
+    for name, file in static.release().files.items():
+        outputs[f"static {name}"] = file.content.decode(errors="replace")
     return outputs
 
 
@@ -230,16 +228,15 @@ def things_break(site: Site, postgres: Postgres, outputs: Outputs) -> None:
 
 @contextmanager
 def release_without(directory: Path, missing: str) -> Iterator[Path]:
-    """Yield a built copy of the project that lacks one template."""
+    """Yield a copy of the project that lacks one template."""
     project = clone(directory)
-    shutil.copytree(ROOT / "var" / "static", project / "var" / "static")
     (project / "templates" / missing).unlink()
     yield project
     shutil.rmtree(project)
 
 
 def a_page_fails(site: Site, sentry: Ingest, outputs: Outputs, missing: str) -> None:
-    """Request a quote's page with personal data in its URL. Without base.html, Django's error page fails too."""
+    """Request a quote's page with personal data in its URL."""
     token = site.post_json("/quote/", {"lines": [a_line()]}).json["token"]
     answer = record(outputs, f"without {missing}", site.get(f"/q/{token}/?name={quote(NAME)}&phone={quote(PHONE)}"))
     assert answer.status == 500
@@ -296,7 +293,7 @@ def test_the_logs_have_each_error_and_its_place(outputs):
     assert "Internal Server Error: /admin/leads/lead/" in outputs["log"]
     assert "psycopg.errors.CheckViolation: 23514" in outputs["log"]
     assert "TemplateDoesNotExist: checkout/quote.html" in outputs["log without checkout/quote.html"]
-    assert "Error handling request GET /q/[redacted]/?[redacted]" in outputs["log without base.html"]
+    assert "TemplateDoesNotExist: base.html" in outputs["log without base.html"]
     for missing in ("checkout/quote.html", "base.html"):
         lines = [json.loads(line) for line in outputs[f"log without {missing}"].splitlines()]
         failed = next(line for line in lines if line.get("status") == 500)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -110,7 +111,6 @@ def test_a_build_needs_no_variable_and_leaves_no_secret(tmp_path):
 
 def test_a_release_does_everything_that_a_site_needs(release, postgres):
     assert "catalogues compiled" in release.output
-    assert "static files copied" in release.output
     assert "System check identified no issues" in release.output
     assert "Applying leads.0001_lead... OK" in release.output
     groups = {row["name"] for row in postgres.query("SELECT name FROM auth_group")}
@@ -168,6 +168,22 @@ def test_the_site_starts_without_a_release_or_a_database(release, tmp_path):
         assert site.get(style).status == 200
 
 
+def test_make_run_serves_with_the_example_s_env_and_another_database_is_left_as_it_is(tmp_path, postgres):
+    project = clone(tmp_path / "folio")
+    (project / ".venv").symlink_to(sys.prefix)
+    example = (ROOT / ".env.example").read_text()
+    (project / ".env").write_text(example.replace("# ALLOWED_HOSTS=", "ALLOWED_HOSTS="))
+    postgres.query("CREATE DATABASE another")
+    another = Postgres(postgres.url.replace("/released?", "/another?"), postgres.data, postgres.data)
+    # Nothing is installed, and the environment has no variable of the site.
+    command = f"exec make --old-file=.venv/installed-run run PORT=$PORT DATABASE_URL='{another.url}'"
+    names = [*live.environment(""), "PORT"]
+    environment = {name: value for name, value in os.environ.items() if name not in names or name == "PATH"}
+    with serving(project, environment, tmp_path / "log", command=command) as site:
+        assert site.get("/", **{"X-Forwarded-Proto": "http"}).status == 200
+    assert another.query("SELECT to_regclass('leads') IS NULL AS is_left") == [{"is_left": True}]
+
+
 # --- Behind the host's proxy ------------------------------------------------------------------------------------------
 
 HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Port": "443"}
@@ -209,7 +225,7 @@ def gunicorn_settings(**changes: str) -> dict[str, str]:
 
 def test_the_defaults_are_the_measured_ones():
     defaults = gunicorn_settings()
-    assert defaults["worker_class"] == "gunicorn_worker.WholeRequestWorker"
+    assert defaults["worker_class"] == "serving.worker.WholeRequestWorker"
     assert (defaults["workers"], defaults["threads"]) == ("2", "4")
     # Heroku's router keeps an idle connection for 90 s, and must be the first to close it.
     assert int(defaults["keepalive"]) > 90

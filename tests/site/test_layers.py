@@ -48,7 +48,14 @@ PLAIN_FOLDERS = ["quoter/engine", "leads/delivery/journal"]
 CLOCKS = {"now", "today", "localdate", "localtime", "monotonic", "utcnow"}
 
 # The app of each template that is not in an app's folder.
-OWNERS = {"base.html": "quoter", "429.html": "leads", "account": "leads", "admin": "leads", "mfa": "leads"}
+OWNERS = {
+    "base.html": "quoter",
+    "500.html": "checkout",
+    "429.html": "leads",
+    "account": "leads",
+    "admin": "leads",
+    "mfa": "leads",
+}
 # The URL names of each app. Those of leads/ are of Django's admin, the login and the second factor.
 NAMESPACES = {"quoter": r"quoter:", "leads": r"(?:leads|admin):|account_|mfa_", "checkout": r"checkout:"}
 

@@ -14,7 +14,7 @@ from gunicorn.http.unreader import IterUnreader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gunicorn_worker import MOST_BODY_BYTES, Arrival
+from serving.worker import MOST_BODY_BYTES, Arrival
 from tests.support import live
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import PATIENCE_S, eventually
@@ -128,6 +128,7 @@ def test_what_is_too_large_or_malformed_is_refused(site, request_, status):
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer[:12] == b"HTTP/1.1 " + status
+    assert b"https://wa.me/" in answer  # not gunicorn's bare page
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """The site, which gives a request one second to arrive, and arriving requests a megabyte."""
 
-import gunicorn_worker
+from serving import worker
 
-gunicorn_worker.ARRIVES_WITHIN_S = 1.0
-gunicorn_worker.MOST_ARRIVING_BYTES = 1024 * 1024
+worker.ARRIVES_WITHIN_S = 1.0
+worker.MOST_ARRIVING_BYTES = 1024 * 1024
 
 from settings.wsgi import application  # noqa: E402, F401

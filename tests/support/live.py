@@ -212,7 +212,6 @@ def site(
     under: a command that gunicorn's command is appended to, such as unshare; application: what gunicorn runs; changes:
     environment variables, such as DEBUG="true".
     """
-    collect_static()
     with TemporaryDirectory(prefix="folio-site-") as directory, socket.create_server(("127.0.0.1", 0)) as listener:
         outbox = {"OUTBOX_DIR": f"{directory}/outbox", "OUTBOX_SPARE_DIR": f"{directory}/outbox-spare"}
         variables = environment(database_url, **{**outbox, **changes})
@@ -268,13 +267,6 @@ def manage(*arguments: str, environment: Mapping[str, str]) -> str:
     done = run("manage.py", *arguments, environment=environment)
     assert done.returncode == 0, f"manage.py {arguments[0]}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
-
-
-@cache
-def collect_static() -> None:
-    with _the_first_of_this_run("collected-static") as is_first:
-        if is_first:
-            manage("collectstatic", "--noinput", environment=environment(NOBODY_LISTENS))
 
 
 @cache

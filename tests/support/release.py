@@ -76,14 +76,14 @@ def with_our_python(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(project: Path, environment: Mapping[str, str], log: Path) -> Iterator[Site]:
-    """Yield the site that the Procfile's `web` starts, once it answers."""
+def serving(project: Path, environment: Mapping[str, str], log: Path, *, command: str = "") -> Iterator[Site]:
+    """Yield the site that a command starts, by default the Procfile's `web`, once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     variables = with_our_python({**environment, "PORT": str(port)})
     with log.open("wb") as output:
-        command = ["bash", "-c", processes()["web"]]
-        process = subprocess.Popen(command, cwd=project, env=variables, stdout=output, stderr=output)
+        start = ["bash", "-c", command or processes()["web"]]
+        process = subprocess.Popen(start, cwd=project, env=variables, stdout=output, stderr=output)
     site = Site(port, variables, process, log)
     try:
         eventually(lambda: answers(site), or_show=lambda: site.log)

@@ -26,6 +26,8 @@ VARIABLES = (
     "OUTBOX_SPARE_DIR",
     "LEAD_WAIT_MS",
     "TRUSTED_PROXIES",
+    "HSTS_SUBDOMAINS",
+    "HSTS_PRELOAD",
     "DATABASE_LIMIT_MB",
     "WHATSAPP_NUMBER",
     "BUSINESS_NAME",
@@ -108,6 +110,9 @@ def _values() -> Iterator[Finding]:
     if not settings.REQUIRE_SECOND_FACTOR and not settings.DEBUG:
         found = "REQUIRE_SECOND_FACTOR is off: a guessed password opens every lead"
         yield warning("environment", found, "Leave REQUIRE_SECOND_FACTOR out; its default is true.")
+    if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
+        found = "HSTS_PRELOAD has no effect without HSTS_SUBDOMAINS: the browsers' lists do not take the site"
+        yield warning("environment", found, "Set both, or leave both out.")
     if settings.LEAD_WAIT_MS > LONGEST_LEAD_WAIT_MS:
         found = f"LEAD_WAIT_MS is {settings.LEAD_WAIT_MS}: during an outage a customer may wait longer than a second"
         yield warning("environment", found, "Leave LEAD_WAIT_MS out; its default is 400.")

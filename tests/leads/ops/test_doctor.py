@@ -99,7 +99,6 @@ def shop(postgres: Postgres, proxy: Proxy, tmp_path: Path) -> Shop:
 
 
 def a_shop(postgres: Postgres, proxy: Proxy, directory: Path) -> Shop:
-    live.collect_static()
     book = directory / "prices.toml"
     book.write_text(BOOK, encoding="utf-8")
     environment = live.environment(
@@ -198,9 +197,9 @@ def overlaid(text: str) -> Breaking:
 
 
 @contextmanager
-def new_static_file(shop: Shop) -> Iterator[dict[str, str]]:
+def broken_static_file(shop: Shop) -> Iterator[dict[str, str]]:
     with overlaid("STATICFILES_DIRS = [*STATICFILES_DIRS, {here!r}]\n")(shop) as changes:
-        (shop.directory / "changed" / "new.css").write_text("")
+        (shop.directory / "changed" / "new.css").write_text("a { background: url(nowhere.png) }")
         yield changes
 
 
@@ -269,10 +268,11 @@ TOGETHER: dict[str, Breaking] = {
     "a guessable earlier key": variables(SECRET_KEY_FALLBACKS="guess-me!"),
     "a service key of the old kind": variables(SUPABASE_SERVICE_ROLE_KEY=JWT),
     "no business name": variables(BUSINESS_NAME=""),
+    "a preload without subdomains": variables(HSTS_PRELOAD="true"),
     "a long wait for Postgres": variables(LEAD_WAIT_MS="5000"),
     "the demo WhatsApp number in production": variables(WHATSAPP_NUMBER="520000000000"),
     "the bundled prices in production": variables(PRICE_BOOK=""),
-    "static files not collected": overlaid("STATIC_ROOT = {here!r}\n"),
+    "a broken static file": broken_static_file,
     "faults are reported to nobody": variables(SENTRY_DSN=""),
     "an outbox that a restart loses": variables(OUTBOX_SPARE_DIR="/dev/shm/folio/outbox"),
     "a lead that Postgres refused": quarantined_lead,
@@ -317,7 +317,6 @@ ALONE: dict[str, Breaking] = {
     ),
     "a tax that ended": book(FIRST_TAX, f"{FIRST_TAX}until = {TODAY - timedelta(days=1)}\n"),
     "a tax about to end": book(FIRST_TAX, f"{FIRST_TAX}until = {TODAY + timedelta(days=20)}\n"),
-    "static files of an older release": new_static_file,
     "translations not compiled": new_catalogue,
     "an outbox that cannot be written": file_in_the_way,
     "no DATABASE_URL": variables(DATABASE_URL=""),

@@ -1,4 +1,5 @@
-"""Gunicorn's worker with threads, with one change: a request gets a thread when it has arrived whole.
+"""Gunicorn's worker with threads, with two changes: a request gets a thread when it has arrived whole, and what
+gunicorn refuses gets the site's own page.
 
 Gunicorn reads in the thread, so a dozen clients that send a byte a second would take every thread. Here the worker's
 main thread, which only waits for sockets, collects what arrives. It closes what takes too long.
@@ -12,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 # From the first byte to the last. A phone on a bad network sends the largest honest form, 30 kB, in a third of this.
@@ -73,11 +75,42 @@ class Arrival:
             self.refusal = "413 Content Too Large"
 
 
+class _Recorded:
+    """Stands in for a socket, and keeps what is sent to it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        self.data += data
+
+
 class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
+    """Its application may have `last_resort`: headers and body of a page, as bytes."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._page = b"Content-Length: 0\r\n\r\n"
         self._arriving: dict[TConn, Arrival] = {}
         self._arriving_bytes = 0
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self._page = getattr(self.wsgi, "last_resort", self._page)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Log an error and answer it as gunicorn does, with the site's page: a customer's cookies may be too long."""
+        gunicorn_s = _Recorded()
+        super().handle_error(req, gunicorn_s, addr, exc)
+        status_line = gunicorn_s.data.partition(b"\r\n")[0]
+        with suppress(OSError):
+            util.write_nonblock(client, self._answer(status_line))
+
+    def _answer(self, status_line: bytes) -> bytes:
+        return status_line + b"\r\nConnection: close\r\n" + self._page
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection. Gunicorn calls it for each that is new or has become readable."""
@@ -139,7 +172,7 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     def _refuse(self, conn: TConn, arrival: Arrival) -> None:
         """Answer at once. The client may read that only after it has sent everything, so go on reading."""
         with suppress(OSError):
-            conn.sock.send(f"HTTP/1.1 {arrival.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            conn.sock.send(self._answer(f"HTTP/1.1 {arrival.refusal}".encode()))
             conn.sock.shutdown(socket.SHUT_WR)
         self._arriving_bytes -= len(arrival.data)
         arrival.data.clear()
