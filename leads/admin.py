@@ -15,7 +15,7 @@ from leads.alerts.switch import manifest, subscription, worker
 from leads.customer import answers_in_words
 from leads.inbox import changelist, download, flags, history, notes, search, views
 from leads.inbox.live import live
-from leads.models import Lead, LeadEvent
+from leads.models import Lead, LeadEvent, Machine
 from quoter import site
 from quoter.reprice import reprice
 
@@ -145,4 +145,21 @@ class LeadEventAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(Machine)
+class MachineAdmin(admin.ModelAdmin):
+    """What each web machine says of itself. Deleting one, which Django notes, forgets a machine that was removed."""
+
+    list_display = ["name", "seen_at", "pending", "oldest_at", "quarantined", "damaged", "inaccessible", "version"]
+    ordering = ["name", "key"]
+
+    def get_fields(self, request, obj=None):
+        return self.list_display
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
         return False

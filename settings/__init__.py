@@ -1,6 +1,7 @@
 """The settings, read top to bottom. Text from the environment is read and checked in env.py."""
 
 import os
+import socket
 import sys
 import tomllib
 from datetime import timedelta
@@ -165,6 +166,8 @@ OUTBOX_DIRECTORIES = [
     BASE_DIR / env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
     BASE_DIR / env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
 ]
+# What staff and operators call this machine, where there are several.
+MACHINE_NAME = "".join(filter(str.isprintable, env.text("MACHINE_NAME", default=socket.gethostname())))[:60]
 # How long a checkout waits for Postgres; leads/delivery/__init__.py explains its waits and their sum.
 LEAD_WAIT_MS = env.integer("LEAD_WAIT_MS", 400)
 # Supabase's free plan makes a project read-only at 500 MB. 0: no limit to warn of.

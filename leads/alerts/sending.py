@@ -7,7 +7,7 @@ begins at the newest alert.
 import json
 import logging
 import smtplib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -60,14 +60,17 @@ class QueueState(NamedTuple):
     delivered_at: datetime | None
 
 
-def send_alerts(now: datetime) -> SendResult:
-    """Create new alerts and send what is due. A later call retries failed messages; calls may run in parallel."""
+def send_alerts(now: datetime, *, may_send: Callable[[], bool] = lambda: True) -> SendResult:
+    """Create new alerts and send what is due. A later call retries failed messages; calls may run in parallel.
+
+    may_send: asked immediately before each message whether this process is still the one that sends.
+    """
     _sync_mail_recipients(now)
     created = creation.create_alerts(now)
     last_id = Alert.last_id()
     behind = Recipient.objects.filter(told_up_to__lt=last_id).select_related("user")
     due = [recipient for recipient in behind if recipient.is_due(now, longest_pause=_longest_pause(recipient))]
-    results = [_send(recipient, last_id, now) for recipient in due]
+    results = [_send(recipient, last_id, now, may_send) for recipient in due]
     return SendResult(created, results.count(True), results.count(False))
 
 
@@ -111,8 +114,11 @@ def _sync_mail_recipients(now: datetime) -> None:
         )
 
 
-def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
-    """Return whether a message was delivered; None when there was nothing to send, or another process sends it."""
+def _send(recipient: Recipient, last_id: int, now: datetime, may_send: Callable[[], bool]) -> bool | None:
+    """Return whether a message was delivered; None when there was nothing to send, or another process sends it.
+
+    A process that was frozen for longer than its claim changes nothing of what another has done meanwhile.
+    """
     kinds = _kinds_for(recipient)
     if not kinds:
         recipient.delete()  # no longer a staff member, or no longer in the settings
@@ -120,10 +126,13 @@ def _send(recipient: Recipient, last_id: int, now: datetime) -> bool | None:
     if not recipient.claim(until=now + CLAIMED_FOR):
         return None
     composed = _compose(Alert.objects.filter(id__gt=recipient.told_up_to, id__lte=last_id, kind__in=kinds), now)
-    this_one = Recipient.objects.filter(pk=recipient.pk)
+    this_one = recipient.unchanged()
     way = "mail" if recipient.email else "browser"
     if composed is None:
         this_one.update(told_up_to=last_id, next_try_at=now)
+        return None
+    if not (this_one.exists() and may_send()):
+        this_one.update(next_try_at=now)
         return None
     try:
         _deliver(composed, recipient)

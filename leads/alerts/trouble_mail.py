@@ -153,7 +153,9 @@ class TroubleMail:
                 text = _("Over after %(minutes)d min: %(what)s.")
                 lines += [text % {"minutes": minutes, "what": _TEXTS[which][0]}, ""]
             first = _TEXTS[began[0]][0] if began else _("Over: %(what)s") % {"what": _TEXTS[next(iter(over))][0]}
-        mail = EmailMessage(f"{settings.BUSINESS_NAME}: {first}", "\n".join(lines), to=sorted(self._to))
+            lines += [_("Web machine: %(name)s") % {"name": settings.MACHINE_NAME}]
+        subject = f"{settings.BUSINESS_NAME}: {first} ({settings.MACHINE_NAME})"
+        mail = EmailMessage(subject, "\n".join(lines), to=sorted(self._to))
         try:
             mail.send()
         except (OSError, smtplib.SMTPException) as error:

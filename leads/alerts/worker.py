@@ -1,10 +1,11 @@
 """The alerts worker: a daemon thread in each web process that sends alerts, so that no second process is needed.
 
-It also asks Postgres which sessions of staff have ended (leads/staff/sessions.py).
+It also writes this machine's row (leads/delivery/machines.py), mails trouble, and asks Postgres which sessions of staff
+have ended (leads/staff/sessions.py).
 
-Of the processes on a machine, the one that holds a lock on a file sends. Across machines, or when the file cannot be
-created, claiming a recipient in Postgres keeps two processes from sending the same message. Requests never wait for
-this thread.
+Of the processes on a machine, the one that holds a lock on a file is on duty. Of those on duty on all machines, or when
+the file cannot be created, the one that holds a lease in Postgres sends alerts (lease.py). Claiming a recipient keeps
+two processes from sending the same message even then. Requests never wait for this thread.
 """
 
 import fcntl
@@ -17,12 +18,14 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
+from leads.alerts.lease import HeldLease
 from leads.alerts.queue_age import QueueAge
 from leads.alerts.sending import manager_addresses, send_alerts
 from leads.alerts.trouble_mail import TroubleMail
-from leads.delivery import relay
+from leads.delivery import health, relay
 from leads.delivery.health import database_state
 from leads.delivery.journal.disk import make_directory, private
+from leads.delivery.machines import OwnRow
 from leads.errors import error_name
 from leads.staff import sessions
 
@@ -43,6 +46,8 @@ class AlertsWorker:
         self._last_fault = ""
         self._trouble = TroubleMail(manager_addresses)
         self._queue_age = QueueAge()
+        self._row = OwnRow(self._retry_refused)
+        self._lease = HeldLease()
 
     def start(self) -> None:
         self._thread.start()
@@ -54,12 +59,18 @@ class AlertsWorker:
 
     def _run(self) -> None:
         while not self._is_stopping.wait(self._every_s):
-            for step in (self._confirm_sessions, self._ask_who_waits, self._send_alerts, self._look_for_trouble):
+            for step in (
+                *(self._confirm_sessions, self._write_row, self._ask_who_waits),
+                *(self._send_alerts, self._look_for_trouble),
+            ):
                 try:
                     if self._is_on_duty():
                         step(relay.of_this_process().database_state)
                 except Exception as error:  # broad: a worker that dies sends no more alerts; one that goes on may
                     self._failed(error)
+        with suppress(DatabaseError, InterfaceError):
+            if database_state() == "up":
+                self._lease.release()
         connections["default"].close()
         if self._lock:
             self._lock.close()
@@ -74,11 +85,21 @@ class AlertsWorker:
             self._connect()
             self._queue_age.ask_when_due()
 
+    def _write_row(self, database: str) -> None:
+        if database == "up":
+            self._connect()
+            self._row.write()
+
+    def _retry_refused(self) -> None:
+        relay.of_this_process().outbox.retry_quarantined()
+        health.forget()
+
     def _send_alerts(self, database: str) -> None:
         if database != "up":
             return
         self._connect()
-        send_alerts(timezone.now())
+        if self._lease.take():
+            send_alerts(timezone.now(), may_send=self._lease.renew)
         self._last_fault = ""
 
     def _look_for_trouble(self, _database: str) -> None:

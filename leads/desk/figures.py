@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from leads import snapshot
-from leads.delivery.health import outbox_state
+from leads.delivery import machines
 from leads.desk.days import OTHERS, Day, Tally, add, begins, counted
 from leads.inbox import changelist
 from leads.inbox.restore import RestoreEffect
@@ -51,7 +51,7 @@ class Lost:
     """The leads that did not reach the database by themselves.
 
     restored: how many leads staff restored from a chat in the period. refused, unreadable: how many records that
-    Postgres refused, and journal files with damaged lines, are on this machine's disk now.
+    Postgres refused, and journal files with damaged lines, are on the disks of all web machines now.
     """
 
     restored: int
@@ -125,8 +125,8 @@ def percentile(minutes: Mapping[int, int], fraction: float) -> int | None:
 
 
 def lost(since: datetime) -> Lost:
-    """Return the leads that did not reach the database by themselves: restored since a moment, or on the disk now."""
-    outbox = outbox_state()
+    """Return the leads that did not reach the database by themselves: restored since a moment, or on a disk now."""
+    outboxes = [state.counts for state in machines.states()]
     restored = LeadEvent.objects.filter(
         kind=LeadEvent.Kind.RESTORED, at__gte=since, detail__in=[RestoreEffect.CREATED, RestoreEffect.COMPLETED]
     )
@@ -134,8 +134,8 @@ def lost(since: datetime) -> Lost:
     keys = ",".join(map(str, sorted(leads)[:MOST_RESTORED]))
     return Lost(
         restored=len(leads),
-        refused=outbox.quarantined,
-        unreadable=outbox.damaged,
+        refused=sum(counts.quarantined for counts in outboxes),
+        unreadable=sum(counts.damaged for counts in outboxes),
         restored_url=list_url(status="all", id__in=keys) if leads else "",
     )
 

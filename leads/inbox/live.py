@@ -1,4 +1,8 @@
-"""The view that open inboxes poll: how many people wait, and whether that has changed since the last poll."""
+"""The view that open inboxes poll: how many people wait, and whether that has changed since the last poll.
+
+One process counts for those of all machines, at most once a second, into a row that the others read. So the cost for
+Postgres is the same at any number of machines, but for reading that row.
+"""
 
 import threading
 import time
@@ -6,16 +10,19 @@ from datetime import UTC
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, connection
 from django.db.models import Count, Func, IntegerField, Max, Sum, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.views.decorators.http import require_safe
 
-from leads.models import Lead
+from leads.models import Lead, WaitingCount
 
 MOST_COUNTED = 1001
-# All inboxes of a process together query the leads once in this time.
+# All inboxes together query the leads once in this time, and those of a process read the row once.
 STATE_CACHE_S = 1.0
+# How old a state another process may be counting anew. When it takes longer, each process counts for itself.
+COUNTING_S = 3.0
 # A permission takes two more queries, half of the cost of an answer.
 PERMISSION_CACHE_S = 30.0
 
@@ -27,7 +34,7 @@ _may_see_until: dict[int, float] = {}  # by user id
 class WaitingState(NamedTuple):
     """waiting: at most MOST_COUNTED; newest: when the last of them arrived, ISO 8601 in UTC, "" when nobody waits.
 
-    etag: changes whenever a lead begins or stops waiting; at: when Postgres was queried, in Unix seconds.
+    etag: changes whenever a lead begins or stops waiting; at: when Postgres was queried, in Unix seconds by its clock.
     """
 
     waiting: int
@@ -40,7 +47,7 @@ class WaitingState(NamedTuple):
 def live(request: HttpRequest) -> HttpResponse:
     """Return {"waiting", "newest", "at"} as JSON, or 304 when the inbox has this state already.
 
-    Each process caches its state, so another process may answer with an older one. `at` shows that to the inbox.
+    Each process caches the state, so another process may answer with an older one. `at` shows that to the inbox.
     """
     if not _may_see(request.user):
         raise PermissionDenied
@@ -56,12 +63,13 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def state(*, fresh: bool = False) -> WaitingState:
-    """Return who waits, at most STATE_CACHE_S old. fresh: query Postgres now."""
+    """Return who waits, at most twice STATE_CACHE_S old. fresh: query the leads now."""
     global _cached
     with _lock:
         if fresh or _cached is None or time.monotonic() >= _cached[0]:
-            fresh_state = _query_state()
-            _cached = (time.monotonic() + STATE_CACHE_S, fresh_state)
+            now, shared = _shared_state()
+            new_state = _query_state(now) if fresh else _state_of_all(now, shared)
+            _cached = (time.monotonic() + STATE_CACHE_S, new_state)
         return _cached[1]
 
 
@@ -80,8 +88,46 @@ def _may_see(user: Any) -> bool:
     return True
 
 
-def _query_state() -> WaitingState:
-    at = time.time()
+# Whoever sets asked_at counts. It stays the one for STATE_CACHE_S, and if it dies, the next one follows then.
+_ASK = """
+INSERT INTO lead_waiting_count (key, asked_at) VALUES (1, statement_timestamp())
+ON CONFLICT (key) DO UPDATE SET asked_at = excluded.asked_at
+WHERE lead_waiting_count.asked_at NOT BETWEEN excluded.asked_at - make_interval(secs => %s) AND excluded.asked_at
+"""
+
+
+def _state_of_all(now: float, shared: WaitingState | None) -> WaitingState:
+    """Return the state that all processes share, after having counted it anew if it is old and nobody else does."""
+    age_s = now - shared.at if shared else COUNTING_S
+    if shared and 0 <= age_s < STATE_CACHE_S:
+        return shared
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_ASK, [STATE_CACHE_S])
+            is_mine = bool(cursor.rowcount)
+        if shared and not is_mine and 0 <= age_s < COUNTING_S:
+            return shared
+        counted = _query_state(now)
+        if is_mine:
+            WaitingCount.objects.update(**counted._asdict())
+        return counted
+    except DatabaseError:  # in a database that is read-only, staff still read
+        return _query_state(now)
+
+
+def _shared_state() -> tuple[float, WaitingState | None]:
+    """Return Postgres's time, in Unix seconds, and the state that was shared last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM statement_timestamp())::float8, waiting, newest, etag, at "
+            "FROM (VALUES (1)) AS one LEFT JOIN lead_waiting_count ON at IS NOT NULL"
+        )
+        now, *shared = cursor.fetchone()
+    return now, WaitingState(*shared) if shared[-1] is not None else None
+
+
+def _query_state(at: float) -> WaitingState:
+    """Query who waits. at: the time, by Postgres's clock."""
     newest_first = Lead.objects.waiting().order_by("-arrived_at", "-id")
     # The ETag includes a sum of hashed ids: when one lead takes the place of another, the count stays the same, and so
     # does the newest time if the lead was delivered late.

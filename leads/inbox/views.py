@@ -22,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from leads.delivery import health, relay
+from leads.delivery import health, machines, relay
 from leads.delivery.journal import quarantine
 from leads.inbox import changelist, greeting, notes, pasted, search
 from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
@@ -196,14 +196,17 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
     """Show the leads in quarantine, which Postgres refused; a POST retries them."""
     if not may_contact(request):
         raise PermissionDenied
+    others = [state for state in machines.states() if state.counts.quarantined and not state.is_this]
     if request.method == "POST":
         try:
             count = relay.of_this_process().outbox.retry_quarantined()
         except OSError:
             messages.error(request, _("The disk of this machine cannot be written. The leads stay here."))
         else:
+            count += sum(state.counts.quarantined for state in others)
             text = ngettext("%(count)d lead is tried again.", "%(count)d leads are tried again.", count)
             messages.success(request, text % {"count": count})
+        machines.ask_to_retry(others)
         health.forget()
         return HttpResponseRedirect(request.path)
     listed = [
@@ -214,7 +217,8 @@ def quarantine_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> Htt
         }
         for path, each in quarantine.quarantined(settings.OUTBOX_DIRECTORIES)
     ]
-    return _page(model_admin, request, "quarantine", {"quarantined": listed}, title=_("Refused leads"))
+    context = {"quarantined": listed, "others": others}
+    return _page(model_admin, request, "quarantine", context, title=_("Refused leads"))
 
 
 def _refuse_unless_posted(request: StaffRequest) -> HttpResponse | None:

@@ -13,3 +13,6 @@ from leads.models.lead import Lead as Lead
 from leads.models.lead import LeadKey as LeadKey
 from leads.models.lead import LeadQuerySet as LeadQuerySet
 from leads.models.lead import NameWords as NameWords
+from leads.models.machines import Lease as Lease
+from leads.models.machines import Machine as Machine
+from leads.models.machines import WaitingCount as WaitingCount

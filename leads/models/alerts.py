@@ -75,5 +75,11 @@ class Recipient(models.Model):
 
     def claim(self, *, until: datetime) -> bool:
         """Reserve this recipient for the caller until a moment; False when another process was first."""
-        unchanged = Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at=self.next_try_at)
-        return unchanged.update(next_try_at=until) == 1
+        is_first = self.unchanged().update(next_try_at=until) == 1
+        if is_first:
+            self.next_try_at = until
+        return is_first
+
+    def unchanged(self) -> models.QuerySet[Recipient]:
+        """This recipient, unless another process has claimed or told it since."""
+        return Recipient.objects.filter(pk=self.pk, told_up_to=self.told_up_to, next_try_at=self.next_try_at)

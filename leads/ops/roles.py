@@ -10,6 +10,8 @@ SALES_MANAGER = SALES | {"leads.export_lead"}
 OWNER = SALES_MANAGER | {
     "leads.view_leadevent",
     "leads.change_price_book",
+    "leads.view_machine",
+    "leads.delete_machine",  # one that was removed; one that works appears again
     "auth.view_user",
     "auth.add_user",
     "auth.change_user",  # without delete, because leads refer to who contacted them; users are deactivated instead

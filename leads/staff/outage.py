@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from django.views.decorators.csrf import requires_csrf_token
 
 from leads import snapshot
-from leads.delivery import relay
+from leads.delivery import machines, relay
 from leads.delivery.health import outbox_state
 from leads.delivery.journal import census
 from leads.inbox import greeting, pasted, search
@@ -151,7 +151,13 @@ def outage_page(request: HttpRequest, *, is_busy: bool = False) -> HttpResponse:
 
 def _context(request: HttpRequest, *, text: str, sent: unfinished.Unfinished | None, is_busy: bool) -> dict[str, Any]:
     """Return what the page shows. text: what is searched for; sent: a form to be offered again."""
-    context: dict[str, Any] = {"waiting": outbox_state(), "is_busy": is_busy, "path": _path_to_get(request)}
+    context: dict[str, Any] = {
+        "waiting": outbox_state(),
+        "is_busy": is_busy,
+        "path": _path_to_get(request),
+        "machine": settings.MACHINE_NAME,
+        "other_machines": machines.neighbours(),
+    }
     if sessions.may_see_leads(request):
         message = pasted.message(text)
         term = text if message else text[: search.LONGEST_TERM]

@@ -5,7 +5,7 @@ from django import template
 from django.conf import settings
 
 from leads import phones
-from leads.delivery.health import outbox_state
+from leads.delivery import machines
 from leads.delivery.postgres_writer import LATE_S
 from leads.inbox import flags
 from leads.models import Lead
@@ -35,12 +35,20 @@ def person(user: Any) -> str:
 
 @register.inclusion_tag("leads/inbox/_banner.html")
 def outbox_banner() -> dict[str, object]:
-    """Render the banner about this machine's outbox: late leads, refused ones, files that cannot be read."""
-    counts = outbox_state()
-    age = counts.age_s(time.time())
+    """Render the banner about the outboxes of all machines: late and refused leads, files that cannot be read.
+
+    It also names a machine that is not heard of any more.
+    """
+    states, now = machines.states(), time.time()
+    heard = [state for state in states if not state.is_silent]
     return {
-        "pending": counts.pending if age > LATE_S else 0,
-        "minutes": age / 60,
-        "quarantined": counts.quarantined,
-        "inaccessible": len(counts.inaccessible),
+        "late": [
+            {"name": state.name, "pending": state.counts.pending, "minutes": age / 60}
+            for state in heard
+            if (age := state.counts.age_s(now)) > LATE_S
+        ],
+        "quarantined": sum(state.counts.quarantined for state in states),
+        "inaccessible": [state.name for state in heard if state.inaccessible],
+        "silent": [state for state in states if state.needs_looking],
+        "are_several": len(states) > 1,
     }

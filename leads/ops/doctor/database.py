@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db import DatabaseError, connection
 
 from leads.errors import error_name
-from leads.ops.doctor import exposure, migrations, reporting, session, staff, storage, writing
+from leads.ops.doctor import exposure, machines, migrations, reporting, session, staff, storage, writing
 from leads.ops.doctor.connection import open_connection
 from leads.ops.doctor.finding import Finding, error
 
@@ -14,6 +14,7 @@ PARTS = {
     "database": session.examine,
     "migrations": migrations.examine,
     "staff": staff.examine,
+    "machines": machines.examine,
     "storage": storage.examine,
     "alerts": reporting.alerts,
     "exposure": exposure.examine,

@@ -1,4 +1,4 @@
-"""Open inboxes poll who waits, at the cost of one query a second for all of them."""
+"""Open inboxes poll who waits, at the cost of one query a second for all of them, at all machines."""
 
 import time
 from collections.abc import Iterator
@@ -7,12 +7,13 @@ from datetime import UTC, timedelta
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leads.delivery.record import lead_record, quote_record
 from leads.inbox import live as live_inbox
-from leads.models import Lead
+from leads.models import Lead, WaitingCount
 from tests.support.factories import a_contact, an_issued_quote, store
 
 POLL = "/admin/leads/lead/live/"
@@ -23,6 +24,15 @@ def empty_caches() -> Iterator[None]:
     live_inbox.forget()
     yield
     live_inbox.forget()
+
+
+def a_second_passes() -> None:
+    WaitingCount.objects.update(asked_at=F("asked_at") - timedelta(seconds=1.1), at=F("at") - 1.1)
+    live_inbox.forget()
+
+
+def queries_of_leads(captured: CaptureQueriesContext) -> list[str]:
+    return [query["sql"] for query in captured if 'FROM "leads"' in query["sql"]]
 
 
 def a_lead(*, minutes_ago: float = 0) -> Lead:
@@ -73,7 +83,7 @@ def test_every_lead_that_begins_or_stops_waiting_changes_the_etag(admin_client, 
     lead = a_lead()
     known = admin_client.get(POLL)["ETag"]
     change(lead, admin_user)
-    live_inbox.forget()
+    a_second_passes()
     assert admin_client.get(POLL, headers={"If-None-Match": known}).status_code == 200
 
 
@@ -96,15 +106,58 @@ def test_twenty_inboxes_query_leads_once_a_second(client, monkeypatch):
     with CaptureQueriesContext(connection) as captured:
         for _ in range(20):
             assert client.get(POLL, headers={"If-None-Match": known}).status_code == 304
-    assert [query["sql"] for query in captured if 'FROM "leads"' in query["sql"]] == []
+    assert queries_of_leads(captured) == []
     assert len(captured) == 20 * 2  # the session and the user, for each
+
+
+@pytest.mark.django_db
+def test_forty_processes_of_twenty_machines_query_leads_once_a_second(admin_client, monkeypatch):
+    a_lead()
+    known = admin_client.get(POLL)["ETag"]
+    a_second_passes()
+    monkeypatch.setattr(live_inbox, "STATE_CACHE_S", 60.0)  # however slow this machine is
+    a_lead()
+    WaitingCount.objects.update(asked_at=F("asked_at") - timedelta(minutes=2), at=F("at") - 120)
+    states = set()
+    with CaptureQueriesContext(connection) as captured:
+        for _ in range(40):
+            live_inbox.forget()  # what another process has cached
+            states.add(live_inbox.state())
+    assert len(queries_of_leads(captured)) == 1
+    assert len(captured) == 40 + 3  # each reads the row; one asks for the turn, counts and writes
+    [state] = states
+    assert (state.waiting, state.etag != known) == (2, True)
+
+
+@pytest.mark.django_db
+def test_while_another_process_counts_its_last_state_does_and_for_no_longer_than_seconds(admin_client):
+    a_lead()
+    before = live_inbox.state()
+    a_lead()
+    a_second_passes()
+    WaitingCount.objects.update(asked_at=timezone.now())  # a process has just begun to count, and dies
+    assert live_inbox.state().waiting == before.waiting
+    WaitingCount.objects.update(at=F("at") - live_inbox.COUNTING_S)
+    live_inbox.forget()
+    assert live_inbox.state().waiting == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_only_database_counts_for_each_process():
+    a_lead()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        try:
+            assert live_inbox.state().waiting == 1
+        finally:
+            cursor.execute("SET default_transaction_read_only = off")
 
 
 @pytest.mark.django_db
 def test_the_query_uses_the_index_of_waiting_leads(admin_client):
     with CaptureQueriesContext(connection) as captured:
         live_inbox.state()
-    [sql] = [query["sql"] for query in captured]
+    [sql] = queries_of_leads(captured)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN " + sql)
