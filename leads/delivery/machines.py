@@ -52,7 +52,8 @@ INSERT INTO lead_machines ({", ".join(_COLUMNS)}, seen_at, heard_since)
 VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)}, {_NOW}, {_NOW})
 ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)},
     seen_at = {_NOW}, heard_since = CASE
-        WHEN lead_machines.seen_at < {_NOW} - make_interval(secs => %(silent_after)s) THEN {_NOW} ELSE lead_machines.heard_since
+        WHEN lead_machines.seen_at < {_NOW} - make_interval(secs => %(silent_after)s) THEN {_NOW}
+        ELSE lead_machines.heard_since
     END
 WHERE lead_machines.place = excluded.place OR lead_machines.seen_at < {_NOW} - make_interval(secs => %(place_kept)s)
 RETURNING retry_asked_at

@@ -38,7 +38,7 @@ class Machine(models.Model):
         verbose_name_plural = _("web machines")
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.key[:4]})"
+        return f"{self.name}-{self.key[:4]}"
 
     @property
     def has_something(self) -> bool:

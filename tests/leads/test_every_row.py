@@ -27,7 +27,7 @@ from leads.delivery import relay
 from leads.delivery.journal import quarantine
 from leads.delivery.journal.segment import SUFFIX, Item, encode
 from leads.inbox import live
-from leads.models import Lead, LeadDay
+from leads.models import Lead, LeadDay, WaitingCount
 from leads.ops.doctor import database
 from leads.staff.outage import outage_page
 from quoter.engine import folio
@@ -221,6 +221,7 @@ def audit_quotes(shop: Shop) -> None:
 
 def poll_live_list(shop: Shop) -> None:
     live.forget()
+    WaitingCount.objects.all().delete()
     assert shop.client.get(f"{LIST}live/").json()["waiting"] == len(shop.folios)
 
 

@@ -45,7 +45,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def watch(settings, clock):
-    settings.LANGUAGE_CODE, settings.ALERT_MANAGER_EMAILS = "en", [BOSS]
+    settings.LANGUAGE_CODE, settings.ALERT_MANAGER_EMAILS, settings.MACHINE_NAME = "en", [BOSS], "web-1"
     return TroubleMail(lambda: [BOSS], clock=clock)
 
 
@@ -63,7 +63,7 @@ def test_an_outage_is_mailed_once_when_it_begins_and_once_when_it_ends(watch, cl
         look(watch, "down")
         clock.now += 5
     [began] = mailoutbox
-    assert (began.to, "The database takes no leads" in began.subject) == ([BOSS], True)
+    assert (began.to, "The database takes no leads (web-1)" in began.subject) == ([BOSS], True)
     assert "WhatsApp" in began.body
 
     for _ in range(5):

@@ -255,6 +255,31 @@ def auth_block(shop: Shop) -> Iterator[dict[str, str]]:
     yield {}
 
 
+A_MACHINE = {
+    "place": "'here'",
+    "version": "'0'",
+    "pending": "0",
+    "quarantined": "0",
+    "damaged": "0",
+    "inaccessible": "0",
+    "refused": "'[]'",
+    "is_durable": "true",
+    "seen_at": "now()",
+    "heard_since": "now() - interval '1 day'",
+}
+
+
+def machines(name: str, **changes: str) -> Breaking:
+    """Add two machines: web-1 in order, and one with changes, as SQL."""
+    rows = {"web-1": A_MACHINE, name: A_MACHINE | changes}
+    added = [
+        f"INSERT INTO lead_machines (key, name, {', '.join(row)}) "
+        f"VALUES (gen_random_uuid()::text, '{each}', {', '.join(row.values())})"
+        for each, row in rows.items()
+    ]
+    return sql(*added, undo="TRUNCATE lead_machines")
+
+
 CLERK = [
     "CREATE ROLE clerk LOGIN",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk",
@@ -279,6 +304,8 @@ TOGETHER: dict[str, Breaking] = {
     "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
     "an outbox with a file that cannot be read": unreadable_file,
+    "a machine that is not heard of": machines("web-2", seen_at="now() - interval '1 hour'", pending="3"),
+    "another machine with refused leads": machines("web-3", quarantined="2"),
     "few connections": sql(f"ALTER ROLE {ROLE} CONNECTION LIMIT 2", undo=f"ALTER ROLE {ROLE} CONNECTION LIMIT -1"),
     "a role without timeouts": sql(
         f"ALTER ROLE {ROLE} RESET statement_timeout", undo=f"ALTER ROLE {ROLE} SET statement_timeout = '30s'"

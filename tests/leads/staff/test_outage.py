@@ -8,6 +8,7 @@ from django.db import connection
 
 from leads.delivery.journal.census import census
 from leads.delivery.journal.outbox import Outbox
+from leads.delivery.machines import NEIGHBOURS
 from leads.delivery.record import quote_record, record
 from leads.snapshot import Flag
 from leads.staff import bulkhead
@@ -46,6 +47,15 @@ def test_leads_of_every_shape_are_listed(admin_client, outage):
         assert lead.name in text
     assert f"{sound.folio} · $17,622.10 MXN" in text
     assert f"{number.folio} · $1.00" in text
+
+
+def test_the_page_says_whose_leads_it_shows_where_there_are_several_machines(admin_client, outage, outbox_directories):
+    text = " ".join(admin_client.get(LIST, headers={"Accept-Language": "en"}).content.decode().split())
+    assert "Leads may wait on" not in text
+    outbox_directories[0].mkdir(exist_ok=True)
+    (outbox_directories[0] / NEIGHBOURS).write_text('["web-2", "web-3"]')
+    text = " ".join(admin_client.get(LIST, headers={"Accept-Language": "en"}).content.decode().split())
+    assert "Leads may wait on web-2, web-3 as well" in text
 
 
 # The JSON of a record, and what else a sound line may hold.
