@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import faults, live
 from tests.support.customers import PERSON, a_quote, check_out_with
-from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.eventually import eventually
 from tests.support.live import Answer, Postgres, Site, message
 from tests.support.release import blocks, follow
 
@@ -126,23 +126,6 @@ def test_an_outbox_moves_to_another_disk_with_its_leads(postgres, tmp_path):
     assert output.startswith(f"{2 * CUSTOMERS} sound, 0 damaged")
     with live.site(postgres.url, **outbox_in(tmp_path / "durable")):
         assert eventually(lambda: arrived(postgres, answers))
-
-
-def test_the_outbox_of_a_removed_machine_is_delivered_by_another(postgres, tmp_path):
-    here, old = tmp_path / "here", tmp_path / "old"
-    (here / "outbox-arriving").mkdir(parents=True)
-    (here / "outbox-arriving").rmdir()
-    with (
-        live.site(postgres.url, **outbox_in(here)) as staying,
-        live.site(postgres.url, **outbox_in(old)) as leaving,
-    ):
-        with faults.stopped(postgres, None):
-            answers = customers(staying) + customers(leaving)
-            leaving.process.terminate()
-            leaving.process.wait(PATIENCE_S)
-        where = {"/mnt/old-machine/outbox": old / "outbox", "var/outbox": here / "outbox"}
-        follow(DOCUMENT, "Remove a machine", environment=staying.environment, instead=where)
-        eventually(lambda: arrived(postgres, answers), or_show=lambda: staying.log)
 
 
 def test_a_lead_from_a_lost_disk_is_restored_from_the_customer_s_message(postgres, tmp_path):

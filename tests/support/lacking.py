@@ -43,6 +43,7 @@ NEEDS = {
     "whole chromium": Need(_installed(*CHROMIUM), "Debian: apt install chromium"),
     "pgbouncer": Need(_installed("pgbouncer"), "Debian: apt install pgbouncer"),
     "postgres with TLS": Need(lambda: bool(postgres_with_tls()), "Debian: apt install postgresql"),
+    "haproxy": Need(_installed("haproxy"), "Debian: apt install haproxy"),
     "strace": Need(_installed("strace"), "Debian: apt install strace"),
     "iptables": Need(_works("iptables", "-w", "-S"), "Debian: apt install iptables; run as root"),
     "mkfs.ext4": Need(_installed("mkfs.ext4"), "Debian: apt install e2fsprogs"),

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socketserver
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from tests.support import live
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.factories import NAME, PHONE_E164, a_contact, an_issued_quote, fill_leads, store
+from tests.support.mail_server import a_mail_server
 
 # A Monday, 8:00 where the shop is, in Ciudad Juárez; it is open from 8 to 18.
 OPENING = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -481,28 +481,6 @@ def test_mail_is_retried_until_the_mail_server_is_back(settings, caplog):
         assert len(mails) == 1
         assert lead.folio in mails[0]
     assert Recipient.objects.get().failures == 0
-
-
-@contextmanager
-def a_mail_server() -> Iterator[tuple[int, list[str]]]:
-    """Yield the port of a mail server, and the mails that it took."""
-    mails: list[str] = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 here\r\n")
-            for line in self.rfile:
-                if line[:4].upper() == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    mails.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
-                self.wfile.write(b"221 bye\r\n" if line[:4].upper() == b"QUIT" else b"250 ok\r\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1], mails
-        server.shutdown()
-        thread.join()
 
 
 # --- Unanswered leads -------------------------------------------------------------------------------------------------
