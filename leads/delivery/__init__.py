@@ -1,4 +1,4 @@
-"""Delivers leads from `record` to this machine's disk and to Postgres. It handles them as JSON and imports no model.
+"""Delivers leads from `record` to this machine's disk and to Postgres. It handles them as JSON, without their model.
 
 THE THREADS OF A PROCESS
 
@@ -8,7 +8,8 @@ THE THREADS OF A PROCESS
   delivered, removes files that are finished, and adopts the journals of dead processes.
 - The journal writer (journal/writer.py) appends leads to the journal and syncs it.
 - The health thread (health.py) looks at the disk for /healthz, from its first request on.
-- The alerts worker (leads/alerts/worker.py) delivers no leads. It only asks the relay whether Postgres is up.
+- The alerts worker (leads/alerts/worker.py) delivers no leads. It asks the relay whether Postgres is up. That of one
+  process also writes this machine's row (machines.py).
 
 `relay.of_this_process` starts the relay and the journal writer at its first call, because threads and locks do not
 survive a fork. At a stop the journal writer ends first, so that waiting leads are on the disk, and then the relay,
@@ -44,13 +45,14 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Segment.is_rescued                       journal writer, relay           Outbox._lock
     Segment._fd, _count_fd                   relay                           both locks, when it closes them
     Segment.delivered, damaged, _checked     relay                           alone
+    files of machine.py and machines.py      alerts worker; staff pages      replaced whole, by a rename
     files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
     health._counted                          any                             health._counting
     health._look                             any                             health._lock
     the file of trouble.note_outage          any process of this machine     one write of one length
 
-Requests append to the outbox only from the page of refused leads. Locks are taken in this order: the outbox's, a
-segment's write lock, its sync lock. No other two are held together.
+Requests and the alerts worker append to the outbox only to retry refused leads. Locks are taken in this order: the
+outbox's, a segment's write lock, its sync lock. No other two are held together.
 
 STATES
 

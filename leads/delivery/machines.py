@@ -104,7 +104,6 @@ def states() -> list[State]:
     can_tell = any(row.now - row.seen_at < SILENT_AFTER < row.now - row.heard_since for row in rows)
     found = [_state(row, names[row.key], is_this=row.key == (own and own.key), can_tell=can_tell) for row in rows]
     is_fresh = {row.key: row.now - row.seen_at < SILENT_AFTER for row in rows}
-    _keep_neighbours([state.name for state in found if not state.is_this])
     if own and is_fresh.get(own.key):
         return found
     return [_state_of_disk(own), *(state for state in found if not state.is_this)]
@@ -151,7 +150,7 @@ class OwnRow:
             _forget_gone()
             rows = list(Machine.objects.order_by("name", "key"))
             names = _names(rows)
-            _keep_neighbours([names[row.key] for row in rows if row.key != own.key])
+            _remember([names[row.key] for row in rows if row.key != own.key])
 
     def _kept_out(self) -> None:
         """Another place has this key. Wait until it is silent, or else take another key."""
@@ -249,8 +248,12 @@ def neighbours() -> list[str]:
     return []
 
 
-def _keep_neighbours(others: list[str]) -> None:
-    """Remember the names of the other machines, as Postgres has just said them."""
+def remember(states: Sequence[State]) -> None:
+    """Remember that there are these machines. For the site's own processes only, because it writes to the outbox."""
+    _remember([state.name for state in states if not state.is_this])
+
+
+def _remember(others: list[str]) -> None:
     if others == neighbours():
         return
     for directory in settings.OUTBOX_DIRECTORIES:

@@ -40,6 +40,7 @@ def outbox_banner() -> dict[str, object]:
     It also names a machine that is not heard of any more.
     """
     states, now = machines.states(), time.time()
+    machines.remember(states)
     heard = [state for state in states if not state.is_silent]
     return {
         "late": [
