@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.db.models import Count, Func, IntegerField, Max, Sum, TextField
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Now
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -67,8 +67,7 @@ def state(*, fresh: bool = False) -> WaitingState:
     global _cached
     with _lock:
         if fresh or _cached is None or time.monotonic() >= _cached[0]:
-            now, shared = _shared_state()
-            new_state = _query_state(now) if fresh else _state_of_all(now, shared)
+            new_state = _query_state() if fresh else _state_of_all()
             _cached = (time.monotonic() + STATE_CACHE_S, new_state)
         return _cached[1]
 
@@ -96,8 +95,9 @@ WHERE lead_waiting_count.asked_at NOT BETWEEN excluded.asked_at - make_interval(
 """
 
 
-def _state_of_all(now: float, shared: WaitingState | None) -> WaitingState:
+def _state_of_all() -> WaitingState:
     """Return the state that all processes share, after having counted it anew if it is old and nobody else does."""
+    now, shared = _shared_state()
     age_s = now - shared.at if shared else COUNTING_S
     if shared and 0 <= age_s < STATE_CACHE_S:
         return shared
@@ -107,12 +107,12 @@ def _state_of_all(now: float, shared: WaitingState | None) -> WaitingState:
             is_mine = bool(cursor.rowcount)
         if shared and not is_mine and 0 <= age_s < COUNTING_S:
             return shared
-        counted = _query_state(now)
+        counted = _query_state()
         if is_mine:
             WaitingCount.objects.update(**counted._asdict())
         return counted
     except DatabaseError:  # in a database that is read-only, staff still read
-        return _query_state(now)
+        return _query_state()
 
 
 def _shared_state() -> tuple[float, WaitingState | None]:
@@ -126,13 +126,15 @@ def _shared_state() -> tuple[float, WaitingState | None]:
     return now, WaitingState(*shared) if shared[-1] is not None else None
 
 
-def _query_state(at: float) -> WaitingState:
-    """Query who waits. at: the time, by Postgres's clock."""
+def _query_state() -> WaitingState:
     newest_first = Lead.objects.waiting().order_by("-arrived_at", "-id")
     # The ETag includes a sum of hashed ids: when one lead takes the place of another, the count stays the same, and so
     # does the newest time if the lead was delivered late.
     number = Func(Cast("pk", TextField()), function="hashtext", output_field=IntegerField())
     counted = newest_first.values("arrived_at", number=number)[:MOST_COUNTED]
-    totals = counted.aggregate(waiting=Count("*"), newest=Max("arrived_at"), numbers=Sum("number"))
+    totals = counted.aggregate(
+        waiting=Count("*"), newest=Max("arrived_at"), numbers=Sum("number"), at=Max(Now(), default=Now())
+    )
     newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
-    return WaitingState(totals["waiting"], newest, f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"', at)
+    etag = f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"'
+    return WaitingState(totals["waiting"], newest, etag, totals["at"].timestamp())

@@ -101,8 +101,8 @@ def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_que
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
     # session, user, how many wait, count, rows, their newest notes, other leads of their phones and of their quotes,
-    # how many are set aside, and the state of the live list
-    with django_assert_num_queries(10):
+    # how many are set aside, the state of the live list, and the machines
+    with django_assert_num_queries(11):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
@@ -295,14 +295,15 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_a_lead_s_page_takes_eight_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_nine_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead, how many leads its phone has, those leads, who asked for the same, notes, and the history
-    with django_assert_num_queries(8):
+    # session, user, the lead, how many leads its phone has, those leads, who asked for the same, notes, the history,
+    # and the machines
+    with django_assert_num_queries(9):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 
