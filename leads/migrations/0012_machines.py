@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leads", "0010_old_note_words"),
+        ("leads", "0011_contract_old_search_indexes"),
     ]
 
     operations = [
