@@ -1,6 +1,5 @@
 """A change of SECRET_KEY, as docs/operations.md says it: what goes on, and what ends with the old key."""
 
-import re
 import secrets
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,20 +13,14 @@ from tests.support.eventually import eventually
 from tests.support.live import Answer, Postgres, Site, message
 from tests.support.processes import run
 from tests.support.release import follow
-from tests.support.staff import Staff
+from tests.support.staff import Browser, first_login, logged_in
 
 pytestmark = pytest.mark.long
 
 DOCUMENT = "operations.md"
 OLD_KEY, NEW_KEY = secrets.token_urlsafe(50), secrets.token_urlsafe(50)
 LIST, CODE = "/admin/leads/lead/", "/admin/login/second-factor/"
-PASSWORD = "correct horse battery staple"
 ERASED = {"name": "Eva Borrada", "phone": "656 555 0199"}
-
-
-class Browser(Staff):
-    def _headers(self) -> dict[str, str]:
-        return {**super()._headers(), "Accept": "text/html"}
 
 
 class Circulating(NamedTuple):
@@ -81,7 +74,7 @@ def given_out(site: Site, postgres: Postgres) -> Circulating:
     assert done.stdout.startswith("1 leads anonymised")
     chat = check_out(site).json["whatsapp_url"]
     assert eventually(lambda: named(postgres, PERSON["name"]))
-    browser, app, recovery_codes = a_browser_of_staff(site)
+    browser, app, recovery_codes = first_login(site)
     [lead] = named(postgres, PERSON["name"])
     return Circulating(
         [a_token(site) for _ in range(3)],
@@ -96,23 +89,6 @@ def given_out(site: Site, postgres: Postgres) -> Circulating:
 
 def named(postgres: Postgres, name: str) -> list[dict]:
     return postgres.query("SELECT id, folio FROM leads WHERE name = %s", name)
-
-
-def a_browser_of_staff(site: Site) -> tuple[Browser, str, list[str]]:
-    """Make the first login and its second factor; return the browser, the app's key and the recovery codes."""
-    environment = {**site.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    live.manage("createsuperuser", "--noinput", "--username=ana", "--email=", environment=environment)
-    browser = Browser(site)
-    assert logged_in(browser).location == "/admin/"
-    page = browser.get("/admin/second-factor/app/")
-    app = re.search(r"<code[^>]*>(\w+)<", page.text)[1]
-    codes = browser.get(browser.post("/admin/second-factor/app/", page, code=app_code(app)).location)
-    assert browser.get(LIST).status == 200
-    return browser, app, re.findall(r"^(?:<pre[^>]*>)?(\d{8})$", codes.text, re.MULTILINE)
-
-
-def logged_in(browser: Browser) -> Answer:
-    return browser.post("/admin/login/", browser.get("/admin/login/"), login="ana", password=PASSWORD)
 
 
 def an_unfinished_form(browser: Browser, lead_id: int) -> str:

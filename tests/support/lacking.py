@@ -44,6 +44,7 @@ NEEDS = {
     "pgbouncer": Need(_installed("pgbouncer"), "Debian: apt install pgbouncer"),
     "postgres with TLS": Need(lambda: bool(postgres_with_tls()), "Debian: apt install postgresql"),
     "haproxy": Need(_installed("haproxy"), "Debian: apt install haproxy"),
+    "gpg": Need(_installed("gpg"), "Debian: apt install gnupg"),
     "strace": Need(_installed("strace"), "Debian: apt install strace"),
     "iptables": Need(_works("iptables", "-w", "-S"), "Debian: apt install iptables; run as root"),
     "mkfs.ext4": Need(_installed("mkfs.ext4"), "Debian: apt install e2fsprogs"),

@@ -41,7 +41,7 @@ class Postgres:
     """A Postgres server with the migrated tables. url: for DATABASE_URL; data: its directory."""
 
     def __init__(self, url: str, data: Path, programs: Path) -> None:
-        self.url, self.data, self._programs = url, data, programs
+        self.url, self.data, self.programs = url, data, programs
         owner = data.stat()
         # Postgres refuses to run as root, so root starts it as the owner of the data.
         self.account: dict[str, Any] = (
@@ -53,11 +53,11 @@ class Postgres:
         return (self.data / "server.log").read_text()
 
     def stop(self) -> None:
-        command = [self._programs / "pg_ctl", "stop", "--mode=fast", "--wait", "--silent", f"--pgdata={self.data}"]
+        command = [self.programs / "pg_ctl", "stop", "--mode=fast", "--wait", "--silent", f"--pgdata={self.data}"]
         subprocess.run(command, check=True, cwd="/", **self.account)
 
     def start(self) -> None:
-        command = [self._programs / "postgres", "-D", self.data]
+        command = [self.programs / "postgres", "-D", self.data]
         with open(self.data / "server.log", "ab") as log:
             process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.account)
         # Without wait(), a zombie would keep its process id, and Postgres would not start again.

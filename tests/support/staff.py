@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
-from tests.support.live import Answer, Site
+from tests.support.codes import app_code
+from tests.support.live import Answer, Site, manage
 
+PASSWORD = "correct horse battery staple"
 LOG_IN = """
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from importlib import import_module
@@ -45,6 +47,28 @@ class Staff:
             name, value = header.split(";")[0].split("=", 1)
             self.cookies[name] = value
         return answer
+
+
+class Browser(Staff):
+    def _headers(self) -> dict[str, str]:
+        return {**super()._headers(), "Accept": "text/html"}
+
+
+def first_login(site: Site) -> tuple[Browser, str, list[str]]:
+    """Make the first login and its second factor; return the browser, the app's key and the recovery codes."""
+    environment = {**site.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    manage("createsuperuser", "--noinput", "--username=ana", "--email=", environment=environment)
+    browser = Browser(site)
+    assert logged_in(browser).location == "/admin/"
+    page = browser.get("/admin/second-factor/app/")
+    app = re.search(r"<code[^>]*>(\w+)<", page.text)[1]
+    codes = browser.get(browser.post("/admin/second-factor/app/", page, code=app_code(app)).location)
+    assert browser.get("/admin/leads/lead/").status == 200
+    return browser, app, re.findall(r"^(?:<pre[^>]*>)?(\d{8})$", codes.text, re.MULTILINE)
+
+
+def logged_in(browser: Browser) -> Answer:
+    return browser.post("/admin/login/", browser.get("/admin/login/"), login="ana", password=PASSWORD)
 
 
 def log_in(site: Site) -> str:

@@ -1,4 +1,6 @@
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -12,7 +14,8 @@ from leads.models import LeadEvent
 from leads.ops.owner import RunByOwner
 from leads.ops.progress import Progress
 from leads.ops.stoppable import Stoppable
-from leads.privacy import columns, person
+from leads.privacy import columns, erased, person
+from leads.privacy.unfinished import CompleteFile
 from leads.snapshot import journal_record, readable
 
 # The leads of one person whose keys fit into a line.
@@ -20,7 +23,10 @@ MOST_NAMED = 20
 
 
 class Command(Stoppable, RunByOwner):
-    help = "Export or erase everything that is stored about one person, found by phone."
+    help = (
+        "Export or erase everything that is stored about one person, found by phone; and carry erasures over a "
+        "restored backup."
+    )
 
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
@@ -30,10 +36,58 @@ class Command(Stoppable, RunByOwner):
             subparser.add_argument("phone", help="in any spelling, quoted: '656 123 4567'")
         erase.add_argument("--yes", action="store_true", help="do not ask")
         columns.add_argument(erase)
-        erase.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
+        listing = does.add_parser("list-erased", help="who was erased, as hashes, for erase-listed")
+        listing.add_argument("file", type=Path, nargs="?", help="default: standard output")
+        listed = does.add_parser("erase-listed", help="after a restored backup: erase again who is in such a list")
+        listed.add_argument("file", type=Path)
+        for subparser in (erase, listed):
+            subparser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the outbox (60)")
 
-    def handle(self, *, does, phone, **options):
+    def handle(self, *, does, **options):
         self.directories = settings.OUTBOX_DIRECTORIES
+        if does == "list-erased":
+            self.list_erased(**options)
+        elif does == "erase-listed":
+            self.erase_listed(**options)
+        else:
+            self.of_one_person(does, **options)
+
+    def list_erased(self, *, file, **options):
+        self.after_stop = "No file was written." if file else "Run it again."
+        count = 0
+        try:
+            with CompleteFile(file) if file else nullcontext() as complete:
+                for count, line in enumerate(erased.listed(), start=1):  # noqa: B007  (counted to the end)
+                    complete.file.write(f"{line}\n".encode()) if complete else self.stdout.write(line)
+                if complete:
+                    complete.sync()
+                    complete.give_name()
+                    complete.complete()
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
+        except OSError as error:
+            raise CommandError(f"{file or 'Standard output'} does not take the list: {error.strerror}.") from error
+        self.stderr.write(f"{count} erasures listed", style_func=str)
+
+    def erase_listed(self, *, file, timeout, **options):
+        again = 0
+        try:
+            count = erased.add(file.read_text(encoding="utf-8").splitlines())
+            flush(self.directories, timeout_s=timeout)  # an erased person who waits is refused from now on
+            with Progress("erased again", self.stderr) as progress:
+                for again, fraction in erased.erase_again(now=timezone.now()):
+                    progress.show(again, fraction)
+        except erased.NotAList as error:
+            raise CommandError(f"{file} is no list of `privacy list-erased`: {error}. Nothing was changed.") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{file} is no list of `privacy list-erased`. Nothing was changed.") from error
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
+        self.stdout.write(f"{count} erasures listed, {again} leads erased again")
+
+    def of_one_person(self, does, *, phone, **options):
         try:
             self.phone = person.Phone(phone)
         except person.NotAPhone as error:
@@ -67,13 +121,13 @@ class Command(Stoppable, RunByOwner):
             ids = self.lead_ids()
             leads, on_disk = person.leads_with_events(ids), person.records_on_disk(self.phone, self.directories)
             self.confirm(leads, on_disk.refused, yes)
-            erased = person.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
+            done = person.erase(self.phone, ids, directories=self.directories, by=None, now=timezone.now())
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         left = person.count_journaled(self.phone, self.directories)
-        if erased.leads or erased.records or left:
-            self.stdout.write(f"{erased.leads} leads anonymised, {erased.records} records removed from this disk")
-        reasons = [columns.report(erased.held, where=where(ids), known=keep_columns)]
+        if done.leads or done.records or left:
+            self.stdout.write(f"{done.leads} leads anonymised, {done.records} records removed from this disk")
+        reasons = [columns.report(done.held, where=where(ids), known=keep_columns)]
         if left:
             reasons.append(
                 f"{left} records are still in the journal of a running process: restart the site, then run this again."
@@ -81,7 +135,7 @@ class Command(Stoppable, RunByOwner):
         reasons.append(census.left_out(self.directories))
         if any(reasons):
             raise CommandError("\n".join(filter(None, reasons)))
-        if not (erased.leads or erased.records):
+        if not (done.leads or done.records):
             raise CommandError("Nothing is held under this phone.")
 
     def deliver(self, timeout):

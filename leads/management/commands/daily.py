@@ -1,0 +1,42 @@
+from importlib import import_module
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+
+from leads.errors import error_name
+from leads.management.commands.purge_leads import age
+from leads.ops.owner import RunByOwner
+from leads.ops.stoppable import Stoppable
+from leads.privacy import columns
+
+
+class Command(Stoppable, RunByOwner):
+    help = (
+        "What has to be done every day: delete ended sessions of staff and, only with --anonymise or --delete, old "
+        "leads. Run it on each machine that runs the site. Twice, or at once on several, is harmless."
+    )
+
+    def add_arguments(self, parser):
+        old = parser.add_mutually_exclusive_group()
+        old.add_argument("--anonymise", type=age, metavar="365d", help="leads quoted longer ago lose their person")
+        old.add_argument("--delete", type=age, metavar="365d", help="leads quoted longer ago are deleted")
+        columns.add_argument(parser)
+
+    def handle(self, *, anonymise, delete, keep_columns, **options):
+        try:
+            import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
+        self.stdout.write("ended sessions of staff were deleted")
+        if oldest := anonymise or delete:
+            call_command(
+                "purge_leads",
+                f"--older-than={oldest.days}d",
+                anonymise=bool(anonymise),
+                apply=True,
+                keep_columns=keep_columns,
+                stdout=self.stdout,
+                stderr=self.stderr,
+            )
