@@ -1,20 +1,53 @@
 """Django's `migrate`, over the connection of DATABASE_MIGRATION_URL and without a statement timeout."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import OutputWrapper
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from leads.ops.stoppable import Stoppable
 
+# Any number that no other program on the database uses for the same.
+LOCK = 0x466F6C696F
+STEP_S = 0.5
+
 
 class Command(Stoppable, migrate.Command):
     def handle(self, *args, **options):
-        with migration_connection(options["database"]):
+        with migration_connection(options["database"]), alone(options["database"], self.stderr):
             super().handle(*args, **options)
+
+
+@contextmanager
+def alone(alias: str, stderr: OutputWrapper) -> Iterator[None]:
+    """Wait until no other migrate runs on this database: of two at once, one would find the other's tables half made.
+
+    The lock is held by a transaction on a connection of its own, because through a transaction pooler a session's lock
+    could stay for ever. That transaction idles and has no snapshot, so no CREATE INDEX CONCURRENTLY waits for it.
+    """
+    holder: Any = connections[alias].copy(alias)
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            is_told = False
+            while True:
+                # Without parameters: the portal of a statement that has some keeps a snapshot.
+                cursor.execute(f"SELECT pg_try_advisory_xact_lock({LOCK})")
+                if cursor.fetchone() == (True,):
+                    break
+                if not is_told:
+                    stderr.write("Another migrate runs on this database; waiting until it ends.", style_func=str)
+                    is_told = True
+                time.sleep(STEP_S)
+        yield
+    finally:
+        holder.close()
 
 
 @contextmanager
