@@ -107,11 +107,12 @@ ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_pag
 BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
 # The demo number cannot belong to anybody: Mexico has no area code 000.
 WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
-PRICE_BOOK = env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
+# Commands run in any folder, so a relative path is one of the project.
+PRICE_BOOK = BASE_DIR / env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
 BRAND_LOGO = env.picture("BRAND_LOGO")
 BRAND_COLOR = env.color("BRAND_COLOR")
 BRAND_ACCENT = env.color("BRAND_ACCENT")
-PRIVACY_NOTICE = env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
+PRIVACY_NOTICE = BASE_DIR / env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
 
 # Both measure only the visits of people who agree.
 GA4_MEASUREMENT_ID = env.matching("GA4_MEASUREMENT_ID", r"G-[A-Z0-9]{4,20}", example="G-AB12CD34EF")
@@ -161,7 +162,6 @@ if env.text("DATABASE_MIGRATION_URL"):
     DATABASE_WARNINGS += _migration.warnings + ((_migration.fault,) if _migration.fault else ())
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Commands run in any folder, so a relative path is one of the project.
 OUTBOX_DIRECTORIES = [
     BASE_DIR / env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
     BASE_DIR / env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),

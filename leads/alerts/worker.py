@@ -9,6 +9,7 @@ two processes from sending the same message even then. Requests never wait for t
 """
 
 import fcntl
+import json
 import logging
 import threading
 from contextlib import suppress
@@ -131,6 +132,9 @@ class AlertsWorker:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock = lock
+            lock.truncate(0)
+            lock.write(json.dumps({"version": settings.VERSION}).encode())  # the doctor reads it
+            lock.flush()
             return True
         lock.close()
         return False

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning, register
 from django.db import DatabaseError
 
-from leads.ops import supabase
+from leads.ops import hosts, supabase
 
 ADVICE = "docs/deploy.md shows what it looks like."
 
@@ -26,6 +26,18 @@ def preload_without_subdomains(app_configs, **kwargs):
 @register(deploy=True)
 def database_url_before_a_deploy(app_configs, **kwargs):
     return [Error(settings.DATABASE_FAULT, hint=ADVICE, id="leads.E001")] if settings.DATABASE_FAULT else []
+
+
+@register(deploy=True)
+def host_names_before_a_deploy(app_configs, **kwargs):
+    """Stop a deploy with which every customer would get a 400."""
+    if wrong := hosts.malformed(settings.ALLOWED_HOSTS):
+        found = f"ALLOWED_HOSTS has {wrong[0]!r}, which is no host name: whoever comes by it gets a 400."
+        hint = f"Set ALLOWED_HOSTS={hosts.corrected(settings.ALLOWED_HOSTS)}"
+        return [Error(found, hint=hint, id="leads.E002")]
+    if not settings.DEBUG and sorted(settings.ALLOWED_HOSTS) == sorted(hosts.LOCAL):
+        return [Error("ALLOWED_HOSTS is not set: every customer gets a 400.", hint=ADVICE, id="leads.E003")]
+    return []
 
 
 @register(deploy=True)

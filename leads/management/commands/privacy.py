@@ -57,8 +57,9 @@ class Command(Stoppable, RunByOwner):
         count = 0
         try:
             with CompleteFile(file) if file else nullcontext() as complete:
-                for count, line in enumerate(erased.listed(), start=1):  # noqa: B007  (counted to the end)
+                for line in erased.listed():
                     complete.file.write(f"{line}\n".encode()) if complete else self.stdout.write(line)
+                    count += 1
                 if complete:
                     complete.sync()
                     complete.give_name()

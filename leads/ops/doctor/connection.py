@@ -43,8 +43,9 @@ class Refusal(NamedTuple):
 REFUSALS = (
     Refusal(
         "password authentication failed",
-        "the password is wrong (or the user is)",
-        "Copy the URL again with the right password, percent-encoded, then run `python manage.py outbox flush`. Do not "
+        "the password is wrong or has expired (or the user is wrong)",
+        "Copy the URL again with the right password, percent-encoded (of one that expired: ALTER ROLE ... VALID UNTIL "
+        "'infinity'), then run `python manage.py outbox flush`. Do not "
         "try often: Supabase bans the address after three or four wrong passwords.",
     ),
     Refusal(
@@ -101,6 +102,26 @@ REFUSALS = (
         "Lower WEB_CONCURRENCY or WEB_THREADS, or use the transaction pooler (port 6543).",
     ),
     Refusal(
+        "is not currently accepting connections",
+        "the database is closed to everybody",
+        "As a superuser, in another database: ALTER DATABASE name ALLOW_CONNECTIONS true;",
+    ),
+    Refusal(
+        "permission denied for database",
+        "the role may not connect to that database",
+        "GRANT CONNECT ON DATABASE name TO role; or correct the last part of DATABASE_URL.",
+    ),
+    Refusal(
+        "certificate has expired",
+        "the server's certificate has expired",
+        "Renew it at the server. Until then leads wait; do not turn the check off.",
+    ),
+    Refusal(
+        "server certificate for .* does not match host name",
+        "the server's certificate is of another host name: DATABASE_URL names the server by another, or by its address",
+        "Use the name that the certificate has. If it is the right one, somebody may be intercepting the connection.",
+    ),
+    Refusal(
         "certificate verify failed",
         "the server's certificate is not one of DATABASE_CA",
         "Download the project's certificate again (Supabase: Database, SSL configuration). If that fails as well, "
@@ -142,7 +163,31 @@ REFUSALS = (
         "nothing listens there: Postgres is stopped, or the socket's directory is wrong",
         "Start Postgres, or correct the host in DATABASE_URL.",
     ),
-    Refusal("starting up", "Postgres is starting up", "Wait a minute; leads queue meanwhile."),
+    Refusal(
+        "starting up|in recovery mode|not yet accepting connections",
+        "Postgres is starting up",
+        "Wait a minute; leads queue meanwhile.",
+    ),
+    Refusal(
+        "invalid response to ssl negotiation|expected authentication request|server closed the connection",
+        "what listens there is no Postgres, or ended while it was asked",
+        "Correct the host and the port (Supabase: 5432, or 6543), else see the server's log.",
+    ),
+    Refusal(
+        "no more connections allowed|query_wait_timeout",
+        "every connection of the pooler is taken",
+        "Lower WEB_CONCURRENCY or WEB_THREADS, or raise the pooler's max_client_conn and pool size.",
+    ),
+    Refusal(
+        "server login|cannot connect to server",
+        "the pooler cannot reach Postgres behind it",
+        "Start Postgres, or correct the pooler's own address and password of it.",
+    ),
+    Refusal(
+        "permission denied",
+        "this user may not use the socket of Postgres",
+        "Let the site's user into the socket's directory, or connect by TCP: 127.0.0.1 as the host.",
+    ),
     Refusal("shutting down", "Postgres is shutting down", "Start it; leads queue meanwhile."),
 )
 NO_ANSWER = Refusal(

@@ -32,4 +32,6 @@ def examine() -> Iterator[Finding]:
             yield from part()
         except DatabaseError as fault:
             cure = "See Postgres's log, and run this again."
+            if "57014" in error_name(fault):  # cancelled
+                cure = "Raise the role's statement_timeout to 30s; or see who holds the tables: pg_stat_activity."
             yield error(subject, f"Postgres did not answer: {error_name(fault)}", cure)

@@ -2,14 +2,19 @@
 
 import platform
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import django
+import environ
 from django.conf import settings
 from django.core import checks
 
+from leads.ops import hosts
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 # The variables of .env.example, in its order; a test compares the two lists.
@@ -65,9 +70,10 @@ VARIABLES = (
     "REQUEST_LOG",
     "METRICS_TOKEN",
 )
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # Customers are promised a redirect within a second, and may wait for the disk as well.
 LONGEST_LEAD_WAIT_MS = 600
+# A host's router behind Cloudflare is two.
+MOST_PROXIES = 3
 # Django's own rules for SECRET_KEY and SECRET_KEY_FALLBACKS; `settings.keys` has Folio's.
 KEY_CHECKS = ("security.W009", "security.W025")
 # The similarity, from 0 to 1, from which a name counts as a misspelling of another.
@@ -79,6 +85,9 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield ok("version", f"Folio {settings.VERSION}, Django {django.__version__}, Python {platform.python_version()}")
     yield ok("environment", f"{', '.join(given) or 'nothing'} set; the others have their defaults")
     yield from _misspelt(environment, given)
+    yield from _quoted(environment)
+    yield from _file(settings.BASE_DIR / ".env", environment)
+    yield from _hosts()
     yield from _values()
     yield from _keys()
     yield from _projects()
@@ -92,19 +101,53 @@ def _misspelt(environment: Mapping[str, str], given: list[str]) -> Iterator[Find
             yield warning("environment", f"Folio has no {name}, and {meant[0]} is not set", f"Call it {meant[0]}.")
 
 
-def _values() -> Iterator[Finding]:
-    hosts = [host for host in settings.ALLOWED_HOSTS if host not in LOCAL_HOSTS]
+def _quoted(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in VARIABLES:
+        value = environment.get(name, "").strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            cure = f"Write {name} without them: unlike .env, `docker --env-file` and dashboards keep quotes."
+            yield error("environment", f"{name} is in quotes, which here belong to the value", cure)
+
+
+class _Written(environ.Env):  # type: ignore[misc]
+    """What a .env file says, apart from the environment."""
+
+    ENVIRON: ClassVar[dict[str, str]] = {}
+
+
+def _file(path: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is wrong with .env: anybody may read it, or the environment has another value."""
+    if not path.is_file():
+        return
+    if path.stat().st_mode & stat.S_IROTH and not settings.DEBUG:
+        found = ".env, which holds secrets, can be read by everybody on this machine"
+        yield warning("environment", found, f"chmod o-rwx {path}")
+    written = _Written()
+    written.read_env(path, encoding="utf-8-sig")
+    if ignored := [name for name, value in written.ENVIRON.items() if environment.get(name) not in (None, "", value)]:
+        found = f"the environment has other values than .env, which therefore do not count: {', '.join(ignored)}"
+        yield warning("environment", found, "Keep each variable in one of the two places.")
+
+
+def _hosts() -> Iterator[Finding]:
+    names = [host for host in settings.ALLOWED_HOSTS if host not in hosts.LOCAL]
     if settings.DEBUG:
-        if hosts:
-            yield error("environment", f"DEBUG is on for {hosts[0]}: error pages show code", "Set DEBUG=false.")
+        if names:
+            yield error("environment", f"DEBUG is on for {names[0]}: error pages show code", "Set DEBUG=false.")
         else:
             yield ok("environment", "DEBUG is on: development, on this machine")
-    elif not hosts:
+    elif not names:
         found = "ALLOWED_HOSTS has no public name: every customer gets a 400"
         yield error("environment", found, "Set ALLOWED_HOSTS to the names of the site, such as quotes.example.com.")
-    if "*" in hosts:
+    if wrong := hosts.malformed(names):
+        found = f"ALLOWED_HOSTS has {wrong[0]!r}, which is no host name: whoever comes by it gets a 400"
+        yield error("environment", found, f"Set ALLOWED_HOSTS={hosts.corrected(settings.ALLOWED_HOSTS)}")
+    if "*" in names:
         found = "ALLOWED_HOSTS is *: the site answers to any name, so an attacker can make its links lead elsewhere"
         yield warning("environment", found, "Set ALLOWED_HOSTS to the names of the site.")
+
+
+def _values() -> Iterator[Finding]:
     if settings.BUSINESS_NAME == "Folio" and not settings.DEBUG:
         found = "BUSINESS_NAME is not set: customers read Folio"
         yield warning("environment", found, "Set BUSINESS_NAME to the name of the business.")
@@ -114,6 +157,13 @@ def _values() -> Iterator[Finding]:
     if settings.SECURE_HSTS_PRELOAD and not settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
         found = "HSTS_PRELOAD has no effect without HSTS_SUBDOMAINS: the browsers' lists do not take the site"
         yield warning("environment", found, "Set both, or leave both out.")
+    if not settings.DEBUG and not 1 <= settings.TRUSTED_PROXIES <= MOST_PROXIES:
+        whose = "all visitors count as one address" if not settings.TRUSTED_PROXIES else "visitors choose their address"
+        found = f"TRUSTED_PROXIES is {settings.TRUSTED_PROXIES}: behind a proxy {whose}"
+        yield warning("environment", found, "Set it to how many proxies are in front (docs/deploy.md): mostly 1.")
+    if settings.LOG_LEVEL in ("ERROR", "CRITICAL"):
+        found = f"LOG_LEVEL is {settings.LOG_LEVEL}: the log says nothing of outages and of leads that wait"
+        yield warning("environment", found, "Leave LOG_LEVEL out; its default is INFO.")
     if settings.LEAD_WAIT_MS > LONGEST_LEAD_WAIT_MS:
         found = f"LEAD_WAIT_MS is {settings.LEAD_WAIT_MS}: during an outage a customer may wait longer than a second"
         yield warning("environment", found, "Leave LEAD_WAIT_MS out; its default is 400.")
@@ -141,14 +191,23 @@ def _projects() -> Iterator[Finding]:
         yield error("environment", "SUPABASE_URL is not the address of a project", cure)
         return
     api_project = re.fullmatch(r"([a-z0-9]+)\.supabase\.co", urlsplit(settings.SUPABASE_URL).hostname or "")
-    connection = settings.DATABASES["default"]
+    projects = {
+        "SUPABASE_URL": api_project[1] if api_project else "",
+        "DATABASE_URL": _project_of(settings.DATABASES["default"]),
+        "DATABASE_MIGRATION_URL": _project_of(settings.DATABASE_MIGRATION),
+    }
+    known = {name: project for name, project in projects.items() if project}
+    if len(set(known.values())) > 1:
+        found = ", ".join(f"{name} of {project}" for name, project in known.items())
+        found = found.replace(" of ", " is of the project ", 1)
+        yield error("environment", found, "Copy them from the same project.")
+
+
+def _project_of(connection: Mapping[str, Any]) -> str:
+    """Return the project of a Supabase database, which the pooler's user or the direct host names, else ""."""
     login = f"{connection.get('USER', '')}@{connection.get('HOST', '')}"
-    database_project = re.search(r"^\w+\.([a-z0-9]+)@|@db\.([a-z0-9]+)\.supabase\.co$", login)
-    if api_project and database_project:
-        name = database_project[1] or database_project[2]
-        if name != api_project[1]:
-            found = f"SUPABASE_URL is of the project {api_project[1]}, DATABASE_URL of {name}"
-            yield error("environment", found, "Copy both from the same project.")
+    names = re.search(r"^\w+\.([a-z0-9]+)@|@db\.([a-z0-9]+)\.supabase\.co$", login)
+    return names[1] or names[2] if names else ""
 
 
 def _django_checks() -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Checks the outbox: whose it is, whether each directory can be written, where it is, and what waits in it."""
 
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -32,7 +33,13 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield from _directory(variable, directory)
     for variable, directory in zip(VARIABLES, directories, strict=True):
         yield from _place(variable, environment.get(variable, "").strip(), _real(directory))
-    if _real(directories[0]) == _real(directories[1]):
+    first, spare = map(_real, directories)
+    if first != spare and (first.is_relative_to(spare) or spare.is_relative_to(first)):
+        found = "one of OUTBOX_DIR and OUTBOX_SPARE_DIR is inside the other: what breaks one breaks both"
+        yield warning(
+            "outbox", found, "Set OUTBOX_SPARE_DIR to a directory beside it, on another disk if there is one."
+        )
+    if first == spare:
         found = "OUTBOX_SPARE_DIR is OUTBOX_DIR: when that cannot be written, there is no other"
         yield warning("outbox", found, "Set OUTBOX_SPARE_DIR to another directory, on another disk if there is one.")
     yield from _waiting()
@@ -59,6 +66,9 @@ def _real(path: Path | str) -> Path:
 def _directory(variable: str, directory: Path) -> Iterator[Finding]:
     kind = file_system(directory)
     where = f"{variable}, {directory}"
+    if directory.is_dir() and directory.stat().st_mode & stat.S_IWOTH:
+        found = f"{where}: everybody on this machine may delete the leads that wait there"
+        yield error("outbox", found, f"chmod 700 {directory}")
     if fault := _fault_of(directory):
         cure = f"Let the site's user write there (the directory and its parents), or set {variable} to another one."
         yield error("outbox", f"{where}, cannot be written: {fault}", cure)

@@ -4,10 +4,13 @@ import smtplib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import parseaddr
 
 import sentry_sdk
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
+from django.core.validators import validate_email
 from django.db import ProgrammingError
 from django.utils import timezone
 
@@ -52,6 +55,45 @@ def alerts() -> Iterator[Finding]:
         yield ok("alerts", state)
 
 
+def _addresses() -> Iterator[Finding]:
+    """Yield which variables have what is no e-mail address. The addresses themselves are not printed."""
+    for name, listed in (
+        ("ALERT_EMAILS", settings.ALERT_EMAILS),
+        ("ALERT_MANAGER_EMAILS", settings.ALERT_MANAGER_EMAILS),
+        ("DEFAULT_FROM_EMAIL", [parseaddr(settings.DEFAULT_FROM_EMAIL)[1]]),
+    ):
+        if wrong := [each for each in listed if not _is_address(each)]:
+            found = f"{name} has {len(wrong)} that are no e-mail address: nothing can be sent there, or from there"
+            yield error("mail", found, f"Write {name} as ana@example.com, several with commas between them.")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _mail_server() -> Finding:
+    """Log in at the mail server, and send nothing."""
+    connection = get_connection(timeout=PATIENCE_S)
+    try:
+        connection.open()
+        connection.close()
+    except smtplib.SMTPAuthenticationError:
+        cure = (
+            "Correct EMAIL_HOST_USER and EMAIL_HOST_PASSWORD; some services want a password of their own for programs."
+        )
+        return error("mail", f"{settings.EMAIL_HOST} refuses the login", cure)
+    except (OSError, smtplib.SMTPException) as fault:
+        found = f"the mail server {settings.EMAIL_HOST}:{settings.EMAIL_PORT} cannot be used: {type(fault).__name__}"
+        return error(
+            "mail", found, "Check EMAIL_HOST and EMAIL_PORT (587 or 465); some hosts block them, and 25 always."
+        )
+    return ok("mail", f"{settings.EMAIL_HOST} takes the login; --send-test-event --email ADDRESS sends a mail")
+
+
 def _sentry(*, send: bool) -> Finding:
     client = sentry_sdk.get_client()
     if not client.is_active() or client.transport is None:
@@ -75,11 +117,16 @@ def _sentry(*, send: bool) -> Finding:
 
 
 def _mail(*, send: bool, to: list[str]) -> Iterator[Finding]:
-    is_set_up = mail_is_set_up()
-    if not is_set_up or not to:
-        yield ok("mail", "the site sends none" if not is_set_up else "set up; to try it, add --email ADDRESS")
-    elif not send:
-        yield ok("mail", "set up; --send-test-event tries it")
+    wanted = bool(settings.ALERT_EMAILS or settings.ALERT_MANAGER_EMAILS)
+    if wanted or mail_is_set_up():
+        yield from _addresses()
+    if not mail_is_set_up() and wanted:
+        found = "ALERT_EMAILS is set, but EMAIL_HOST is not: only a mail server of this machine would send alerts"
+        yield warning("mail", found, "Set EMAIL_HOST, and its login (docs/alerts.md).")
+    elif not mail_is_set_up():
+        yield ok("mail", "the site sends none")
+    elif not (send and to):
+        yield _mail_server()
     else:
         try:
             EmailMessage(TEST, TEST, to=to, connection=get_connection(timeout=PATIENCE_S)).send()

@@ -1,18 +1,21 @@
 """Checks the open connection: TLS, role, time zone, timeouts, number of connections, and the server's clock."""
 
-import runpy
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
-from leads.ops.doctor import clock
+from leads.ops.doctor import certificate, clock
 from leads.ops.doctor.finding import Finding, error, ok, warning
+from leads.ops.doctor.web import processes_and_threads
 
 # These settings free a connection whose client is gone. The site's queries end after 5 s; a migration may take longer.
 TIMEOUTS = {"statement_timeout": "30s", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "30s"}
+# The site's slowest queries. A shorter statement_timeout cancels pages and commands.
+LEAST_TIMEOUT_S = 5
 # The size of a session pooler on Supabase's smallest plans. The real size cannot be queried.
 SESSION_POOL = 15
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -33,7 +36,10 @@ SELECT
         nullif(me.rolconnlimit, -1) - (SELECT count(*) FROM others WHERE usename = current_user),
         nullif(here.datconnlimit, -1) - (SELECT count(*) FROM others WHERE datid = here.oid)
     ),
-    extract(epoch FROM clock_timestamp())::float8
+    extract(epoch FROM clock_timestamp())::float8,
+    extract(epoch FROM current_setting('statement_timeout')::interval)::float8,
+    current_setting('server_encoding'),
+    current_setting('synchronous_commit')
 FROM pg_roles AS me, pg_database AS here
 WHERE me.rolname = current_user AND here.datname = current_database()
 """
@@ -52,6 +58,9 @@ class Facts(NamedTuple):
     timeouts: list[str]
     room: int
     now: float
+    statement_timeout_s: float
+    encoding: str
+    synchronous_commit: str
 
 
 def examine() -> Iterator[Finding]:
@@ -64,11 +73,13 @@ def examine() -> Iterator[Finding]:
     is_local = psycopg.info.host in LOCAL_HOSTS or psycopg.info.host.startswith("/")
     sslmode = settings.DATABASES["default"]["OPTIONS"].get("sslmode")
     is_encrypted = psycopg.pgconn.ssl_in_use
+    yield from certificate.examine(settings.DATABASE_CA, now=timezone.now())
     yield transport(is_encrypted=is_encrypted, is_verified=sslmode == "verify-full", is_local=is_local)
     yield _role(facts, is_local=is_local)
     yield ok("time zone", f"{facts.time_zone}; any zone works, because times have an offset")
     yield _timeouts(facts)
     yield _head_room(facts.room)
+    yield from _promises(facts)
     yield clock.compare_with_postgres((asked_at + answered_at) / 2 - facts.now)
 
 
@@ -95,6 +106,11 @@ def _role(facts: Facts, *, is_local: bool) -> Finding:
 def _timeouts(facts: Facts) -> Finding:
     in_force = dict(zip(TIMEOUTS, facts.timeouts, strict=True))
     missing = [name for name, value in in_force.items() if value == "0"]
+    if 0 < facts.statement_timeout_s < LEAST_TIMEOUT_S:
+        found = f"statement_timeout is {in_force['statement_timeout']}: Postgres cancels pages, commands and leads"
+        return warning(
+            "timeouts", found, f"ALTER ROLE {connection.ops.quote_name(facts.role)} SET statement_timeout = '30s';"
+        )
     if not missing:
         return ok("timeouts", ", ".join(f"{name} {value}" for name, value in in_force.items()))
     role = connection.ops.quote_name(facts.role)
@@ -102,12 +118,21 @@ def _timeouts(facts: Facts) -> Finding:
     return warning("timeouts", f"no {', no '.join(missing)}: a hung client keeps its connection indefinitely", cure)
 
 
+def _promises(facts: Facts) -> Iterator[Finding]:
+    """Yield settings with which a lead that counts as stored may be lost, or cannot be stored."""
+    role = connection.ops.quote_name(facts.role)
+    if facts.encoding != "UTF8":
+        found = f"the database is in {facts.encoding}: names with other letters are refused"
+        yield error("database", found, "Restore it into one that is made with CREATE DATABASE ... ENCODING 'UTF8'.")
+    if facts.synchronous_commit == "off":
+        found = "synchronous_commit is off: a crash of Postgres loses the leads of its last second"
+        yield warning("database", found, f"ALTER ROLE {role} SET synchronous_commit = 'on';")
+
+
 def _head_room(room: int) -> Finding:
-    try:
-        gunicorn: dict[str, Any] = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
-        workers, threads = gunicorn["workers"], gunicorn["threads"]
-    except ValueError:
-        return error("connections", "gunicorn cannot read its settings", "WEB_CONCURRENCY and WEB_THREADS are numbers.")
+    if not (counts := processes_and_threads()):
+        return ok("connections", f"Postgres has room for {room}")
+    workers, threads = counts
     most = workers * (threads + 1) + 1
     found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 relay) + 1 for alerts"
     if most > room:

@@ -11,6 +11,8 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 from quoter import site
 from quoter.engine.pricebook import PriceBook, Tax
 
+# In .env.example and docs/deploy.md.
+EXAMPLE_NUMBER = "526561234567"
 TAX_NOTICE = timedelta(days=30)
 
 
@@ -19,6 +21,9 @@ def examine() -> Iterator[Finding]:
     yield _price_book(book)
     yield _tax(book, today=timezone.localdate())
     yield _whatsapp_number(settings.WHATSAPP_NUMBER)
+    if settings.PRIVACY_NOTICE.is_relative_to(settings.BASE_DIR / "checkout") and not settings.DEBUG:
+        cure = "Copy checkout/privacy.toml, put your own words into it, and set PRIVACY_NOTICE to its path."
+        yield warning("privacy", "customers read, and agree to, the bundled example of a privacy notice", cure)
 
 
 def _price_book(book: PriceBook) -> Finding:
@@ -52,6 +57,9 @@ def _follows(book: PriceBook, tax: Tax) -> bool:
 
 
 def _whatsapp_number(number: str) -> Finding:
+    if number == EXAMPLE_NUMBER and not settings.DEBUG:
+        found = "WHATSAPP_NUMBER is still the example's: customers are sent to a stranger"
+        return warning("whatsapp", found, "Set WHATSAPP_NUMBER to the business's, country code first.")
     if phones.is_valid(number):
         return ok("whatsapp", f"{phones.readable(number)} ({phones.region_of(number)})")
     found = f"WHATSAPP_NUMBER, {number}, does not exist, so no customer reaches a chat"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from leads.delivery.breaker import Fault, classify
 from leads.delivery.upsert import PROBES, upsert
@@ -13,6 +13,9 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 
 MIGRATE = "Run `python manage.py migrate`"
 
+ELSEWHERE = """
+SELECT to_regclass('leads') IS NULL AND EXISTS (SELECT FROM pg_class WHERE relname = 'leads' AND relkind IN ('r', 'p'))
+"""
 READ_ONLY = """
 SELECT pg_is_in_recovery(), source, pg_database_size(current_database()) / 1024 / 1024
 FROM pg_settings WHERE name = 'default_transaction_read_only'
@@ -52,15 +55,20 @@ SELECT coalesce(string_agg(tgname, ', '), '') FROM pg_trigger WHERE tgrelid = to
 
 def examine() -> Iterator[Finding]:
     """Try a quote and a lead with a person. What refuses one of them is a rule, what refuses both is an error."""
-    refusals = []
+    if _query_one(ELSEWHERE)[0]:
+        return  # the check of migrations reports that, and a migrate would make a second table
+    refusals, swallowed = [], 0
     for probe in PROBES:
         try:
-            upsert([probe], keep=False)
+            swallowed += not _arrives(probe)
         except DatabaseError as fault:
             refusals.append(fault)
             if classify(fault) is not Fault.DATA:
                 break
-    if not refusals:
+    if not refusals and swallowed:
+        found = f"leads takes a row and forgets it, so leads are lost: a trigger or a rule; {_triggers()}"
+        yield error("writable", found, "DROP TRIGGER name ON leads; then ask the chats for what came meanwhile.")
+    elif not refusals:
         yield ok("writable", "leads took a row, which was rolled back")
     elif classify(refusals[-1]) is not Fault.DATA:
         yield _explained(refusals[-1])
@@ -69,6 +77,21 @@ def examine() -> Iterator[Finding]:
         yield warning("writable", f"a rule of leads refuses some rows ({error_name(refusals[0])})", cure)
     else:
         yield error("writable", *_refused(refusals[-1]))
+
+
+def _arrives(probe: bytes) -> bool:
+    """Write a row as the relay does, and roll it back; return whether it was there. DatabaseError if it is refused."""
+    with transaction.atomic():
+        upsert([probe])
+        # A deferred rule is checked at the end of a transaction, which a rollback never reaches.
+        _execute("SET CONSTRAINTS ALL IMMEDIATE")
+        [is_there] = _query_one("SELECT EXISTS (SELECT FROM leads WHERE folio = 'probe')")
+        transaction.set_rollback(True)
+    return bool(is_there)
+
+
+def _triggers() -> str:
+    return f"its triggers: {_query_one(TRIGGERS)[0] or 'none'}"
 
 
 def _explained(fault: DatabaseError) -> Finding:
@@ -81,6 +104,8 @@ def _explained(fault: DatabaseError) -> Finding:
     if state in OF_TRIGGERS and (triggers := _query_one(TRIGGERS)[0]):
         found = f"leads takes no row ({error_name(fault)}): something that it, or one of its triggers, uses is gone"
         return error("writable", f"{found}; its triggers: {triggers}", "Restore it, or DROP TRIGGER name ON leads;")
+    if state == "42P01" and _query_one("SELECT to_regclass('leads')")[0]:
+        return error("writable", "leads takes no row: a table that it needs is gone", "Restore the one named above.")
     unknown = (f"leads takes no row: {error_name(fault)}", "See Postgres's log.")
     return error("writable", *CAUSES.get(state, unknown))
 
@@ -123,6 +148,11 @@ def _read_only() -> tuple[str, str]:
         "Supabase: make room or upgrade, and turn it off in Database, Settings. Elsewhere: ALTER SYSTEM RESET "
         "default_transaction_read_only; SELECT pg_reload_conf();",
     )
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
 
 
 def _query_one(sql: str) -> tuple[Any, ...]:

@@ -17,11 +17,9 @@ from tests.support.processes import ROOT, run
 pytestmark = pytest.mark.long
 
 NOWHERE = [
-    (("outbox", "export", "/none/file"), "/none/file does not take the leads: No such file or directory."),
     (("privacy", "list-erased", "/none/file"), "/none/file does not take the list: No such file or directory."),
     (("privacy", "erase-listed", "/none/file"), "/none/file cannot be read: No such file or directory."),
     (("forget_second_factor", "ana"), "The database did not do this (OperationalError): `manage.py doctor` says why."),
-    (("seed_demo",), "The database did not do this (OperationalError): `manage.py doctor` says why."),
     (("daily",), "The database does not answer (OperationalError): run this again."),
 ]
 

@@ -19,6 +19,8 @@ from django.utils import timezone
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Lead, LeadEvent
 from leads.ops import adopted_folios
+from leads.ops.doctor import tables
+from leads.ops.doctor.finding import Level
 from quoter.engine import folio
 from tests.support.factories import NAME, a_contact, an_issued_quote, store
 from tests.support.live import Postgres
@@ -211,6 +213,8 @@ def test_no_byte_of_an_existing_value_changes_and_every_lead_gets_a_folio(existi
     assert every_byte(existing.columns) == existing.before
     assert all(folios())
     assert len(set(folios())) == len(folios())
+
+    assert [finding for finding in tables.examine() if finding.level is not Level.OK] == []
 
     whole = every_byte(columns())
     assert "No migrations to apply" in migrate()

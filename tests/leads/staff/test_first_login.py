@@ -4,11 +4,11 @@ from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from leads.ops.doctor import staff
-from leads.ops.roles import ROLES
+from leads.ops.roles import ensure_roles
 from leads.staff.management.commands import createsuperuser
 
 PASSWORD = "correct horse battery staple"
@@ -64,7 +64,7 @@ def found() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def groups(db: None) -> None:
-    Group.objects.bulk_create(Group(name=role) for role in ROLES)
+    ensure_roles()
 
 
 @pytest.mark.parametrize("change", [{"password": ""}, {"password": "!x"}, {"is_active": False}, {"is_staff": False}])
