@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
 def end(fault: BaseException, arguments: list[str]) -> NoReturn:
     """End with one line for what is no fault of the program, below whose traceback nobody would read it."""
     from django.core.exceptions import ImproperlyConfigured
-    from django.db import DatabaseError, InterfaceError
+    from django.db import DatabaseError, InterfaceError, OperationalError
 
     from leads.errors import error_name
     from leads.ops.doctor.finding import as_json
@@ -34,6 +34,11 @@ def end(fault: BaseException, arguments: list[str]) -> NoReturn:
             told = as_json([finding]) if "--json" in arguments else str(finding)
         case KeyboardInterrupt():
             status, told = 130, "Stopped."
+        case OperationalError() if not getattr(fault.__cause__, "sqlstate", None):  # there was no connection
+            from leads.ops.doctor.connection import explained
+
+            found, cure = explained(fault)
+            told = f"The database cannot be used: {found}. {cure}"
         case DatabaseError() | InterfaceError():
             told = f"The database did not do this ({error_name(fault)}): `manage.py doctor` says why."
         case BrokenPipeError():

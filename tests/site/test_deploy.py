@@ -157,7 +157,7 @@ def test_a_release_without_a_database_stops_with_the_cause(release):
     migrate = processes()["release"].split(" && ", 2)[2]
     stopped = shell(migrate, cwd=release.project, environment=environment)
     assert stopped.returncode != 0
-    assert "port 1 failed: Connection refused" in "".join(stopped.stderr.splitlines()[-2:])
+    assert "The database cannot be used: nothing listens there" in "".join(stopped.stderr.splitlines()[-2:])
     assert "created" not in stopped.stdout
 
 

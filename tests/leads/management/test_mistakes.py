@@ -16,10 +16,14 @@ from tests.support.processes import ROOT, run
 
 pytestmark = pytest.mark.long
 
+NO_DATABASE = (
+    "The database cannot be used: nothing listens there: Postgres is stopped, or the host or the port is wrong. Start "
+    "Postgres, or correct the host and the port (Supabase: 5432, or 6543 for the transaction pooler)."
+)
 NOWHERE = [
     (("privacy", "list-erased", "/none/file"), "/none/file does not take the list: No such file or directory."),
     (("privacy", "erase-listed", "/none/file"), "/none/file cannot be read: No such file or directory."),
-    (("forget_second_factor", "ana"), "The database did not do this (OperationalError): `manage.py doctor` says why."),
+    (("forget_second_factor", "ana"), NO_DATABASE),
     (("daily",), "The database does not answer (OperationalError): run this again."),
 ]
 
