@@ -12,10 +12,12 @@ from django.test import Client
 from django.urls import path
 
 from leads.staff import bulkhead
+from settings.json_lines import JsonFormatter
+from settings.scrubbing import redaction
 from settings.urls import handler400, handler403, handler404, handler500
 from settings.urls import urlpatterns as site_urls
 from telemetry import current
-from telemetry.logstream import stderr
+from telemetry.logstream import NonBlockingStream, stderr
 from tests.support.factories import a_line, an_issued_quote, as_form, post_json, quoted
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
@@ -107,7 +109,7 @@ def test_the_busy_page_which_is_the_same_for_all_has_no_id_of_somebody_else(cust
 
 
 def test_every_line_of_a_request_has_its_id_and_lines_outside_have_none(customer, caplog, lines):
-    root = next(handler for handler in logging.root.handlers if handler.__class__.__name__ == "NonBlockingStream")
+    root = next(each for each in logging.root.handlers if isinstance(each, NonBlockingStream))
     first, second = (customer.get("/breaks/")["X-Request-ID"] for _ in range(2))
     assert first != second
     for number in (first, second):
@@ -179,8 +181,9 @@ def test_only_requests_that_fail_have_a_line_unless_all_are_asked_for(customer, 
     assert requests_in(lines)[1:] == ["GET quoter:calculator 200"]
 
 
-def test_a_line_as_json_has_the_same_as_fields(customer, lines, settings):
-    settings.LOG_FORMAT = "json"
+def test_a_line_as_json_has_the_same_as_fields(customer, lines, monkeypatch):
+    console = next(each for each in logging.root.handlers if isinstance(each, NonBlockingStream))
+    monkeypatch.setattr(console, "formatter", JsonFormatter(redaction([]), django_settings.VERSION))
     answer = customer.get("/nothing/")
     line = json.loads(lines[-1])
     time, version, process, ms, size = (line.pop(name) for name in ("time", "version", "process", "ms", "bytes"))
