@@ -49,7 +49,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
     health._counted                          any                             health._counting
     health._look                             any                             health._lock
-    the file of trouble.note_outage          any process of this machine     one write of one length
+    the files of trouble.note_outage         each process its own            one write of one length
 
 Requests and the alerts worker append to the outbox only to retry refused leads. Locks are taken in this order: the
 outbox's, a segment's write lock, its sync lock. No other two are held together.

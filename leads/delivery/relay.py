@@ -58,6 +58,7 @@ class Relay:
         self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
         self._adopt_at = self._check_at = self._ask_at = 0.0
+        self._has_noted_outage = True  # what an earlier process of this number has left is removed as well
         self._retry_asked_at = self.turns.retry_asked_at()
 
     @property
@@ -148,7 +149,8 @@ class Relay:
 
         1. Check every half second whether a person asked to retry, and adopt the journals of dead processes every five
            seconds.
-        2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial.
+        2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial. When
+           it has closed, say that.
         3. Deliver the leads that have just come. When that fails, begin again.
         4. Deliver one batch of the backlog, unless customers come and it has had its share of the time.
         5. With nothing to deliver, and the state of Postgres unknown, probe it with a row that is rolled back.
@@ -157,6 +159,10 @@ class Relay:
         self._check_retry_and_adopt()
         if self.breaker.is_open:
             trouble.note_outage(self.outbox.directories)
+            self._has_noted_outage = True
+        elif self._has_noted_outage:
+            trouble.end_outage(self.outbox.directories)
+            self._has_noted_outage = False
         if (pause := self.breaker.seconds_to_next_attempt()) > 0:
             self._is_stopping.wait(min(pause, IDLE_S))
             return

@@ -18,7 +18,8 @@ from leads.delivery.journal.disk import free_bytes, make_directory, private
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 
 FILE = "trouble.json"
-# A process that finds Postgres down writes the time of time.monotonic to this file, about once a second until it is up.
+# A process that finds Postgres down writes the time of time.monotonic to a file of this name and its number, about once
+# a second until it is up.
 OUTAGE_FILE = "database-down"
 # A trial may take 3 s, in which its process writes nothing.
 OUTAGE_LASTS_S = 5.0
@@ -78,7 +79,7 @@ def note_outage(directories: Sequence[Path]) -> None:
     for directory in directories:
         with suppress(OSError):
             make_directory(directory)
-            fd = private(str(directory / OUTAGE_FILE), os.O_WRONLY | os.O_CREAT)
+            fd = private(str(_own_note(directory)), os.O_WRONLY | os.O_CREAT)
             try:
                 os.pwrite(fd, f"{time.monotonic():020.3f}".encode(), 0)  # always as long, so nobody reads half of it
             finally:
@@ -86,12 +87,31 @@ def note_outage(directories: Sequence[Path]) -> None:
             return
 
 
-def is_outage_noted(directories: Sequence[Path]) -> bool:
-    """Return whether a process of this machine has found Postgres down in the last seconds."""
+def end_outage(directories: Sequence[Path]) -> None:
+    """Tell them that this process has found Postgres up again, and remove what processes that ended have left."""
     for directory in directories:
-        with suppress(OSError, ValueError):
-            if 0 <= time.monotonic() - float((directory / OUTAGE_FILE).read_bytes()) < OUTAGE_LASTS_S:
-                return True
+        for note in (_own_note(directory), *_notes(directory)):
+            if note == _own_note(directory) or not _is_fresh(note):
+                with suppress(OSError):
+                    note.unlink()
+
+
+def is_outage_noted(directories: Sequence[Path]) -> bool:
+    """Return whether a process of this machine has found Postgres down in the last seconds, and not up since."""
+    return any(_is_fresh(note) for directory in directories for note in _notes(directory))
+
+
+def _own_note(directory: Path) -> Path:
+    return directory / f"{OUTAGE_FILE}.{os.getpid()}"
+
+
+def _notes(directory: Path) -> list[Path]:
+    return list(directory.glob(f"{OUTAGE_FILE}.*"))
+
+
+def _is_fresh(note: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return 0 <= time.monotonic() - float(note.read_bytes()) < OUTAGE_LASTS_S
     return False
 
 

@@ -96,6 +96,7 @@ def outputs(postgres: Postgres, sentry: Ingest, tmp_path_factory: pytest.TempPat
         "SENTRY_DSN": sentry.dsn,
         "METRICS_TOKEN": SECRETS["METRICS_TOKEN"],
         "LOG_LEVEL": "DEBUG",
+        "REQUEST_LOG": "true",
     }
     url = postgres.url.replace("//postgres@", f"//postgres:{password}@")
     outputs: Outputs = {}
@@ -297,7 +298,7 @@ def test_the_logs_have_each_error_and_its_place(outputs):
     for missing in ("checkout/quote.html", "base.html"):
         lines = [json.loads(line) for line in outputs[f"log without {missing}"].splitlines()]
         failed = next(line for line in lines if line.get("status") == 500)
-        traceback = next(line for line in lines if "traceback" in line)
+        traceback = next(line for line in lines if {"traceback", "request_id"} <= line.keys())
         assert (failed["route"], traceback["request_id"]) == ("checkout:quote_page", failed["request_id"])
 
 

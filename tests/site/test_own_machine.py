@@ -32,7 +32,7 @@ DOCUMENT = "hosts/own-machine.md"
 HOST = "quotes.example.com"
 CERTIFICATES = f"/etc/letsencrypt/live/{HOST}"
 VISITOR = "127.0.0.7"
-UNIT = str(ROOT / "hosts" / "own-machine" / "folio.service")
+UNITS = ROOT / "hosts" / "own-machine"
 LINES = [A_LINE | {"measure": {"kind": "volume", "m3": f"{7 * n}.5"}} for n in range(5, 25)]
 SECRET = "/q/Zoila/?name=Zoila"
 # Through a proxy; the site's own port takes anybody's word.
@@ -193,8 +193,18 @@ def test_the_first_release_serves_as_the_site_s_user_who_may_write_only_its_own_
 
 
 def test_the_unit_is_sound_and_exposes_little(machine):
-    assert machine.root.run("systemd-analyze", "verify", "--man=no", "folio.service", "folio.socket") == ""
-    subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", UNIT], check=True)
+    units = sorted(file.name for file in UNITS.glob("folio*.*"))
+    assert len(units) == 4
+    assert machine.root.run("systemd-analyze", "verify", "--man=no", *units) == ""
+    subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(UNITS / "folio.service")], check=True
+    )
+
+
+def test_the_daily_job_runs_by_its_timer(machine):
+    assert machine.root.run("systemctl", "is-active", "folio-daily.timer") == "active\n"
+    machine.root.run("systemctl", "start", "folio-daily.service")
+    assert machine.root.run("systemctl", "show", "--property=Result", "--value", "folio-daily") == "success\n"
 
 
 @contextmanager

@@ -232,6 +232,8 @@ def open_connection() -> Iterator[Finding]:
 def explained(fault: Exception) -> tuple[str, str]:
     """Return the cause of a failed connection, and its cure."""
     words = str(fault).lower()
+    if unusable := re.search(r"/(\w+ cannot be used)/", str(fault)):  # as settings.database names the host then
+        return unusable[1], "`manage.py check` says why."
     is_timeout = classify(fault) is Fault.TIMEOUT or "timeout expired" in words
     if is_timeout and "failed to resolve host" not in words:
         return NO_ANSWER[1:]

@@ -86,11 +86,24 @@ def test_it_agrees_with_outbox_status_and_only_the_alarm_is_no_200(client, outbo
 
 
 def test_what_one_process_finds_every_process_says(client, outbox_directories, monkeypatch):
-    trouble.note_outage(outbox_directories)
+    note = outbox_directories[0] / f"{trouble.OUTAGE_FILE}.1"
+    note.write_text(f"{time.monotonic():020.3f}")
     assert states(client) == (200, 503, "degraded", "down")
     assert relay.of_this_process().database_state == "up"
+    note.unlink()
+    assert states(client) == (200, 200, "ok", "up")
+
+
+def test_what_a_process_said_before_it_died_holds_for_seconds_and_is_removed(client, outbox_directories, monkeypatch):
+    note = outbox_directories[0] / f"{trouble.OUTAGE_FILE}.1"
+    note.write_text(f"{time.monotonic():020.3f}")
+    assert states(client) == (200, 503, "degraded", "down")
+    trouble.end_outage(outbox_directories)
+    assert note.exists()
     monkeypatch.setattr(trouble, "OUTAGE_LASTS_S", 0.1)
     assert eventually(lambda: states(client) == (200, 200, "ok", "up"))
+    trouble.end_outage(outbox_directories)
+    assert not note.exists()
 
 
 def test_a_disk_that_hangs_takes_no_thread_of_those_that_serve(client, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
+from leads.delivery import trouble
 from leads.delivery.journal import census, outbox, quarantine
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import Item
@@ -100,7 +101,7 @@ def test_status_fails_when_a_lead_is_quarantined(outbox_directories):
 
 
 def test_status_fails_when_the_disk_is_nearly_full(monkeypatch):
-    monkeypatch.setattr(outbox, "LOW_DISK_BYTES", 2**60)
+    monkeypatch.setattr(trouble, "LOW_DISK_BYTES", 2**60)
     assert "A person is needed" in run_and_fail("status")[1]
 
 
@@ -187,7 +188,7 @@ def test_the_flush_that_empties_the_database_does_not_run_by_mistake():
     with pytest.raises(CommandError, match=r"To deliver the leads that wait: manage.py outbox flush"):
         call_command("flush")
     assert Lead.objects.exists()
-    call_command("flush", "--no-input", verbosity=0, inhibit_post_migrate=True)
+    call_command("flush", "--no-input", verbosity=0)
     assert not Lead.objects.exists()
 
 
