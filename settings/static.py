@@ -161,6 +161,6 @@ def _kept(name: str) -> StaticFile | None:
 
 def _file(name: str, content: bytes) -> StaticFile:
     content_type = _TYPES.guess_type(name)[0] or "application/octet-stream"
-    is_text = content_type.startswith("text/") or content_type in ("application/javascript", "image/svg+xml")
-    compressed = gzip.compress(content, mtime=0) if is_text else b""
+    is_text = content_type.startswith("text/") or content_type == "application/javascript"
+    compressed = gzip.compress(content, mtime=0) if is_text or content_type == "image/svg+xml" else b""
     return StaticFile(content, compressed, f"{content_type}; charset=utf-8" if is_text else content_type)

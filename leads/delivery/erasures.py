@@ -16,7 +16,7 @@ HASH = "encode(sha256(convert_to({key} || right(regexp_replace({phone}, '[^0-9]'
 
 # Whether the person of an arriving row `a` was erased since. A person may ask again later, by a checkout; a device that
 # kept an earlier one claims its time, so it is not believed. Before hashes were kept, nobody noted who was erased: such
-# an erasure is of everybody who had asked by then. $2: `keys`, separated by commas.
+# an erasure is of everybody who had asked by then. $2: `joined_keys`.
 IS_ERASED = f"""EXISTS (
         SELECT FROM lead_erasures AS erased
         WHERE erased.folio = a.folio AND a.submitted_at IS NOT NULL AND CASE erased.person
@@ -31,6 +31,11 @@ IS_ERASED = f"""EXISTS (
 def keys() -> list[str]:
     """Return the keys of hashes: the one for new hashes first, then those of earlier secrets."""
     return [_key(secret) for secret in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]]
+
+
+def joined_keys() -> str:
+    """Return `keys` in one text: psycopg writes a list in Python, for 12 µs a statement."""
+    return ",".join(keys())
 
 
 @lru_cache(maxsize=8)  # more than there are secrets in use

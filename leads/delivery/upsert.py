@@ -12,7 +12,7 @@ import psycopg
 from django.db import connections, transaction
 from psycopg import errors
 
-from leads.delivery.erasures import IS_ERASED, keys
+from leads.delivery.erasures import IS_ERASED, joined_keys
 from leads.snapshot.merge import has_details, merged
 
 # By Postgres's clock, with what the doctor allows the site's to be off.
@@ -64,8 +64,7 @@ _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at
 # 4. Add an event for each contacted lead that now waits again.
 #
 # Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
-# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `keys` of erasures, in one text, because
-# psycopg's Python code writes a list.
+# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `joined_keys` of erasures.
 UPSERT = f"""
 WITH arrived AS MATERIALIZED (
     SELECT folio, name, phone, quote_data, visitor_id, created_at,
@@ -111,7 +110,7 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
 
     After an exception of the database, none of them counts as written. keep: False rolls the rows back.
     """
-    parameters = [(b"[" + b",".join(texts) + b"]").decode(), ",".join(keys())]
+    parameters = [(b"[" + b",".join(texts) + b"]").decode(), joined_keys()]
     connection = connections["default"]
     connection.ensure_connection()
     with nullcontext() if keep else transaction.atomic():

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from leads.delivery.erasures import IS_ERASED, keys
+from leads.delivery.erasures import IS_ERASED, joined_keys
 from leads.models import Lead
 from leads.paging import pages
 from leads.privacy.anonymise import anonymise
@@ -64,7 +64,7 @@ def erase_again(*, now: datetime) -> Iterator[tuple[int, float]]:
     erased = 0
     for page in pages(Lead.objects.all()):
         with connection.cursor() as cursor:
-            cursor.execute(_BACK, [list(page.leads.values_list("pk", flat=True)), keys()])
+            cursor.execute(_BACK, [list(page.leads.values_list("pk", flat=True)), joined_keys()])
             back = [pk for (pk,) in cursor.fetchall()]
         erased += anonymise(back, by=None, now=now, detail="request")
         yield erased, page.fraction
