@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak image-test clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-hosts image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -27,7 +27,7 @@ run: .venv/installed-run
 		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots image-test: export DEBUG := true
+test lint screenshots test-hosts image-test: export DEBUG := true
 # Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
@@ -38,7 +38,7 @@ test: export TEST_RUN := $(shell date +%s%N)
 # time; then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
 # runs one file; `make test ONLY=needs` runs the tests that need another program.
 ONLY ?=
-AND = $(if $(ONLY),$(ONLY) and )
+AND = not by_hand and $(if $(ONLY),$(ONLY) and )
 # Each step has a copy of a server with a database for each process. They are not dropped, because a pooler may still hold
 # connections to them; they are deleted with the server.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --copy-of=var/test-postgres
@@ -82,6 +82,12 @@ bench-inbox: install
 soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
+
+# Follow docs/hosts/own-machine.md on an empty machine: systemd, nginx and Caddy, an upgrade and the way back. It takes two
+# minutes, as root, with Debian's nginx-light, caddy, systemd, iproute2 and openssl.
+test-hosts: install
+	@python -m tests.support.databases
+	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand tests/site/test_own_machine.py
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.
 DEBIAN = $(CURDIR)/var/bookworm

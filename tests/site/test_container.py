@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support import live
+from tests.support.bare_root import PYTHON
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.image import DOCKERFILE, Image, context, image, instructions
 from tests.support.live import NOBODY_LISTENS, ROOT
@@ -86,9 +87,16 @@ def is_healthy(built: Image) -> bool:
 # A volume as many hosts mount it: empty, and root's.
 OF_ROOT = "mount -t tmpfs -o mode=755 none /data"
 # As compose.yaml: nothing can be written but /tmp and var/share, which are empty, and the volume, which is the site's.
-READ_ONLY = """
-mount -t tmpfs -o mode=700,uid=10001,gid=10001 none /data
+# The tests' Python may be below /tmp, and stays.
+LIBRARIES = PYTHON[1]
+EMPTY_TMP = f"""
+if test -e {LIBRARIES}; then mkdir -p /run/libraries; mount --rbind {LIBRARIES} /run/libraries; fi
 mount -t tmpfs none /tmp
+if test -e /run/libraries; then mkdir -p {LIBRARIES}; mount --rbind /run/libraries {LIBRARIES}; fi
+"""
+READ_ONLY = f"""
+mount -t tmpfs -o mode=700,uid=10001,gid=10001 none /data
+{EMPTY_TMP}
 mount -t tmpfs -o mode=700,uid=10001,gid=10001 none /app/var/share
 mount -o remount,bind,ro /
 """

@@ -25,8 +25,8 @@ from tests.support.live import ROOT
 from tests.support.proxy import Mode, Proxy, proxy
 from tests.support.release import Block, blocks, clone
 
-# Quiet, because the site ends requests that a busy machine has not answered two seconds after a restart began.
-pytestmark = [pytest.mark.long, pytest.mark.quiet, pytest.mark.needs("systemd", "mounting")]
+# The site ends requests that a busy machine has not answered two seconds after a restart began.
+pytestmark = [pytest.mark.by_hand, pytest.mark.needs("systemd", "mounting")]
 
 DOCUMENT = "hosts/own-machine.md"
 HOST = "quotes.example.com"
@@ -41,7 +41,12 @@ HTTPS = {"X-Forwarded-Proto": "https"}
 NOT_HERE = ("apt-get ", "certbot ")
 # The tests' Python has the libraries already, and may be below /root, which the unit hides.
 PYTHON = f"#!/bin/sh\nexec ln -s {Path(sys.prefix).resolve()} .venv\n"
-DROP_IN = "[Service]\nProtectHome=no\nStandardOutput=append:/var/log/folio\nStandardError=append:/var/log/folio\n"
+DROP_IN = f"""[Service]
+ProtectHome=no
+BindReadOnlyPaths={Path(sys.prefix).resolve()}
+StandardOutput=append:/var/log/folio
+StandardError=append:/var/log/folio
+"""
 BEFORE = r"""
 printf 'caddy:x:998:998::/var/lib/caddy:/bin/false\nwww-data:x:33:33::/var/www:/bin/false\n' >>etc/passwd
 printf 'caddy:x:998:\nwww-data:x:33:\n' >>etc/group
