@@ -30,8 +30,6 @@ gc.disable()
 TransactionTestCase._fixture_teardown = empty_what_was_filled
 # Passwords that are to be hard to guess take a tenth of a second each.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Each of some thousand test clients would read the whole folder of static files first, which takes longer than a page.
-django_settings.WHITENOISE_AUTOREFRESH = True
 
 # A slow machine is no finding: properties assert what is true, never how fast. `EXAMPLES=1000` looks more closely.
 hypothesis.settings.register_profile("folio", deadline=None, max_examples=int(os.environ.get("EXAMPLES", 50)))

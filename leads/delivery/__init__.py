@@ -26,7 +26,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Relay._has_work                          any sets, relay clears          an Event
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
     Relay._in_memory, _pace, _check_at,      relay                           alone
-      _ask_at, _adopt_at, _retry_asked_at
+      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at
     PostgresWriter.batch_size, _refusal,     relay                           alone
       _suspects, _guilty
     PostgresWriter._busy_since               relay                           requests read it once
