@@ -46,7 +46,7 @@ PYTEST = python -m pytest --reuse-db
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
-test: lint
+test: $(if $(ONLY),install,lint)
 	@python -m tests.support.databases
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)

@@ -29,6 +29,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 FOREVER = "public, max-age=31536000, immutable"
+# Without DEBUG, Django's admin takes the minified ones; these are half of all bytes, and a third of the time of a start.
+UNMINIFIED = ["jquery.js", "xregexp.js", "select2.full.js", "select2.css"]
 # Files of other releases are deleted when they are as old as this.
 KEPT_DAYS = 90
 _HASHED = re.compile(r"(?P<stem>[\w/.-]+)\.(?P<hash>[0-9a-f]{12})(?P<suffix>\.\w+)")
@@ -80,7 +82,7 @@ def release() -> Release:
     storage = _Hashing()
     paths: dict[str, tuple[InMemoryStorage, str]] = {}
     for finder in finders.get_finders():
-        for path, source in finder.list([]):
+        for path, source in finder.list(UNMINIFIED):
             if path not in paths:
                 with source.open(path) as file:
                     storage.save(path, ContentFile(file.read()))
