@@ -29,7 +29,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 FOREVER = "public, max-age=31536000, immutable"
-# Without DEBUG, Django's admin takes the minified ones; these are half of all bytes, and a third of the time of a start.
+# Without DEBUG, Django's admin takes the minified ones; these are half of all bytes, and a third of a start's time.
 UNMINIFIED = ["jquery.js", "xregexp.js", "select2.full.js", "select2.css"]
 # Files of other releases are deleted when they are as old as this.
 KEPT_DAYS = 90
