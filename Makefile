@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-hosts image-test clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -27,7 +27,7 @@ run: .venv/installed-run
 		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots test-hosts image-test: export DEBUG := true
+test lint screenshots test-long image-test: export DEBUG := true
 # Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
@@ -83,11 +83,12 @@ soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
-# Follow docs/hosts/own-machine.md on an empty machine: systemd, nginx and Caddy, an upgrade and the way back. It takes two
-# minutes, as root, with Debian's nginx-light, caddy, systemd, iproute2 and openssl.
-test-hosts: install
+# What takes too long for every run, some three minutes: docs/hosts/own-machine.md followed on an empty machine (systemd,
+# nginx and Caddy, an upgrade and the way back), and three machines behind HAProxy. As root, with Debian's nginx-light,
+# caddy, haproxy, pgbouncer, systemd, iproute2 and openssl.
+test-long: install
 	@python -m tests.support.databases
-	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand tests/site/test_own_machine.py
+	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand $(call FILES_MARKED,by_hand)
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.
 DEBIAN = $(CURDIR)/var/bookworm
