@@ -46,9 +46,9 @@ class PostgresWriter:
         The settled rows are the first ones.
 
         1. Write all rows with one statement.
-        2. When Postgres refuses a row, write them one by one. A row that is refused while another is accepted goes into
-           the quarantine. When no disk takes it there, the fault is DATA, and that row is the first of the rest. When
-           every row is refused, the table is at fault, and the rows wait: the fault is SCHEMA.
+        2. When Postgres refuses a row, write them one by one. A row that is refused again after another was accepted
+           goes into the quarantine. When no disk takes it there, the fault is DATA, and that row is the first of the
+           rest. When every row is refused, the table is at fault, and the rows wait: the fault is SCHEMA.
         3. When Postgres does not answer in time, use smaller batches from now on, for a slow network.
         4. When a full batch was delivered, use larger batches again.
         """
@@ -104,33 +104,45 @@ class PostgresWriter:
     def _deliver_one_by_one(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
         """Write rows one by one, as step 2 of `deliver` says.
 
-        A refused row is a suspect until another is accepted, of these or a probe; then the row itself is at fault. The
-        probe comes after the refusal, because a table may begin to refuse every row at any moment.
+        A refused row is a suspect until another is accepted, of these or a probe. It is then tried once more, because
+        the table may have been mended in between, or an id that was already used was the whole reason. The probe comes
+        after the refusal, because a table may begin to refuse every row at any moment.
         """
         stored: list[bool] = []
-        suspects: list[tuple[Item, str]] = []
+        suspects: list[Item] = []
         for item in items:
             fault = self._attempt([item.text])
             is_refused = fault in _REFUSALS
             if is_refused:
-                suspects.append((item, self._refusal))
+                suspects.append(item)
                 if len(suspects) == 1:
                     fault = None if item.text in self._guilty else self._probe_all()
                 if fault in _REFUSALS:
                     if len(suspects) == MOST_REFUSED:
                         break
                     continue
+            while suspects and fault is None:
+                was_stored, fault = self._try_again(suspects[0])
+                if fault is None:
+                    stored.append(was_stored)
+                    del suspects[0]
             if fault is not None:
                 return stored, fault
-            for suspect, reason in suspects:
-                if not self._quarantine(suspect, reason):
-                    return stored, Fault.DATA
-                stored.append(False)
             if not is_refused:
                 stored.append(True)
-            suspects = []
-        self._suspects = {suspect.text for suspect, _reason in suspects}
+        self._suspects = {suspect.text for suspect in suspects}
         return stored, Fault.SCHEMA if suspects else None
+
+    def _try_again(self, suspect: Item) -> tuple[bool, Fault | None]:
+        """Write a row that was refused before another was accepted; put it into the quarantine if it is refused again.
+
+        Return whether Postgres took it, and the fault that leaves it unsettled, or None.
+        """
+        fault = self._attempt([suspect.text])
+        if fault in _REFUSALS:
+            fault = None if self._quarantine(suspect, self._refusal) else Fault.DATA
+            return False, fault
+        return True, fault
 
     def _quarantine(self, item: Item, reason: str) -> bool:
         self._guilty.discard(item.text)

@@ -186,6 +186,7 @@ def test_checkouts_succeed_and_every_lead_is_delivered_once(fault, site, postgre
     eventually(lambda: arrived(postgres, folios_of(answers)), or_show=lambda: site.log[log_before:])
     assert eventually(lambda: is_up(site))
     recovery = time.monotonic() - started
+    assert site.get("/healthz").json["outbox"]["quarantined"] == 0
     record_property("slowest_s", round(max(answer.seconds for answer in answers), 3))
     record_property("queued", f"{with_warning} of {len(answers)}")
     record_property("recovery_s", round(recovery, 2))
@@ -339,6 +340,7 @@ def test_a_stale_sequence_of_ids_loses_no_lead(site, postgres):
     more = [check_out_with(site, a_quote(site)) for _ in range(2)]
     eventually(lambda: arrived(postgres, folios_of(first + more)), or_show=lambda: site.log[-2000:])
     assert eventually(lambda: is_up(site))
+    assert site.get("/healthz").json["outbox"]["quarantined"] == 0
 
 
 def test_a_lead_sent_twice_during_an_outage_is_one_row_for_each_person_with_their_newest_details(

@@ -133,6 +133,33 @@ def test_a_table_that_begins_to_refuse_every_row_in_the_middle_of_a_batch_loses_
     assert census.census(outbox_directories).quarantined == 0
 
 
+def test_an_id_that_was_already_used_sets_nobody_aside(outbox_directories):
+    """As after a restore. The statement and the lead alone meet the last two used ids; the probe gets a new one."""
+    writer, known = a_writer(outbox_directories), [item(a_lead(name)) for name in ("Ana", "Luz", "Eva")]
+    assert writer.deliver(known) == ([True] * 3, None)
+    newest = Lead.objects.latest("id").pk
+    sql(f"SELECT setval(pg_get_serial_sequence('leads', 'id'), {newest - 2})")
+    late = item(a_lead("Sol"))
+    assert writer.deliver([late]) == ([True], None)
+    assert census.census(outbox_directories).quarantined == 0
+    assert Lead.objects.filter(folio=late.folio).exists()
+
+
+def test_a_table_that_is_mended_before_the_probe_sets_nobody_aside(outbox_directories, monkeypatch):
+    writer, waiting = a_writer(outbox_directories), [item(a_lead(name)) for name in ("Ana", "Luz")]
+    breaks, mends, _said = EVERY_ROW["a trigger that raises"]
+    probe_all = writer._probe_all
+
+    def mend_and_probe() -> Fault | None:
+        sql(mends)
+        return probe_all()
+
+    monkeypatch.setattr(writer, "_probe_all", mend_and_probe)
+    sql(breaks)
+    assert writer.deliver(waiting) == ([True, True], None)
+    assert census.census(outbox_directories).quarantined == 0
+
+
 # --- Rules that refuse some rows, and the probes with them ----------------------------------------------------------
 
 
