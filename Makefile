@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long image-test clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -27,14 +27,14 @@ run: .venv/installed-run
 		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots test-long image-test: export DEBUG := true
+test lint screenshots test-long test-partitioned image-test: export DEBUG := true
 # Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
 test: export TEST_RUN := $(shell date +%s%N)
 
 # The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
-# first most tests, in three processes; then those that measure how long customers wait, without heavy tests at the same
+# first most tests, in three processes, and a few again on a partitioned table; then those that measure how long customers wait, without heavy tests at the same
 # time; then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
 # runs one file; `make test ONLY=needs` runs the tests that need another program.
 ONLY ?=
@@ -46,12 +46,20 @@ PYTEST = python -m pytest --reuse-db
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
+# What SQL by hand does, also on a partitioned table (docs/scale.md): each run takes a few files, and
+# `make test-partitioned` all of tests/leads.
+ON_PARTITIONS = PARTITIONED=true $(WITH_POSTGRES) $(PYTEST)
+PARTITIONED_FILES = $(addprefix tests/leads/,delivery/test_people.py inbox/test_people.py inbox/test_search.py \
+	desk/test_desk.py privacy/test_purge.py)
 test: $(if $(ONLY),install,lint)
 	@python -m tests.support.databases
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
 	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(FILES)
+ifndef ONLY
+	@$(ON_PARTITIONS) -m 'not by_hand' --quiet --numprocesses=3 --dist=loadfile $(PARTITIONED_FILES)
+endif
 	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet,$(FILES))
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
@@ -89,6 +97,11 @@ soak: install
 test-long: install
 	@python -m tests.support.databases
 	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand $(call FILES_MARKED,by_hand)
+
+# All tests of leads on a table with a partition for each month: some minutes.
+test-partitioned: install
+	@python -m tests.support.databases
+	@$(ON_PARTITIONS) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(or $(ARGS),tests/leads)
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.
 DEBIAN = $(CURDIR)/var/bookworm

@@ -2,6 +2,7 @@
 
     make bench-inbox                              2,000,000 demo leads, written in about ten minutes
     make bench-inbox ARGS="--leads 200000"
+    make bench-inbox ARGS="--leads 10000000 --by-month"        most of them copies, in a partitioned table
 
 Of the leads, 10,000 are set aside, as after a flood.
 
@@ -14,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from importlib import import_module
 from statistics import median, quantiles
@@ -30,6 +32,9 @@ LIST = "/admin/leads/lead/"
 STAFF = "bench"
 WARM_UPS = 3
 SET_ASIDE = 10_000
+# Of more leads than these, the others are copies of the originals.
+MOST_ORIGINALS = 2_000_000
+ORIGINALS = 200_000
 # Only the pages are measured, so the client has a session and no second factor.
 SETTINGS = {"REQUIRE_SECOND_FACTOR": "false"}
 
@@ -54,6 +59,7 @@ class Figures(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leads", type=int, default=2_000_000, metavar="N", help="at least this many leads")
+    parser.add_argument("--by-month", action="store_true", help="a partition for each month of the leads")
     parser.add_argument("--rounds", type=int, default=60, help="how often each page is requested")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="folio-bench-") as outbox:
@@ -66,7 +72,7 @@ def main() -> None:
         os.environ |= live.environment(os.environ["DATABASE_URL"], **variables)
         live.manage("migrate", "--verbosity=0", environment=os.environ)
         django.setup()
-        count = seed(options.leads)
+        count = seed(options.leads, by_month=options.by_month)
         with live.site(os.environ["DATABASE_URL"], **SETTINGS) as site:
             cookie = session()
             page_loads, seconds = count_days(site, cookie)
@@ -78,21 +84,33 @@ def main() -> None:
                 print(f"| {page.name} | {times} | {result.bytes / 1000:.0f} | {result.queries} |", flush=True)
 
 
-def seed(wanted: int) -> int:
-    """Write demo leads until there are at least `wanted` leads; return how many there are."""
+def seed(wanted: int, *, by_month: bool) -> int:
+    """Write demo leads until there are about `wanted` leads; return how many there are.
+
+    by_month: partition the table first. Of more than two million leads, all but 200,000 are copies.
+    """
     from django.contrib.auth.models import User
+    from django.core.management import call_command
     from django.db import connection
 
+    from bench.copies import multiply
     from leads.models import Lead
+    from leads.ops import demo
 
     connection.deadline_s = None
     User.objects.filter(username=STAFF).exists() or User.objects.create_superuser(STAFF)
-    if (missing := wanted - Lead.objects.count()) > 0:
+    if by_month:
+        a_year_ago = f"{datetime.now(UTC) - demo.SPAN:%Y-%m}"
+        call_command("partition_leads", f"--from={a_year_ago}", "--apply", stdout=sys.stderr)
+    written = Lead.objects.count()
+    if (missing := (wanted if wanted <= MOST_ORIGINALS else ORIGINALS) - written) > 0:
         command = ["manage.py", "seed_demo", "--leads", str(missing)]
         print(f"Writing {missing:,} leads ...", file=sys.stderr)
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(command)
+    if wanted > MOST_ORIGINALS and written < wanted / 2:
+        multiply(wanted)
     if (missing := SET_ASIDE - Lead.objects.set_aside().count()) > 0:
         flood = Lead.objects.contacted().exclude(phone="").order_by("-id").values("pk")[:missing]
         new = {"status": Lead.Status.NEW, "contacted_at": None, "contacted_by": None}
@@ -126,10 +144,10 @@ def pages() -> Iterator[Page]:
     from leads.desk import figures
     from leads.models import Lead
     from quoter import site
+    from quoter.engine import folio
 
-    lead = (
-        Lead.objects.exclude(phone="").filter(created_at__lt=timezone.now() - timedelta(days=180)).latest("created_at")
-    )
+    older = Lead.objects.exclude(phone="").filter(created_at__lt=timezone.now() - timedelta(days=180))
+    lead = next(each for each in older.order_by("-created_at")[:1000] if folio.find(each.folio))
 
     def search(text: str) -> str:
         return f"{LIST}?{urlencode({'q': text})}"

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import OutputWrapper
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,9 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
 
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
-    """Close every table to the data API, then fill in the folios of an adopted table's leads."""
+    """Close every table to the data API, fill in the folios of an adopted table's leads, and keep its partitions up."""
     from leads.ops import adopted_folios, supabase
+    from leads.ops.partitions import upkeep
 
     out = stdout or OutputWrapper(sys.stdout)
     closed = supabase.close_data_api(using)
@@ -53,3 +55,6 @@ def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None
     filled = adopted_folios.fill_folios(using, out=OutputWrapper(sys.stderr))
     if filled and verbosity > 0:
         out.write(f"  {filled}")
+    kept_up = upkeep.keep_up(using, timezone.localdate())
+    if kept_up and verbosity > 0:
+        out.write(f"  {kept_up}")

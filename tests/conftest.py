@@ -15,7 +15,7 @@ from django.test import TransactionTestCase
 
 from checkout import flood
 from leads.delivery import health, relay
-from tests.support import live
+from tests.support import live, partitioned
 from tests.support.emptying import empty_what_was_filled
 from tests.support.live import Postgres
 
@@ -56,6 +56,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'")
+        if partitioned.IS_WANTED:
+            partitioned.partition()
         connection.close()
 
 

@@ -14,7 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 PUBLIC_ROLES = ["anon", "authenticated"]
 SERVICE_ROLE = "service_role"
 # The shop's other tools may read, add and change leads, but not delete them: `manage.py privacy erase` does that.
-SERVICE_RIGHTS = {"table": ["SELECT", "INSERT", "UPDATE"], "sequence": ["USAGE"]}
+_OF_ROWS = ["SELECT", "INSERT", "UPDATE"]
+SERVICE_RIGHTS = {"table": _OF_ROWS, "partitioned table": _OF_ROWS, "sequence": ["USAGE"]}
 LEADS = "leads"
 
 _KINDS = {
@@ -28,7 +29,8 @@ _KINDS = {
 _HAS_ROW_SECURITY = ("table", "partitioned table")
 
 # Every relation that the data API or Django could reach, except those of extensions. Rights are found however they are
-# granted: directly, on a single column, through PUBLIC or through another role.
+# granted: directly, on a single column, through PUBLIC or through another role. Partitions of leads are not leads, as
+# nobody needs rights on them: rows go through the table.
 _RELATIONS = """
 WITH django AS (
     SELECT to_regclass(name)::oid AS oid, name = %(leads)s AS is_leads FROM unnest(%(tables)s::text[]) AS name
@@ -39,7 +41,8 @@ WITH django AS (
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
 )
 SELECT format('%%I.%%I', n.nspname, c.relname), n.nspname || '.' || c.relname, c.relkind::text,
-    of_django.oid IS NOT NULL, coalesce(of_django.is_leads, false), pg_has_role(c.relowner, 'USAGE'), c.relrowsecurity,
+    of_django.oid IS NOT NULL, coalesce(of_django.is_leads, false) AND NOT c.relispartition,
+    pg_has_role(c.relowner, 'USAGE'), c.relrowsecurity,
     EXISTS (SELECT FROM unnest(c.reloptions) AS o WHERE o ~* '^security_invoker=(true|on|yes|1)$'),
     EXISTS (
         SELECT FROM pg_depend

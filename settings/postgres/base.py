@@ -11,6 +11,7 @@ from django.db.backends.postgresql import base
 from psycopg.types.datetime import TimestamptzLoader
 
 from settings.postgres import driver
+from settings.postgres.partitioned import SchemaEditor
 
 
 class MomentLoader(TimestamptzLoader):
@@ -29,6 +30,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """deadline_s: the longest wait of this thread's connection, None for no limit."""
 
     Database = driver
+    SchemaEditorClass = SchemaEditor
     timezone_name = ""  # so that Django does not set the session's time zone
     connection: driver.BoundedConnection | None
     _deadline_s: float | None = driver.DEFAULT_DEADLINE_S

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import psycopg
 from psycopg.rows import dict_row
 
+from tests.support import partitioned
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
@@ -272,11 +273,13 @@ def manage(*arguments: str, environment: Mapping[str, str]) -> str:
 @cache
 def migrated_postgres() -> Path:
     """Return a data directory with empty tables. Copying it takes a tenth of the time of initdb and migrate."""
-    data = VAR / "migrated-postgres"
+    data = VAR / f"migrated-postgres{'-partitioned' * partitioned.IS_WANTED}"
     with _the_first_of_this_run(data.name) as is_first:
         if is_first:
             shutil.rmtree(data, ignore_errors=True)
             migrate = f"{sys.executable} manage.py migrate --verbosity=0"
+            if partitioned.IS_WANTED:
+                migrate += f" && {sys.executable} manage.py partition_leads --from={partitioned.FIRST} --apply"
             with_postgres = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
             subprocess.run([*with_postgres, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
     return data

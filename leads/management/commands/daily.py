@@ -3,11 +3,14 @@ from importlib import import_module
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.utils import timezone
 
 from leads.errors import error_name
+from leads.management.commands.migrate import alone, migration_connection
 from leads.management.commands.purge_leads import age
 from leads.ops.owner import RunByOwner
+from leads.ops.partitions import upkeep
 from leads.ops.stoppable import Stoppable
 from leads.privacy import columns
 
@@ -30,6 +33,7 @@ class Command(Stoppable, RunByOwner):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         self.stdout.write("ended sessions of staff were deleted")
+        fault = self.keep_partitions_up()
         if oldest := anonymise or delete:
             call_command(
                 "purge_leads",
@@ -39,4 +43,18 @@ class Command(Stoppable, RunByOwner):
                 keep_columns=keep_columns,
                 stdout=self.stdout,
                 stderr=self.stderr,
+            )
+        if fault:
+            raise CommandError(fault)
+
+    def keep_partitions_up(self):
+        """Return why that failed, or None."""
+        try:
+            if upkeep.is_due(DEFAULT_DB_ALIAS):
+                with migration_connection(DEFAULT_DB_ALIAS), alone(DEFAULT_DB_ALIAS, self.stderr):
+                    done = upkeep.keep_up(DEFAULT_DB_ALIAS, timezone.localdate())
+                self.stdout.write(done or "leads has partitions for the months to come")
+        except DatabaseError as error:
+            return (
+                f"Postgres refused new partitions of leads ({error_name(error)}); the doctor says when they are urgent."
             )
