@@ -17,9 +17,10 @@ SELECT substr(folio, 1, 7) || substr(number, 1, 4) || '-' || substr(number, 5, 4
     CASE WHEN phone > '' THEN '+52000' || lpad(floor(random() * 10000000)::text, 7, '0') ELSE '' END,
     quote_data, status, visitor_id, created_at + later, submitted_at + later, contacted_at + later, contacted_by,
     arrived_at + later, alert_stage
-FROM (SELECT * FROM leads WHERE id <= %(last)s) AS original, generate_series(%(first)s, %(copies)s) AS copy,
-    LATERAL (SELECT copy * interval '7 seconds' AS later, upper(lpad(
-        to_hex((original.id * 64 + copy) * 2654435761 %% 4294967296), 8, '0')) AS number) AS of_copy
+FROM (SELECT * FROM leads WHERE id <= %(last)s) AS original, LATERAL (
+    SELECT %(copy)s::int * interval '7 seconds' AS later,
+        upper(lpad(to_hex((original.id * 64 + %(copy)s::int) * 2654435761 %% 4294967296), 8, '0')) AS number
+) AS of_copy
 """
 _EVENTS = """
 INSERT INTO lead_events (lead_id, at, actor_id, kind)
@@ -44,8 +45,8 @@ def multiply(wanted: int) -> None:
         )
         for _, name in indexes:
             cursor.execute(f"DROP INDEX {name}")
-        for number in range(1, copies + 1):
-            cursor.execute(_COPY, {"last": last, "first": number, "copies": number})
+        for copy in range(1, copies + 1):
+            cursor.execute(_COPY, {"last": last, "copy": copy})
         for definition, _ in indexes:
             cursor.execute(definition.replace(" ON ONLY ", " ON "))
         cursor.execute(_EVENTS, {"last": last})

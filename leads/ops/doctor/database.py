@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from django.db import DatabaseError, connection
 
 from leads.errors import error_name
-from leads.ops.doctor import exposure, machines, migrations, reporting, session, staff, storage, writing
+from leads.ops.doctor import (
+    exposure,
+    machines,
+    migrations,
+    partitions,
+    reporting,
+    session,
+    staff,
+    storage,
+    writing,
+)
 from leads.ops.doctor.connection import open_connection
 from leads.ops.doctor.finding import Finding, error
 
@@ -18,7 +28,9 @@ PARTS = {
     "storage": storage.examine,
     "alerts": reporting.alerts,
     "exposure": exposure.examine,
-    "writable": writing.examine,  # last, because a locked table ends the connection
+    # Last, because a locked table ends the connection.
+    "writable": writing.examine,
+    "partitions": partitions.examine,
 }
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from leads.ops.doctor import partitions, tables
+from leads.ops.doctor import tables
 from leads.ops.doctor.finding import Finding, error, ok, warning
 
 _ELSEWHERE = """
@@ -43,7 +43,6 @@ def examine() -> Iterator[Finding]:
     else:
         yield ok("migrations", "all applied")
     yield from tables.examine()
-    yield from partitions.examine()
 
 
 def _of_one_database() -> Iterator[Finding]:

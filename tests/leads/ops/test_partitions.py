@@ -22,7 +22,7 @@ from leads.ops.partitions import conversion, months
 from leads.ops.partitions.months import Month
 from tests.leads.ops.test_adoption import SUPABASE_S_OWN_WAY
 from tests.support.factories import a_contact, an_issued_quote, store
-from tests.support.live import Postgres
+from tests.support.live import ROOT, Postgres
 from tests.support.supabase import OWNER, database, django_on, server
 
 pytestmark = pytest.mark.long
@@ -346,6 +346,21 @@ def test_months_are_added_ahead_and_the_doctor_says_which_is_lacking(shop, addin
 
     [finding] = doctor.examine()
     assert finding.level == Level.OK
+
+
+def test_a_month_is_archived_as_the_document_says(shop):
+    document = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8").partition("### Archive a month")[2]
+    old, new = a_lead("261122-0000-0000-0"), a_lead("261222-0000-0000-0")
+    for lead in (old, new):
+        LeadNote.objects.create(lead=lead, text="call")
+        LeadEvent.objects.create(lead=lead)
+
+    sql(document.partition("```sql\n")[2].partition("```")[0].replace("2026_01", "2026_11"))
+
+    assert [lead.pk for lead in Lead.objects.all()] == [new.pk]
+    assert [note.lead_id for note in LeadNote.objects.all()] == [new.pk]
+    assert [event.lead_id for event in LeadEvent.objects.all()] == [new.pk]
+    assert sql("SELECT folio FROM leads_2026_11") == [(old.folio,)]
 
 
 @pytest.mark.parametrize(
