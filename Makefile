@@ -50,7 +50,7 @@ FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
 # `make test-partitioned` all of tests/leads.
 ON_PARTITIONS = PARTITIONED=true $(WITH_POSTGRES) $(PYTEST)
 PARTITIONED_FILES = $(addprefix tests/leads/,delivery/test_people.py inbox/test_people.py inbox/test_search.py \
-	desk/test_desk.py privacy/test_purge.py)
+	privacy/test_purge.py privacy/test_restore_leads.py)
 test: $(if $(ONLY),install,lint)
 	@python -m tests.support.databases
 ifdef ARGS

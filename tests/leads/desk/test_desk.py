@@ -21,6 +21,7 @@ from leads.desk.days import Day, Tally, count, counted
 from leads.models import Lead, LeadDay, LeadEvent
 from leads.ops import demo
 from quoter import site
+from tests.support.partitioned import of_one_table
 
 pytestmark = pytest.mark.django_db
 
@@ -352,6 +353,7 @@ def test_the_desk_takes_few_queries(admin_client, django_assert_max_num_queries)
         page_of(admin_client, 90)
 
 
+@of_one_table
 def test_the_desk_never_reads_the_whole_table(admin_client, admin_user, many_leads):
     page_of(admin_client, 90)
     Lead.objects.contact(Lead.objects.waiting().earliest("pk").pk, by=admin_user, now=timezone.now())

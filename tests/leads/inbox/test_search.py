@@ -24,6 +24,7 @@ from leads.phones import has_part, key, pieces
 from leads.snapshot import journal_record
 from quoter import token
 from tests.support.factories import NAME, PHONE_E164, a_contact, a_line, an_issued_quote, fill_leads, store
+from tests.support.partitioned import of_one_table
 
 pytestmark = pytest.mark.django_db
 
@@ -308,6 +309,7 @@ def test_the_search_box_searches_the_outbox_during_an_outage(admin_client, clien
     assert ana.folio not in client.post(FIND, {"text": ana.folio}).content.decode()
 
 
+@of_one_table
 @pytest.mark.parametrize("path", ["/q/{}/", "/admin/leads/lead/?q={}"])
 def test_a_folio_is_looked_up_in_an_index(admin_client, path):
     folio = stored()[1].folio
