@@ -49,7 +49,7 @@ FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
 # What SQL by hand does, also on a partitioned table (docs/scale.md): each run takes a few files, and
 # `make test-partitioned` all of tests/leads.
 ON_PARTITIONS = PARTITIONED=true $(WITH_POSTGRES) $(PYTEST)
-PARTITIONED_FILES = $(addprefix tests/leads/,delivery/test_people.py inbox/test_people.py inbox/test_search.py \
+PARTITIONED_FILES = $(addprefix tests/leads/,delivery/test_people.py inbox/test_people.py \
 	privacy/test_purge.py privacy/test_restore_leads.py)
 test: $(if $(ONLY),install,lint)
 	@python -m tests.support.databases
