@@ -42,8 +42,8 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
 
 
 def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
-    """Close every table to the data API, fill in the folios of an adopted table's leads, and keep its partitions up."""
-    from leads.ops import adopted_folios, supabase
+    """Close every table to the data API, create the copier's trigger, and see to an adopted table and to partitions."""
+    from leads.ops import adopted_folios, copy_trigger, supabase
     from leads.ops.partitions import upkeep
 
     out = stdout or OutputWrapper(sys.stdout)
@@ -52,6 +52,7 @@ def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None
         out.write("  There is no data API here: none of Supabase's roles.")
     if closed and verbosity > 0:
         out.write(f"  Closed to the data API: {closed} tables, views and sequences.")
+    copy_trigger.create(using)
     filled = adopted_folios.fill_folios(using, out=OutputWrapper(sys.stderr))
     if filled and verbosity > 0:
         out.write(f"  {filled}")

@@ -175,6 +175,8 @@ DATABASE_LIMIT_MB = env.integer("DATABASE_LIMIT_MB", 500 if "supabase" in DATABA
 
 SUPABASE_URL = env.text("SUPABASE_URL")
 SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
+# Whether leads also go through Supabase's REST API while Postgres is down. Nothing else uses the key.
+SUPABASE_REST_COPY = env.rest_copy("SUPABASE_REST_COPY", url=SUPABASE_URL, key=SUPABASE_SERVICE_ROLE_KEY)
 
 # --- The sales desk -------------------------------------------------------------------------------------------------
 

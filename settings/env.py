@@ -259,6 +259,21 @@ def service_role_key(name: str) -> str:
     return value
 
 
+def rest_copy(name: str, *, url: str, key: str) -> bool:
+    """Return the switch of leads/delivery/copy; an error when it is on without a key, or an address for the key.
+
+    Without TLS the key is sent only to this machine, where `supabase start` serves its API.
+    """
+    is_on = boolean(name, default=False)
+    if is_on and not key:
+        raise ImproperlyConfigured(f"{name} is on, and SUPABASE_SERVICE_ROLE_KEY is not set.")
+    if is_on and not re.fullmatch(r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?/?", url):
+        raise ImproperlyConfigured(
+            f"{name} is on, and SUPABASE_URL is not set to one such as https://PROJECT.supabase.co."
+        )
+    return is_on
+
+
 def refuse_public_secrets(environment: Mapping[str, str]) -> None:
     """Raise ImproperlyConfigured if a variable with a public prefix has the name or the value of a secret."""
     values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]

@@ -37,6 +37,11 @@ BATCHES = Counter(
     result=("delivered", *FAULTS),
 )
 DELIVERED = Counter("folio_relay_leads", "Leads that the relay delivered to Postgres, repeated ones included.")
+COPIES = Counter(
+    "folio_copies",
+    "Attempts to copy a lead through Supabase's REST API, while Postgres was down, by their result.",
+    result=("copied", "refused", "failed"),
+)
 TRANSITIONS = Counter(
     "folio_breaker_transitions", "Openings and closings of the circuit breaker.", to=("open", "closed")
 )
@@ -57,7 +62,7 @@ OLDEST_AT = Gauge(
 ASKED_AT = Gauge("folio_leads_waiting_asked_timestamp_seconds", "When Postgres was last asked for that.")
 
 ALL = (
-    *(LEADS, WAITS, DURATIONS, BATCHES, DELIVERED, TRANSITIONS, IS_OPEN, MESSAGES),
+    *(LEADS, WAITS, DURATIONS, BATCHES, DELIVERED, COPIES, TRANSITIONS, IS_OPEN, MESSAGES),
     *(WAITING, OLDEST_AT, ASKED_AT),
 )
 

@@ -7,6 +7,8 @@ THE THREADS OF A PROCESS
 - The relay (relay.py) writes leads to Postgres, on a connection of its own. It also reads the journal, counts what is
   delivered, removes files that are finished, and adopts the journals of dead processes.
 - The journal writer (journal/writer.py) appends leads to the journal and syncs it.
+- The copier (copy/copier.py), if it is switched on, reads the journal's files while the breaker is open, and copies
+  leads through Supabase's REST API. It settles nothing, and nobody waits for it.
 - The health thread (health.py) looks at the disk for /healthz, from its first request on.
 - The alerts worker (leads/alerts/worker.py) delivers no leads. It asks the relay whether Postgres is up. That of one
   process also writes this machine's row (machines.py).
@@ -35,6 +37,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     JournalWriter._busy_since                journal writer                  requests read it once
     JournalWriter._is_stopping               the thread that stops it        a single assignment
     Breaker                                  relay; requests that failed     Breaker._lock; one field is read without
+    Copier._offsets, _pause_s, _last         copier                          alone
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
     Outbox._failed_at                        the same                        nothing: a stale value costs one more try
     Outbox._ahead, _more_to_adopt,           relay                           alone
@@ -46,6 +49,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Segment._fd, _count_fd                   relay                           both locks, when it closes them
     Segment.delivered, damaged, _checked     relay                           alone
     files of machine.py and machines.py      alerts worker; staff pages      replaced whole, by a rename
+    files of journal/copied.py               copier; the segment's unlink    one write of a line
     files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
     health._counted                          any                             health._counting
     health._look                             any                             health._lock

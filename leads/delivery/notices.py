@@ -28,6 +28,7 @@ _LEVELS = {
     "ephemeral": logging.WARNING,
     "health unknown": logging.ERROR,
     "network": logging.ERROR,
+    "copying": logging.INFO,
 }
 
 

@@ -15,6 +15,8 @@ from django.db import connections
 
 from leads.delivery import trouble
 from leads.delivery.breaker import Breaker, Fault, classify
+from leads.delivery.copy.copier import Copier
+from leads.delivery.copy.rest_api import RestApi
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.writer import JournalWriter
@@ -47,6 +49,10 @@ class Relay:
         self.turns = ConnectionTurns(outbox.directories)
         self.journal_writer = JournalWriter(outbox, on_written=self._has_written)
         self._postgres = PostgresWriter(outbox, breaker, self.turns, on_fault=self._wake_waiters)
+        self.copier: Copier | None = None
+        if settings.SUPABASE_REST_COPY:
+            api = RestApi(settings.SUPABASE_URL, settings.SUPABASE_SERVICE_ROLE_KEY)
+            self.copier = Copier(api, held=outbox.held, is_down=lambda: breaker.is_open)
         self._deadline_s = deadline_s
         self._answered = threading.Condition()
         self._has_work = threading.Event()
@@ -71,10 +77,14 @@ class Relay:
     def start(self) -> None:
         self.journal_writer.start()
         self._thread.start()
+        if self.copier:
+            self.copier.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End both threads after their current step; leads that wait stay on the disk."""
+        """End the threads after their current step; leads that wait stay on the disk."""
         end = time.monotonic() + timeout_s
+        if self.copier:
+            self.copier.stop()
         self.journal_writer.stop(timeout_s)
         self._is_stopping.set()
         self._has_work.set()

@@ -666,6 +666,57 @@ def test_a_key_of_the_wrong_kind_stops_the_start():
     assert ANON_JWT not in output
 
 
+# --- The copy through the REST API ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://abcdefgh.supabase.co",
+        "https://api.quotes.example.com:8443/",
+        "http://127.0.0.1:54321",
+        "http://localhost:54321/",
+    ],
+)
+def test_the_copy_is_switched_on_with_an_address_and_a_key(monkeypatch, url):
+    monkeypatch.setenv("SUPABASE_REST_COPY", "true")
+    assert env.rest_copy("SUPABASE_REST_COPY", url=url, key=SERVICE_KEY) is True
+
+
+@pytest.mark.parametrize("value", ["", "false"])
+def test_the_copy_is_off_by_default_and_needs_nothing_then(monkeypatch, value):
+    monkeypatch.setenv("SUPABASE_REST_COPY", value)
+    assert env.rest_copy("SUPABASE_REST_COPY", url="garbage", key="") is False
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "abcdefgh.supabase.co",
+        "http://abcdefgh.supabase.co",
+        "http://localhost.example.com",
+        "http://127.0.0.1@example.com",
+        "https://user:password@abcdefgh.supabase.co",
+        "https://abcdefgh.supabase.co/rest/v1",
+        "https://abcdefgh.supabase.co?apikey=x",
+        "https://abcdefgh.supabase.co\nX-Header: x",
+        "https://",
+    ],
+)
+def test_the_key_is_sent_to_no_other_kind_of_address(monkeypatch, url):
+    monkeypatch.setenv("SUPABASE_REST_COPY", "true")
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^SUPABASE_REST_COPY is on, and SUPABASE_URL is not set to one such"
+    ):
+        env.rest_copy("SUPABASE_REST_COPY", url=url, key=SERVICE_KEY)
+
+
+def test_the_copy_without_a_key_stops_the_start():
+    output = refused(SUPABASE_REST_COPY="true", SUPABASE_URL="https://abcdefgh.supabase.co")
+    assert "ImproperlyConfigured: SUPABASE_REST_COPY is on, and SUPABASE_SERVICE_ROLE_KEY is not set." in output
+
+
 # --- Secrets in public places -----------------------------------------------------------------------------------------
 
 SECRETS = {

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,12 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.support import live
+from tests.support.authority import Authority
 from tests.support.customers import PERSON, a_token
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.lacking import postgres_with_tls
@@ -45,35 +41,6 @@ def queried(sql: str, database_url: str, **changes: str) -> str:
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------
-
-
-class Authority:
-    """A certificate authority. certificate: the file with its own, for DATABASE_CA."""
-
-    def __init__(self, name: str, directory: Path) -> None:
-        self._name, self._key = x509_name(name), ec.generate_private_key(ec.SECP256R1())
-        own = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-        self.certificate = directory / f"{name}.crt"
-        self.certificate.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-    def certify(self, host: str, directory: Path) -> None:
-        """Write server.crt and server.key for a host."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._signed(x509_name(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (directory / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (directory / "server.key").touch(mode=0o600)
-        (directory / "server.key").write_bytes(key.private_bytes(*form))
-
-    def _signed(self, name: x509.Name, key: Any, extension: x509.ExtensionType) -> x509.Certificate:
-        now = datetime.now(UTC)
-        certificate = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
-        certificate = certificate.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        return certificate.add_extension(extension, critical=True).sign(self._key, hashes.SHA256())
-
-
-def x509_name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,11 @@ class Outbox:
             self._backlog += adopted
         return len(adopted)
 
+    def held(self) -> list[Path]:
+        """Return the files that this process delivers, the oldest first. Any thread may call it."""
+        with self._lock:
+            return [segment.path for segment in (*self._backlog, self._current) if segment]
+
     def close(self) -> None:
         """Close all segments; another process adopts those with waiting records."""
         with self._lock:

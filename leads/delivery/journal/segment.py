@@ -22,6 +22,7 @@ from leads.delivery.journal.disk import lock, make_directory, sync_directory
 
 SUFFIX = ".journal"
 COUNT_SUFFIX = ".delivered"
+COPIED_SUFFIX = ".copied"  # leads.delivery.journal.copied
 DAMAGED = "damaged"
 
 _CHUNK = 64 * 1024
@@ -252,6 +253,8 @@ class Segment:
                 self.path.rename(aside / self.path.name)
             else:
                 self.path.unlink()
+        with suppress(OSError):
+            self.path.with_suffix(COPIED_SUFFIX).unlink()
 
     def close(self) -> None:
         """Close the file. An append that is still running fails, and goes to the next segment."""

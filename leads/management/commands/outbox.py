@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from leads.delivery import trouble
 from leads.delivery.flush import flush
-from leads.delivery.journal import census, disk, quarantine
+from leads.delivery.journal import census, copied, disk, quarantine
 from leads.ops.owner import RunByOwner
 from leads.ops.stoppable import Stoppable
 from leads.privacy.unfinished import CompleteFile
@@ -38,8 +38,9 @@ class Command(Stoppable, RunByOwner):
         counts = census.census(self.directories)
         now = time.time()
         age = counts.age_s(now)
+        copies = f" ({copied.count_copied(self.directories)} copied)" if settings.SUPABASE_REST_COPY else ""
         self.stdout.write(
-            f"{counts.pending} pending, oldest {age:.0f} s, {counts.quarantined} quarantined, "
+            f"{counts.pending} pending{copies}, oldest {age:.0f} s, {counts.quarantined} quarantined, "
             f"{counts.damaged} damaged segments; {self._disks()}"
         )
         self._refuse_to_leave_out()

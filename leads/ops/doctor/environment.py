@@ -63,6 +63,7 @@ VARIABLES = (
     "DEFAULT_FROM_EMAIL",
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_REST_COPY",
     "SENTRY_DSN",
     "SENTRY_ENVIRONMENT",
     "LOG_LEVEL",
@@ -186,7 +187,9 @@ def _keys() -> Iterator[Finding]:
 
 
 def _projects() -> Iterator[Finding]:
-    if settings.SUPABASE_URL and not re.fullmatch(r"https://[\w.-]+(:\d+)?/?", settings.SUPABASE_URL):
+    if settings.SUPABASE_URL and not re.fullmatch(
+        r"(https://[\w.-]+|http://(localhost|127\.0\.0\.1))(:\d+)?/?", settings.SUPABASE_URL
+    ):
         cure = "Set it to https://PROJECT.supabase.co (Supabase: Project settings, API)."
         yield error("environment", "SUPABASE_URL is not the address of a project", cure)
         return

@@ -402,6 +402,7 @@ TOGETHER: dict[str, Breaking] = {
     "a broken static file": broken_static_file,
     "faults are reported to nobody": variables(SENTRY_DSN=""),
     "an outbox that a restart loses": variables(OUTBOX_SPARE_DIR="/dev/shm/folio/outbox"),
+    "a REST copy without an API": variables(SUPABASE_REST_COPY="true", SUPABASE_URL="http://127.0.0.1:1"),
     "a lead that Postgres refused": quarantined_lead,
     "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
