@@ -77,7 +77,7 @@ _NOTED_AT_ONCE = 2_000
 # country or some import, because a quote in the middle of a cell does not protect what follows.
 _SEPARATORS = ";|\t\v\f\r\n\x85\u2028\u2029"
 _FORMULA = re.compile(r"(?:^|(?<![;|\"\s])(?=[;|\"\s]))[;|\"\s]*+(?=[=+\-@＝＋－＠])")
-_PHONE = re.compile(r"\+[0-9]+")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # as E.164 writes it
 
 
 class ExportFormat(StrEnum):
