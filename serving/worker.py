@@ -1,5 +1,5 @@
-"""Gunicorn's worker with threads, with two changes: a request gets a thread when it has arrived whole, and what
-gunicorn refuses gets the site's own page.
+"""Gunicorn's worker with threads, with three changes: a request gets a thread when it has arrived whole, what gunicorn
+refuses gets the site's own page, and its sign of life takes nothing from a request.
 
 Gunicorn reads in the thread, so a dozen clients that send a byte a second would take every thread. Here the worker's
 main thread, which only waits for sockets, collects what arrives. It closes what takes too long.
@@ -25,6 +25,8 @@ MOST_BODY_BYTES = 3 * 1024 * 1024
 # Of all requests that are arriving. Above it, the largest is dropped.
 MOST_ARRIVING_BYTES = 64 * 1024 * 1024
 READ_BYTES = 64 * 1024
+# How often a worker tells the master that it lives. The master waits for 30 s, gunicorn's timeout.
+NOTIFY_EVERY_S = 1.0
 
 _END_OF_HEAD = b"\r\n\r\n"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
@@ -96,6 +98,14 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         self._page = b"Content-Length: 0\r\n\r\n"
         self._arriving: dict[TConn, Arrival] = {}
         self._arriving_bytes = 0
+        self._notify_at = 0.0
+
+    def notify(self) -> None:
+        """Tell the master that this worker lives. Gunicorn calls it in each round, some thousand times a second."""
+        now = time.monotonic()
+        if now >= self._notify_at:
+            self._notify_at = now + NOTIFY_EVERY_S
+            super().notify()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -114,7 +124,8 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection. Gunicorn calls it for each that is new or has become readable."""
-        conn.sock.setblocking(False)
+        if conn.sock.gettimeout() != 0.0:  # each call of setblocking lets another thread run
+            conn.sock.setblocking(False)
         # Until the first byte arrives, a connection is as idle as between two requests. Proxies open some in advance.
         arrival = Arrival(time.monotonic() + self.cfg.keepalive)
         if conn.parser and (ahead := conn.parser.unreader.take_buffered()):
@@ -124,6 +135,13 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
         if conn in self._arriving:  # most requests arrive in one piece, and need no poller
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
             arrival.is_watched = True
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Return whether the connection can be used again. What nobody has read of the body is in memory.
+
+        Gunicorn would expect it from the socket, with a timeout, and each setting of one lets another thread run.
+        """
+        return keepalive and bool(conn.parser.finish_body())
 
     def murder_pending(self) -> None:
         """Drop the requests that take too long, or for which there is no room. Gunicorn calls it in each round."""

@@ -53,7 +53,7 @@ class PostgresWriter:
         4. When a full batch was delivered, use larger batches again.
         """
         was_open = self._breaker.is_open
-        fault = self._attempt([item.text for item in items])
+        fault = self._attempt([item.text for item in items], is_quick=True)
         stored = [] if fault else [True] * len(items)
         if fault in _REFUSALS:
             stored, fault = self._deliver_one_by_one(items)
@@ -161,9 +161,9 @@ class PostgresWriter:
                 break
         return fault
 
-    def _attempt(self, texts: Sequence[bytes], *, keep: bool = True) -> Fault | None:
+    def _attempt(self, texts: Sequence[bytes], *, keep: bool = True, is_quick: bool = False) -> Fault | None:
         """Try to write rows; return the fault, or None when Postgres accepted them, which closes the breaker."""
-        error = self._exchange(partial(upsert, texts, keep=keep))
+        error = self._exchange(partial(upsert, texts, keep=keep, is_quick=is_quick))
         if error is None:
             self._breaker.delivered()
             self._accepted(texts)

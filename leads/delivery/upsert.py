@@ -55,6 +55,12 @@ WHERE ({_IS_UNCLAIMED} AND excluded.phone > '')
 # --- The statement ----------------------------------------------------------------------------------------------------
 
 _COLUMNS = "folio, name, phone, quote_data, visitor_id, created_at, submitted_at, arrived_at, set_aside"
+_ROWS = """jsonb_to_recordset($1::jsonb) AS a (
+        folio text, name text, phone text, quote_data jsonb, visitor_id text,
+        created_at timestamptz, submitted_at timestamptz, arrived_at timestamptz, set_aside text
+    )"""
+# When it came and why it is set aside; a record of the last release says neither.
+_ARRIVED_AT = "least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside"
 
 # 1. Leave out people who were erased since. A time of the future is replaced by that of the arrival: it was noted while
 #    the site's clock was ahead, and every correction would lose against it until then. Such a record, delivered a
@@ -69,11 +75,8 @@ UPSERT = f"""
 WITH arrived AS MATERIALIZED (
     SELECT folio, name, phone, quote_data, visitor_id, created_at,
         CASE WHEN submitted_at {IS_FUTURE} THEN statement_timestamp() ELSE submitted_at END AS submitted_at,
-        least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside
-    FROM jsonb_to_recordset($1::jsonb) AS a (
-        folio text, name text, phone text, quote_data jsonb, visitor_id text,
-        created_at timestamptz, submitted_at timestamptz, arrived_at timestamptz, set_aside text
-    )
+        {_ARRIVED_AT}
+    FROM {_ROWS}
     WHERE NOT {IS_ERASED}
 ), first AS (
     INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived
@@ -95,6 +98,21 @@ WHERE asked_again_at = submitted_at AND NOT EXISTS (
 )
 """
 
+# Nearly every lead is a new quote, or the first person of one. This statement writes only those, as UPSERT would, for a
+# quarter less of Postgres's time: it prepares UPSERT's other cases for each statement, though they seldom happen. It
+# leaves out whatever it is not sure of: a folio of which somebody was erased, a time of the future, a row that has a
+# person or that staff have contacted.
+_OF_THE_PERSON = ("name", "phone", "quote_data", "visitor_id", "submitted_at", "arrived_at", "set_aside")
+INSERT = f"""
+INSERT INTO leads ({_COLUMNS})
+SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at, {_ARRIVED_AT}
+FROM {_ROWS}
+WHERE (submitted_at {IS_FUTURE}) IS NOT TRUE
+    AND NOT EXISTS (SELECT FROM lead_erasures AS erased WHERE erased.folio = a.folio)
+ON CONFLICT (folio) WHERE is_first DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OF_THE_PERSON)}
+WHERE {_IS_UNCLAIMED} AND leads.status = 'new' AND excluded.phone > '' AND excluded.submitted_at IS NOT NULL
+"""
+
 # Valid rows that are always rolled back: a quote, and one with a person, because rules of others may refuse either.
 # With them the relay checks whether Postgres accepts leads, when none is pending or one was refused.
 PROBE = b'{"folio": "probe", "name": "", "phone": "", "quote_data": {}, "visitor_id": "", "created_at": "2000-01-01"}'
@@ -105,17 +123,19 @@ PROBE_OF_PERSON = (
 PROBES = (PROBE, PROBE_OF_PERSON)
 
 
-def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
-    """Write leads with one statement on this thread's connection. texts: JSON objects, each folio at most once.
+def upsert(texts: Sequence[bytes], *, keep: bool = True, is_quick: bool = False) -> None:
+    """Write leads on this thread's connection. texts: JSON objects, each folio at most once.
 
-    After an exception of the database, none of them counts as written. keep: False rolls the rows back.
+    keep: False rolls the rows back. is_quick: begin with the statement that is cheaper and writes most leads. The other
+    one follows only if that has left something out. After an exception of the database, no lead counts as written.
     """
-    parameters = [(b"[" + b",".join(texts) + b"]").decode(), joined_keys()]
+    rows = (b"[" + b",".join(texts) + b"]").decode()
     connection = connections["default"]
     connection.ensure_connection()
     with nullcontext() if keep else transaction.atomic():
         with connection.wrap_database_errors:
-            _write(connection.connection, parameters)
+            if not is_quick or _write(connection.connection, INSERT, [rows]) < len(texts):
+                _write(connection.connection, UPSERT, [rows, joined_keys()])
             if not keep:
                 # A deferred rule is checked at the end of a transaction, which a rollback never reaches.
                 connection.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -123,13 +143,15 @@ def upsert(texts: Sequence[bytes], *, keep: bool = True) -> None:
             transaction.set_rollback(True)
 
 
-def _write(connection: psycopg.Connection[Any], parameters: list[Any]) -> None:
+def _write(connection: psycopg.Connection[Any], statement: str, parameters: list[Any]) -> int:
+    """Return how many leads or, of UPSERT, events were written."""
     # Django's cursor cannot use a prepared statement, which halves the work of the client and of Postgres. The raw
     # cursor takes the statement as it is; others look for placeholders in its ten thousand characters each time, 30 µs.
     cursor = psycopg.RawCursor(connection)
     try:
-        cursor.execute(UPSERT, parameters, prepare=True)
+        cursor.execute(statement, parameters, prepare=True)
     except (errors.DuplicatePreparedStatement, errors.InvalidSqlStatementName):
         # DATABASE_URL does not show it, but this is a transaction pooler: each statement may run in another session.
         connection.prepare_threshold = None
-        cursor.execute(UPSERT, parameters)
+        cursor.execute(statement, parameters)
+    return cursor.rowcount

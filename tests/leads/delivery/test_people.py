@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from leads.delivery.record import LeadRecord, lead_record, quote_record
-from leads.delivery.upsert import upsert
+from leads.delivery.upsert import INSERT, UPSERT, upsert
 from leads.models import Erasure, Lead, LeadEvent
 from leads.privacy.anonymise import anonymise
 from leads.snapshot import Flag
@@ -78,6 +79,26 @@ def test_a_quote_that_arrives_after_its_people_adds_nothing():
     store(asks(issued, LUIS, name="Luis"))
     store(quote_record(issued, visitor_id=""))
     assert people() == [("Ana Ruiz", ANA), ("Luis", LUIS)]
+
+
+def test_only_what_the_quick_statement_leaves_out_takes_the_other_one():
+    issued, before = an_issued_quote(), (executions(INSERT), executions(UPSERT))
+    store(quote_record(issued, visitor_id=""))
+    store(asks(issued, ANA))
+    assert (executions(INSERT), executions(UPSERT)) == (before[0] + 2, before[1])
+    store(asks(issued, LUIS, name="Luis", minute=1))
+    assert (executions(INSERT), executions(UPSERT)) == (before[0] + 3, before[1] + 1)
+    assert ("Luis", LUIS) in people()
+
+
+def executions(statement: str) -> int:
+    """Return how often this connection has executed a prepared statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements WHERE statement = %s",
+            [statement],
+        )
+        return int(cursor.fetchone()[0])
 
 
 # --- One person, again ------------------------------------------------------------------------------------------------
@@ -292,7 +313,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(data=st.data())
     def delivers(self, data):
         chosen = data.draw(st.lists(st.sampled_from(self.sent), min_size=1, max_size=3, unique_by=lambda r: r.folio))
-        upsert([record.as_json() for record in chosen])
+        upsert([record.as_json() for record in chosen], is_quick=data.draw(st.booleans()))
         self.delivered += chosen
 
     @rule(phone=st.sampled_from(PHONES))
