@@ -45,7 +45,7 @@ class PostgresWriter:
 
         The settled rows are the first ones.
 
-        1. Write all rows with one statement.
+        1. Write all rows with one statement, and with a second one what that left out.
         2. When Postgres refuses a row, write them one by one. A row that is refused again after another was accepted
            goes into the quarantine. When no disk takes it there, the fault is DATA, and that row is the first of the
            rest. When every row is refused, the table is at fault, and the rows wait: the fault is SCHEMA.
