@@ -212,15 +212,11 @@ def test_a_refused_quote_is_set_aside_when_leads_with_a_person_are_accepted(outb
 
 
 def test_leads_wait_for_a_table_that_only_the_whole_statement_needs(outbox_directories):
-    issued = an_issued_quote()
-    assert record(lead_record(issued, a_contact())) is Outcome.STORED
-    assert eventually(lambda: census.census(outbox_directories).pending == 0)
-    sql("ALTER TABLE lead_events RENAME TO lead_events_away")
-    try:
-        assert record(lead_record(issued, a_contact(phone="+526560000002"))) is Outcome.QUEUED
-        assert eventually(lambda: relay.of_this_process().database_state == "down")
-        counts = census.census(outbox_directories)
-        assert (counts.pending, counts.quarantined) == (1, 0)
-    finally:
-        sql("ALTER TABLE lead_events_away RENAME TO lead_events")
-    eventually(lambda: Lead.objects.count() == 2)
+    writer, issued = a_writer(outbox_directories), an_issued_quote()
+    assert writer.deliver([item(lead_record(issued, a_contact()))]) == ([True], None)
+    batch = [item(lead_record(issued, a_contact(phone="+526560000002"))), item(a_lead("Ana"))]
+    with broken("ALTER TABLE lead_events RENAME TO away", "ALTER TABLE away RENAME TO lead_events"):
+        assert writer.deliver(batch) == ([], Fault.SCHEMA)
+    assert writer.deliver(batch) == ([True, True], None)
+    assert census.census(outbox_directories).quarantined == 0
+    assert Lead.objects.count() == 3
