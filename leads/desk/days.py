@@ -139,10 +139,12 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
     for source_name, product_name, *counts in groups:
         for names, name in ((sources, source_name or ""), (products, product_name or "")):
             names[name] = names.get(name, Tally()).plus(counts)
-    answered = leads.filter(is_contacted).order_by().values_list(Coalesce("submitted_at", "created_at"), "contacted_at")
+    # Another program may not have said when.
+    answered = leads.filter(is_contacted, contacted_at__isnull=False).order_by()
+    times = answered.values_list(Coalesce("submitted_at", "created_at"), "contacted_at")
     minutes = Counter(
         business_time(asked, contacted, hours=settings.BUSINESS_HOURS, zone=zone, holidays=settings.HOLIDAYS) // _MINUTE
-        for asked, contacted in answered
+        for asked, contacted in times
     )
     return Day(_with_others(sources), _with_others(products), dict(minutes))
 

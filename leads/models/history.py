@@ -43,7 +43,7 @@ class LeadEvent(models.Model):
         EXPORTED = "exported", _("Exported")
         ANONYMISED = "anonymised", _("Anonymised")
 
-    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="events")
+    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="events", db_index=False)
     at = models.DateTimeField(db_default=Now())
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     kind = models.TextField(choices=Kind)

@@ -50,6 +50,17 @@ class NameWords(models.Func):
     output_field = models.TextField()
 
 
+class NewFolio(models.Func):
+    """A folio of Postgres's own, for a row of another program that gives none (migration `other_programs`).
+
+    It is spelled like the site's, so it is found however people write it, and its day is 60 too large, 261190 for
+    2026-11-30, so it is never one of the site's.
+    """
+
+    function = "lead_new_folio"
+    output_field = models.TextField()
+
+
 # A person whom nobody has answered.
 WAITS = Q(status="new", phone__gt="")
 
@@ -196,7 +207,7 @@ class Lead(models.Model):
         UNANSWERED = 2
 
     id = LeadKey("ID", primary_key=True)
-    folio = models.TextField(_("folio"), editable=False)
+    folio = models.TextField(_("folio"), editable=False, db_default=NewFolio())
     name = models.TextField(_("name"), blank=True, default="", db_default="")
     phone = models.TextField(_("phone"), blank=True, default="", db_default="")
     # Read it through `snapshot`: a row may hold anything.
@@ -241,7 +252,8 @@ class Lead(models.Model):
             models.CheckConstraint(condition=Q(status__in=["new", "contacted"]), name="lead_status_known"),
             models.CheckConstraint(
                 condition=Q(status="new", contacted_at=None, contacted_by=None)
-                | Q(status="contacted", contacted_at__isnull=False, contacted_by__isnull=False),
+                # Other programs have no user here.
+                | Q(Q(contacted_by=None) | Q(contacted_at__isnull=False), status="contacted"),
                 name="lead_contacted_by_someone",
             ),
             # The upsert names these two as the conflicts that it resolves.

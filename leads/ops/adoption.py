@@ -134,6 +134,19 @@ class FolioNotUnique(migrations.AlterField):
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
+class DefaultFolio(migrations.AlterField):
+    """Gives rows of other programs a folio, but not in an adopted table.
+
+    There a row without a folio waits for the next migrate, which takes what the row's own quote calls its folio.
+    """
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.collect_sql or columns_of(schema_editor.connection.alias)["folio"].is_required:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
 def refuse_unadoptable_table(using: str) -> None:
     """Raise CannotAdopt when there is a table `leads` that Folio cannot adopt. Call it before the first migration."""
     if table_exists(using) and (listed := obstacles(using)):

@@ -194,7 +194,7 @@ def _present(records: Sequence[_Record]) -> set[Key]:
 def _assign_sellers(records: Sequence[_Record]) -> set[Key]:
     """Set who contacted the leads; return those that become new again, because that user does not exist here.
 
-    Folio's own table allows "contacted" only with a time and a person.
+    What another program marked as contacted names nobody, and stays contacted.
     """
     users = dict(User.objects.filter(username__in={record.seller for record in records}).values_list("username", "pk"))
     with connection.cursor() as cursor:
@@ -203,8 +203,8 @@ def _assign_sellers(records: Sequence[_Record]) -> set[Key]:
     reset = set()
     for record in records:
         row, seller = record.row, users.get(record.seller or "")
-        is_whole = seller is not None and row["contacted_at"] is not None
-        if is_strict and row["status"] == Lead.Status.CONTACTED and not is_whole:
+        is_whole = (seller is not None or not record.seller) and row["contacted_at"] is not None
+        if is_strict and row["status"] == Lead.Status.CONTACTED and record.seller and not is_whole:
             row["status"] = Lead.Status.NEW
             reset.add(record.key)
         is_whole = is_whole and not (is_strict and row["status"] == Lead.Status.NEW)
