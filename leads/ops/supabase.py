@@ -1,8 +1,8 @@
 """Closes Supabase's data API, and finds the rights that Django's database role lacks.
 
-Supabase serves the schema `public` on the internet, through the roles `anon` and `authenticated`. Projects created
-before 2026-10-30 grant both roles everything on every new table, even on that of password hashes. docs/supabase.md has
-the details. On a Postgres without those roles there is nothing to close.
+Supabase serves the schema `public` on the internet, through the roles `anon` and `authenticated`. Older projects grant
+both roles everything on every new table, even on that of password hashes, and newer ones still let them empty it.
+docs/supabase.md has the details. On a Postgres without those roles there is nothing to close.
 """
 
 from collections.abc import Iterable
@@ -11,12 +11,25 @@ from typing import Any, NamedTuple
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from leads.ops.exposed_functions import open_functions
+
 PUBLIC_ROLES = ["anon", "authenticated"]
 SERVICE_ROLE = "service_role"
 # The shop's other tools may read, add and change leads, but not delete them: `manage.py privacy erase` does that.
 _OF_ROWS = ["SELECT", "INSERT", "UPDATE"]
 SERVICE_RIGHTS = {"table": _OF_ROWS, "partitioned table": _OF_ROWS, "sequence": ["USAGE"]}
 LEADS = "leads"
+# Schemas of Postgres and of Supabase itself, which the shop can neither close nor needs to.
+_OF_OTHERS = [
+    "pg_catalog",
+    "information_schema",
+    "auth",
+    "extensions",
+    "graphql",
+    "graphql_public",
+    "realtime",
+    "storage",
+]
 
 _KINDS = {
     "r": "table",
@@ -62,10 +75,21 @@ SELECT format('%%I.%%I', n.nspname, c.relname), n.nspname || '.' || c.relname, c
     )
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN of_django ON of_django.oid = c.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-AND (of_django.oid IS NOT NULL OR n.nspname = 'public' OR n.nspname = ANY (current_schemas(false)))
-AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+AND (of_django.oid IS NOT NULL OR n.nspname = ANY (%(schemas)s))
 AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass AND deptype = 'e')
 ORDER BY n.nspname, c.relname
+"""
+
+# `public`, those that Django uses, and those that the data API is set to serve, without Supabase's own.
+_SCHEMAS = """
+SELECT DISTINCT nspname FROM pg_namespace WHERE nspname = ANY (
+    current_schemas(false) || 'public'::name || ARRAY(
+        SELECT trim(served)::name FROM pg_db_role_setting AS s JOIN pg_roles ON pg_roles.oid = s.setrole,
+            unnest(s.setconfig) AS setting, unnest(string_to_array(split_part(setting, '=', 2), ',')) AS served
+        WHERE rolname = 'authenticator' AND setting LIKE 'pgrst.db_schemas=%%'
+        AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    )
+) AND nspname <> ALL (%s) ORDER BY 1
 """
 
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
@@ -106,6 +130,14 @@ SELECT format('%%I.%%I', n.nspname, c.relname), quote_ident(current_user), pg_ha
     )
 FROM unnest(%s::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name) JOIN pg_namespace n ON n.oid = relnamespace
 ORDER BY 1
+"""
+
+
+# Gives a lead of another program its folio (migration `other_programs`), and is called with the rights of that program.
+_NEW_FOLIO = "lead_new_folio()"
+_MAY_CALL = """
+SELECT ARRAY(SELECT role FROM unnest(%s::text[]) AS role WHERE has_function_privilege(role, oid, 'EXECUTE'))
+FROM pg_proc WHERE oid = to_regprocedure(%s) AND pg_has_role(proowner, 'USAGE')
 """
 
 
@@ -173,11 +205,34 @@ class _Relation(NamedTuple):
 def exposures() -> list[Exposure]:
     """Return every table, view and sequence that the data API's roles can use; [] on a Postgres without those roles.
 
-    Reads the catalog of the default database, for every schema that Django uses and for `public`, other programs'
-    tables included. DatabaseError when Postgres does not answer.
+    Reads the catalog of the default database, for the `examined_schemas`, other programs' tables included.
+    DatabaseError when Postgres does not answer.
     """
     roles = _roles(DEFAULT_DB_ALIAS, PUBLIC_ROLES)
     return [_exposure(each, roles) for each in _relations(DEFAULT_DB_ALIAS, roles) if roles and each.is_open]
+
+
+def exposed_functions() -> list[Exposure]:
+    """Return every function that the data API's roles may call and that acts with its owner's rights.
+
+    Whether that is a fault only its owner knows: many are made to be called. Otherwise as `exposures`.
+    """
+    roles = _roles(DEFAULT_DB_ALIAS, PUBLIC_ROLES)
+    found = open_functions(DEFAULT_DB_ALIAS, roles=roles, schemas=examined_schemas()) if roles else []
+    return [
+        Exposure(each.name, "function", f"{' and '.join(each.roles)} may call it with its owner's rights", each.cure)
+        for each in found
+    ]
+
+
+def has_data_api() -> bool:
+    """Return whether this Postgres has the roles of Supabase's data API."""
+    return bool(_roles(DEFAULT_DB_ALIAS, PUBLIC_ROLES))
+
+
+def examined_schemas(using: str = DEFAULT_DB_ALIAS) -> list[str]:
+    """Return `public`, the schemas that Django uses, and those that the data API is set to serve."""
+    return [name for (name,) in _rows(using, _SCHEMAS, [_OF_OTHERS])]
 
 
 def close_future_tables(using: str = DEFAULT_DB_ALIAS) -> None:
@@ -206,6 +261,7 @@ def close_data_api(using: str = DEFAULT_DB_ALIAS) -> int | None:
     for each in open_ones:
         if each.is_owned:
             _execute(using, each.closing(roles))
+    _close_new_folio(using, roles)
     if others := [each for each in open_ones if not each.is_owned and each.is_open]:
         statements = [f"  {statement};" for each in others for statement in each.closing(roles)]
         raise CannotClose("Open to the data API, and owned by another role. It must run:\n" + "\n".join(statements))
@@ -237,6 +293,14 @@ def missing_rights() -> list[str]:
     return missing
 
 
+def _close_new_folio(using: str, roles: list[str]) -> None:
+    callers = [SERVICE_ROLE] if SERVICE_ROLE in roles else []
+    if any(may_call != callers for (may_call,) in _rows(using, _MAY_CALL, [roles, _NEW_FOLIO])):
+        revoke = f"REVOKE ALL ON FUNCTION {_NEW_FOLIO} FROM {', '.join(['PUBLIC', *roles])}"
+        grants = [f"GRANT EXECUTE ON FUNCTION {_NEW_FOLIO} TO {caller}" for caller in callers]
+        _execute(using, [revoke, *grants])
+
+
 def _exposure(relation: _Relation, roles: list[str]) -> Exposure:
     problems = []
     for role in roles:
@@ -250,7 +314,12 @@ def _exposure(relation: _Relation, roles: list[str]) -> Exposure:
 
 
 def _relations(using: str, roles: list[str]) -> list[_Relation]:
-    parameters = {"roles": roles, "tables": _django_tables(using), "leads": connections[using].ops.quote_name(LEADS)}
+    parameters = {
+        "roles": roles,
+        "tables": _django_tables(using),
+        "leads": connections[using].ops.quote_name(LEADS),
+        "schemas": examined_schemas(using),
+    }
     return [_Relation(*row) for row in _rows(using, _RELATIONS, parameters)]
 
 

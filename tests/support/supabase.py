@@ -1,6 +1,6 @@
-"""A Postgres like Supabase's, with its roles and its legacy default privileges, which open new tables to the public."""
+"""A Postgres like Supabase's, with its roles and its default privileges, of before 2026 or of since."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,10 @@ from tests.support.live import Postgres
 OWNER = "shop_owner"
 PUBLIC_ROLES = ("anon", "authenticated")
 ROLES = (*PUBLIC_ROLES, "service_role")
+# What the API's roles get on each new object. New projects since 2026-05-30, and since 2026-10-30 new tables of older
+# ones, have the second.
+LEGACY = {"TABLES": "ALL", "SEQUENCES": "ALL", "FUNCTIONS": "ALL"}
+SINCE_2026 = {"TABLES": "TRUNCATE, REFERENCES, TRIGGER"}
 
 
 @contextmanager
@@ -32,17 +36,23 @@ def server() -> Iterator[Postgres]:
 
 
 @contextmanager
-def database(server: Postgres, *, name: str = "shop", template: str = "template0") -> Iterator[str]:
-    """Yield the name of a new database of OWNER with the legacy default privileges; it is dropped at the end."""
+def database(
+    server: Postgres,
+    *,
+    name: str = "shop",
+    template: str = "template0",
+    privileges: Mapping[str, str] = LEGACY,
+) -> Iterator[str]:
+    """Yield the name of a new database of OWNER with these default privileges; it is dropped at the end."""
     server.query(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
     try:
         with psycopg.connect(server.url, dbname=name, autocommit=True) as admin:
             admin.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
             admin.execute(f"GRANT USAGE ON SCHEMA public TO {', '.join(ROLES)}")
-            for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+            for kind, granted in privileges.items():
                 admin.execute(
                     f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public "
-                    f"GRANT ALL ON {kind} TO {', '.join(ROLES)}"
+                    f"GRANT {granted} ON {kind} TO {', '.join(ROLES)}"
                 )
         yield name
     finally:
