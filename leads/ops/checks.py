@@ -2,7 +2,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning, register
 from django.db import DatabaseError
 
-from leads.ops import hosts, supabase
+from leads.ops import hosts, shop_number, supabase
 
 ADVICE = "docs/deploy.md shows what it looks like."
 
@@ -41,15 +41,26 @@ def host_names_before_a_deploy(app_configs, **kwargs):
 
 
 @register(deploy=True)
+def whatsapp_number_before_a_deploy(app_configs, **kwargs):
+    """Stop a deploy with which every customer's message would go to a stranger, or to nobody."""
+    wrong = shop_number.fault(settings.WHATSAPP_NUMBER, has_plus=settings.WHATSAPP_HAS_PLUS, zone=settings.TIME_ZONE)
+    if wrong is None:
+        return []
+    kind = Error if wrong.is_certain else Warning
+    return [kind(f"{wrong.found}.", hint=wrong.cure, id="leads.E004" if wrong.is_certain else "leads.W006")]
+
+
+@register(deploy=True)
 def data_api_and_rights(app_configs, **kwargs):
     """Warn of what Supabase's data API exposes, and of rights that Django's database role lacks.
 
     They are only warnings, because the release step runs the checks before it migrates, and migrating closes Folio's
-    tables. A database that is down is not reported here, and stops no deploy. Both queries share one connection,
+    tables. A database that is down is not reported here, and stops no deploy. The queries share one connection,
     because Supabase bans an address after a few wrong passwords.
     """
     try:
-        exposed, missing = supabase.exposures(), supabase.missing_rights()
+        exposed = [*supabase.exposures(), *supabase.exposed_functions()]
+        missing = supabase.missing_rights()
     except DatabaseError:
         return []
     return [

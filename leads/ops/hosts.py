@@ -15,9 +15,12 @@ def malformed(hosts: list[str]) -> list[str]:
 
 
 def corrected(hosts: list[str]) -> str:
-    """Return what ALLOWED_HOSTS should be: the names alone, as browsers send them, comma-separated."""
-    names = [name for host in hosts for name in re.split(r"[\s;,'\"]+", host) if name]
-    return ",".join(dict.fromkeys(map(_name, names)))
+    """Return what ALLOWED_HOSTS should be: the names alone, as browsers send them, comma-separated.
+
+    What is left out cannot be mended, such as a star in the middle. Example names when nothing is left.
+    """
+    names = [_name(name) for host in hosts for name in re.split(r"[\s;,'\"]+", host) if name]
+    return ",".join(dict.fromkeys(name for name in names if not malformed([name]))) or "quotes.example.com"
 
 
 def _can_match(host: str) -> bool:
@@ -28,6 +31,7 @@ def _can_match(host: str) -> bool:
 
 def _name(text: str) -> str:
     try:
+        text = re.sub(r"^https?:(?=[^/\d])", "", text)
         name = urlsplit(text if "//" in text else f"//{text}").hostname or text
         name = name.removeprefix("*").removesuffix(".") or text
         return f"[{name}]" if ":" in name else name.encode("idna").decode() if not name.isascii() else name

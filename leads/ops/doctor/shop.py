@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from leads import phones
+from leads.ops import shop_number
 from leads.ops.doctor.finding import Finding, error, ok, warning
 from quoter import site
 from quoter.engine.pricebook import PriceBook, Tax
@@ -60,10 +61,8 @@ def _whatsapp_number(number: str) -> Finding:
     if number == EXAMPLE_NUMBER and not settings.DEBUG:
         found = "WHATSAPP_NUMBER is still the example's: customers are sent to a stranger"
         return warning("whatsapp", found, "Set WHATSAPP_NUMBER to the business's, country code first.")
-    if phones.is_valid(number):
+    wrong = shop_number.fault(number, has_plus=settings.WHATSAPP_HAS_PLUS, zone=settings.TIME_ZONE)
+    if wrong is None:
         return ok("whatsapp", f"{phones.readable(number)} ({phones.region_of(number)})")
-    found = f"WHATSAPP_NUMBER, {number}, does not exist, so no customer reaches a chat"
-    cure = (
-        "Set WHATSAPP_NUMBER to the business's, country code first; Mexico's is 52 and ten digits, without the old 1."
-    )
-    return warning("whatsapp", found, cure) if settings.DEBUG else error("whatsapp", found, cure)
+    level = warning if settings.DEBUG else error
+    return level("whatsapp", wrong.found, wrong.cure)
