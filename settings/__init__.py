@@ -107,6 +107,7 @@ ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_pag
 BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
 # The demo number cannot belong to anybody: Mexico has no area code 000.
 WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
+WHATSAPP_HAS_PLUS = env.text("WHATSAPP_NUMBER").startswith("+")
 # Commands run in any folder, so a relative path is one of the project.
 PRICE_BOOK = BASE_DIR / env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
 BRAND_LOGO = env.picture("BRAND_LOGO")
@@ -175,6 +176,7 @@ DATABASE_LIMIT_MB = env.integer("DATABASE_LIMIT_MB", 500 if "supabase" in DATABA
 
 SUPABASE_URL = env.text("SUPABASE_URL")
 SUPABASE_SERVICE_ROLE_KEY = env.service_role_key("SUPABASE_SERVICE_ROLE_KEY")
+SUPABASE_KEY_PROJECT = str(env.claims(SUPABASE_SERVICE_ROLE_KEY).get("ref", ""))  # a key of today names none
 # Whether leads also go through Supabase's REST API while Postgres is down. Nothing else uses the key.
 SUPABASE_REST_COPY = env.rest_copy("SUPABASE_REST_COPY", url=SUPABASE_URL, key=SUPABASE_SERVICE_ROLE_KEY)
 
@@ -338,6 +340,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING",
 _redact = scrubbing.redaction(
     [
         *(SECRET_KEY, *SECRET_KEY_FALLBACKS, SUPABASE_SERVICE_ROLE_KEY, EMAIL_HOST_PASSWORD, METRICS_TOKEN),
+        env.text("SUPABASE_SECRET_KEY"),
         *(way.get("PASSWORD", "") for way in (DATABASES["default"], DATABASE_MIGRATION)),
     ]
 )

@@ -22,14 +22,9 @@ from settings import keys
 
 # Build tools copy variables with these prefixes into pages that anyone can read.
 PUBLIC_PREFIXES = (
-    "NEXT_PUBLIC_",
-    "NUXT_PUBLIC_",
-    "EXPO_PUBLIC_",
-    "PUBLIC_",
-    "VITE_",
-    "REACT_APP_",
-    "VUE_APP_",
-    "GATSBY_",
+    *("NEXT_PUBLIC_", "NUXT_PUBLIC_", "NUXT_ENV_", "EXPO_PUBLIC_", "BLITZ_PUBLIC_", "BUN_PUBLIC_", "NX_PUBLIC_"),
+    *("PLASMO_PUBLIC_", "SNOWPACK_PUBLIC_", "PUBLIC_", "VITE_", "WXT_", "NX_", "STORYBOOK_", "RAZZLE_", "GATSBY_"),
+    *("REACT_APP_", "VUE_APP_", "NG_APP_", "PREACT_APP_", "TARO_APP_", "UMI_APP_", "REDWOOD_ENV_"),
 )
 SECRET_NAMES = (
     "SECRET_KEY",
@@ -37,8 +32,19 @@ SECRET_NAMES = (
     "DATABASE_URL",
     "DATABASE_MIGRATION_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
+    # Supabase's own names of it since 2026; the second is JSON, with several.
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_SECRET_KEYS",
     "EMAIL_HOST_PASSWORD",
     "METRICS_TOKEN",
+)
+_SECRET_KEY = r"sb_secret_[A-Za-z0-9_-]{20,}"
+_JWT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
+# A token of the management API, and the address of any database with a password that is no placeholder.
+_OTHER_SECRETS = re.compile(
+    r"sbp_[0-9a-f]{40}"
+    r"|(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|cockroachdb|sqlserver|mssql)(?:\+\w+)?://"
+    r"[^\s:/@]*:(?!\[)[^\s@]+@"
 )
 # Notepad may begin a file with a byte order mark, which does not count.
 UTF8 = "utf-8-sig"
@@ -224,8 +230,12 @@ def time_zone(name: str, default: str) -> str:
 
 
 def phone_number(name: str, *, demo: str | None) -> str:
-    """Return a WhatsApp number as wa.me takes it: digits, country code first. demo: the default; None: required."""
+    """Return a WhatsApp number as wa.me takes it: digits, country code first. demo: the default; None: required.
+
+    The 1 after 52, which Mexico dropped in 2019, is left out.
+    """
     value = re.sub(r"[\s+().-]", "", text(name, demo) if demo else required(name))
+    value = re.sub(r"^521(?=[0-9]{10}$)", "52", value)
     if not re.fullmatch(r"[1-9][0-9]{9,14}", value):
         raise ImproperlyConfigured(f"{name} needs digits only, country code first, such as 526561234567.")
     return value
@@ -275,7 +285,10 @@ def rest_copy(name: str, *, url: str, key: str) -> bool:
 
 
 def refuse_public_secrets(environment: Mapping[str, str]) -> None:
-    """Raise ImproperlyConfigured if a variable with a public prefix has the name or the value of a secret."""
+    """Raise ImproperlyConfigured if a variable with a public prefix has the name of a secret, or has one in its value.
+
+    Secrets are those of SECRET_NAMES, Supabase's keys of any project, and the addresses of databases with a password.
+    """
     values = [environment[name].strip() for name in SECRET_NAMES if environment.get(name)]
     values += [key.strip() for key in environment.get("SECRET_KEY_FALLBACKS", "").split(",")]
     passwords = [password for value in values if (password := _password_of(value))]
@@ -288,21 +301,35 @@ def refuse_public_secrets(environment: Mapping[str, str]) -> None:
         own_name = name.removeprefix(prefix)
         if own_name in SECRET_NAMES or re.search(r"SERVICE_(ROLE|KEY)|SECRET", own_name):
             raise ImproperlyConfigured(f"{name} is the name of a secret under the public prefix {prefix}.")
-        if _is_service_key(value.strip()) or any(secret in value for secret in long_secrets):
+        if _holds_a_key(value) or any(secret in value for secret in long_secrets):
             raise ImproperlyConfigured(f"{name} holds a secret, and {prefix} makes it public.")
 
 
-def _is_service_key(value: str) -> bool:
-    if re.fullmatch(r"sb_secret_[A-Za-z0-9_-]{20,}", value):
-        return True
-    parts = value.split(".")
+def claims(key: str) -> dict[str, object]:
+    """Return what a JWT claims, unchecked, such as its role and its project's ref; {} when it is none."""
+    parts = key.split(".")
     if len(parts) != 3:
-        return False
+        return {}
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        claimed = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError):
-        return False
-    return isinstance(claims, dict) and claims.get("role") == "service_role"
+        return {}
+    return claimed if isinstance(claimed, dict) else {}
+
+
+def _is_service_key(value: str) -> bool:
+    return bool(re.fullmatch(_SECRET_KEY, value)) or claims(value).get("role") == "service_role"
+
+
+def _holds_a_key(value: str) -> bool:
+    """Return whether a text has a key of whatever project in it, also within JSON, a header or an address."""
+    texts = {value, unquote(value)}
+    return any(
+        re.search(_SECRET_KEY, text)
+        or _OTHER_SECRETS.search(text)
+        or any(_is_service_key(token) for token in re.findall(_JWT, text))
+        for text in texts
+    )
 
 
 def _password_of(url: str) -> str | None:

@@ -113,7 +113,14 @@ def test_a_list_is_separated_by_commas(monkeypatch):
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [("526561234567", "526561234567"), ("+52 (656) 123-4567", "526561234567"), ("", "520000000000")],
+    [
+        ("526561234567", "526561234567"),
+        ("+52 (656) 123-4567", "526561234567"),
+        ("5216561234567", "526561234567"),  # as before 2019
+        ("+52 1 656 123 4567", "526561234567"),
+        ("52165612345678", "52165612345678"),  # of another length
+        ("", "520000000000"),
+    ],
 )
 def test_a_whatsapp_number_is_read_as_people_write_it(monkeypatch, value, number):
     monkeypatch.setenv("WHATSAPP_NUMBER", value)
@@ -738,6 +745,10 @@ PUBLIC_NAMES = [
     "REACT_APP_SUPABASE_SERVICE_ROLE_KEY",
     "VUE_APP_SECRET_KEY",
     "GATSBY_DATABASE_URL",
+    "NG_APP_SUPABASE_SECRET_KEY",
+    "NEXT_PUBLIC_SUPABASE_SECRET_KEYS",
+    "BUN_PUBLIC_SUPABASE_SERVICE_ROLE_KEY",
+    "REDWOOD_ENV_SECRET_KEY",
 ]
 PUBLIC_VALUES = {
     "the service key": SERVICE_JWT,
@@ -749,6 +760,15 @@ PUBLIC_VALUES = {
     "the database": SECRETS["DATABASE_URL"],
     "the database's password": "S3cret/W0rd",
     "the database's password, encoded": "postgresql://shop:S3cret%2FW0rd@pooler.example.com:6543/shop",
+    "another service key, in a header": f"Bearer {SERVICE_KEY}",
+    "another service key, in JSON": json.dumps({"default": SERVICE_KEY, "url": "https://project.supabase.co"}),
+    "another service key, in an address": f"https://project.supabase.co/rest/v1/?apikey={SERVICE_KEY}",
+    "another project's service key": a_jwt(ref="other", role="service_role"),
+    "another project's service key, in a header": f"Bearer {a_jwt(ref='other', role='service_role')}",
+    "another project's service key, encoded": "%22" + a_jwt(ref="other", role="service_role") + "%22",
+    "another database": "postgres://postgres.other:Hunter2-Hunter2@aws-0-us-east-1.pooler.supabase.com:6543/postgres",
+    "another kind of database": "see redis://default:Hunter2-Hunter2@cache.example.com:6379",
+    "a token of the management API": "sbp_0123456789abcdef0123456789abcdef01234567",
 }
 
 
@@ -759,7 +779,7 @@ def test_the_name_of_a_secret_under_a_public_prefix_is_refused(name):
     assert "x1y2z3" not in str(error.value)
 
 
-@pytest.mark.parametrize("prefix", ["NEXT_PUBLIC_", "PUBLIC_", "VITE_", "REACT_APP_"])
+@pytest.mark.parametrize("prefix", ["NEXT_PUBLIC_", "PUBLIC_", "VITE_", "REACT_APP_", "NG_APP_"])
 @pytest.mark.parametrize("value", PUBLIC_VALUES.values(), ids=PUBLIC_VALUES)
 def test_the_value_of_a_secret_under_a_public_prefix_is_refused(prefix, value):
     name = f"{prefix}COLOUR"
@@ -775,6 +795,9 @@ def test_the_value_of_a_secret_under_a_public_prefix_is_refused(prefix, value):
         ("NEXT_PUBLIC_SUPABASE_URL", "https://project.supabase.co"),
         ("NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY", "sb_publishable_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"),
         ("NEXT_PUBLIC_SENTRY_DSN", "https://0123456789abcdef@o1.ingest.sentry.io/1"),
+        ("NEXT_PUBLIC_SUPABASE_HEADER", f"Bearer {ANON_JWT}"),
+        ("NEXT_PUBLIC_SITE", "https://www.example.com:8443/a@b"),
+        ("NEXT_PUBLIC_DATABASE", "postgresql://postgres.project:[YOUR-PASSWORD]@pooler.example.com:5432/postgres"),
         ("PUBLIC_URL", ""),
         ("OTHER_SECRET_KEY", SECRET_KEY),
         ("SECRETARY", "S3cret/W0rd"),

@@ -198,6 +198,7 @@ def _projects() -> Iterator[Finding]:
         "SUPABASE_URL": api_project[1] if api_project else "",
         "DATABASE_URL": _project_of(settings.DATABASES["default"]),
         "DATABASE_MIGRATION_URL": _project_of(settings.DATABASE_MIGRATION),
+        "SUPABASE_SERVICE_ROLE_KEY": settings.SUPABASE_KEY_PROJECT,
     }
     known = {name: project for name, project in projects.items() if project}
     if len(set(known.values())) > 1:
