@@ -18,6 +18,10 @@ MOST_FOUND = 100
 MOST_BY_KEY = 1_000
 # Longer than any name or number; only a message is longer.
 LONGEST_TERM = 100
+# Of a pasted message, so much is searched for folios of other programs, and so many are looked up.
+LONGEST_MESSAGE = 5_000
+MOST_CODES = 20
+_CODE = re.compile(r"(?<![\w-])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)++(?![\w-])")
 
 
 def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
@@ -30,9 +34,10 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
         return queryset
     if found := folio.find(text):
         return queryset.filter(folio=found)
+    # Folios of an adopted table have another form.
+    if (exact := queryset.filter(folio__in=[text[:LONGEST_TERM], *_codes(text)])).exists():
+        return exact
     text = text[:LONGEST_TERM]
-    if (exact := queryset.filter(folio=text)).exists():
-        return exact  # a folio of an adopted table, which has another form
     if digits := _phone(text):
         return queryset.with_phone_part(digits)
     if not (typed := words(text)):
@@ -58,6 +63,12 @@ def _some_keys(named: LeadQuerySet) -> list[Any]:
     For few, or for the first of a rare name in the list's order, it may scan the table in the hope of meeting one soon.
     """
     return list(named.order_by().values_list("pk", flat=True)[: MOST_BY_KEY + 1])
+
+
+def _codes(text: str) -> set[str]:
+    """Return what may be a folio of another program in a text, such as a pasted message: WEB-20261128-9866."""
+    found = [code for code in _CODE.findall(text[:LONGEST_MESSAGE]) if re.search("[0-9]", code)]
+    return {spelling for code in found[:MOST_CODES] for spelling in (code, code.upper())}
 
 
 def matcher(text: str) -> Callable[[JournalRecord], bool]:

@@ -1,4 +1,4 @@
-"""Gives folios to the leads of an adopted table, in batches."""
+"""Gives folios to the leads of an adopted table, in batches: those that their customers have, or new ones."""
 
 import secrets
 from collections.abc import Iterator
@@ -17,7 +17,6 @@ from leads.ops.progress import Progress
 from quoter.engine import folio
 
 BATCH = 2000
-LONGEST_FOLIO = 64
 
 _TRIGGERS = """
 SELECT quote_ident(tgname), tgenabled::text FROM pg_trigger
@@ -28,8 +27,9 @@ WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 def fill_folios(using: str, *, out: OutputWrapper) -> str | None:
     """Give a folio to every lead that has none; return a sentence on what was done, or None when nothing was.
 
-    A lead gets the folio in its quote_data, or a new one when that is missing or another lead has it. Each batch is its
-    own transaction, so other writers never wait long, and a second run goes on where the first was stopped.
+    A lead gets what its quote_data calls its folio, or a new one when that is missing or another lead has it. Each
+    batch is its own transaction, so other writers never wait long, and a second run goes on where the first was
+    stopped.
     """
     if not table_exists(using) or not (column := columns_of(using).get("folio")) or column.is_required:
         return None
@@ -55,7 +55,7 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
         with transaction.atomic(using=using), triggers_disabled(using):
             batch = rows_of(
                 using,
-                f"SELECT id, btrim({snapshot.FOLIO_SQL}), created_at FROM {TABLE} WHERE folio IS NULL "
+                f"SELECT id, quote_data::text, created_at FROM {TABLE} WHERE folio IS NULL "
                 f"AND (%s::{key_type} IS NULL OR id > %s::{key_type}) ORDER BY id LIMIT %s FOR UPDATE",
                 [last, last, BATCH],
             )
@@ -75,12 +75,13 @@ def _filled(using: str) -> Iterator[tuple[int, int]]:
 def _assigned(using: str, batch: list[tuple[Any, ...]]) -> tuple[list[str], int]:
     """Return a folio for each row, and how many of them come from quote_data."""
     zone = ZoneInfo(settings.TIME_ZONE)
+    wanted = [snapshot.folio_of(snapshot.loads(data)) if data else "" for _, data, _ in batch]
     minted = [_mint(created_at.astimezone(zone).date()) for _, _, created_at in batch]
-    wanted = [own for _, own, _ in batch if own and len(own) <= LONGEST_FOLIO]
-    taken = {name for (name,) in rows_of(using, f"SELECT folio FROM {TABLE} WHERE folio = ANY (%s)", [wanted + minted])}
+    looked_up = [*filter(None, wanted), *minted]
+    taken = {name for (name,) in rows_of(using, f"SELECT folio FROM {TABLE} WHERE folio = ANY (%s)", [looked_up])}
     folios, kept = [], 0
-    for (_, own, created_at), new in zip(batch, minted, strict=True):
-        is_free = own and len(own) <= LONGEST_FOLIO and own not in taken
+    for (_, _, created_at), own, new in zip(batch, wanted, minted, strict=True):
+        is_free = own and own not in taken
         while not is_free and new in taken:
             new = _mint(created_at.astimezone(zone).date())
         kept += bool(is_free)

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from leads import snapshot
 from leads.models import LeadQuerySet
 from leads.paging import pages
-from leads.snapshot import Flag
 from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
@@ -40,9 +39,14 @@ class AuditFinding(NamedTuple):
 
 
 class Audited(NamedTuple):
-    """One page of leads. quotes: how many; fraction: how much of the table is done after it, from 0 to 1."""
+    """One page of leads.
+
+    quotes: how many; without_prices: how many of them are of other programs or were stored unpriced, so that nothing
+    follows from their prices; fraction: how much of the table is done after it, from 0 to 1.
+    """
 
     quotes: int
+    without_prices: int
     findings: list[AuditFinding]
     fraction: float
 
@@ -54,18 +58,19 @@ def audit(leads: LeadQuerySet, *, zone: ZoneInfo) -> Iterator[Audited]:
     """
     for page in pages(leads):
         stored = list(page.leads.values_list("folio", "quote_data"))
-        findings = [finding for folio, data in stored for finding in findings_in(folio, data, zone=zone)]
-        yield Audited(len(stored), findings, page.fraction)
+        priced = [(folio, data) for folio, data in stored if snapshot.carries_prices(data)]
+        findings = [finding for folio, data in priced for finding in findings_in(folio, data, zone=zone)]
+        yield Audited(len(stored), len(stored) - len(priced), findings, page.fraction)
 
 
 def findings_in(folio: str, data: object, *, zone: ZoneInfo) -> list[AuditFinding]:
-    """Return each amount of a stored quote that differs from what its own prices give, or why it cannot be read."""
-    row = snapshot.read(data)
-    if Flag.UNPRICED in row.flags:
-        return []  # an earlier release stored requests that it could not price, without an amount
+    """Return each amount of a stored quote that differs from what its own prices give, or why it cannot be read.
+
+    data: a quote that `snapshot.carries_prices`.
+    """
     try:
         quote = snapshot.parse_quote(data)
-        again = _priced_again(quote, _prices(json.dumps(row.prices)), zone=zone)
+        again = _priced_again(quote, _prices(json.dumps(snapshot.read(data).prices)), zone=zone)
     except (LookupError, ValueError, ArithmeticError) as error:
         return [AuditFinding(folio, "", _reason(error), "")]
     stored, expected = _amounts(quote), _amounts(again)

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from leads.snapshot import foreign
 from leads.snapshot.decoder import Decoder as Decoder
 from leads.snapshot.decoder import loads as loads
 from leads.snapshot.decoder import readable as readable
+from leads.snapshot.foreign import folio_of as folio_of
+from leads.snapshot.values import figure, is_plausible, mapping, text
 from quoter.engine.explain import decimal_places
 from quoter.engine.numbers import grouped, money
 from quoter.engine.pricebook import PriceBook
@@ -26,13 +29,13 @@ from quoter.engine.text import Language
 from quoter.origin import MAX_VALUE
 from quoter.token import IssuedQuote
 
-# Paths into `quote_data`, for the ORM and for SQL.
+COLUMN = "quote_data"
+# Paths into it, for the ORM.
 ATTRIBUTION = "quote_data__attribution"
 SOURCE = "quote_data__attribution__utm_source"
 PRODUCT = "quote_data__lines__0__product"
 PHONE_RAW = "quote_data__customer__phone_raw"
 FLAGS = "quote_data__flags"
-FOLIO_SQL = "quote_data->>'folio'"
 
 # The keys that stay when a person is erased. All others are removed, so a new key is not kept by oversight.
 KEPT_KEYS = frozenset({*Quote.model_fields, "language", "privacy", "flags", "prices"})
@@ -42,9 +45,7 @@ EMPTY_PERSON: dict[str, Any] = {
     "attribution": {},
 }
 
-# Beyond any real quote. Larger numbers can take megabytes to print, and other years may have no local time.
-MOST_DIGITS = 30
-MOST_DECIMALS = 100
+# Others may have no local time.
 YEARS = range(2000, 3000)
 
 
@@ -114,7 +115,7 @@ class EarlierDetails(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stored quote. A missing amount or time is None, a missing text is "".
+    """A stored quote, of this site or of another program. A missing amount or time is None, a missing text is "".
 
     lines: those with a description and a quantity; tax: the amount; prices: the part of the price book that was used,
     as JSON values; attribution: where the customer came from, by the keys of `quoter.origin`.
@@ -170,25 +171,37 @@ class NotAQuote(ValueError):
 
 def read(data: object) -> Snapshot:
     """Return what a `quote_data` says. data: its JSON value."""
-    stored = _object(data)
+    stored = mapping(data)
     tax = stored.get("tax")
+    # This site's quotes have their prices with them, except those of earlier releases that could not be priced.
+    other = foreign.NOTHING if mapping(stored.get("prices")) else foreign.read(stored)
     return Snapshot(
         language="en" if stored.get("language") == "en" else "es",
-        currency=_text(stored.get("currency")),
-        lines=tuple(_lines(stored.get("lines"))),
-        subtotal=_figure(stored.get("subtotal")),
-        tax=_figure(tax.get("amount") if isinstance(tax, dict) else tax),
-        total=_figure(stored.get("total")),
+        currency=text(stored.get("currency")) or other.currency,
+        lines=tuple(_lines(stored.get("lines"))) or tuple(Line(*line) for line in other.lines),
+        subtotal=_or(figure(stored.get("subtotal")), other.subtotal),
+        tax=_or(figure(tax.get("amount") if isinstance(tax, dict) else tax), other.tax),
+        total=_or(figure(stored.get("total")), other.total),
         valid_until=_moment(stored.get("valid_until")),
-        prices=_object(stored.get("prices")),
-        customer=_customer(_object(stored.get("customer"))),
-        attribution={key: value for key, value in _object(stored.get("attribution")).items() if isinstance(value, str)},
-        privacy=_privacy(_object(stored.get("privacy"))),
+        prices=mapping(stored.get("prices")),
+        customer=_customer(mapping(stored.get("customer"))),
+        attribution={key: value for key, value in mapping(stored.get("attribution")).items() if isinstance(value, str)},
+        privacy=_privacy(mapping(stored.get("privacy"))),
         flags=tuple(_flags(stored.get("flags"))),
-        late=_late(_object(stored.get("late"))),
+        late=_late(mapping(stored.get("late"))),
         earlier=tuple(sorted(_earlier(stored.get("earlier")), key=lambda details: str(details.submitted_at))),
         _data=data,
     )
+
+
+def carries_prices(data: object) -> bool:
+    """Return whether a `quote_data` is one of this site with the prices that it was made from, or has lost them.
+
+    False for quotes of other programs, and for those that an earlier release stored without an amount.
+    """
+    stored = mapping(data)
+    is_own = "prices" in stored or {"issued_at", "lines", "tax"} <= stored.keys()
+    return is_own and Flag.UNPRICED not in _flags(stored.get("flags"))
 
 
 def parse_quote(data: object) -> Quote:
@@ -199,16 +212,16 @@ def parse_quote(data: object) -> Quote:
         raise NotAQuote(_fault(error)) from None
     if not all(at.tzinfo and at.year in YEARS for at in (quote.issued_at, quote.valid_until)):
         raise NotAQuote("its times are out of bounds or lack an offset")
-    if not all(map(_is_plausible, _figures(quote))):
+    if not all(map(is_plausible, _figures(quote))):
         raise NotAQuote("its figures are out of bounds")
     return quote
 
 
 def source_of(attribution: object) -> str:
     """Return the customer's campaign, or else the host of the site that linked here, or "". attribution: JSON value."""
-    stored = _object(attribution)
-    linked_from = _text(stored.get("referrer")).partition("://")[2].partition("/")[0]
-    return (_text(stored.get("utm_source")) or _text(stored.get("source")) or linked_from)[:MAX_VALUE]
+    stored = mapping(attribution)
+    linked_from = text(stored.get("referrer")).partition("://")[2].partition("/")[0]
+    return (text(stored.get("utm_source")) or text(stored.get("source")) or linked_from)[:MAX_VALUE]
 
 
 def quote_metadata(
@@ -235,7 +248,7 @@ def quote_metadata(
 
 def without_person(data: object) -> dict[str, Any]:
     """Return a `quote_data` without its person."""
-    return {**{name: value for name, value in _object(data).items() if name in KEPT_KEYS}, **EMPTY_PERSON}
+    return {**{name: value for name, value in mapping(data).items() if name in KEPT_KEYS}, **EMPTY_PERSON}
 
 
 class JournalRecord(NamedTuple):
@@ -254,11 +267,11 @@ class JournalRecord(NamedTuple):
 
 def journal_record(record: object) -> JournalRecord:
     """Return the row in a record of the journal. record: its JSON value."""
-    stored = _object(record)
+    stored = mapping(record)
     return JournalRecord(
-        folio=_text(stored.get("folio")),
-        name=_text(stored.get("name")),
-        phone=_text(stored.get("phone")),
+        folio=text(stored.get("folio")),
+        name=text(stored.get("name")),
+        phone=text(stored.get("phone")),
         created_at=_moment(stored.get("created_at")),
         quote_data=stored.get("quote_data"),
     )
@@ -278,24 +291,24 @@ def _privacy(stored: Mapping[str, Any]) -> Privacy:
     return Privacy(
         accepted_at=_moment(stored.get("accepted_at")),
         marketing_accepted_at=_moment(stored.get("marketing_accepted_at")),
-        notice_version=_text(stored.get("notice_version")),
+        notice_version=text(stored.get("notice_version")),
     )
 
 
 def _late(stored: Mapping[str, Any]) -> Late:
-    return Late(received_at=_moment(stored.get("received_at")), shown_total=_figure(stored.get("shown_total")))
+    return Late(received_at=_moment(stored.get("received_at")), shown_total=figure(stored.get("shown_total")))
 
 
 def _earlier(listed: object) -> Iterator[EarlierDetails]:
-    for details in map(_object, listed if isinstance(listed, list) else ()):
-        yield EarlierDetails(_moment(details.get("submitted_at")), _customer(_object(details.get("customer"))))
+    for details in map(mapping, listed if isinstance(listed, list) else ()):
+        yield EarlierDetails(_moment(details.get("submitted_at")), _customer(mapping(details.get("customer"))))
 
 
 def _lines(listed: object) -> Iterator[Line]:
-    for line in map(_object, listed if isinstance(listed, list) else ()):
-        description, billed = _text(line.get("description")), _figure(line.get("billed"))
+    for line in map(mapping, listed if isinstance(listed, list) else ()):
+        description, billed = text(line.get("description")), figure(line.get("billed"))
         if description and billed is not None:
-            yield Line(description, billed, _text(line.get("unit")))
+            yield Line(description, billed, text(line.get("unit")))
 
 
 def _flags(listed: object) -> Iterator[Flag]:
@@ -307,12 +320,8 @@ def _flags(listed: object) -> Iterator[Flag]:
 _FLAGS = {flag.value: flag for flag in Flag}
 
 
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _or(own: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return other if own is None else own
 
 
 def _moment(value: object) -> datetime | None:
@@ -325,22 +334,6 @@ def _moment(value: object) -> datetime | None:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
-
-
-def _figure(value: object) -> Decimal | None:
-    """Return a number. This site stores them as text; adopted tables may have JSON numbers."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = Decimal(value if isinstance(value, str) else str(value))
-    except (ValueError, ArithmeticError):
-        return None
-    return number if _is_plausible(number) else None
-
-
-def _is_plausible(number: Decimal) -> bool:
-    exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and number.adjusted() < MOST_DIGITS and exponent > -MOST_DECIMALS
 
 
 def _figures(quote: Quote) -> Iterator[Decimal]:

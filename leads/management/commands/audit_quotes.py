@@ -24,11 +24,12 @@ class Command(Stoppable, BaseCommand):
         leads = Lead.objects.all()
         if since:
             leads = leads.filter(created_at__gte=datetime.combine(since, time(), site.zone()))
-        audited, wrong = 0, set()
+        audited, without_prices, wrong = 0, 0, set()
         try:
             with Progress("quotes audited", self.stderr) as progress:
                 for page in audit(leads, zone=site.zone()):
                     audited += page.quotes
+                    without_prices += page.without_prices
                     wrong |= {finding.folio for finding in page.findings}
                     for finding in page.findings:
                         self.stdout.write(str(finding))
@@ -36,6 +37,7 @@ class Command(Stoppable, BaseCommand):
         except DatabaseError as error:
             fault = error_name(error)
             raise CommandError(f"The database stopped answering ({fault}) after {audited} quotes.") from error
-        self.stdout.write(f"{audited} quotes audited, {len(wrong)} do not follow from their own prices")
+        apart = f", {without_prices} carry no prices and cannot be checked" if without_prices else ""
+        self.stdout.write(f"{audited} quotes audited, {len(wrong)} do not follow from their own prices{apart}")
         if wrong:
             raise CommandError("A person is needed: these quotes may not be what the customers were promised.")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from leads.errors import error_name
 from leads.management.commands.migrate import alone, migration_connection
 from leads.management.commands.purge_leads import age
+from leads.ops import adopted_folios
 from leads.ops.owner import RunByOwner
 from leads.ops.partitions import upkeep
 from leads.ops.stoppable import Stoppable
@@ -17,8 +18,9 @@ from leads.privacy import columns
 
 class Command(Stoppable, RunByOwner):
     help = (
-        "What has to be done every day: delete ended sessions of staff and, only with --anonymise or --delete, old "
-        "leads. Run it on each machine that runs the site. Twice, or at once on several, is harmless."
+        "What has to be done every day: delete ended sessions of staff, give folios to leads that other programs wrote "
+        "into an adopted table and, only with --anonymise or --delete, delete or anonymise old leads. Run it on each "
+        "machine that runs the site. Twice, or at once on several, is harmless."
     )
 
     def add_arguments(self, parser):
@@ -33,6 +35,7 @@ class Command(Stoppable, RunByOwner):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         self.stdout.write("ended sessions of staff were deleted")
+        self.fill_folios()
         fault = self.keep_partitions_up()
         if oldest := anonymise or delete:
             call_command(
@@ -46,6 +49,16 @@ class Command(Stoppable, RunByOwner):
             )
         if fault:
             raise CommandError(fault)
+
+    def fill_folios(self):
+        try:
+            filled = adopted_folios.fill_folios(DEFAULT_DB_ALIAS, out=self.stderr)
+        except DatabaseError as error:
+            raise CommandError(
+                f"Leads of other programs got no folios ({error_name(error)}): run this again."
+            ) from error
+        if filled:
+            self.stdout.write(filled)
 
     def keep_partitions_up(self):
         """Return why that failed, or None."""

@@ -144,7 +144,7 @@ def test_correct_quotes_are_reported_in_one_line():
 
 
 def test_each_fault_is_one_line_and_the_command_fails():
-    correct, altered, unreadable = stored(), stored(), {"folio": "OLD-1", "name": "Zoila"}
+    correct, altered, unreadable = stored(), stored(), {"folio": "OLD-1", "name": "Zoila", "prices": {}}
     altered["total"], altered["subtotal"] = "1.00", "2.00"
     for data in (correct, altered, unreadable):
         a_lead(data)
@@ -159,6 +159,33 @@ def test_each_fault_is_one_line_and_the_command_fails():
     )
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {},
+        {"folio": "WEB-1", "financials": {"total": 15400.5}, "items": [{"label": "Concreto", "volume": 6}]},
+        {"summary": {"total": 1}, "context": {"folio": "WEB-2"}, "tax": 16, "valid_until": "2026-01-01"},
+        {"lines": [], "total": "1.00", "issued_at": "2026-01-01"},
+        [],
+        "a text",
+        {**stored(), "flags": ["unpriced"], "prices": {}},
+    ],
+    ids=lambda data: str(data)[:30],
+)
+def test_what_carries_no_prices_is_counted_apart_and_is_no_fault(foreign):
+    Lead.objects.create(folio="F-1", quote_data=foreign)
+    a_lead(stored())
+    told = ", 1 carry no prices and cannot be checked"
+    assert run() == f"2 quotes audited, 0 do not follow from their own prices{told}\n"
+
+
+def test_a_quote_of_this_site_that_lost_its_prices_is_a_fault():
+    data = stored()
+    del data["prices"]
+    a_lead(data)
+    assert run_and_fail()[0].endswith("cannot be read: its prices are not a price book")
+
+
 def test_the_reported_folio_is_that_of_the_row():
     data = stored()
     Lead.objects.create(folio="THE-ROW", quote_data={**data, "total": "1.00"})
@@ -166,8 +193,9 @@ def test_the_reported_folio_is_that_of_the_row():
 
 
 def test_quotes_from_before_a_day_can_be_left_out():
-    Lead.objects.create(folio="OLD-1", quote_data={}, created_at="2026-05-31T23:59:59-06:00")
-    Lead.objects.create(folio="OLD-2", quote_data={}, created_at="2026-06-01T00:00:00-06:00")
+    damaged = {"prices": {}}
+    Lead.objects.create(folio="OLD-1", quote_data=damaged, created_at="2026-05-31T23:59:59-06:00")
+    Lead.objects.create(folio="OLD-2", quote_data=damaged, created_at="2026-06-01T00:00:00-06:00")
     assert len(run_and_fail()) == 3
     assert run_and_fail("--since", "2026-06-01")[0].startswith("OLD-2: ")
     assert run("--since", "2026-06-02").startswith("0 quotes audited")
