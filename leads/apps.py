@@ -33,17 +33,19 @@ def before_migrations(*, using: str, plan: Any = (), **kwargs: Any) -> None:
     """Refuse a `leads` table that cannot be adopted, and close tables that are created from now on to the data API."""
     from leads.ops import adoption, supabase
 
-    if any(
-        (migration.app_label, migration.name, backwards) == ("leads", "0001_lead", False)
-        for migration, backwards in plan
-    ):
+    if _makes_leads(plan):
         adoption.refuse_unadoptable_table(using)
     supabase.close_future_tables(using)
 
 
-def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None = None, **kwargs: Any) -> None:
-    """Close every table to the data API, create the copier's trigger, and see to an adopted table and to partitions."""
-    from leads.ops import adopted_folios, copy_trigger, supabase
+def after_migrations(
+    *, using: str, verbosity: int, plan: Any = (), stdout: OutputWrapper | None = None, **kwargs: Any
+) -> None:
+    """Close every table to the data API, create the copier's trigger, and see to an adopted table and to partitions.
+
+    When the table has just been adopted, name its columns that Folio does not write.
+    """
+    from leads.ops import adopted_columns, adopted_folios, copy_trigger, supabase
     from leads.ops.partitions import upkeep
 
     out = stdout or OutputWrapper(sys.stdout)
@@ -59,3 +61,14 @@ def after_migrations(*, using: str, verbosity: int, stdout: OutputWrapper | None
     kept_up = upkeep.keep_up(using, timezone.localdate())
     if kept_up and verbosity > 0:
         out.write(f"  {kept_up}")
+    if _makes_leads(plan) and verbosity > 0 and (left := adopted_columns.left_columns(using)):
+        out.write("  Columns of leads that Folio does not write (see `manage.py adopted_columns`):")
+        for column in left:
+            out.write(f"    {column}")
+
+
+def _makes_leads(plan: Any) -> bool:
+    return any(
+        (migration.app_label, migration.name, backwards) == ("leads", "0001_lead", False)
+        for migration, backwards in plan
+    )

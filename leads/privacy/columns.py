@@ -36,8 +36,13 @@ def of_others() -> dict[str, str]:
     return {
         name: default or "NULL"
         for name, type_name, default in listed
-        if name not in own and type_name not in _HARMLESS and _CONSTANT.fullmatch(default or "NULL")
+        if name not in own and type_name not in _HARMLESS and is_constant(default or "NULL")
     }
+
+
+def is_constant(default: str) -> bool:
+    """Return whether a default, in SQL, is the same for every row."""
+    return bool(_CONSTANT.fullmatch(default))
 
 
 def held(lead_ids: Sequence[Any], columns: dict[str, str]) -> Counter[str]:
