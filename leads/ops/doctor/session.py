@@ -115,6 +115,7 @@ def _timeouts(facts: Facts) -> Finding:
         return ok("timeouts", ", ".join(f"{name} {value}" for name, value in in_force.items()))
     role = connection.ops.quote_name(facts.role)
     cure = " ".join(f"ALTER ROLE {role} SET {name} = '{TIMEOUTS[name]}';" for name in missing)
+    cure += " It holds for whatever logs in as that role, also for the dashboard's SQL editor on Supabase."
     return warning("timeouts", f"no {', no '.join(missing)}: a hung client keeps its connection indefinitely", cure)
 
 

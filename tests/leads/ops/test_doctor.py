@@ -424,6 +424,10 @@ TOGETHER: dict[str, Breaking] = {
     "an open view that Django did not create": sql(
         "CREATE VIEW everyone AS SELECT * FROM leads", "GRANT SELECT ON everyone TO anon", undo="DROP VIEW everyone"
     ),
+    "a function that anybody may call with its owner's rights": sql(
+        "CREATE FUNCTION people() RETURNS SETOF leads SECURITY DEFINER LANGUAGE sql AS 'SELECT * FROM leads'",
+        undo="DROP FUNCTION people",
+    ),
     "a constraint that is not Folio's": sql(
         "ALTER TABLE leads ADD CONSTRAINT named CHECK (name <> '')", undo="ALTER TABLE leads DROP CONSTRAINT named"
     ),
