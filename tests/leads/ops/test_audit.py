@@ -170,7 +170,7 @@ def test_each_fault_is_one_line_and_the_command_fails():
         "a text",
         {**stored(), "flags": ["unpriced"], "prices": {}},
     ],
-    ids=lambda data: str(data)[:30],
+    ids=["nothing", "financials", "a summary", "lines alone", "a list", "a text", "unpriced"],
 )
 def test_what_carries_no_prices_is_counted_apart_and_is_no_fault(foreign):
     Lead.objects.create(folio="F-1", quote_data=foreign)
