@@ -347,6 +347,7 @@ _redact = scrubbing.redaction(
 SENTRY_DSN = env.text("SENTRY_DSN")
 # How gunicorn's messages about malformed requests and broken connections begin.
 GUNICORN_ABOUT_STRANGERS = ["Invalid request from ip=", "Socket error processing request."]
+_STREAM = "telemetry.logstream.NonBlockingStream"
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -368,12 +369,8 @@ LOGGING: dict[str, Any] = {
         },
     },
     "handlers": {
-        "console": {"class": "telemetry.logstream.NonBlockingStream", "formatter": LOG_FORMAT},
-        "notices": {
-            "class": "telemetry.logstream.NonBlockingStream",
-            "formatter": LOG_FORMAT,
-            "filters": ["as a notice"],
-        },
+        "console": {"class": _STREAM, "formatter": LOG_FORMAT},
+        "notices": {"class": _STREAM, "formatter": LOG_FORMAT, "filters": ["as a notice"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
