@@ -149,6 +149,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database.config,
         "ENGINE": "settings.postgres",
+        "ATTEMPT": "leads.delivery.turns.attempt",  # the context of each connection that is made
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,  # without them, a restart of Postgres would fail one page in each thread
         "DISABLE_SERVER_SIDE_CURSORS": True,  # they do not survive a transaction pooler

@@ -14,7 +14,10 @@ from settings import env
 
 # Supabase's hosts: db.PROJECT.supabase.co, and the shared poolers, aws-0-REGION.pooler.supabase.com.
 SHARED_POOLER = ".pooler.supabase.com"
-SUPABASE = (".supabase.co", SHARED_POOLER)
+DIRECT = ".supabase.co"
+SUPABASE = (DIRECT, SHARED_POOLER)
+# libpq's, which refuses any other.
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 TRANSACTION_PORT = "6543"
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -57,6 +60,12 @@ def from_url(name: str, *, ca: str) -> Database:
     ]
     if host.endswith(SHARED_POOLER) and "." not in (parts.username or ""):
         warnings.append(f"{name}: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst.")
+    if host.endswith(DIRECT) and "." in (parts.username or ""):
+        warnings.append(f"{name}: on the direct host the user is the role alone, such as postgres.")
+    if (mode := known.get("sslmode")) is not None and mode not in SSL_MODES:
+        # Such as node's no-verify: encrypted, and the certificate not checked.
+        known["sslmode"] = mode.lower() if mode.lower() in SSL_MODES else "require"
+        warnings.append(f"{name}: Postgres has no sslmode {mode!r}; {known['sslmode']} is used.")
     options: dict[str, Any] = {}
     if host.endswith(SUPABASE):
         options["sslmode"] = "require"

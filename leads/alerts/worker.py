@@ -1,7 +1,7 @@
 """The alerts worker: a daemon thread in each web process that sends alerts, so that no second process is needed.
 
 It also writes this machine's row (leads/delivery/machines.py), mails trouble, and asks Postgres which sessions of staff
-have ended (leads/staff/sessions.py).
+have ended (leads/staff/sessions.py). In each process, it gives back connections that staff pages no longer use.
 
 Of the processes on a machine, the one that holds a lock on a file is on duty. Of those on duty on all machines, or when
 the file cannot be created, the one that holds a lease in Postgres sends alerts (lease.py). Claiming a recipient keeps
@@ -59,7 +59,9 @@ class AlertsWorker:
         self._thread.join()
 
     def _run(self) -> None:
+        connections["default"].has_its_own = True  # type: ignore[attr-defined]
         while not self._is_stopping.wait(self._every_s):
+            connections["default"].close_unused()  # type: ignore[attr-defined]
             for step in (
                 *(self._confirm_sessions, self._write_row, self._ask_who_waits),
                 *(self._send_alerts, self._look_for_trouble),

@@ -27,10 +27,11 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Relay._arrivals                          requests append, relay pops     atomic; when full, the oldest is dropped
     Relay._has_work                          any sets, relay clears          an Event
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
+    Relay._must_ask                          requests set, relay clears      single assignments
     Relay._in_memory, _pace, _check_at,      relay                           alone
-      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at
+      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at, _is_blocked
     PostgresWriter.batch_size, _refusal,     relay                           alone
-      _suspects, _guilty
+      _because, _suspects, _guilty
     PostgresWriter._busy_since               relay                           requests read it once
     JournalWriter._queue                     requests put, writer gets       a SimpleQueue
     JournalWriter._is_waited_for             requests set, writer clears     an Event
@@ -50,7 +51,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Segment.delivered, damaged, _checked     relay                           alone
     files of machine.py and machines.py      alerts worker; staff pages      replaced whole, by a rename
     files of journal/copied.py               copier; the segment's unlink    one write of a line
-    files of ConnectionTurns                 any process of this machine     flock for a turn; a partial file is ignored
+    files of ConnectionTurns                 any process of this machine     flock for a turn; replaced whole
     health._counted                          any                             health._counting
     health._look                             any                             health._lock
     the files of trouble.note_outage         each process its own            one write of one length

@@ -7,20 +7,13 @@ lead, because a probe such as SELECT 1 also succeeds on a database that accepts 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from threading import Lock
 
 from psycopg.errors import ConnectionTimeout
 
-
-class Fault(StrEnum):
-    """Why a delivery failed. It decides when to try again."""
-
-    TIMEOUT = "timeout"  # no answer within the deadline: a frozen server, a hung pooler
-    INFRASTRUCTURE = "infrastructure"  # refused, gone, full, too slow, locked
-    SCHEMA = "schema"  # a table or column missing, read-only, no right to write, or a table that refuses every row
-    AUTH = "auth"  # Supabase bans an address after three or four wrong passwords
-    DATA = "data"  # a row was refused; it is the table's fault when every other row is refused as well
+from leads.delivery.fault import Fault as Fault
+from leads.delivery.refusals import recognised
+from leads.delivery.refusals.table import NO_ANSWER, PASSWORD_PAUSE_S, Refusal
 
 
 @dataclass(frozen=True)
@@ -38,43 +31,37 @@ POLICIES = {
     Fault.TIMEOUT: Policy(opens_at=1, first=0.5, longest=0.75),
     Fault.INFRASTRUCTURE: Policy(opens_at=2, first=0.25, longest=1.5),
     Fault.SCHEMA: Policy(opens_at=1, first=1.0, longest=1.5),
-    Fault.AUTH: Policy(opens_at=1, first=150.0, longest=1800.0),
+    # The outbox's file says for all processes when to try again (turns.py). This is for a machine without a disk.
+    Fault.AUTH: Policy(opens_at=1, first=PASSWORD_PAUSE_S, longest=PASSWORD_PAUSE_S),
 }
 # A fraction of the wait. It is added, so that processes do not try at the same moment and none tries a refused password
 # early.
 JITTER = 0.2
-
-_AUTH_WORDS = (
-    "password authentication failed",
-    "circuit breaker open",
-    "tenant or user not found",
-    "no pg_hba.conf entry",
-    "no password supplied",
-)
-
 
 # Classes of SQLSTATE that say nothing about a row: connection, transaction, locks, resources, the server itself. Any
 # other is of the row, of a rule of the table, or of a trigger, which may invent its own.
 _OF_THE_SERVER = ("08", "25", "26", "40", "53", "55", "57", "58", "F0", "HV", "XX")
 
 
-def classify(error: BaseException) -> Fault:
-    """Return the kind of a database error, by its SQLSTATE, its type or, for a failed connection, its message."""
-    chain = [error]
-    while (cause := chain[-1].__cause__) is not None and cause not in chain:
-        chain.append(cause)
-    names = {base.__name__ for link in chain for base in type(link).__mro__}
-    states = [state for link in chain if (state := getattr(link, "sqlstate", None))]
-    words = str(error).lower()
+# The classes with which servers and poolers refuse a connection. The words of any other error may be a customer's.
+_OF_A_REFUSAL = ("08", "28", "3D000", "53", "57P", "58", "XX")
+# Supavisor sends these two for prepared statements, with its own code, and psycopg has no other for them.
+_OF_A_STATEMENT = ("26000", "42P05")
 
-    if "PasswordRefusedLately" in names:
+
+def classify(error: BaseException) -> Fault:
+    """Return the kind of a database error, by its SQLSTATE, its type or, for a refused connection, what it says."""
+    chain = _chain(error)
+    names, states = _names(chain), _states(chain)
+    if "PasswordRefusedLately" in names or any(state.startswith("28") for state in states):
+        return Fault.AUTH
+    refusal = refusal_of(error)
+    if refusal and refusal.fault is Fault.AUTH:  # also where another of the host's addresses did not answer
         return Fault.AUTH
     if any(isinstance(link, TimeoutError | ConnectionTimeout) for link in chain):
         return Fault.TIMEOUT
-    if any(state.startswith("28") for state in states) or any(phrase in words for phrase in _AUTH_WORDS):
-        return Fault.AUTH
-    if "role" in words and "does not exist" in words and not states:
-        return Fault.AUTH
+    if refusal:
+        return refusal.fault
     if any(_is_about_ids(link) for link in chain):
         return Fault.SCHEMA
     if any(state == "25006" or state.startswith(("42", "3D", "3F")) for state in states):
@@ -84,6 +71,40 @@ def classify(error: BaseException) -> Fault:
     if not states and names & {"DataError", "UnicodeError", "TypeError"}:
         return Fault.DATA
     return Fault.INFRASTRUCTURE
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Return why a connection was refused or not made, or None for any other error and for one that is not known."""
+    chain = _chain(error)
+    names, states = _names(chain), _states(chain)
+    if states and not all(state.startswith(_OF_A_REFUSAL) or state in _OF_A_STATEMENT for state in states):
+        return None
+    if not states and names & {"DataError", "UnicodeError", "TypeError"}:
+        return None
+    refusal = recognised(str(error))
+    is_timeout = any(isinstance(link, TimeoutError | ConnectionTimeout) for link in chain)
+    return NO_ANSWER if refusal is None and is_timeout else refusal
+
+
+def is_of_the_connection(error: BaseException) -> bool:
+    """Return whether a connection could not be made; False when one that was open failed or took too long."""
+    refusal = refusal_of(error)
+    return refusal is not None and (refusal is not NO_ANSWER or "timeout expired" in str(error))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _names(chain: list[BaseException]) -> set[str]:
+    return {base.__name__ for link in chain for base in type(link).__mro__}
+
+
+def _states(chain: list[BaseException]) -> list[str]:
+    return [state for link in chain if (state := getattr(link, "sqlstate", None))]
 
 
 def _is_about_ids(error: BaseException) -> bool:
@@ -112,6 +133,7 @@ class Breaker:
         self._in_a_row = 0
         self._openings = 0
         self._fault: Fault | None = None
+        self._because = ""
         self._next_attempt_at = 0.0
         self._is_open = False
         self.has_delivered = False
@@ -125,12 +147,17 @@ class Breaker:
     def fault(self) -> Fault | None:
         return self._fault if self._is_open else None
 
+    @property
+    def because(self) -> str:
+        """Return the cause of the last fault, in words for the log."""
+        return self._because
+
     def seconds_to_next_attempt(self) -> float:
         """Return 0 when a delivery may be tried now, else how many seconds to wait."""
         return max(0.0, self._next_attempt_at - self._clock()) if self._is_open else 0.0
 
-    def failed(self, fault: Fault) -> None:
-        """Count a delivery that failed. A refused row says nothing about the database."""
+    def failed(self, fault: Fault, because: str = "") -> None:
+        """Count a delivery that failed. A refused row says nothing about the database. because: the cause, in words."""
         if fault is Fault.DATA:
             return
         with self._lock:
@@ -139,7 +166,7 @@ class Breaker:
             changed = fault is not self._fault or not self._is_open
             if fault is not self._fault:
                 self._openings = 0
-            self._fault = fault
+            self._fault, self._because = fault, because
             if not self._is_open and self._in_a_row < policy.opens_at:
                 return
             wait = min(policy.longest, policy.first * 2**self._openings)

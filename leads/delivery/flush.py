@@ -41,10 +41,10 @@ def flush(
     usual = connection.deadline_s  # type: ignore[attr-defined]
     connection.deadline_s = DEADLINE_S  # type: ignore[attr-defined]
     journal = Outbox(directories, notice=notice)
-    breaker, turns = Breaker(clock=time.monotonic), ConnectionTurns(directories)
+    # The person may have corrected the password.
+    breaker, turns = Breaker(clock=time.monotonic), ConnectionTurns(directories, is_asked=True)
     postgres = PostgresWriter(journal, breaker, turns)
     delivered, deadline, has_asked_others = 0, time.monotonic() + timeout_s, False
-    turns.unblock()  # the person may have corrected the password
     try:
         if with_quarantined:
             journal.retry_quarantined()
@@ -57,6 +57,7 @@ def flush(
                 return Flushed(delivered, left, breaker.fault)
             if not has_asked_others:
                 # Once, and only after this process's attempt, so that a wrong password is not tried many times.
+                turns.unblock()
                 turns.ask_all_to_retry()
                 has_asked_others = True
             say(f"{delivered} delivered, {left.pending} with running processes")

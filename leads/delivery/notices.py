@@ -14,6 +14,7 @@ _LEVELS = {
     "relay failed": logging.ERROR,
     "journal writer failed": logging.ERROR,
     "breaker closed": logging.INFO,
+    "cause": logging.INFO,
     "delivered late": logging.INFO,
     "queued": logging.INFO,
     "carried": logging.ERROR,

@@ -36,7 +36,7 @@ class PostgresWriter:
         self.batch_size = BATCH
         self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
         self._busy_since: float | None = None
-        self._refusal = ""
+        self._refusal = self._because = ""
         self._suspects: set[bytes] = set()  # refused when every other row was refused as well
         self._guilty: set[bytes] = set()  # those of them that were refused before another row was accepted
 
@@ -93,6 +93,7 @@ class PostgresWriter:
         """Ask an idle Postgres for a sign of life. Without one, or when it takes no rows, its state is in doubt."""
         error = self._exchange(self._read_whether_it_writes)
         if error is not None:
+            self._because = self._turns.because(error)
             self._report(classify(error))
             self._breaker.doubt()
 
@@ -168,7 +169,7 @@ class PostgresWriter:
             self._breaker.delivered()
             self._accepted(texts)
             return None
-        self._refusal = error_name(error)
+        self._refusal, self._because = error_name(error), self._turns.because(error)
         return classify(error)
 
     def _accepted(self, texts: Sequence[bytes]) -> None:
@@ -180,7 +181,7 @@ class PostgresWriter:
     def _report(self, fault: Fault) -> None:
         """Have the breaker count a fault of Postgres, and use a new connection after it."""
         connections["default"].close()
-        self._breaker.failed(fault)
+        self._breaker.failed(fault, self._because)
         self._on_fault()
 
     def _exchange(self, action: Callable[[], None]) -> Exception | None:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from leads.delivery import trouble
-from leads.delivery.breaker import Breaker, Fault, classify
+from leads.delivery.breaker import Breaker, Fault, classify, is_of_the_connection
 from leads.delivery.copy.copier import Copier
 from leads.delivery.copy.rest_api import RestApi
 from leads.delivery.entry import Entry
@@ -59,6 +59,7 @@ class Relay:
         self._is_stopping = threading.Event()
         self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
         self._has_backlog = True
+        self._must_ask = False
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         # Only the relay's thread uses these:
         self._in_memory: deque[Entry] = deque()
@@ -66,6 +67,7 @@ class Relay:
         self._adopt_at = self._check_at = self._ask_at = 0.0
         self._has_noted_outage = True  # what an earlier process of this number has left is removed as well
         self._retry_asked_at = self.turns.retry_asked_at()
+        self._is_blocked = False
 
     @property
     def database_state(self) -> str:
@@ -120,11 +122,16 @@ class Relay:
         return self.breaker.is_open or self.turns.seconds_blocked() > 0
 
     def failed(self, error: Exception) -> None:
-        """Count a query that failed on a request's thread."""
-        fault = classify(error)
-        if fault is Fault.AUTH:
-            self.turns.block()
-        self.breaker.failed(fault)
+        """Count a query that failed on a request's thread.
+
+        A pooler may refuse another connection while the relay delivers on its own. That never opens the breaker, but
+        the relay asks at once whether Postgres still answers.
+        """
+        if self.database_state == "up" and is_of_the_connection(error):
+            self._must_ask = True
+            self._has_work.set()
+            return
+        self.breaker.failed(classify(error), self.turns.because(error))
         self._wake_waiters()
 
     def look_again(self) -> None:
@@ -144,6 +151,7 @@ class Relay:
 
     def _run(self) -> None:
         connections["default"].deadline_s = self._deadline_s  # type: ignore[attr-defined]
+        connections["default"].has_its_own = True  # type: ignore[attr-defined]
         while not self._is_stopping.is_set():
             try:
                 self._step()
@@ -157,8 +165,8 @@ class Relay:
     def _step(self) -> None:
         """Take one step.
 
-        1. Check every half second whether a person asked to retry, and adopt the journals of dead processes every five
-           seconds.
+        1. Check every half second whether a person asked to retry, or a refused password may be tried again, and adopt
+           the journals of dead processes every five seconds.
         2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial. When
            it has closed, say that.
         3. Deliver the leads that have just come. When that fails, begin again.
@@ -183,7 +191,8 @@ class Relay:
         elif not self._in_memory:
             if self.database_state != "up":
                 self._postgres.probe()
-            elif time.monotonic() >= self._ask_at:
+            elif self._must_ask or time.monotonic() >= self._ask_at:
+                self._must_ask = False
                 self._ask_at = time.monotonic() + ASK_EVERY_S
                 self._postgres.ask()
             else:
@@ -197,10 +206,16 @@ class Relay:
             if retry_asked_at != self._retry_asked_at:  # not "later", because the clock may have been set back
                 self._retry_asked_at = retry_asked_at
                 self.breaker.retry_now()
+            was_blocked, self._is_blocked = self._is_blocked, self._is_auth_blocked()
+            if was_blocked and not self._is_blocked:
+                self.breaker.retry_now()
         if now >= self._adopt_at:
             self._adopt_at = now + ADOPT_EVERY_S
             self.outbox.adopt()
             self._has_backlog = True
+
+    def _is_auth_blocked(self) -> bool:
+        return self.breaker.fault is Fault.AUTH and self.turns.seconds_blocked() > 0
 
     def _wait_for_work(self) -> None:
         seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S
@@ -316,15 +331,14 @@ def stop() -> None:
 
 
 def _started() -> Relay:
-    relay = Relay(
-        Outbox(settings.OUTBOX_DIRECTORIES, notice=notice),
-        Breaker(clock=time.monotonic, on_change=_log_change),
-    )
+    def log_change(is_open: bool, fault: Fault | None) -> None:
+        series.TRANSITIONS.add("open" if is_open else "closed")
+        series.IS_OPEN.set(is_open)
+        notice("breaker opened" if is_open else "breaker closed", fault=fault)
+        if is_open and breaker.because:
+            notice("cause", fault=fault, because=breaker.because)  # a line of its own: Sentry groups by the one above
+
+    breaker = Breaker(clock=time.monotonic, on_change=log_change)
+    relay = Relay(Outbox(settings.OUTBOX_DIRECTORIES, notice=notice), breaker)
     relay.start()
     return relay
-
-
-def _log_change(is_open: bool, fault: Fault | None) -> None:
-    series.TRANSITIONS.add("open" if is_open else "closed")
-    series.IS_OPEN.set(is_open)
-    notice("breaker opened" if is_open else "breaker closed", fault=fault)

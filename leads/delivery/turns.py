@@ -1,25 +1,43 @@
-"""Lets the processes of a machine connect to Postgres one at a time, so that a wrong password is tried only once.
+"""Paces a machine's connections to Postgres: one process tries at a time, and none tries a refused password often.
 
-They coordinate through files in the outbox.
+The processes coordinate through files in the outbox. Supabase's fail2ban bans an address after three wrong passwords in
+ten minutes. So after one, nobody tries by itself for eleven minutes; a person who asks gets the second try, a minute
+after the first at the earliest. Whoever gets in, such as the doctor or a release, ends the wait for all.
 """
 
 import fcntl
 import os
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from django.db import DatabaseError, OperationalError
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connections
+from django.utils.crypto import salted_hmac
+from psycopg import Error as PostgresError
 
-from leads.delivery.breaker import Fault, classify
-from leads.delivery.journal.disk import make_directory
+from leads.delivery.breaker import Fault, classify, refusal_of
+from leads.delivery.journal.disk import make_directory, nearest_existing, private
+from leads.delivery.refusals.table import BANNED, NOTHING_LISTENS, PASSWORD_PAUSE_S, Refusal
+from leads.errors import error_name
 
 RETRY_NOW = "retry-now"  # a file that is touched when a person asks to retry
-AUTH_BLOCK_S = 150.0
-# A file with the time of time.monotonic before which no process may try the password again. All processes of a machine
-# have the same, and nobody sets it.
+# A file with a line for each refusal, in seconds of time.monotonic, which all processes of a machine share and nobody
+# sets.
 AUTH_BLOCK = "auth-block"
+AUTH_BLOCK_S = PASSWORD_PAUSE_S
+# fail2ban counts what was refused in this time, and bans at the third.
+WINDOW_S = 600.0
+MOST_IN_WINDOW = 2
+# The least time between two tries that a person asks for.
+GAP_S = 45.0
+# For how long a refused password may be why nothing listens any more.
+BAN_LASTS_S = 3600.0
+# How long a thread waits for its turn. When another connects for longer, the server hangs and refuses nobody.
+TURN_WAIT_S = 2.0
 _TURN = "connecting"
 
 
@@ -27,47 +45,107 @@ class PasswordRefusedLately(OperationalError):
     """The password was refused a short time ago, and trying again could make the host ban this address."""
 
 
+class Refused(NamedTuple):
+    """A line of the file. until: when it may be tried again; at: when it was refused, 0 when nobody knows.
+
+    of: a mark of who was refused, "" for everybody. is_password: whether fail2ban counts it.
+    """
+
+    until: float
+    at: float = 0.0
+    of: str = ""
+    is_password: bool = True
+
+
 class ConnectionTurns:
     """Coordinates this process with the others. Thread-safe. Without a working directory it coordinates nothing."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
-        self._directories = directories
+    def __init__(self, directories: Sequence[Path], *, is_asked: bool = False) -> None:
+        """is_asked: whether a person says that the password is right now, which no block keeps from being tried."""
+        self._directories, self._is_asked = directories, is_asked
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Hold this machine's turn to connect. PasswordRefusedLately when the password is blocked."""
+        """Let the site connect. PasswordRefusedLately when the password is blocked."""
+        with suppress(OSError):
+            make_directory(self._directories[0])
+        if not self._is_asked and self.seconds_blocked():
+            raise PasswordRefusedLately("the password was refused a moment ago")
+        yield
+
+    @contextmanager
+    def attempt(self, parameters: Mapping[str, Any]) -> Iterator[None]:
+        """Hold this machine's turn while a connection is made, whoever makes it, and note whether it was refused.
+
+        PasswordRefusedLately when another was refused while this one waited. parameters: libpq's.
+        """
+        of, began = _who(parameters), time.monotonic()
         with self._turn():
-            if self.seconds_blocked():
+            if any(line.of == of and line.at > began for line in self._read()):
                 raise PasswordRefusedLately("the password was refused a moment ago")
             try:
                 yield
-            except DatabaseError as error:
+            except (DatabaseError, PostgresError) as error:
                 if classify(error) is Fault.AUTH:
-                    self.block()
+                    self._refused(error, of)
                 raise
+            self._let_try(of)
 
     def seconds_blocked(self) -> float:
-        """Return for how many seconds no process may try the password again, at most AUTH_BLOCK_S, or 0."""
-        with suppress(OSError, ValueError):
-            seconds = float(self._file(AUTH_BLOCK).read_text()) - time.monotonic()
-            # More than that was written before the machine was started again.
-            return seconds if 0 < seconds <= AUTH_BLOCK_S else 0.0
-        return 0.0
+        """Return for how many seconds this process may not try its password again, at most AUTH_BLOCK_S, or 0."""
+        if not (lines := self._read()):
+            return 0.0
+        we, now = _who(connections["default"].get_connection_params()), time.monotonic()
+        seconds = max((line.until - now for line in lines if line.of in (we, "")), default=0.0)
+        # More than that was written before the machine was started again.
+        return seconds if 0 < seconds <= AUTH_BLOCK_S else 0.0
 
-    def block(self) -> None:
-        """Keep every process from trying a password that was refused."""
-        with suppress(OSError):
-            make_directory(self._directories[0])
-            self._file(AUTH_BLOCK).write_text(str(time.monotonic() + AUTH_BLOCK_S))
+    def refusal_of(self, error: BaseException) -> Refusal | None:
+        """Return why a connection was not made, as breaker.refusal_of, and name a ban after a refused password."""
+        refusal = refusal_of(error)
+        if refusal is NOTHING_LISTENS and any(line.is_password and line.at for line in self._read()):
+            return BANNED
+        return refusal
+
+    def because(self, error: BaseException) -> str:
+        """Return the cause of a database error for the log, which never repeats its message."""
+        refusal = self.refusal_of(error)
+        return refusal.found if refusal else error_name(error)
+
+    def block(self, seconds: float = AUTH_BLOCK_S, *, of: str = "", is_password: bool = True) -> None:
+        """Keep every process from trying what was refused. of: a mark of who was, "" for everybody."""
+        now = time.monotonic()
+        earlier = [line._replace(until=0.0) if line.of == of else line for line in self._read()]
+        self._write([*earlier, Refused(now + seconds, now, of, is_password)])
 
     def unblock(self) -> None:
-        with suppress(OSError):
-            self._file(AUTH_BLOCK).unlink(missing_ok=True)
+        """Let every process try again, because a person says that it is repaired. What was refused still counts."""
+        self._let_try()
+
+    def seconds_until_asked(self) -> float:
+        """Return for how many seconds more not even a person who asks should have the password tried, or 0."""
+        lines, now = self._read(), time.monotonic()
+        in_window = [line.at for line in lines if line.is_password and line.at and now - line.at < WINDOW_S]
+        safe_at = max(in_window, default=0.0) + GAP_S
+        if len(in_window) >= MOST_IN_WINDOW:
+            safe_at = max(safe_at, in_window[-MOST_IN_WINDOW] + WINDOW_S)
+        blocked = self.seconds_blocked()
+        return blocked if any(not line.at for line in lines) else max(0.0, min(blocked, safe_at - now))
+
+    def shorten(self) -> None:
+        """End the wait as soon as a try gets nobody banned, because a person asks."""
+        until = time.monotonic() + self.seconds_until_asked()
+        lines = self._read()
+        shorter = [line._replace(until=min(line.until, until)) for line in lines]
+        if shorter != lines and self._may_write():
+            self._write(shorter)
 
     def ask_all_to_retry(self) -> None:
-        """Let every process on this machine try again immediately, because a person repaired the database."""
-        # When the password is still wrong, the first process to try it blocks the others again.
-        self.unblock()
+        """Let every process on this machine try again immediately, because a person repaired the database.
+
+        A password that was refused is tried again as soon as that gets nobody banned.
+        """
+        self.shorten()
         with suppress(OSError):
             make_directory(self._directories[0])
             self._file(RETRY_NOW).touch()
@@ -78,21 +156,84 @@ class ConnectionTurns:
             return self._file(RETRY_NOW).stat().st_mtime_ns
         return 0
 
+    def _refused(self, error: BaseException, of: str) -> None:
+        if not self._may_write():
+            return
+        if refusal := refusal_of(error):
+            self.block(refusal.pause_s, of=of, is_password=refusal.is_password)
+        else:
+            self.block(of=of)
+
+    def _let_try(self, of: str | None = None) -> None:
+        """End the wait. of: whose, None for everybody's."""
+        lines = self._read()
+        free = [line._replace(until=0.0) if of is None or line.of in (of, "") else line for line in lines]
+        if free != lines and self._may_write():
+            self._write(free)  # each relay sees this, and tries
+
+    def _may_write(self) -> bool:
+        """Return whether the site could read what this user writes: commands may run as another user than the site."""
+        with suppress(OSError):
+            return nearest_existing(self._directories[0]).stat().st_uid in (0, os.geteuid())
+        return False
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
+        """Hold the lock of this machine. A user whose files the site could not read, and a first command, have none."""
         fd = None
         for directory in self._directories:
             with suppress(OSError):
-                make_directory(directory)
-                fd = os.open(directory / _TURN, os.O_RDWR | os.O_CREAT, 0o600)
-                break
+                if directory.stat().st_uid == os.geteuid():
+                    fd = os.open(directory / _TURN, os.O_RDWR | os.O_CREAT, 0o600)
+                    break
         try:
             if fd is not None:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                _lock(fd)
             yield
         finally:
             if fd is not None:
                 os.close(fd)
 
+    def _read(self) -> list[Refused]:
+        """Return what was refused within the last hour, the latest last."""
+        now = time.monotonic()
+        with suppress(OSError, ValueError):
+            lines = [_line(text) for text in self._file(AUTH_BLOCK).read_text().splitlines() if text]
+            return [line for line in lines if not line.at or 0 <= now - line.at < BAN_LASTS_S]
+        return []
+
+    def _write(self, lines: Sequence[Refused]) -> None:
+        with suppress(OSError):
+            make_directory(self._directories[0])
+            unfinished = self._file(f"{AUTH_BLOCK}.{os.getpid()}.{threading.get_ident()}")
+            with open(unfinished, "w", encoding="utf-8", opener=private) as file:
+                file.writelines(f"{line.until} {line.at} {int(line.is_password)} {line.of}\n" for line in lines)
+            unfinished.replace(self._file(AUTH_BLOCK))
+
     def _file(self, name: str) -> Path:
         return self._directories[0] / name
+
+
+def attempt(parameters: Mapping[str, Any]) -> Any:
+    """Return the context of one connection being made, for the database engine. parameters: libpq's."""
+    return ConnectionTurns(settings.OUTBOX_DIRECTORIES).attempt(parameters)
+
+
+def _lock(fd: int) -> None:
+    end = time.monotonic() + TURN_WAIT_S
+    while time.monotonic() < end:
+        with suppress(BlockingIOError):
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.005)
+    return None
+
+
+def _who(parameters: Mapping[str, Any]) -> str:
+    """Return a mark of who connects where with which password. The password cannot be guessed from it."""
+    parts = [str(parameters.get(name, "")) for name in ("host", "port", "user", "password")]
+    return salted_hmac("leads.delivery.turns", "\0".join(parts), algorithm="sha256").hexdigest()[:16]
+
+
+def _line(text: str) -> Refused:
+    until, at, is_password, of = text.split(" ") if " " in text else (text, "0", "1", "")
+    return Refused(float(until), float(at), of, is_password == "1")

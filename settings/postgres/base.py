@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.utils.module_loading import import_string
 from psycopg.types.datetime import TimestamptzLoader
 
-from settings.postgres import driver
+from settings.postgres import driver, idle
 from settings.postgres.partitioned import SchemaEditor
 
 
@@ -27,12 +28,16 @@ class MomentLoader(TimestamptzLoader):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """deadline_s: the longest wait of this thread's connection, None for no limit."""
+    """deadline_s: the longest wait of this thread's connection, None for no limit.
+
+    has_its_own: whether this thread's connection is always a new one, never another thread's.
+    """
 
     Database = driver
     SchemaEditorClass = SchemaEditor
     timezone_name = ""  # so that Django does not set the session's time zone
     connection: driver.BoundedConnection | None
+    has_its_own = False
     _deadline_s: float | None = driver.DEFAULT_DEADLINE_S
 
     @property
@@ -46,16 +51,50 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.connection.deadline_s = seconds
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> driver.BoundedConnection:
-        connection: driver.BoundedConnection = super().get_new_connection(conn_params)
+        if not self.has_its_own and (idle_one := self._of_another_thread(conn_params)):
+            return idle_one
+        with import_string(self.settings_dict["ATTEMPT"])(conn_params):
+            connection: driver.BoundedConnection = super().get_new_connection(conn_params)
         connection.deadline_s = self.deadline_s
         connection.adapters.register_loader("timestamptz", MomentLoader)
         return connection
 
-    def close_if_unusable_or_obsolete(self) -> None:
-        """Close the connection after an error, without asking the server whether it still works, as Django does.
+    def _of_another_thread(self, conn_params: dict[str, Any]) -> driver.BoundedConnection | None:
+        while taken := idle.take(conn_params):
+            connection, self.close_at = taken
+            connection.deadline_s = self.deadline_s
+            try:
+                connection.execute("SELECT 1")  # Postgres may have restarted meanwhile
+            except driver.DeadlineExceeded:
+                raise  # the others would take as long
+            except driver.Error:
+                connection.close()
+            else:
+                return connection
+        return None
 
-        Django calls this as each request begins and ends, and a frozen server would not answer.
+    def ensure_connection(self) -> None:
+        idle.keep(self)
+        super().ensure_connection()
+
+    def close_if_health_check_failed(self) -> None:
+        idle.keep(self)
+        super().close_if_health_check_failed()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Close the connection after an error, or when it is old; else let another thread use it meanwhile.
+
+        Django calls this as each request begins and ends. After an error it would ask the server whether the connection
+        still works, and a frozen server would not answer.
         """
+        idle.keep(self)
         if self.errors_occurred:
             self.close()
         super().close_if_unusable_or_obsolete()
+        if self.connection and not self.in_atomic_block and not self.has_its_own:
+            idle.offer(self)
+
+    @staticmethod
+    def close_unused() -> None:
+        """Close the connections of this process that no request has used for some seconds."""
+        idle.close_unused()
