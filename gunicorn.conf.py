@@ -7,7 +7,8 @@ import resource
 from serving import master
 
 # Measured on two cores: 8 threads were slower, and 16 made the slowest answers worse. Each worker keeps one connection
-# to Postgres for leads, and one for each of its threads that has used the ORM: staff pages, quotes by folio, alerts.
+# to Postgres for leads, and for a while one for each thread that used the ORM at the same time: staff pages, quotes by
+# folio.
 worker_class = "serving.worker.WholeRequestWorker"  # gthread, which slow clients cannot block
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 threads = int(os.environ.get("WEB_THREADS", 4))

@@ -556,6 +556,23 @@ def test_a_user_without_a_project_is_a_warning_with_the_shared_pooler(monkeypatc
     assert warning == "DATABASE_URL: the pooler's user must be role.project, such as postgres.abcdefghijklmnopqrst."
 
 
+@pytest.mark.parametrize("port", [5432, 6543])
+def test_a_user_with_a_project_is_a_warning_with_the_direct_host(monkeypatch, port):
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://postgres.{REF}:S3cret@db.{REF}.supabase.co:{port}/postgres")
+    (warning,) = from_url("DATABASE_URL", ca="DATABASE_CA").warnings
+    assert warning == "DATABASE_URL: on the direct host the user is the role alone, such as postgres."
+
+
+@pytest.mark.parametrize(
+    ("given", "used"), [("no-verify", "require"), ("Require", "require"), ("VERIFY-CA", "verify-ca")]
+)
+def test_an_sslmode_that_postgres_does_not_know_is_replaced_with_a_warning(monkeypatch, given, used):
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://shop@db.example.com/shop?sslmode={given}")
+    database = from_url("DATABASE_URL", ca="DATABASE_CA")
+    assert database.config["OPTIONS"] == {"sslmode": used}
+    assert database.warnings == (f"DATABASE_URL: Postgres has no sslmode '{given}'; {used} is used.",)
+
+
 def test_a_connection_to_the_test_database_succeeds():
     result, _ = connect(DATABASE_URL)
     assert (result["fault"], result["warnings"], result["error"]) == ("", [], "")
@@ -582,9 +599,11 @@ def test_the_parameters_in_the_url_override_the_site_s_own():
 # --- TLS; test_connections.py has a server with it --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", [f"db.{REF}.supabase.co", "aws-0-us-east-1.pooler.supabase.com"])
-def test_a_connection_to_supabase_is_encrypted_by_default(read, host):
-    assert read(f"postgresql://postgres.{REF}@{host}/postgres").config["OPTIONS"] == {"sslmode": "require"}
+@pytest.mark.parametrize(
+    "address", [f"postgres@db.{REF}.supabase.co", f"postgres.{REF}@aws-0-us-east-1.pooler.supabase.com"]
+)
+def test_a_connection_to_supabase_is_encrypted_by_default(read, address):
+    assert read(f"postgresql://{address}/postgres").config["OPTIONS"] == {"sslmode": "require"}
 
 
 def test_tls_is_not_required_of_other_servers(read):

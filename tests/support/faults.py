@@ -54,13 +54,13 @@ def reply_lost(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
 
 @contextmanager
 def tenant_not_found(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    with proxy.refusing("Tenant or user not found"):
+    with proxy.refusing("(ENOTFOUND) tenant/user postgres.abcdefghijklmnopqrst not found"):
         yield
 
 
 @contextmanager
 def pooler_s_own_breaker(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    with proxy.refusing("Circuit breaker open: too many authentication errors"):
+    with proxy.refusing("(ECIRCUITBREAKER) too many authentication failures, new connections are temporarily blocked"):
         yield
 
 

@@ -38,7 +38,7 @@ class Proxy:
         self._changed = Condition()
         self._mode = Mode.PASS
         self._open: set[socket.socket] = set()
-        self._refusal = ""
+        self._refusal, self._sqlstate, self._most = "", "XX000", 0
         self._listener: socket.socket | None = None
         self.port = self._listen(0)
         self.url = f"postgresql://{user}@127.0.0.1:{self.port}/postgres"
@@ -52,14 +52,28 @@ class Proxy:
             self._set(Mode.PASS)
 
     @contextmanager
-    def refusing(self, message: str) -> Iterator[None]:
+    def refusing(self, message: str, *, sqlstate: str = "XX000") -> Iterator[None]:
         """End all connections, and answer new ones with this error, as a pooler does for an unknown tenant."""
-        self._refusal = message
+        self._refusal, self._sqlstate = message, sqlstate
         self.cut()
         try:
             yield
         finally:
             self._refusal = ""
+
+    @contextmanager
+    def having(self, sessions: int, message: str) -> Iterator[None]:
+        """Keep all connections, and refuse every one above so many with this error, as a full session pooler does."""
+        self._refusal, self._sqlstate, self._most = message, "XX000", sessions
+        try:
+            yield
+        finally:
+            self._refusal, self._most = "", 0
+
+    @property
+    def sessions(self) -> int:
+        """Return how many connections are open."""
+        return len(self._open) // 2
 
     def cut(self) -> None:
         """End all connections."""
@@ -97,7 +111,7 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         self.connections += 1
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._refusal:
+        if self._refusal and self.sessions >= self._most:
             return self._refuse(client, self._refusal)
         with client, self._connected() as server:
             with self._changed:
@@ -110,7 +124,7 @@ class Proxy:
                 self._open -= {client, server}
 
     def _refuse(self, client: socket.socket, message: str) -> None:
-        fields = f"SFATAL\0VFATAL\0CXX000\0M{message}\0\0".encode()
+        fields = f"SFATAL\0VFATAL\0C{self._sqlstate}\0M{message}\0\0".encode()
         with client, suppress(OSError):
             (size,) = struct.unpack("!I", client.recv(4))
             if struct.unpack("!I", client.recv(4))[0] in TLS_OR_GSS:

@@ -56,7 +56,8 @@ BANNED = Refusal(
 NO_ANSWER = Refusal(
     Fault.TIMEOUT,
     "no answer in time: the server hangs, or a firewall drops what is sent",
-    "Look at the server (Supabase: status.supabase.com, or restart the project); allow this address in its firewall.",
+    "Look at the server (Supabase: status.supabase.com, or restart the project); allow this address in its firewall "
+    "(Supabase: Network restrictions).",
     words="timeout expired|connection timed out",
 )
 # Of several that fit, the first counts. Two have a code in common where its words tell them apart; without these, the
@@ -101,7 +102,7 @@ REFUSALS = (
         "get the address banned on Supabase. A right password is refused, too, while Supabase hibernates a free "
         "project: open it in the dashboard, and restore it.",
         words=r"(password|sasl|scram|md5|pam|ldap|radius|gssapi|sspi|ident|peer|certificate|\"trust\") "
-        r"authentication failed|no such user|user not found|login rejected|empty password returned|"
+        r"authentication failed|no such user|user not found in|login rejected|empty password returned|"
         r"authentication failed for user|invalid password|wrong password|password.{1,40}(refused|rejected|expired)",
         codes=("EWRONGPASSWORD", "EJITUNAUTHORIZED", "EAUTHQUERY"),
         is_password=True,

@@ -140,27 +140,25 @@ def _head_room(room: int) -> Finding:
     if most > room:
         cure = "Lower WEB_CONCURRENCY or WEB_THREADS, raise the limit, or use the transaction pooler (port 6543)."
         return warning("connections", f"{found}; Postgres has room for {max(0, room)}", cure)
-    if settings.DATABASE_KIND == "session pooler" and (sessions := _sessions(most)).count > SESSION_POOL:
-        cure = (
-            f"Raise the pool size to {sessions.count} (Supabase: Database settings), use the transaction pooler (port "
-            "6543), or lower WEB_CONCURRENCY or WEB_THREADS. A pool that is full refuses."
-        )
-        more = f"{found}; {sessions.why}: {sessions.count}; the session pooler of a small plan has {SESSION_POOL}"
-        return warning("connections", more, cure)
+    if settings.DATABASE_KIND == "session pooler":
+        count = _machines()
+        sessions = 2 * count * most  # at a release on all machines
+        if sessions > SESSION_POOL:
+            found += (
+                f"; {sessions} on {count} machine{'s' * (count != 1)} while a release takes over from another; the "
+                f"session pooler of a small plan has {SESSION_POOL}, and refuses more"
+            )
+            cure = (
+                f"Raise the pool size to {sessions} (Supabase: Database settings), use the transaction pooler (port "
+                "6543), or lower WEB_CONCURRENCY or WEB_THREADS."
+            )
+            return warning("connections", found, cure)
     return ok("connections", f"{found}; Postgres has room for {room}")
 
 
-class Sessions(NamedTuple):
-    """How many sessions all machines may have at once, and why so many."""
-
-    count: int
-    why: str
-
-
-def _sessions(of_one: int) -> Sessions:
-    """Return the most sessions at a release on all machines. of_one: those of one release on one machine."""
+def _machines() -> int:
+    """Return how many machines run the site, as far as is known."""
     try:
-        count = max(1, sum(not state.is_silent for state in machines.states()))
+        return max(1, sum(not state.is_silent for state in machines.states()))
     except DatabaseError:  # the table is missing, and the check of migrations reports that
-        count = 1
-    return Sessions(2 * count * of_one, f"{count} machine{'s' * (count != 1)}, twice while a release takes over")
+        return 1

@@ -258,6 +258,24 @@ def auth_block(shop: Shop) -> Iterator[dict[str, str]]:
     yield {}
 
 
+@contextmanager
+def banned(shop: Shop) -> Iterator[dict[str, str]]:
+    """An address that was banned two minutes after its password was refused."""
+    shop.outbox[0].mkdir()
+    refused_at = time.monotonic() - 120
+    (shop.outbox[0] / AUTH_BLOCK).write_text(f"{refused_at + 60} {refused_at} 1 \n")
+    yield {"DATABASE_URL": "postgresql://shop@127.0.0.1:1/shop"}
+
+
+def refusing(message: str) -> Breaking:
+    @contextmanager
+    def refused(shop: Shop) -> Iterator[dict[str, str]]:
+        with shop.proxy.refusing(message):
+            yield {"DATABASE_URL": shop.proxy.url}
+
+    return refused
+
+
 A_MACHINE = {
     "place": "'here'",
     "version": "'0'",
@@ -466,6 +484,10 @@ ALONE: dict[str, Breaking] = {
     "a wrong password": with_url(fault(faults.wrong_password), user=f"{ROLE}:{PASSWORD}"),
     "a password refused a moment ago": auth_block,
     "a paused project": fault(faults.tenant_not_found, through_the_proxy=True),
+    "a banned address": banned,
+    "a session pooler that is full": refusing("(EMAXCONNSESSION) max clients reached in session mode"),
+    "network restrictions": refusing("(EADDRNOTALLOWED) address not in tenant allow_list: {203, 0, 113, 7}"),
+    "a code of the pooler that is not known": refusing("(EWHATEVER) said in other words"),
     "an address that the pooler blocks": fault(faults.pooler_s_own_breaker, through_the_proxy=True),
     "a missing database": with_url(variables(), database="nothing"),
     "a missing role": with_url(variables(), user="nobody"),
