@@ -46,9 +46,10 @@ class PasswordRefusedLately(OperationalError):
 
 
 class Refused(NamedTuple):
-    """A line of the file. until: when it may be tried again; at: when it was refused, 0 when nobody knows.
+    """A line of the file. at: when it was refused, 0 when nobody knows.
 
-    of: a mark of who was refused, "" for everybody. is_password: whether fail2ban counts it.
+    until: when it may be tried again, 0 after it was accepted, or refused anew. of: a mark of who was refused, "" for
+    everybody. is_password: whether fail2ban counts it.
     """
 
     until: float
@@ -89,7 +90,7 @@ class ConnectionTurns:
                 if classify(error) is Fault.AUTH:
                     self._refused(error, of)
                 raise
-            self._let_try(of)
+            self._accepted(of)
 
     def seconds_blocked(self) -> float:
         """Return for how many seconds this process may not try its password again, at most AUTH_BLOCK_S, or 0."""
@@ -103,7 +104,7 @@ class ConnectionTurns:
     def refusal_of(self, error: BaseException) -> Refusal | None:
         """Return why a connection was not made, as breaker.refusal_of, and name a ban after a refused password."""
         refusal = refusal_of(error)
-        if refusal is NOTHING_LISTENS and any(line.is_password and line.at for line in self._read()):
+        if refusal is NOTHING_LISTENS and any(line.is_password and line.at and line.until for line in self._read()):
             return BANNED
         return refusal
 
@@ -120,7 +121,8 @@ class ConnectionTurns:
 
     def unblock(self) -> None:
         """Let every process try again, because a person says that it is repaired. What was refused still counts."""
-        self._let_try()
+        now = time.monotonic()
+        self._replace([line._replace(until=min(line.until, now)) for line in self._read()])
 
     def seconds_until_asked(self) -> float:
         """Return for how many seconds more not even a person who asks should have the password tried, or 0."""
@@ -135,10 +137,7 @@ class ConnectionTurns:
     def shorten(self) -> None:
         """End the wait as soon as a try gets nobody banned, because a person asks."""
         until = time.monotonic() + self.seconds_until_asked()
-        lines = self._read()
-        shorter = [line._replace(until=min(line.until, until)) for line in lines]
-        if shorter != lines and self._may_write():
-            self._write(shorter)
+        self._replace([line._replace(until=min(line.until, until)) for line in self._read()])
 
     def ask_all_to_retry(self) -> None:
         """Let every process on this machine try again immediately, because a person repaired the database.
@@ -164,12 +163,13 @@ class ConnectionTurns:
         else:
             self.block(of=of)
 
-    def _let_try(self, of: str | None = None) -> None:
-        """End the wait. of: whose, None for everybody's."""
-        lines = self._read()
-        free = [line._replace(until=0.0) if of is None or line.of in (of, "") else line for line in lines]
-        if free != lines and self._may_write():
-            self._write(free)  # each relay sees this, and tries
+    def _accepted(self, of: str) -> None:
+        """End the wait of everybody with the same password; each relay sees it, and tries."""
+        self._replace([line._replace(until=0.0) if line.of in (of, "") else line for line in self._read()])
+
+    def _replace(self, lines: Sequence[Refused]) -> None:
+        if lines != self._read() and self._may_write():
+            self._write(lines)
 
     def _may_write(self) -> bool:
         """Return whether the site could read what this user writes: commands may run as another user than the site."""

@@ -109,7 +109,10 @@ def test_who_waited_for_a_turn_while_another_was_refused_does_not_try(turns, out
 def test_a_ban_is_named_after_a_refused_password_only(turns):
     assert "banned" not in turns.because(OperationalError(LISTENS))
     refuse(turns)
+    turns.unblock()
     assert "has banned this address" in turns.because(OperationalError(LISTENS))
+    accept(turns)
+    assert "banned" not in turns.because(OperationalError(LISTENS))
 
 
 def test_the_file_holds_no_password_and_no_name(turns, outbox_directories):
