@@ -59,6 +59,11 @@ _ROWS = """jsonb_to_recordset($1::jsonb) AS a (
         folio text, name text, phone text, quote_data jsonb, visitor_id text,
         created_at timestamptz, submitted_at timestamptz, arrived_at timestamptz, set_aside text
     )"""
+# Whether the person has a row of their own, of which the first row of the folio may be deleted.
+_HAS_A_ROW = """EXISTS (
+        SELECT FROM leads AS own
+        WHERE own.folio = arrived.folio AND own.phone = arrived.phone AND own.phone > '' AND NOT own.is_first
+    )"""
 # When it came and why it is set aside; a record of the last release says neither.
 _ARRIVED_AT = "least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside"
 
@@ -66,7 +71,7 @@ _ARRIVED_AT = "least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce
 #    the site's clock was ahead, and every correction would lose against it until then. Such a record, delivered a
 #    second time before its own time has come, counts as newer than the first time.
 # 2. Write each lead to the first row of its folio: a new one, that of the quote without a person, or the same person's.
-# 3. When the first row is somebody else's, or was erased, write the lead to a row of its own.
+# 3. When the first row is somebody else's, was erased or is deleted, write the lead to a row of its own.
 # 4. Add an event for each contacted lead that now waits again.
 #
 # Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
@@ -79,7 +84,7 @@ WITH arrived AS MATERIALIZED (
     FROM {_ROWS}
     WHERE NOT {IS_ERASED}
 ), first AS (
-    INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived
+    INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived WHERE NOT {_HAS_A_ROW}
     ON CONFLICT (folio) WHERE is_first DO UPDATE SET {_UPDATE}
     RETURNING id, folio, submitted_at, asked_again_at
 ), others AS (

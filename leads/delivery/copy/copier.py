@@ -83,14 +83,19 @@ class Copier:
                     copied.mark(path, end)
 
     def _copy(self, item: Item) -> Result:
-        """Send a lead. When it is not taken, but a list of none is, this lead is at fault, and the next may pass."""
+        """Send a lead. When it is refused, a list of none is taken, and it is refused again, the lead is at fault."""
+        sent = row(item)
         try:
-            answer = self._api.insert(row(item))
+            answer = self._api.insert(sent)
+            if answer.status == _CONFLICT:
+                return self._settle(Result.REFUSED, reason=answer.status)
+            if answer.status >= 400 and answer.status not in _OF_THE_KEY and self._api.insert(b"[]").is_taken:
+                answer = self._api.insert(sent)
+                if answer.status >= 400:
+                    return self._settle(Result.REFUSED, reason=answer.status)
             if answer.is_taken:
                 self._pause_s = 0.0
                 return self._settle(Result.COPIED, folio=item.folio)
-            if answer.status == _CONFLICT or answer.status not in _OF_THE_KEY and self._api.insert(b"[]").is_taken:
-                return self._settle(Result.REFUSED, reason=answer.status)
         except NoAnswer as error:
             self._pause()
             return self._settle(Result.FAILED, reason=error)

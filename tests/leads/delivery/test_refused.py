@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from leads.delivery import relay
 from leads.delivery.breaker import Breaker, Fault
@@ -143,6 +144,19 @@ def test_an_id_that_was_already_used_sets_nobody_aside(outbox_directories):
     assert writer.deliver([late]) == ([True], None)
     assert census.census(outbox_directories).quarantined == 0
     assert Lead.objects.filter(folio=late.folio).exists()
+
+
+def test_a_second_person_who_sends_again_after_the_first_was_deleted_is_delivered(outbox_directories):
+    writer, issued = a_writer(outbox_directories), an_issued_quote()
+    first = lead_record(issued, a_contact(name="Ana", phone="+526560000001"))
+    second = lead_record(issued, a_contact(name="Luz", phone="+526560000002"))
+    for lead in (first, second):
+        assert writer.deliver([item(lead)]) == ([True], None)
+    Lead.objects.filter(name="Ana").delete()
+    again = lead_record(issued, a_contact(name="Luz Sol", phone="+526560000002", submitted_at=timezone.now()))
+    assert writer.deliver([item(again)]) == ([True], None)
+    assert list(Lead.objects.values_list("name", "is_first")) == [("Luz Sol", False)]
+    assert census.census(outbox_directories).quarantined == 0
 
 
 def test_a_table_that_is_mended_before_the_probe_sets_nobody_aside(outbox_directories, monkeypatch):
