@@ -115,7 +115,7 @@ def show(
             "foreign": issued.language if issued.language != site.language() else "",
             "token": signed,
             "expired": issued.quote.is_expired(timezone.now()),
-            "again": [*hidden_fields(requests(issued.quote)), (BEFORE, short)],
+            "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)],
             "earlier": _earlier(request, issued),
             "link": page,
             "address_on_paper": address(request, issued.quote.folio),

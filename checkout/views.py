@@ -27,8 +27,8 @@ from quoter import incoming, origin, site, token
 from quoter import views as quoter_views
 from quoter.engine.pricing import FieldError, QuoteRefused
 from quoter.engine.text import Text
-from quoter.forms import TypedLine, typed_lines
-from quoter.incoming import Incoming, json_lines
+from quoter.forms import TypedLine, begun, typed_answers, typed_lines
+from quoter.incoming import Incoming, json_answers, json_lines
 from quoter.language import carried
 from quoter.token import BadToken, IssuedQuote
 from telemetry import current, series
@@ -60,11 +60,14 @@ def give_quote(request: HttpRequest) -> HttpResponse:
     if sent.faults:
         return _refuse_quote(request, sent, [], sent.faults)
     typed, errors = typed_lines(sent.form)
-    lines = [line.request() for line in typed]
+    typed = begun(typed, site.price_book())
+    lines, answers = [line.request() for line in typed], typed_answers(sent.form)
     if sent.is_json:
         lines, errors = json_lines(sent.json)
+        answers, more_errors = json_answers(sent.json)
+        errors += more_errors
     try:
-        issued = site.issue(lines)
+        issued = site.issue(lines, answers)
     except QuoteRefused as refused:
         errors += [] if sent.is_json and not lines and errors else refused.errors
     if errors:
@@ -206,7 +209,8 @@ def _refuse_quote(
     if sent.is_json:
         return incoming.refusal(errors)
     came_from = origin.read(sent.fields.get("attribution"))
-    return quoter_views.page(request, typed, came_from=came_from, errors=errors, status=422)
+    answers = typed_answers(sent.form)
+    return quoter_views.page(request, typed, answers=answers, came_from=came_from, errors=errors, status=422)
 
 
 def _refuse_checkout(

@@ -5,11 +5,10 @@ from types import MappingProxyType
 
 from leads.customer import answers_in_words
 from quoter.conversation import chat_url
-from quoter.engine.explain import decimal_places
-from quoter.engine.measure import unit_text
-from quoter.engine.numbers import grouped, money
-from quoter.engine.quote import Quote, QuoteLine
+from quoter.engine.numbers import decimal_places, grouped, money
+from quoter.engine.quote import Quote, QuotedFee, QuoteLine
 from quoter.engine.text import Language, Text
+from quoter.engine.units import unit_text
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -25,6 +24,8 @@ MORE = Text(es="- y {count} partidas más", en="- and {count} more lines")
 ONE_MORE = Text(es="- y 1 partida más", en="- and 1 more line")
 ALL = Text(es="- {count} partidas", en="- {count} lines")
 ALL_ONE = Text(es="- 1 partida", en="- 1 line")
+FEE = Text(es="- {description}: {amount}", en="- {description}: {amount}")
+TOTAL_ALONE = Text(es="*Total: {total} {currency}*.", en="*Total: {total} {currency}*.")
 TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {total} {currency}*, {tax} included.")
 
 
@@ -58,15 +59,27 @@ def message(
         f"{greeting} {SUBJECT.say(language, folio=quote.folio)}",
         *(_line(line, language) for line in quote.lines[:shown]),
         *([omission] if omitted else []),
-        TOTAL.say(language, total=money(quote.total), currency=quote.currency, tax=quote.tax.name),
+        *(_fee(fee, quote.currency, language) for fee in (*quote.fees, *quote.discounts)),
+        _total(quote, language),
         *(f"{label}: {value}" for label, value in answers_in_words(answers, language)),
         link,
     ]
     return "\n".join(parts)
 
 
+def _total(quote: Quote, language: Language) -> str:
+    words = TOTAL if quote.is_taxed else TOTAL_ALONE
+    total = money(quote.total, quote.currency)
+    return words.say(language, total=total, currency=quote.currency, tax=quote.tax.name)
+
+
+def _fee(fee: QuotedFee, currency: str, language: Language) -> str:
+    return FEE.say(language, description=fee.description, amount=money(fee.amount, currency))
+
+
 def _line(line: QuoteLine, language: Language) -> str:
     billed = grouped(line.billed, places=decimal_places(line.billed))
-    text = LINE.say(language, billed=billed, unit=unit_text(line.unit).in_(language), description=line.description)
-    extras = ", ".join(extra.description for extra in line.extras)
+    unit = line.unit_name or unit_text(line.unit, line.billed).in_(language)
+    text = LINE.say(language, billed=billed, unit=unit, description=line.description)
+    extras = ", ".join(part.description for part in (*line.extras, *line.fees, *line.discounts))
     return text + (EXTRAS.say(language, extras=extras) if extras else "")

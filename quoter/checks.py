@@ -10,15 +10,14 @@ from quoter import site
 def tax_is_in_force(app_configs, **kwargs):
     """Warn when no tax of the price book covers today: the nearest one is applied, which may be the wrong rate."""
     today = timezone.localdate()
-    tax = site.price_book().tax_on(today)
-    if tax.start <= today and (tax.end is None or today <= tax.end):
-        return []
     return [
         Warning(
             f"PRICE_BOOK has no tax for {today}; {tax.name} {tax.rate} is applied.",
             hint="Add the tax that is in force to the book.",
             id="quoter.W001",
         )
+        for tax in site.price_book().taxes_on(today)
+        if today < tax.start or (tax.end is not None and tax.end < today)
     ]
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote as percent_encode
 
 from quoter.engine.explain import readable
-from quoter.engine.measure import Measured, MeasureRefused, quantity, unit_text
+from quoter.engine.measure import Measured, MeasureRefused
+from quoter.engine.measure import quantity as measure_quantity
+from quoter.engine.numbers import as_decimal
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Language, Text
@@ -49,17 +51,18 @@ def request(book: PriceBook, lines: Sequence[LineRequest], *, language: Language
 def _line_texts(book: PriceBook, lines: Sequence[LineRequest], language: Language) -> Iterator[str]:
     for line in lines:
         if product := book.product(line.product):
-            yield _line_text(product, line, language)
+            yield _line_text(book, product, line, language)
 
 
-def _line_text(product: Product, line: LineRequest, language: Language) -> str:
+def _line_text(book: PriceBook, product: Product, line: LineRequest, language: Language) -> str:
     chosen = [
         choice.label for option in product.options for choice in option.choices
         if line.options.get(option.code) == choice.code
     ]  # fmt: skip
     description = ", ".join(label.in_(language) for label in [product.label, *chosen])
     if measured := _measured(product, line):
-        amount = f"{readable(measured.quantity, at_least=0)} {unit_text(product.unit).in_(language)}"
+        quantity = readable(as_decimal(measured.quantity), at_least=0)
+        amount = f"{quantity} {book.unit_text(product.unit, measured.quantity).in_(language)}"
         text = LINE.say(language, amount=amount, description=description)
     else:
         text = UNMEASURED.say(language, description=description)
@@ -70,6 +73,7 @@ def _line_text(product: Product, line: LineRequest, language: Language) -> str:
 def _measured(product: Product, line: LineRequest) -> Measured | None:
     measure = product.measure(line.measure.get("kind"))
     try:
-        return quantity(measure, product.unit, line.measure) if measure else None
+        numbers = product.numbers_of(line.options)
+        return measure_quantity(measure, product.unit, line.measure, names=numbers) if measure else None
     except MeasureRefused:
         return None

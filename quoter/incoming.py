@@ -110,6 +110,15 @@ def json_lines(data: Mapping[str, Any]) -> tuple[list[LineRequest], list[FieldEr
     return lines, errors
 
 
+def json_answers(data: Mapping[str, Any]) -> tuple[dict[str, str], list[FieldError]]:
+    """Return the answers of a JSON request about the whole order, and an error when they have another shape."""
+    given = data.get("answers", {})
+    is_bounded = isinstance(given, dict) and len(given) <= _MOST_PARTS
+    if not is_bounded or not all(isinstance(text, str) for text in given.values()):
+        return {}, [FieldError("answers", WRONG_SHAPE)]
+    return given, []
+
+
 def _is_bounded(line: object) -> bool:
     parts = line.values() if isinstance(line, dict) else ()
     return all(len(part) <= _MOST_PARTS for part in parts if isinstance(part, list | dict))

@@ -1,6 +1,6 @@
 """Prices the calculator's form while it is being filled in: the bill so far, and what is still missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -8,8 +8,7 @@ from django.conf import settings
 
 from quoter import conversation, site
 from quoter.engine import numbers
-from quoter.engine.measure import INPUTS
-from quoter.engine.pricing import FieldError, QuoteRefused
+from quoter.engine.pricing import NO_ANSWERS, FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
 from quoter.forms import TypedLine
@@ -32,32 +31,42 @@ class Preview(NamedTuple):
     conversation_url: str = ""
 
 
-def of(lines: Sequence[TypedLine], errors: Iterable[FieldError] = ()) -> Preview:
+def of(
+    lines: Sequence[TypedLine], errors: Iterable[FieldError] = (), *, answers: Mapping[str, str] = NO_ANSWERS
+) -> Preview:
     """Return the preview of the form's lines, complete or not.
 
-    errors: of the form as a whole; with one, nothing is priced.
+    errors: of the form as a whole; with one, nothing is priced. answers: about the whole order, as typed.
     """
     if wrong := [error.message.in_(site.language()) for error in errors]:
         return Preview(None, [None] * len(lines), wrong)
     requests = [line.request() for line in lines]
     try:
-        quote = site.preview(requests)
+        quote = site.preview(requests, answers)
         return Preview(quote, list(quote.lines))
     except QuoteRefused as refused:
         refusals = refused.errors
-    typed = [error for error in refusals if error.message != numbers.EMPTY and _is_typed(error, lines)]
+    typed = [error for error in refusals if error.message != numbers.EMPTY and _is_typed(error, lines, answers)]
     hints = list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
     missing = "" if hints else _missing(refusals, lines)
     chat = ""
     if any(conversation.is_beyond(site.price_book(), line) for line in requests):
         text = conversation.request(site.price_book(), requests, language=site.language())
         chat = conversation.chat_url(settings.WHATSAPP_NUMBER, text)
-    is_complete = [_is_complete(request) for request in requests]
-    if not any(is_complete):
+    is_complete = [_is_complete(request, answers) for request in requests]
+    quote = _of_complete(list(compress(requests, is_complete)), answers)
+    if quote is None:
         return Preview(None, [None] * len(lines), hints, missing, chat)
-    quote = site.preview(list(compress(requests, is_complete)))
     costs = iter(quote.lines)
     return Preview(quote, [next(costs) if complete else None for complete in is_complete], hints, missing, chat)
+
+
+def _of_complete(lines: Sequence[LineRequest], answers: Mapping[str, str]) -> Quote | None:
+    """Return what the complete lines cost together; None without any, or when the order as a whole is refused."""
+    try:
+        return site.preview(lines, answers)
+    except QuoteRefused:
+        return None
 
 
 def _missing(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> str:
@@ -67,6 +76,9 @@ def _missing(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> str:
             case ["lines", number, part, name] if lines[int(number)].is_begun:
                 if label := _label(lines[int(number)], part, name):
                     return MISSING.fill(label=label).in_(site.language())
+            case ["answers", code]:
+                asked = next(question for question in site.price_book().questions if question.code == code)
+                return MISSING.fill(label=asked.label).in_(site.language())
     return ""
 
 
@@ -79,22 +91,30 @@ def _label(line: TypedLine, part: str, name: str) -> Text | None:
     measure = product.measure(line.kind)
     if measure and measure.coefficients and measure.coefficients.name == name:
         return measure.coefficients.label
-    return INPUTS[name].label if name in INPUTS else None
+    if part == "inputs":
+        return next((asked.label for asked in product.inputs if asked.code == name), None)
+    is_asked = measure and name in measure.inputs(product.unit)
+    return measure.asked(name, product.unit).label if measure and is_asked else None
 
 
-def _is_complete(line: LineRequest) -> bool:
+def _is_complete(line: LineRequest, answers: Mapping[str, str]) -> bool:
+    """Return whether a line has all that it needs, whatever is wrong with the order as a whole."""
     try:
-        site.preview([line])
-    except QuoteRefused:
-        return False
+        site.preview([line], answers)
+    except QuoteRefused as refused:
+        return all(error.field == "lines" for error in refused.errors)
     return True
 
 
-def _is_typed(error: FieldError, lines: Sequence[TypedLine]) -> bool:
+def _is_typed(error: FieldError, lines: Sequence[TypedLine], answers: Mapping[str, str]) -> bool:
     """Return whether the error is about a typed value, and not about one that the customer has yet to enter."""
     match error.field.split("."):
         case ["lines", number, "options", code]:
             return bool(lines[int(number)].options.get(code))
+        case ["lines", number, "inputs", name]:
+            return bool(lines[int(number)].inputs.get(name))
+        case ["answers", code]:
+            return bool(answers.get(code))
         case ["lines", number, "measure", name] if name != "kind":
             line = lines[int(number)]
             return bool(line.measures.get(f"{line.kind}.{name}", "")) or not _is_input(name, line)

@@ -1,17 +1,16 @@
 """Prices a quote again by another price book, and compares: the difference, and which rules have changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from quoter import site
 from quoter.engine import pricing
-from quoter.engine.explain import decimal_places
-from quoter.engine.measure import unit_text
-from quoter.engine.numbers import canonical, grouped, money
+from quoter.engine.numbers import canonical, decimal_places, grouped, money
 from quoter.engine.pricebook import PriceBook, Product
-from quoter.engine.quote import Quote, QuoteLine
+from quoter.engine.quote import Quote, QuotedExtra, QuotedFee, QuoteLine
 from quoter.engine.text import Text
+from quoter.engine.units import unit_text
 from quoter.token import IssuedQuote
 
 TAX = Text(es="Impuesto", en="Tax")
@@ -20,6 +19,7 @@ MINIMUM = Text(es="Mínimo", en="Minimum")
 MEASURED = Text(es="Cantidad medida", en="Measured quantity")
 BILLED = Text(es="Cantidad cobrada", en="Billed quantity")
 UNIT_PRICE = Text(es="Precio unitario", en="Unit price")
+FEE = Text(es="Cargo", en="Fee")
 EXTRA = Text(es="Adicional", en="Extra")
 
 
@@ -49,7 +49,7 @@ class Repriced:
 def reprice(issued: IssuedQuote) -> Repriced:
     """Price the same request by today's book."""
     try:
-        today = site.preview(pricing.requests(issued.quote))
+        today = site.preview(pricing.requests(issued.quote), issued.quote.answers)
     except pricing.QuoteRefused as refused:
         return Repriced(refusals=tuple(error.message.in_(site.language()) for error in refused.errors))
     except pricing.NoTier as gap:
@@ -59,7 +59,8 @@ def reprice(issued: IssuedQuote) -> Repriced:
 
 def compared(before: IssuedQuote, after: IssuedQuote) -> Repriced | None:
     """Compare two quotes for the same job, each with its own prices; None when they are for different jobs."""
-    if pricing.requests(before.quote) != pricing.requests(after.quote):
+    same_lines = pricing.requests(before.quote) == pricing.requests(after.quote)
+    if not same_lines or before.quote.answers != after.quote.answers:
         return None
     return _compared(before, after.quote, PriceBook.model_validate(after.prices))
 
@@ -71,12 +72,17 @@ def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:
 
 def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[RuleChange]:
     compared_products: set[str] = set()
+
+    def say(amount: Decimal) -> str:
+        return money(amount, today.currency)
+
     for old, new in zip(before.lines, today.lines, strict=True):
         old_product, product = old_book.product(old.product), book.product(new.product)
         if old_product and product and old.product not in compared_products:
             compared_products.add(old.product)
             yield from _changes_of_product(old_product, product)
-        yield from _changes_of_line(old, new)
+        yield from _changes_of_line(old, new, say)
+    yield from _changes_of_parts((*before.fees, *before.discounts), (*today.fees, *today.discounts), say)
     if before.tax.rate != today.tax.rate:
         yield RuleChange(today.tax.name, _in_words(TAX), _percent(before.tax.rate), _percent(today.tax.rate))
 
@@ -90,20 +96,28 @@ def _changes_of_product(old: Product, new: Product) -> Iterator[RuleChange]:
             )
 
 
-def _changes_of_line(old: QuoteLine, new: QuoteLine) -> Iterator[RuleChange]:
+def _changes_of_line(old: QuoteLine, new: QuoteLine, say: Callable[[Decimal], str]) -> Iterator[RuleChange]:
     name = new.description
     if old.requested != new.requested:
         yield RuleChange(name, _in_words(MEASURED), _quantity(old.requested, old), _quantity(new.requested, new))
     if old.billed != new.billed:
         yield RuleChange(name, _in_words(BILLED), _quantity(old.billed, old), _quantity(new.billed, new))
     if old.unit_price != new.unit_price:
-        yield RuleChange(name, _in_words(UNIT_PRICE), money(old.unit_price), money(new.unit_price))
-    amounts = {extra.code: extra.amount for extra in old.extras}
-    for extra in new.extras:
-        if amounts.get(extra.code) != extra.amount:
-            yield RuleChange(
-                extra.description, _in_words(EXTRA), money(amounts.get(extra.code, Decimal(0))), money(extra.amount)
-            )
+        yield RuleChange(name, _in_words(UNIT_PRICE), say(old.unit_price), say(new.unit_price))
+    yield from _changes_of_parts(
+        (*old.extras, *old.fees, *old.discounts), (*new.extras, *new.fees, *new.discounts), say
+    )
+
+
+def _changes_of_parts(
+    old: Iterable[QuotedExtra | QuotedFee], new: Iterable[QuotedExtra | QuotedFee], say: Callable[[Decimal], str]
+) -> Iterator[RuleChange]:
+    before, after = {part.code: part for part in old}, {part.code: part for part in new}
+    for code, part in {**after, **before}.items():
+        amounts = [each[code].amount if code in each else Decimal(0) for each in (before, after)]
+        if amounts[0] != amounts[1]:
+            kind = EXTRA if isinstance(part, QuotedExtra) else FEE
+            yield RuleChange(part.description, _in_words(kind), *map(say, amounts))
 
 
 def _in_words(rule: Text) -> str:

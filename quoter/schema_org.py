@@ -17,7 +17,7 @@ _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 def structured_data(book: PriceBook, *, language: Language, address: str, image: str) -> SafeString:
     """Return the shop and its price book in schema.org's vocabulary, as JSON that is safe inside a script element.
 
-    address: of the calculator; image: of the picture; both in full. Prices are those of the book, before tax.
+    address: of the calculator; image: of the picture; both in full. Prices are those of the book.
     """
     data = {
         "@context": "https://schema.org",
@@ -30,14 +30,14 @@ def structured_data(book: PriceBook, *, language: Language, address: str, image:
         "hasOfferCatalog": {
             "@type": "OfferCatalog",
             "name": book.title.in_(language),
-            "itemListElement": [_offer(product, book.currency, language) for product in book.products],
+            "itemListElement": [_offer(book, product, language) for product in book.products],
         },
     }
     # "</script>" in a price book must not end the element.
     return mark_safe(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _offer(product: Product, currency: str, language: Language) -> dict[str, Any]:
+def _offer(book: PriceBook, product: Product, language: Language) -> dict[str, Any]:
     prices = [tier.price for listed in product.prices for tier in listed.tiers]
     return {
         "@type": "Offer",
@@ -46,9 +46,9 @@ def _offer(product: Product, currency: str, language: Language) -> dict[str, Any
             "@type": "UnitPriceSpecification",
             "minPrice": str(min(prices)),
             "maxPrice": str(max(prices)),
-            "priceCurrency": currency,
+            "priceCurrency": book.currency,
             "unitText": product.unit,
-            "valueAddedTaxIncluded": False,
+            "valueAddedTaxIncluded": book.prices_include_tax,
         },
     }
 

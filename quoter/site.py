@@ -1,7 +1,7 @@
 """Gives the plain engine what it needs from this site: price book, time zone, language, clock and random numbers."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from quoter import brand, token
 from quoter.apps import QuoterConfig
 from quoter.engine import folio, pricing
 from quoter.engine.pricebook import PriceBook
+from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
 
@@ -33,14 +34,16 @@ def language() -> Language:
     return "en" if (get_language() or "").startswith("en") else "es"
 
 
-def preview(lines: Sequence[LineRequest]) -> Quote:
+def preview(lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS) -> Quote:
     """Return what the lines would cost now, without a folio; QuoteRefused as `pricing.price`."""
-    return pricing.price(price_book(), lines, folio="", issued_at=timezone.now(), zone=zone(), language=language())
+    return pricing.price(
+        price_book(), lines, answers=answers, folio="", issued_at=timezone.now(), zone=zone(), language=language()
+    )
 
 
-def issue(lines: Sequence[LineRequest]) -> token.IssuedQuote:
+def issue(lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS) -> token.IssuedQuote:
     """Price the lines now and give the quote its folio; QuoteRefused as `pricing.price`."""
-    unnumbered = preview(lines)
+    unnumbered = preview(lines, answers)
     number = folio.mint(unnumbered.issued_at.date(), random_bits=secrets.randbits(folio.RANDOM_BITS))
     quote = unnumbered.model_copy(update={"folio": number})
     return token.issue(price_book(), quote)
@@ -55,6 +58,7 @@ def translated(issued: token.IssuedQuote, language: Language) -> token.IssuedQuo
         same_quote = pricing.price(
             book,
             pricing.requests(quote),
+            answers=quote.answers,
             folio=quote.folio,
             issued_at=quote.issued_at,
             zone=zone(),

@@ -93,9 +93,13 @@ def dumps(issued: IssuedQuote) -> str:
 
 def short(issued: IssuedQuote) -> str:
     """Return the short token of a quote, which fits a chat message with twenty lines: URL-safe characters only."""
-    lines = [[line.product, line.options, line.measure, line.extras] for line in pricing.requests(issued.quote)]
+    lines = [
+        [line.product, line.options, line.measure, line.extras, *([line.inputs] if line.inputs else [])]
+        for line in pricing.requests(issued.quote)
+    ]
     at = issued.quote.issued_at.isoformat(timespec="seconds")
     payload = [at, issued.quote.folio, issued.language, issued.prices, lines]
+    payload += [issued.quote.answers] if issued.quote.answers else []
     return _sign(_SHORT, to_json(payload), _SHORT_DICTIONARY)
 
 
@@ -115,11 +119,22 @@ def loads(token: str, *, zone: ZoneInfo) -> IssuedQuote:
 
 
 def _priced_again(
-    issued_at: str, folio: str, language: Language, prices: Mapping[str, Any], lines: Sequence[Any], *, zone: ZoneInfo
+    issued_at: str,
+    folio: str,
+    language: Language,
+    prices: Mapping[str, Any],
+    lines: Sequence[Any],
+    answers: Mapping[str, str] = pricing.NO_ANSWERS,
+    *,
+    zone: ZoneInfo,
 ) -> IssuedQuote:
     quote = pricing.price(
         PriceBook.model_validate(prices),
-        [LineRequest(product=p, options=o, measure=m, extras=tuple(e)) for p, o, m, e in lines],
+        [
+            LineRequest(product=p, options=o, measure=m, extras=tuple(e), inputs=dict(*inputs))
+            for p, o, m, e, *inputs in lines
+        ],
+        answers=answers,
         folio=folio,
         issued_at=datetime.fromisoformat(issued_at),
         zone=zone,

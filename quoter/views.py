@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from quoter import conversation, incoming, language, origin, preview, schema_org, share, site
-from quoter.engine.pricing import FieldError
-from quoter.forms import LineViews, TypedLine, edited, typed_lines
+from quoter.controls import LineViews
+from quoter.engine.pricing import NO_ANSWERS, FieldError
+from quoter.forms import TypedLine, edited, typed_answers, typed_lines
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,7 +25,8 @@ def calculator(request: HttpRequest) -> HttpResponse:
     typed, errors = typed_lines(sent.form)
     lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())
     came_from = origin.read(sent.form.get("attribution"))
-    return page(request, lines, came_from=came_from, errors=[*sent.faults, *errors, *more_errors])
+    answers = typed_answers(sent.form)
+    return page(request, lines, answers=answers, came_from=came_from, errors=[*sent.faults, *errors, *more_errors])
 
 
 @require_POST
@@ -32,7 +34,7 @@ def summary(request: HttpRequest) -> HttpResponse:
     """Return the parts of the page that change while the form is filled in: the bill, the total, each line's title."""
     sent = incoming.read(request)
     lines, errors = typed_lines(sent.form)
-    so_far = preview.of(lines, [*sent.faults, *errors])
+    so_far = preview.of(lines, [*sent.faults, *errors], answers=typed_answers(sent.form))
     views = LineViews(site.price_book(), [], site.language()).of(lines, so_far.quoted)
     return render(request, "quoter/_live.html", {**so_far._asdict(), "lines": views})
 
@@ -54,12 +56,13 @@ def page(
     request: HttpRequest,
     lines: Sequence[TypedLine],
     *,
+    answers: Mapping[str, str] = NO_ANSWERS,
     came_from: Mapping[str, str],
     errors: Iterable[FieldError] = (),
     status: int = 200,
     is_offline: bool = False,
 ) -> HttpResponse:
-    """Return the calculator with these lines and errors.
+    """Return the calculator with these lines, answers about the whole order, and errors.
 
     came_from: as `origin.read` returns it; is_offline: the page that devices keep, which says that there is no
     connection and has no data for search engines.
@@ -68,9 +71,11 @@ def page(
     errors = list(errors)
     views = LineViews(book, errors, site.language())
     lines = list(lines) or [TypedLine.fresh(book.products[0])]
-    so_far = preview.of(lines)
+    so_far = preview.of(lines, answers=answers)
     shown = views.of(lines, so_far.quoted)
+    questions = views.answers(answers)
     wrong = [field.name for line in shown for field in line.wrong_fields()]
+    wrong += [question.name for question in questions if question.errors]
     context = {
         "book": book,
         "here": reverse("quoter:calculator"),
@@ -78,6 +83,7 @@ def page(
         "unpriced_url": conversation.chat_url(settings.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
         "title": book.title.in_(site.language()),
         "lines": shown,
+        "questions": questions,
         "is_fresh": not any(line.is_begun for line in lines),
         "first_wrong": wrong[0] if wrong else "",
         "products": [(product.code, product.label.in_(site.language())) for product in book.products],

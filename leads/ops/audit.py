@@ -1,7 +1,7 @@
 """Prices stored quotes again from the prices stored with them, and reports amounts that differ."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from leads.models import LeadQuerySet
 from leads.paging import pages
 from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
-from quoter.engine.quote import Quote
+from quoter.engine.quote import Quote, QuotedExtra, QuotedFee
 
 # Many quotes have the same prices, and parsing prices takes longer than pricing with them.
 _PRICES_KEPT = 2000
@@ -98,6 +98,7 @@ def _priced_again(quote: Quote, book: PriceBook, *, zone: ZoneInfo) -> Quote:
     return pricing.price(
         book,
         pricing.requests(quote),
+        answers=quote.answers,
         folio=quote.folio,
         issued_at=quote.issued_at,
         zone=zone,
@@ -126,6 +127,12 @@ def _amounts(quote: Quote) -> dict[str, Decimal]:
             f"lines.{number}.base": line.base,
             f"lines.{number}.amount": line.amount,
         }
-        for extra in line.extras:
-            amounts[f"lines.{number}.extras.{extra.code}"] = extra.amount
-    return amounts
+        amounts |= _parts(f"lines.{number}.extras", line.extras)
+        amounts |= _parts(f"lines.{number}.fees", line.fees) | _parts(f"lines.{number}.discounts", line.discounts)
+    amounts |= _parts("fees", quote.fees) | _parts("discounts", quote.discounts)
+    amounts |= {f"taxes.{tax.name}": tax.amount for tax in quote.taxes}
+    return amounts | ({"deposit": quote.deposit.amount} if quote.deposit else {})
+
+
+def _parts(place: str, parts: Iterable[QuotedExtra | QuotedFee]) -> dict[str, Decimal]:
+    return {f"{place}.{part.code}": part.amount for part in parts}

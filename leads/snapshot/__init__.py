@@ -21,8 +21,7 @@ from leads.snapshot.decoder import loads as loads
 from leads.snapshot.decoder import readable as readable
 from leads.snapshot.foreign import folio_of as folio_of
 from leads.snapshot.values import figure, is_plausible, mapping, text
-from quoter.engine.explain import decimal_places
-from quoter.engine.numbers import grouped, money
+from quoter.engine.numbers import decimal_places, grouped, money
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
 from quoter.engine.text import Language
@@ -140,7 +139,7 @@ class Snapshot:
     @property
     def total_text(self) -> str:
         """The total with its currency, as in $1,234.56 MXN."""
-        return "" if self.total is None else f"{money(self.total)} {self.currency}".strip()
+        return "" if self.total is None else f"{money(self.total, self.currency)} {self.currency}".strip()
 
     @property
     def source(self) -> str:
@@ -308,7 +307,7 @@ def _lines(listed: object) -> Iterator[Line]:
     for line in map(mapping, listed if isinstance(listed, list) else ()):
         description, billed = text(line.get("description")), figure(line.get("billed"))
         if description and billed is not None:
-            yield Line(description, billed, text(line.get("unit")))
+            yield Line(description, billed, text(line.get("unit_name")) or text(line.get("unit")))
 
 
 def _flags(listed: object) -> Iterator[Flag]:
@@ -340,7 +339,9 @@ def _figures(quote: Quote) -> Iterator[Decimal]:
     yield from (quote.subtotal, quote.tax.rate, quote.tax.amount, quote.total)
     for line in quote.lines:
         yield from (line.requested, line.billed, line.unit_price, line.base, line.amount)
-        yield from (extra.amount for extra in line.extras)
+        yield from (part.amount for part in (*line.extras, *line.fees, *line.discounts))
+    yield from (part.amount for part in (*quote.fees, *quote.discounts, *quote.taxes))
+    yield from (quote.deposit.amount,) if quote.deposit else ()
 
 
 def _fault(error: ValidationError) -> str:

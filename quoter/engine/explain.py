@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
 
-from quoter.engine.measure import Measured, unit_text
-from quoter.engine.numbers import canonical, grouped, money, to_cents
-from quoter.engine.pricebook import Extra, Product, Tier
+from quoter.engine.measure import Measured
+from quoter.engine.numbers import Number, as_decimal, canonical, decimal_places, grouped, money
+from quoter.engine.pricebook import Extra, PriceBook, Product
 from quoter.engine.text import Language, Text
+from quoter.engine.tiers import Tier
 
 MEASURED = Text(es="Medida: {steps} = {requested} {unit}.", en="Measured: {steps} = {requested} {unit}.")
 ROUNDED = Text(
@@ -17,17 +20,36 @@ RAISED = Text(
     es="El pedido mínimo es de {minimum} {unit}: {requested} {unit} se cobran como {minimum}.",
     en="The minimum order is {minimum} {unit}: {requested} {unit} is billed as {minimum}.",
 )
+ROUNDED_OTHERWISE = Text(
+    es="{requested} {unit} se cobran como {rounded}.", en="{requested} {unit} is billed as {rounded}."
+)
+PACKS = Text(
+    es="Se vende por {pack}: {requested} {unit} son {count} {packs} de {size} {unit}.",
+    en="Sold by the {pack}: {requested} {unit} is {count} {packs} of {size} {unit}.",
+)
+LEAST = Text(es="El importe mínimo es de {least}.", en="The least amount is {least}.")
 TIER_RANGE = Text(
-    es="Precio de {start} a {end} {unit}: {price} por {unit}.",
-    en="Price from {start} to {end} {unit}: {price} per {unit}.",
+    es="Precio de {start} a {end} {unit}: {price} por {one}.",
+    en="Price from {start} to {end} {unit}: {price} per {one}.",
 )
 TIER_EXACT = Text(
-    es="Precio para {start} {unit}: {price} por {unit}.",
-    en="Price for {start} {unit}: {price} per {unit}.",
+    es="Precio para {start} {unit}: {price} por {one}.",
+    en="Price for {start} {unit}: {price} per {one}.",
 )
 TIER_OPEN = Text(
-    es="Precio desde {start} {unit}: {price} por {unit}.",
-    en="Price from {start} {unit} on: {price} per {unit}.",
+    es="Precio desde {start} {unit}: {price} por {one}.",
+    en="Price from {start} {unit} on: {price} per {one}.",
+)
+FLAT_RANGE = Text(es="Precio de {start} a {end} {unit}: {price}.", en="Price for {start} to {end} {unit}: {price}.")
+FLAT_OPEN = Text(es="Precio desde {start} {unit}: {price}.", en="Price from {start} {unit} on: {price}.")
+BY_PARTS = Text(es="Cada tramo se cobra a su precio.", en="Each part is billed at the price of its band.")
+NEXT_TIER_WITH_TAX = Text(
+    es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount}.",
+    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount}.",
+)
+NEXT_TIER_WITH_TAX_CHEAPER = Text(
+    es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount}, {less} menos.",
+    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount}, {less} less.",
 )
 NEXT_TIER = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount} más impuestos.",
@@ -42,50 +64,71 @@ NEXT_TIER_CHEAPER = Text(
 NEAR = Decimal("1.5")
 
 
-def explain(
-    product: Product,
-    measured: Measured,
-    *,
-    rounded: Decimal,
-    billed: Decimal,
-    tiers: tuple[Tier, ...],
-    tier: Tier,
-    extras: Sequence[Extra],
-    amount: Decimal,
-    language: Language,
-) -> str:
-    """Return the explanation of one line, as one paragraph.
+class Explained(NamedTuple):
+    """What is explained of a line.
 
-    rounded: the quantity rounded up to the step; billed: that raised to the minimum; extras: the chosen ones; amount:
-    of the line, extras included.
+    rounded: the quantity rounded to the step; billed: that raised to the minimum; step: the size of a pack, if there
+    is one; extras: the chosen ones; amount: of the line, extras included; raised_to: the least amount, when it decided.
     """
-    places = decimal_places(product.step)
-    unit, requested = unit_text(product.unit).in_(language), _requested(measured.quantity, step=product.step)
-    steps = measured.steps.in_(language)
+
+    book: PriceBook
+    product: Product
+    measured: Measured
+    rounded: Number
+    billed: Number
+    step: Decimal
+    tiers: tuple[Tier, ...]
+    tier: Tier
+    extras: Sequence[Extra]
+    amount: Decimal
+    raised_to: Decimal | None
+
+
+def explain(line: Explained, language: Language) -> str:
+    """Return the explanation of a line, as one paragraph."""
+    unit = line.book.unit_text(line.product.unit).in_(language)
+    requested = _requested(as_decimal(line.measured.quantity), step=line.step)
+    steps = line.measured.steps(language)
     parts: list[str] = []
 
-    if "×" in steps:
+    if "×" in steps or "÷" in steps or "−" in steps or "+" in steps:
         parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=unit))
-    if billed > rounded:
-        parts.append(RAISED.say(language, minimum=canonical(billed), requested=requested, unit=unit))
-    elif rounded != measured.quantity:
-        step = canonical(product.step)
-        billed_as = grouped(rounded, places=places)
-        parts.append(ROUNDED.say(language, step=step, unit=unit, requested=requested, rounded=billed_as))
-    if len(tiers) > 1:
-        parts.append(_which_tier(tier, unit=unit, language=language))
-    if following := _next_cheaper(tiers, tier, billed=billed):
-        per_unit = [extra.price for extra in extras if extra.per == "unit"]
-        more = _cost(following.start, [following.price, *per_unit]) - _cost(billed, [tier.price, *per_unit])
-        if more < 0 or following.start <= NEAR * billed:
-            parts.append(_next_tier(following, unit=unit, amount=amount + more, more=more, language=language))
+    if line.billed > line.rounded:
+        minimum = canonical(as_decimal(line.billed))
+        parts.append(RAISED.say(language, minimum=minimum, requested=requested, unit=unit))
+    elif line.product.pack:
+        parts.append(_packs(line, requested, unit, language))
+    elif line.rounded != line.measured.quantity:
+        parts.append(_rounded(line, requested, unit, language))
+    if line.raised_to is not None:
+        parts.append(LEAST.say(language, least=money(line.raised_to, line.book.currency)))
+    elif len(line.tiers) > 1:
+        parts.append(_which_tier(line, unit, language))
+        if line.product.pricing == "unit" and (following := _next_cheaper(line)):
+            parts += _next_tier(line, following, unit, language)
     return " ".join(parts)
 
 
-def decimal_places(number: Decimal) -> int:
-    """Return how many decimals a number is written with: 0.50 -> 1, 100 -> 0."""
-    exponent = number.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+def _packs(line: Explained, requested: str, unit: str, language: Language) -> str:
+    assert line.product.pack
+    count = Fraction(line.billed) / Fraction(line.step)
+    name = line.product.pack.name
+    return PACKS.say(
+        language,
+        pack=name.one.in_(language),
+        packs=name.of(count).in_(language),
+        count=canonical(as_decimal(count)),
+        size=canonical(line.step),
+        requested=requested,
+        unit=unit,
+    )
+
+
+def _rounded(line: Explained, requested: str, unit: str, language: Language) -> str:
+    rounded = grouped(as_decimal(line.rounded), places=decimal_places(line.step))
+    is_up = line.rounded > line.measured.quantity and line.product.exact_to is None
+    words = ROUNDED if is_up else ROUNDED_OTHERWISE
+    return words.say(language, step=canonical(line.step), unit=unit, requested=requested, rounded=rounded)
 
 
 def readable(quantity: Decimal, *, at_least: int) -> str:
@@ -102,31 +145,49 @@ def _requested(quantity: Decimal, *, step: Decimal) -> str:
     return readable(quantity, at_least=least)
 
 
-def _which_tier(tier: Tier, *, unit: str, language: Language) -> str:
-    values = {"start": canonical(tier.start), "unit": unit, "price": money(tier.price)}
-    if tier.end is None:
-        return TIER_OPEN.say(language, **values)
-    if tier.end == tier.start:
-        return TIER_EXACT.say(language, **values)
-    return TIER_RANGE.say(language, end=canonical(tier.end), **values)
-
-
-def _next_cheaper(tiers: tuple[Tier, ...], tier: Tier, *, billed: Decimal) -> Tier | None:
-    later = [other for other in tiers if other.start > billed and other.price < tier.price]
-    return min(later, key=lambda other: other.start, default=None)
-
-
-def _cost(quantity: Decimal, unit_prices: Sequence[Decimal]) -> Decimal:
-    return sum((to_cents(quantity * price) for price in unit_prices), Decimal("0.00"))
-
-
-def _next_tier(following: Tier, *, unit: str, amount: Decimal, more: Decimal, language: Language) -> str:
+def _which_tier(line: Explained, unit: str, language: Language) -> str:
+    tier, is_flat = line.tier, line.product.pricing == "flat"
+    if line.product.pricing == "graduated":
+        return BY_PARTS.in_(language)
     values = {
-        "start": canonical(following.start),
+        "start": canonical(tier.low),
         "unit": unit,
-        "price": money(following.price),
-        "amount": money(amount),
+        "one": line.book.unit_text(line.product.unit, 1).in_(language),
+        "price": money(tier.price, line.book.currency),
     }
+    if tier.high is None:
+        return (FLAT_OPEN if is_flat else TIER_OPEN).say(language, **values)
+    if tier.high == tier.low and not is_flat:
+        return TIER_EXACT.say(language, **values)
+    return (FLAT_RANGE if is_flat else TIER_RANGE).say(language, end=canonical(tier.high), **values)
+
+
+def _next_cheaper(line: Explained) -> Tier | None:
+    later = [other for other in line.tiers if other.low > line.billed and other.price < line.tier.price]
+    return min(later, key=lambda other: other.low, default=None)
+
+
+def _next_tier(line: Explained, following: Tier, unit: str, language: Language) -> list[str]:
+    """Return what the next cheaper tier would cost, when it is near or when it costs less in total."""
+    per_unit = [extra.price for extra in line.extras if extra.per == "unit" and not (extra.quantity or extra.rate)]
+    now = _cost(line, line.billed, [line.tier.price, *per_unit])
+    more = _cost(line, following.low, [following.price, *per_unit]) - now
+    if more >= 0 and following.low > NEAR * as_decimal(line.billed):
+        return []
+    code = line.book.currency
+    values = {
+        "start": canonical(following.low),
+        "unit": unit,
+        "price": money(following.price, code),
+        "amount": money(line.amount + more, code),
+    }
+    has_tax = line.book.prices_include_tax or not line.book.taxes
     if more < 0:
-        return NEXT_TIER_CHEAPER.say(language, less=money(-more), **values)
-    return NEXT_TIER.say(language, **values)
+        words = NEXT_TIER_WITH_TAX_CHEAPER if has_tax else NEXT_TIER_CHEAPER
+        return [words.say(language, less=money(-more, code), **values)]
+    return [(NEXT_TIER_WITH_TAX if has_tax else NEXT_TIER).say(language, **values)]
+
+
+def _cost(line: Explained, quantity: Number, unit_prices: Sequence[Decimal]) -> Decimal:
+    exact = as_decimal(quantity)
+    return sum((line.book.rounded(exact * price) for price in unit_prices), Decimal("0.00"))

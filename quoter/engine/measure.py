@@ -1,21 +1,21 @@
 """Measuring helpers: turn lengths, areas and thicknesses that a customer knows into the quantity that is sold.
 
-A helper uses one of a fixed set of formulas, with a factor, coefficients and bounds from the price book. Every formula
-multiplies its inputs, in metres, by the factor and by the chosen coefficient.
+A helper uses one of a fixed set of formulas, with a factor, coefficients and bounds from the price book. These formulas
+multiply their inputs, in metres, by the factor and by the chosen coefficient. A helper that is "calculated" asks for
+numbers of its own, and its quantities say how they are added, subtracted, multiplied and divided.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quoter.engine.numbers import Figure, NumberUnclear, canonical, parse_decimal
-from quoter.engine.text import Text, joined
-
-Unit = Literal["m³", "m²", "m", "pza"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
+from quoter.engine.numbers import Figure, Number, NumberUnclear, as_decimal, canonical, parse_decimal
+from quoter.engine.quantities import Quantity
+from quoter.engine.questions import Input, Refused
+from quoter.engine.text import Language, Text
+from quoter.engine.units import unit_text
 
 Formula = Literal[
     "known",
@@ -29,40 +29,34 @@ Formula = Literal[
 ]
 
 
-class Input(NamedTuple):
-    """One number that a helper asks for. in_metres: one of its unit in metres (or m², m³, pieces)."""
+class Length(NamedTuple):
+    """One number that a fixed formula asks for. in_metres: one of its unit in metres (or m², m³, pieces)."""
 
     unit: str
     in_metres: Decimal
     label: Text
 
 
-INPUTS: dict[str, Input] = {
-    "m3": Input("m³", Decimal(1), Text(es="Volumen", en="Volume")),
-    "m2": Input("m²", Decimal(1), Text(es="Área", en="Area")),
-    "m": Input("m", Decimal(1), Text(es="Longitud", en="Length")),
-    "pieces": Input("pza", Decimal(1), Text(es="Piezas", en="Pieces")),
-    "area_m2": Input("m²", Decimal(1), Text(es="Área", en="Area")),
-    "length_m": Input("m", Decimal(1), Text(es="Largo", en="Length")),
-    "width_m": Input("m", Decimal(1), Text(es="Ancho", en="Width")),
-    "height_m": Input("m", Decimal(1), Text(es="Alto", en="Height")),
-    "thickness_cm": Input("cm", Decimal("0.01"), Text(es="Espesor", en="Thickness")),
+INPUTS: dict[str, Length] = {
+    "m3": Length("m³", Decimal(1), Text(es="Volumen", en="Volume")),
+    "m2": Length("m²", Decimal(1), Text(es="Área", en="Area")),
+    "m": Length("m", Decimal(1), Text(es="Longitud", en="Length")),
+    "pieces": Length("pza", Decimal(1), Text(es="Piezas", en="Pieces")),
+    "area_m2": Length("m²", Decimal(1), Text(es="Área", en="Area")),
+    "length_m": Length("m", Decimal(1), Text(es="Largo", en="Length")),
+    "width_m": Length("m", Decimal(1), Text(es="Ancho", en="Width")),
+    "height_m": Length("m", Decimal(1), Text(es="Alto", en="Height")),
+    "thickness_cm": Length("cm", Decimal("0.01"), Text(es="Espesor", en="Thickness")),
 }
 
-_PIECES = Text(es="pza", en="pc")
+# What each unit measures, and the input for a customer who knows the quantity already. Other units have one word for
+# both.
+QUANTITIES: dict[str, str] = {"m³": "volume", "m²": "area", "m": "length", "pza": "count"}
+KNOWN: dict[str, str] = {"m³": "m3", "m²": "m2", "m": "m", "pza": "pieces"}
+AMOUNT = "amount"
+AMOUNT_LABEL = Text(es="Cantidad", en="Quantity")
 
-
-@lru_cache
-def unit_text(unit: str) -> Text:
-    """Return a unit as people read it. Only pieces differ by language: pza in Spanish, pc in English."""
-    return _PIECES if unit == "pza" else Text(es=unit, en=unit)
-
-
-# What each unit measures, and the input for a customer who knows the quantity already.
-QUANTITIES: dict[Unit, str] = {"m³": "volume", "m²": "area", "m": "length", "pza": "count"}
-KNOWN: dict[Unit, str] = {"m³": "m3", "m²": "m2", "m": "m", "pza": "pieces"}
-
-INPUTS_OF: dict[Formula, tuple[str, ...]] = {
+INPUTS_OF: dict[str, tuple[str, ...]] = {
     "length": ("length_m",),
     "area": ("area_m2",),
     "length_width": ("length_m", "width_m"),
@@ -72,6 +66,7 @@ INPUTS_OF: dict[Formula, tuple[str, ...]] = {
     "area_thickness": ("area_m2", "thickness_cm"),
 }
 
+NOTHING = Text(es="", en="")
 QUANTITY = Text(es="{number} {unit}", en="{number} {unit}")
 OUT_OF_BOUNDS = Text(
     es="{label}: de {low} a {high} {unit}.",
@@ -98,6 +93,7 @@ class Coefficient(BaseModel):
     code: str
     label: Text
     factor: Figure = Field(gt=0)
+    help: Text | None = None
 
 
 class Coefficients(BaseModel):
@@ -111,20 +107,45 @@ class Coefficients(BaseModel):
 
 
 class Measure(BaseModel):
-    """A measuring helper of the price book."""
+    """A measuring helper of the price book.
+
+    asks, quantities: of a calculated helper: its inputs, and what is calculated from them and from the numbers of the
+    chosen options; the last quantity is the result, in the product's unit. A known quantity may be asked for by one
+    input of its own, too. hints, usual: beside an input, and the value it begins with. round: instead of the
+    product's own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     label: Text
-    formula: Formula
+    formula: Formula | Literal["calculated"] = "calculated"
     factor: Figure = Field(default=Decimal(1), gt=0)
     bounds: dict[str, Bounds] = {}
     coefficients: Coefficients | None = None
+    asks: tuple[Input, ...] = ()
+    quantities: tuple[Quantity, ...] = ()
+    hints: dict[str, Text] = {}
+    usual: dict[str, str] = {}
+    round: Literal["up", "down", "nearest"] | None = None
+    help: Text | None = None
 
-    def inputs(self, unit: Unit) -> tuple[str, ...]:
+    def inputs(self, unit: str) -> tuple[str, ...]:
         """Names of the numbers that this helper asks for, for a product sold in `unit`."""
-        return (KNOWN[unit],) if self.formula == "known" else INPUTS_OF[self.formula]
+        if self.formula == "calculated" or self.asks:
+            return tuple(asked.code for asked in self.asks)
+        return (KNOWN.get(unit, AMOUNT),) if self.formula == "known" else INPUTS_OF[self.formula]
+
+    def asked(self, name: str, unit: str) -> Input:
+        """Return one of its inputs, with its label, unit, bounds and hint."""
+        for asked in self.asks:
+            if asked.code == name:
+                return asked
+        fixed, bounds, hint = INPUTS.get(name), self.bounds.get(name), self.hints.get(name)
+        limits = {"min": bounds.min, "max": bounds.max} if bounds else {}
+        if fixed:
+            return Input(code=name, label=fixed.label, unit=fixed.unit, hint=hint, **limits)
+        return Input(code=name, label=AMOUNT_LABEL, unit=unit, hint=hint, **limits)
 
 
 class MeasureRefused(ValueError):
@@ -138,25 +159,45 @@ class MeasureRefused(ValueError):
 class Measured(NamedTuple):
     """The result of a helper.
 
-    quantity: in the product's unit; values: the inputs that were used; steps: the calculation as a person writes it.
+    quantity: in the product's unit; values: the inputs that were used; numbers: the inputs and the quantities on the
+    way, by name; factors: what is multiplied, each with its unit or ""; formula: the calculation of another kind.
     """
 
-    quantity: Decimal
+    quantity: Number
     values: dict[str, str]
-    steps: Text
+    numbers: dict[str, Number]
+    factors: Sequence[tuple[str, Text]] = ()
+    formula: Text = NOTHING
+
+    def steps(self, language: Language) -> str:
+        """Return the calculation as a person writes it: 10 m × 4.5 m × 12 cm."""
+        written = (f"{number} {unit.in_(language)}".rstrip() for number, unit in self.factors)
+        return " × ".join(written) or self.formula.in_(language)
 
 
-def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured:
+def quantity(
+    measure: Measure,
+    unit: str,
+    typed: Mapping[str, str],
+    *,
+    names: Mapping[str, Number] | None = None,
+    say_unit: Callable[[str], Text] = unit_text,
+) -> Measured:
     """Return the quantity that a helper gives, in the product's unit, unrounded.
 
-    typed: the text of each input and of the coefficient's choice; MeasureRefused when one is unreadable, out of its
-    bounds or missing. docs/price-book.md, "Formulas", lists them.
+    typed: the text of each input and of the coefficient's choice; names: the numbers of the chosen options; say_unit:
+    how a unit is written. MeasureRefused when an input is unreadable, out of its bounds or missing.
+    docs/price-book.md, "Formulas", lists the fixed ones.
     """
+    if measure.asks or measure.quantities:
+        return _calculated(measure, typed, names or {}, say_unit)
     errors: dict[str, Text] = {}
-    result, values = measure.factor, {}
-    steps: list[str | Text] = []
+    result: Decimal = measure.factor
+    values: dict[str, str] = {}
+    numbers: dict[str, Number] = {}
+    factors: list[tuple[str, Text]] = []
     for name in measure.inputs(unit):
-        spec, bounds = INPUTS[name], measure.bounds.get(name)
+        spec, bounds = INPUTS.get(name) or Length(unit, Decimal(1), AMOUNT_LABEL), measure.bounds.get(name)
         try:
             value = parse_decimal(typed.get(name, ""), unit=spec.unit)
         except NumberUnclear as unclear:
@@ -164,25 +205,76 @@ def quantity(measure: Measure, unit: Unit, typed: Mapping[str, str]) -> Measured
             continue
         if bounds and not bounds.min <= value <= bounds.max:
             errors[name] = OUT_OF_BOUNDS.fill(
-                label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=unit_text(spec.unit)
+                label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=say_unit(spec.unit)
             )
             continue
         if value <= 0 and measure.formula != "known":  # two negative inputs would give a quantity above zero
             errors[name] = NOT_POSITIVE
             continue
+        numbers[name] = value
         values[name] = canonical(value)
-        steps.append(QUANTITY.fill(number=canonical(value), unit=unit_text(spec.unit)))
+        factors.append((values[name], say_unit(spec.unit)))
         result *= value * spec.in_metres
     if table := measure.coefficients:
         chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
         if chosen is None:
             errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
         else:
+            numbers[table.name] = chosen.factor
             values[table.name] = chosen.code
-            steps.append(canonical(chosen.factor))
+            factors.append((canonical(chosen.factor), NOTHING))
             result *= chosen.factor
     if errors:
         raise MeasureRefused(errors)
     if measure.factor != 1:
-        steps.append(canonical(measure.factor))
-    return Measured(quantity=result, values=values, steps=joined(" × ", steps))
+        factors.append((canonical(measure.factor), NOTHING))
+    return Measured(result, values, numbers, factors)
+
+
+def _calculated(
+    measure: Measure, typed: Mapping[str, str], names: Mapping[str, Number], say_unit: Callable[[str], Text]
+) -> Measured:
+    values, numbers, errors = read_inputs(measure.asks, typed, say_unit)
+    known: dict[str, Number] = {**names, **numbers}
+    if (table := measure.coefficients) and not errors:
+        chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
+        if chosen is None:
+            errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
+        else:
+            values[table.name], known[table.name] = chosen.code, chosen.factor
+    if errors:
+        raise MeasureRefused(errors)
+    if not measure.quantities:
+        [result] = numbers.values()
+        return Measured(result, values, known)
+    written = {asked.code: _written(asked, numbers[asked.code], say_unit) for asked in measure.asks}
+    for step in measure.quantities:
+        known[step.code] = step.of(known)
+    last = measure.quantities[-1]
+    formula = Text(
+        es=last.steps(known, {code: text.es for code, text in written.items()}),
+        en=last.steps(known, {code: text.en for code, text in written.items()}),
+    )
+    return Measured(known[last.code], values, known, formula=formula)
+
+
+def _written(asked: Input, number: Number, say_unit: Callable[[str], Text]) -> Text:
+    text = canonical(as_decimal(number))
+    return QUANTITY.fill(number=text, unit=say_unit(asked.unit)) if asked.unit else Text(es=text, en=text)
+
+
+def read_inputs(
+    inputs: tuple[Input, ...], typed: Mapping[str, str], say_unit: Callable[[str], Text]
+) -> tuple[dict[str, str], dict[str, Number], dict[str, Text]]:
+    """Return the texts and the numbers of inputs, by name, and a message for each that cannot be used."""
+    values: dict[str, str] = {}
+    numbers: dict[str, Number] = {}
+    errors: dict[str, Text] = {}
+    for asked in inputs:
+        try:
+            number = asked.read(typed.get(asked.code, ""), unit=say_unit(asked.unit))
+        except Refused as refused:
+            errors[asked.code] = refused.message
+            continue
+        values[asked.code], numbers[asked.code] = canonical(number), number
+    return values, numbers, errors

@@ -2,11 +2,13 @@
 
 import re
 import unicodedata
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from quoter.engine import currency
 from quoter.engine.text import Text
 
 CENT = Decimal("0.01")
@@ -16,6 +18,11 @@ MAX_TYPED = 200
 
 # A number in a price book. Decimal keeps 28 digits, so the product of any two of these is exact.
 Figure = Annotated[Decimal, Field(max_digits=12)]
+
+# A number that was calculated. A division is exact only as a fraction: 368 ÷ 23 is 16, and no factor stands for it.
+Number = Decimal | Fraction
+# A fraction that no decimal can write is shown, and stored, with so many decimals.
+_SHOWN_PLACES = 6
 
 # A number, and the unit written after it.
 _WITH_UNIT = re.compile(r"(?P<number>-?[0-9.,]+)\s*(?P<unit>[^\d\s.,-].*)", re.DOTALL)
@@ -103,6 +110,12 @@ def _without_unit(text: str, unit: str) -> str:
     return found["number"] if written == sign or written in _SPELLINGS.get(sign, ()) else text
 
 
+def decimal_places(number: Decimal) -> int:
+    """Return how many decimals a number is written with: 0.50 -> 1, 100 -> 0."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def digits(text: str) -> str:
     """Return the digits of a text, of any script, as 0 to 9: a phone number without spaces, dashes and brackets."""
     found = "".join(filter(str.isdecimal, text))
@@ -112,6 +125,33 @@ def digits(text: str) -> str:
 def to_cents(amount: Decimal) -> Decimal:
     """Round to the cent, half up: the one rounding rule for money (docs/price-book.md, "How a quote is priced")."""
     return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+RoundingMode = Literal["half_up", "half_even", "up", "down", "nearest"]
+_DECIMAL_MODES: dict[RoundingMode, str] = {
+    "half_up": ROUND_HALF_UP,
+    "nearest": ROUND_HALF_UP,
+    "half_even": ROUND_HALF_EVEN,
+    "up": ROUND_CEILING,
+    "down": ROUND_FLOOR,
+}
+
+
+def multiple_of(step: Decimal, number: Number, *, mode: RoundingMode) -> Decimal:
+    """Return the multiple of a step next to a number; a half goes away from zero in the modes half_up and nearest."""
+    if isinstance(number, Decimal):
+        return (number / step).to_integral_value(rounding=_DECIMAL_MODES[mode]) * step
+    steps = number / Fraction(step)
+    if mode == "up":
+        whole = -(-steps.numerator // steps.denominator)
+    elif mode == "down":
+        whole = steps.numerator // steps.denominator
+    elif mode == "half_even":
+        whole = round(steps)
+    else:
+        half_up = (abs(steps) * 2 + 1) // 2
+        whole = half_up if steps >= 0 else -half_up
+    return Decimal(whole) * step
 
 
 def canonical(number: Decimal) -> str:
@@ -124,6 +164,22 @@ def grouped(number: Decimal, *, places: int) -> str:
     return f"{number:,.{places}f}"
 
 
-def money(amount: Decimal) -> str:
-    """Write an amount for people: $1,234.56."""
-    return f"-${grouped(-amount, places=2)}" if amount < 0 else f"${grouped(amount, places=2)}"
+def money(amount: Decimal, code: str = "MXN") -> str:
+    """Write an amount for people: $1,234.56. code: the currency's; more decimals than it has are written when used."""
+    sign, places = currency.of(code)
+    written = amount.as_tuple().exponent
+    if isinstance(written, int) and -written > places and (used := decimal_places(amount)) > places:
+        places = max(2, used)
+    return f"-{sign}{grouped(-amount, places=places)}" if amount < 0 else f"{sign}{grouped(amount, places=places)}"
+
+
+def as_decimal(number: Number) -> Decimal:
+    """Return a calculated number as a decimal: exactly if it has one, else with six places."""
+    if isinstance(number, Decimal):
+        return number
+    rest = number.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    exact = Decimal(number.numerator) / Decimal(number.denominator)
+    return exact if rest == 1 else round(exact, _SHOWN_PLACES)

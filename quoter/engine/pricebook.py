@@ -6,13 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from quoter.engine.measure import Measure, Unit
-from quoter.engine.numbers import Figure
-from quoter.engine.text import Language, Text
+from quoter.engine import taxes, units
+from quoter.engine.conditions import Condition
+from quoter.engine.examples import Example
+from quoter.engine.fees import Fee
+from quoter.engine.measure import Measure
+from quoter.engine.numbers import CENT, Figure, Number, RoundingMode, decimal_places, multiple_of, to_cents
+from quoter.engine.quantities import Factor, Factors, Quantity
+from quoter.engine.questions import Input, Question
+from quoter.engine.taxes import Deposit, Tax
+from quoter.engine.text import Text
+from quoter.engine.tiers import Pricing, Tier
+from quoter.engine.units import Unit, UnitName
 
 DOT_PLEASE = "Numbers take a decimal point and no comma: 189.00, 1890.00."
 
@@ -22,10 +31,19 @@ class _Part(BaseModel):
 
 
 class Choice(_Part):
-    """One value of an option, such as a strength of 200."""
+    """One value of an option, such as a strength of 200.
+
+    help, icon: shown beside it. add, rate: what it adds to the unit price, as money and as a fraction. values: numbers
+    that rules may use, by name, such as the coverage of a paint.
+    """
 
     code: str
     label: Text
+    help: Text | None = None
+    icon: str = ""
+    add: Figure | None = None
+    rate: Figure | None = None
+    values: dict[str, Figure] = {}
 
 
 class Option(_Part):
@@ -34,50 +52,92 @@ class Option(_Part):
     code: str
     label: Text
     choices: tuple[Choice, ...] = Field(min_length=1)
+    help: Text | None = None
 
     def label_of(self, code: str) -> Text:
         return next(choice.label for choice in self.choices if choice.code == code)
 
+    def choice(self, code: str) -> Choice | None:
+        return next((choice for choice in self.choices if choice.code == code), None)
 
-class Tier(_Part):
-    """A unit price before tax, for billed quantities from `start` to `end`, both included; without end: and above."""
-
-    start: Figure = Field(alias="from")
-    end: Figure | None = Field(default=None, alias="to")
-    price: Figure
-
-    def covers(self, billed: Decimal) -> bool:
-        return self.start <= billed and (self.end is None or billed <= self.end)
+    @property
+    def adds_to_price(self) -> bool:
+        """Whether its choices change the unit price by themselves, so that no price list names it."""
+        return any(choice.add is not None or choice.rate is not None for choice in self.choices)
 
 
 class PriceList(_Part):
-    """The tiers of one combination of options."""
+    """The tiers of one combination of options. minimum, least: instead of the product's own."""
 
     options: dict[str, str] = {}
     tiers: tuple[Tier, ...] = Field(min_length=1)
+    minimum: Figure | None = None
+    least: Figure | None = None
 
 
 class Extra(_Part):
-    """Something added to a line: its price is per billed unit, or once per order."""
+    """Something added to a line by choice: its price is per billed unit, or once per order.
+
+    quantity: another number than the billed one, for what is counted by itself; each: so many of it cost the price;
+    rate, of: a part of what these codes of the line have been charged. when: it is offered only then. group: of those
+    of one group exactly or at most one is chosen. is_usual: it is on unless it is declined.
+    """
 
     code: str
     label: Text
     help: Text | None = None
-    price: Figure
-    per: Literal["unit", "order"] = "unit"
+    icon: str = ""
+    price: Figure = Decimal(0)
+    per: Literal["unit", "order", "line"] = "unit"
+    quantity: Factors = ()
+    unit: str = ""
+    each: Figure = Field(default=Decimal(1), gt=0)
+    rate: Figure = Decimal(0)
+    of: tuple[str, ...] = ("all",)
+    when: tuple[Condition, ...] = ()
+    group: str = ""
+    is_usual: bool = False
+
+
+class ExtraGroup(_Part):
+    """Extras of which exactly one, or at most one, is chosen."""
+
+    code: str
+    label: Text
+    choose: Literal["one", "at_most_one"]
+
+
+class Pack(_Part):
+    """What a product is sold in, such as boxes of 1.44 m². size: in the product's unit, or the name of a number."""
+
+    name: UnitName
+    size: Factor
+
+
+class Limit(_Part):
+    """What is not sold or not priced online, with what the customer reads then."""
+
+    when: tuple[Condition, ...] = Field(min_length=1)
+    message: Text
 
 
 class Product(_Part):
     """A product with its unit, options, prices and extras.
 
-    step, minimum, maximum: quantities in `unit`. A request is rounded up to the next step, then raised to the minimum;
-    the maximum is the most that is quoted online. not_offered: combinations of options that have no price on purpose;
-    a combination that is neither there nor in `prices` is a fault of the book.
+    step, minimum, maximum: quantities in `unit`. A request is rounded to the next step, up unless `round` says
+    otherwise, then raised to the minimum; the maximum is the most that is quoted online. With `exact_to`, quantities up
+    to it stay as they are. With a pack, whole packs are billed, and the step does not count. not_offered: combinations
+    of options that have no price on purpose; a combination that is neither there nor in `prices` is a fault of the
+    book. below_minimum: a smaller quantity is raised, or refused. least: the least amount of a line, before extras.
+    pricing: as `Tier` has it. tiers_across: whether the tier is chosen by this line or by all lines of the product.
+    by_questions: questions about the order whose answers the prices are listed by, like options. inputs, quantities,
+    fees, limits: rules of each line. falls: whether more may cost less, which the check reports otherwise. group: the
+    heading under which it is offered.
     """
 
     code: str
     label: Text
-    unit: Unit
+    unit: str
     step: Figure
     minimum: Figure
     maximum: Figure
@@ -86,10 +146,52 @@ class Product(_Part):
     not_offered: tuple[dict[str, str], ...] = ()
     extras: tuple[Extra, ...] = ()
     measures: tuple[Measure, ...] = Field(min_length=1)
+    help: Text | None = None
+    icon: str = ""
+    group: Text | None = None
+    round: Literal["up", "down", "nearest"] = "up"
+    exact_to: Figure | None = None
+    pack: Pack | None = None
+    below_minimum: Literal["raise", "refuse"] = "raise"
+    least: Figure | None = None
+    pricing: Pricing = "unit"
+    tiers_across: Literal["line", "product"] = "line"
+    falls: bool = False
+    by_questions: tuple[str, ...] = ()
+    groups: tuple[ExtraGroup, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    quantities: tuple[Quantity, ...] = ()
+    fees: tuple[Fee, ...] = ()
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def priced_options(self) -> tuple[Option, ...]:
+        """The options that price lists name."""
+        return tuple(option for option in self.options if not option.adds_to_price)
 
     def tiers(self, options: Mapping[str, str]) -> tuple[Tier, ...]:
         """Return the tiers of a combination of options; () when it is not offered."""
-        return next((listed.tiers for listed in self.prices if listed.options == dict(options)), ())
+        listed = self.price_list(options)
+        return listed.tiers if listed else ()
+
+    def price_list(self, options: Mapping[str, str]) -> PriceList | None:
+        """Return the prices of a combination of options; None when it is not offered."""
+        for listed in self.prices:
+            if listed.options == options:
+                return listed
+        if self.by_questions or len(self.priced_options) != len(self.options):
+            keys = {*self.by_questions, *(option.code for option in self.priced_options)}
+            named = {code: choice for code, choice in options.items() if code in keys}
+            return next((listed for listed in self.prices if listed.options == named), None)
+        return None
+
+    def numbers_of(self, options: Mapping[str, str]) -> dict[str, Number]:
+        """Return the numbers of the chosen options, by name."""
+        numbers: dict[str, Number] = {}
+        for option in self.options:
+            if choice := option.choice(options.get(option.code, "")):
+                numbers |= choice.values
+        return numbers
 
     def measure(self, kind: str | None) -> Measure | None:
         return next((measure for measure in self.measures if measure.kind == kind), None)
@@ -98,22 +200,10 @@ class Product(_Part):
         return next((extra for extra in self.extras if extra.code == code), None)
 
 
-class Tax(_Part):
-    """A tax on the subtotal, as a fraction, from its first day to its last, both included.
-
-    Without a last day it applies until the next tax begins.
-    """
-
-    name: str
-    rate: Figure
-    start: date = Field(alias="from")
-    end: date | None = Field(default=None, alias="until")
-
-
 class Preset(_Part):
     """A kind of work, such as footings, that fills in the options when a customer chooses it.
 
-    reason: one sentence that tells the customer why these options.
+    reason: one sentence that tells the customer why these options. typical: usual values of the helper's inputs.
     """
 
     code: str
@@ -122,102 +212,72 @@ class Preset(_Part):
     options: dict[str, str] = {}
     measure: str | None = None
     reason: Text | None = None
+    icon: str = ""
+    typical: dict[str, str] = {}
 
 
-class UsedByLine(NamedTuple):
-    """The part of a book that one line of a quote uses."""
+class Rounding(_Part):
+    """To what amounts of money are rounded, such as 0.01 or 1, and how."""
 
-    product: str
-    options: Mapping[str, str]
-    measure: str
-    extras: Iterable[str]
+    to: Figure = Field(default=CENT, gt=0)
+    mode: RoundingMode = "half_up"
 
 
 class PriceBook(_Part):
-    """Everything that prices are calculated from. validity_days: whole days a quote is valid after the day of issue."""
+    """Everything that prices are calculated from. validity_days: whole days a quote is valid after the day of issue.
+
+    prices_include_tax: whether the taxes are inside the prices. questions, quantities, fees, limits: about the whole
+    order; its quantities and fees may use the sums of those of the lines. units: those that the book names itself.
+    """
 
     name: str
     version: str
     title: Text
     currency: str
     validity_days: int = Field(ge=0, le=366)
-    taxes: tuple[Tax, ...] = Field(min_length=1)
+    taxes: tuple[Tax, ...] = ()
+    prices_include_tax: bool = False
+    rounding: Rounding = Rounding()
     products: tuple[Product, ...] = Field(min_length=1)
     presets: tuple[Preset, ...] = ()
+    units: tuple[Unit, ...] = ()
+    questions: tuple[Question, ...] = ()
+    quantities: tuple[Quantity, ...] = ()
+    fees: tuple[Fee, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    deposit: Deposit | None = None
+    examples: tuple[Example, ...] = ()
 
     def product(self, code: str | None) -> Product | None:
         return next((product for product in self.products if product.code == code), None)
 
-    def tax_on(self, day: date) -> Tax:
-        """Return the tax in force on a day in the business's time zone.
+    def taxes_on(self, day: date) -> tuple[Tax, ...]:
+        """Return the taxes in force on a day, as `taxes.in_force` does."""
+        return taxes.in_force(self.taxes, day)
 
-        When none is, the last one before that day goes on applying; before the first one begins, the first one does.
-        A date that has passed must not stop the shop. The lint finds a gap between two taxes; a system check warns
-        when the last one has ended.
-        """
-        begun = [tax for tax in self.taxes if tax.start <= day]
-        return max(begun, key=lambda tax: tax.start) if begun else min(self.taxes, key=lambda tax: tax.start)
+    def tax_on(self, day: date) -> Tax | None:
+        """Return the main tax in force on a day; None where the prices have none."""
+        return next(iter(self.taxes_on(day)), None)
 
-    def excerpt(self, lines: Iterable[UsedByLine], *, on: date, language: Language) -> Self:
-        """Return the part of the book that the lines use: a small book that will always give the same quote.
+    def unit_name(self, code: str) -> UnitName:
+        """Return how a unit is written: as the book names it, or as everybody does."""
+        named = next((unit for unit in self.units if unit.code == code), None) if self.units else None
+        return named or units.name_of(code)
 
-        Its texts are in one language. Its helpers have no bounds, because the lines have passed them already.
-        """
-        used = list(lines)
-        part = self.model_copy(
-            update={
-                "taxes": (self.tax_on(on),),
-                "products": tuple(
-                    _excerpt_of_product(product, lines_of_it)
-                    for product in self.products
-                    if (lines_of_it := [line for line in used if line.product == product.code])
-                ),
-                "presets": (),
-            }
-        )
-        translated: Self = _in_one_language(language, part)
-        return translated
+    def unit_text(self, code: str, count: Number = Decimal(2)) -> Text:
+        return self.unit_name(code).of(count)
 
+    def rounded(self, amount: Number) -> Decimal:
+        """Return an amount of money, rounded once, as the book says; never with fewer than two decimals written."""
+        if type(amount) is Decimal and self.rounding.to == CENT and self.rounding.mode == "half_up":
+            return to_cents(amount)
+        exact = multiple_of(self.rounding.to, amount, mode=self.rounding.mode)
+        return exact if decimal_places(exact) > 2 else exact.quantize(CENT)
 
-def _in_one_language(language: Language, part: Any) -> Any:
-    if isinstance(part, Text):
-        return Text.model_validate(part.in_(language))
-    if isinstance(part, BaseModel):
-        return part.model_copy(
-            update={name: _in_one_language(language, getattr(part, name)) for name in type(part).model_fields}
-        )
-    return tuple(_in_one_language(language, member) for member in part) if isinstance(part, tuple) else part
-
-
-def _excerpt_of_product(product: Product, lines: list[UsedByLine]) -> Product:
-    combinations = [dict(line.options) for line in lines]
-    extras = {code for line in lines for code in line.extras}
-    return product.model_copy(
-        update={
-            "options": tuple(
-                option.model_copy(
-                    update={
-                        "choices": tuple(
-                            choice
-                            for choice in option.choices
-                            if any(combination.get(option.code) == choice.code for combination in combinations)
-                        )
-                    }
-                )
-                for option in product.options
-            ),
-            "prices": tuple(listed for listed in product.prices if listed.options in combinations),
-            "not_offered": (),
-            "extras": tuple(
-                extra.model_copy(update={"help": None}) for extra in product.extras if extra.code in extras
-            ),
-            "measures": tuple(
-                measure.model_copy(update={"bounds": {}})
-                for measure in product.measures
-                if any(line.measure == measure.kind for line in lines)
-            ),
-        }
-    )
+    @property
+    def priced_questions(self) -> tuple[Question, ...]:
+        """The questions that are asked while the job is priced. Words, which may be personal, wait for the checkout."""
+        return tuple(asked for asked in self.questions if not (asked.at_checkout or asked.is_of_words))
 
 
 class BookFinding(NamedTuple):

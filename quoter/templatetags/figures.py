@@ -7,17 +7,18 @@ from django import template
 from django.utils import dateformat, timezone
 
 from quoter.engine import numbers
-from quoter.engine.explain import decimal_places, readable
-from quoter.engine.measure import unit_text
+from quoter.engine.explain import readable
+from quoter.engine.numbers import decimal_places
+from quoter.engine.quote import QuoteLine
 from quoter.site import language
 
 register = template.Library()
 
 
 @register.filter
-def money(amount: Decimal) -> str:
+def money(amount: Decimal, currency: str = "MXN") -> str:
     """$15,417.76"""
-    return numbers.money(amount)
+    return numbers.money(amount, currency)
 
 
 @register.filter
@@ -34,9 +35,9 @@ def quantity(number: Decimal) -> str:
 
 
 @register.filter
-def unit(of: str) -> str:
-    """m³; pza in Spanish and pc in English"""
-    return unit_text(of).in_(language())
+def billed(line: QuoteLine) -> str:
+    """6 m³; 80 personas in Spanish and 80 people in English"""
+    return line.billed_in(language())
 
 
 @register.filter

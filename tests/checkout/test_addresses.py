@@ -122,7 +122,7 @@ def test_a_long_expired_quote_is_priced_again_whatever_its_names(site, book):
         again = fields(assert_opens(site, f"/q/{before}/?{urlencode(CAMPAIGN)}&lang=es").text)
         assert ("before", before) in again
     else:  # nobody has such an address, but perhaps the open page of an earlier release
-        again = [*hidden_fields(twenty_lines(pricebook.parse(book))), ("before", before)]
+        again = [*hidden_fields(twenty_lines(pricebook.parse(book)), {}), ("before", before)]
     answer = site.post("/quote/?lang=es", again)
     assert answer.status == 303
     page = assert_opens(site, answer.location)

@@ -38,6 +38,8 @@ def _price_book(book: PriceBook) -> Finding:
 
 def _tax(book: PriceBook, *, today: date) -> Finding:
     tax = book.tax_on(today)
+    if tax is None:
+        return ok("tax", "none")
     found = f"{tax.name} {tax.rate}"
     add = "Add the tax that follows to the price book: [[taxes]] with its name, rate and from."
     if tax.start > today:
@@ -54,7 +56,7 @@ def _tax(book: PriceBook, *, today: date) -> Finding:
 
 
 def _follows(book: PriceBook, tax: Tax) -> bool:
-    return any(other.start > tax.start for other in book.taxes)
+    return any(other.start > tax.start for other in book.taxes if other.series == tax.series)
 
 
 def _whatsapp_number(number: str) -> Finding:

@@ -18,7 +18,8 @@ class Command(BaseCommand):
         findings = 0
         for file in files:
             try:
-                lint.load(file)
+                for doubt in lint.warnings(lint.load(file)):
+                    self.stderr.write(f"{file}: {doubt} (a warning)")
             except PriceBookInvalid as invalid:
                 findings += len(invalid.findings)
                 for finding in invalid.findings:

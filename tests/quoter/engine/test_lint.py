@@ -39,7 +39,8 @@ FAULTS = {
     "a tier to off the step": ("to = 4.5", "to = 4.6", f"{RED}.tiers[0].to", "the step, 0.5"),
     "a price of zero": ("price = 75.50", "price = 0", f"{RED}.tiers[2].price", "not above zero"),
     "a price below zero": ("price = 80", "price = -80", f"{RED}.tiers[1].price", "not above zero"),
-    "a price with half a cent": ("price = 75.50", "price = 75.505", f"{RED}.tiers[2].price", "two decimals"),
+    "a unit that nobody knows": ('unit = "m"', 'unit = "litre"', "products[1].unit", "give it a name"),
+    "a currency that does not exist": ('currency = "MXN"', 'currency = "MXX"', "currency", "ISO 4217"),
     "a combination without a price": (
         'not_offered = [{ colour = "red", finish = "matt" }]',
         "not_offered = []",
@@ -77,7 +78,7 @@ FAULTS = {
         "the option finish is missing",
     ),
     "an extra of zero": ("price = 12.50", "price = 0.00", "products[0].extras[0].price", "not above zero"),
-    "an extra with half a cent": ("price = 12.50", "price = 12.505", "products[0].extras[0].price", "two decimals"),
+    "half a cent once per order": ("price = 300\n", "price = 300.005\n", "products[0].extras[1].price", "two decimals"),
     "an extra per order with two prices": (
         "price = 300.00",
         "price = 350.00",
@@ -173,6 +174,7 @@ FAULTS = {
 
 # The further faults that an edit causes.
 ALSO = {
+    "half a cent once per order": {"products[1].extras[0].price"},  # which costs 300
     "a combination priced twice": {"products[0].prices", "presets[0].options"},  # blue and matt has no price then
     "a combination with an unknown option": {"products[1].prices"},  # the tape has no price then
     "an option's code twice": {"products[0].prices[2].options.finish", "products[0].not_offered[0].finish"}

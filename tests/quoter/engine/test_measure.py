@@ -59,7 +59,7 @@ def test_a_single_length_measures_metres():
 def test_the_calculation_is_shown_as_a_person_would_write_it():
     slab = CONCRETE.products[0].measure("solid_dimensions")
     measured = quantity(slab, "m³", {"length_m": " 10,50", "width_m": "4.0", "thickness_cm": "12"})
-    assert measured.steps.es == "10.5 m × 4 m × 12 cm × 0.98"
+    assert measured.steps("es") == "10.5 m × 4 m × 12 cm × 0.98"
     assert measured.values == {"length_m": "10.5", "width_m": "4", "thickness_cm": "12"}
 
 

@@ -36,7 +36,6 @@ def test_prices_are_exact_decimals_quoted_or_not():
         ("price = 2569.46", "price = nan", "products[0].prices[2].tiers[0].price"),
         ("price = 2569.46", "price = 2569.460000000001", "products[0].prices[2].tiers[0].price"),
         ("maximum = 500", "maximum = 1e12", "products[0].maximum"),
-        ('unit = "m³"', 'unit = "litre"', "products[0].unit"),
         ('per = "unit"', 'per = "day"', "products[0].extras[0].per"),
         ('formula = "known"', 'formula = "length * width"', "products[0].measures[0].formula"),
         ("factor = 0.98", "factor = 0", "products[0].measures[1].factor"),

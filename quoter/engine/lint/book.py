@@ -1,0 +1,85 @@
+"""Checks what concerns the whole of a price book: texts, codes, units, currency, taxes, examples' figures."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+from pydantic import BaseModel
+
+from quoter.engine import currency
+from quoter.engine.fees import Fee
+from quoter.engine.pricebook import BookFinding, PriceBook, place_of
+from quoter.engine.taxes import Tax, added_rate, series_of
+from quoter.engine.units import SIGNS, UNITS
+
+Findings = Iterator[BookFinding]
+
+
+def findings(book: PriceBook) -> Findings:
+    """Yield what is wrong with a book apart from its products and its rules."""
+    yield from _empty_texts(book)
+    yield from _repeated_codes(book)
+    yield from _units(book)
+    if book.currency.strip() and not currency.exists(book.currency):
+        yield BookFinding("currency", f"{book.currency} is no currency of ISO 4217; Mexican pesos are MXN")
+    for listed in series_of(book.taxes):
+        yield from _taxes(listed, book.taxes)
+    if book.taxes and added_rate(book.taxes_on(book.taxes[0].start)) >= 1:
+        yield BookFinding("taxes", "together come to 100 % or more")
+    if book.deposit and not 0 <= book.deposit.rate <= 1:
+        yield BookFinding("deposit.rate", f"{book.deposit.rate} is not a fraction from 0 to 1")
+
+
+def _empty_texts(book: PriceBook) -> Findings:
+    for path, node in _nodes(book):
+        if isinstance(node, str) and not node.strip():
+            yield BookFinding(place_of(path), "is empty")
+
+
+def _repeated_codes(book: PriceBook) -> Findings:
+    for path, node in _nodes(book):
+        first: dict[str, str] = {}
+        for number, row in enumerate(node if isinstance(node, tuple) else ()):
+            here = place_of((*path, number))
+            code = None if isinstance(row, Fee) else getattr(row, "code", getattr(row, "kind", None))
+            if code is not None and first.setdefault(code, here) != here:
+                yield BookFinding(here, f"the code {code} is already used by {first[code]}")
+
+
+def _nodes(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield every part of a book with its path, from the whole down to each text and number."""
+    yield path, node
+    inside: Iterable[tuple[str | int, object]] = ()
+    if isinstance(node, BaseModel):
+        fields = type(node).model_fields
+        inside = ((fields[name].alias or name, getattr(node, name)) for name in fields if name in node.model_fields_set)
+    elif isinstance(node, tuple):
+        inside = enumerate(node)
+    for step, member in inside:
+        yield from _nodes(member, (*path, step))
+
+
+def _units(book: PriceBook) -> Findings:
+    """Check that every unit has a name: one of the book's, a common word, or a sign as kg and m²."""
+    known = {*UNITS, *SIGNS, *(unit.code for unit in book.units)}
+    for path, node in _nodes(book):
+        if path and path[-1] == "unit" and isinstance(node, str) and node.strip() and node not in known:
+            yield BookFinding(place_of(path), f"{node} is no known unit; give it a name in [[units]]")
+
+
+def _taxes(taxes: Sequence[Tax], listed: Sequence[Tax]) -> Findings:
+    """Check the taxes of one series. listed: all of the book, for their places."""
+    places = {id(tax): number for number, tax in enumerate(listed)}
+    for tax in taxes:
+        number = places[id(tax)]
+        if not 0 <= tax.rate < 1:
+            yield BookFinding(f"taxes[{number}].rate", f"{tax.rate} is not a fraction from 0 to 1; 8 % is written 0.08")
+        if tax.end is not None and tax.end < tax.start:
+            yield BookFinding(f"taxes[{number}]", f"ends on {tax.end}, before it begins on {tax.start}")
+
+    for earlier, tax in pairwise(sorted(taxes, key=lambda tax: tax.start)):
+        number = places[id(tax)]
+        if tax.start == earlier.start or (earlier.end is not None and tax.start <= earlier.end):
+            yield BookFinding(f"taxes[{number}]", f"overlaps another, which still applies on {tax.start}")
+        elif earlier.end is not None and tax.start - earlier.end > timedelta(days=1):
+            yield BookFinding(f"taxes[{number}]", f"a gap, no tax applies between {earlier.end} and {tax.start}")

@@ -1,0 +1,309 @@
+"""Checks the rules of a price book: that every name is known, every condition can hold and every fee has its price."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import product
+
+from quoter.engine.conditions import ALL, Condition
+from quoter.engine.fees import Fee, all_tiers
+from quoter.engine.lint.ladder import ladder_faults
+from quoter.engine.measure import Measure
+from quoter.engine.numbers import decimal_places
+from quoter.engine.pricebook import BookFinding, Extra, Limit, PriceBook, Product
+from quoter.engine.quantities import Quantity, names_in
+from quoter.engine.questions import Input, Question
+
+Findings = Iterator[BookFinding]
+_CENT = Decimal("0.01")
+
+
+@dataclass
+class Known:
+    """What the rules of a place may name.
+
+    numbers: by name, with the step, the least and the most of each, None when there is none; choices: the codes of
+    each option or question; kinds: of questions that have no choices; amounts: codes that have been charged so far.
+    """
+
+    numbers: dict[str, "Span"] = field(default_factory=dict)
+    choices: dict[str, list[str]] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    amounts: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The numbers that a name can stand for: multiples of the step (0: any number) from least to most."""
+
+    step: Decimal = Decimal(0)
+    least: Decimal = Decimal(0)
+    most: Decimal | None = None
+
+
+def findings(book: PriceBook) -> Findings:
+    """Yield what is wrong with the questions, inputs, quantities, fees, extras and limits of a book."""
+    asked = Known()
+    yield from _questions(book.questions, asked)
+    order = Known(dict(asked.numbers), dict(asked.choices), dict(asked.kinds))
+    for number, sold in enumerate(book.products):
+        yield from _of_product(sold, asked, order, f"products[{number}]")
+    order.numbers |= {"lines": Span(Decimal(1), Decimal(1))}
+    yield from _quantities(book.quantities, order, "quantities")
+    for number, fee in enumerate(book.fees):
+        yield from _fee(fee, order, f"fees[{number}]")
+        order.amounts.add(fee.code)
+    yield from _limits(book.limits, order, "limits")
+
+
+def _questions(questions: Sequence[Question], known: Known) -> Findings:
+    for number, question in enumerate(questions):
+        here = f"questions[{number}]"
+        if question.kind == "choice":
+            codes = [choice.code for choice in question.choices]
+            if not codes:
+                yield BookFinding(f"{here}.choices", f"{question.code}: has no choices")
+            if question.default_choice and question.default_choice not in codes:
+                yield BookFinding(f"{here}.default_choice", f"{question.code}: has no choice {question.default_choice}")
+        yield from _input(question, here)
+        if question.at_checkout or question.is_of_words:
+            continue
+        if question.kind == "number":
+            known.numbers[question.code] = _span(question)
+        else:
+            known.choices[question.code] = [choice.code for choice in question.choices]
+            known.kinds[question.code] = question.kind
+        yield from _values(question.code, [choice.values for choice in question.choices], known, f"{here}.choices")
+
+
+def _input(asked: Input, place: str) -> Findings:
+    if asked.max is not None and asked.min > asked.max:
+        yield BookFinding(place, f"{asked.code}: min {asked.min} is above max {asked.max}")
+    if asked.min < 0:
+        yield BookFinding(f"{place}.min", f"{asked.code}: {asked.min} is below zero")
+
+
+def _span(asked: Input) -> Span:
+    default = asked.min if asked.default is None else asked.default
+    return Span(Decimal(1) if asked.whole else Decimal(0), min(asked.min, default), asked.max)
+
+
+def _values(code: str, values: Sequence[Mapping[str, Decimal]], known: Known, place: str) -> Findings:
+    """Check that every choice gives the same numbers, and note them."""
+    names = {name for each in values for name in each}
+    for number, each in enumerate(values):
+        if missing := names - each.keys():
+            yield BookFinding(f"{place}[{number}].values", f"{code}: lacks {', '.join(sorted(missing))}")
+    for name in names:
+        figures = [each[name] for each in values if name in each]
+        known.numbers[name] = Span(Decimal(0), min(figures), max(figures))
+
+
+def _of_product(sold: Product, asked: Known, order: Known, place: str) -> Findings:
+    known = Known(dict(asked.numbers), dict(asked.choices), dict(asked.kinds))
+    known.choices |= {option.code: [choice.code for choice in option.choices] for option in sold.options}
+    for number, option in enumerate(sold.options):
+        values = [choice.values for choice in option.choices]
+        yield from _values(option.code, values, known, f"{place}.options[{number}].choices")
+    for number, stated in enumerate(sold.inputs):
+        yield from _input(stated, f"{place}.inputs[{number}]")
+        known.numbers[stated.code] = _span(stated)
+    yield from _measures(sold, known, place)
+    known.numbers |= {
+        "requested": Span(Decimal(0), Decimal(0), sold.maximum),
+        "billed": Span(Decimal(0) if sold.pack or sold.exact_to else sold.step, sold.minimum, sold.maximum),
+    }
+    if sold.pack:
+        known.numbers["packs"] = Span(Decimal(1), Decimal(1))
+        yield from _names(names_in([(sold.pack.size,)]), known, f"{place}.pack.size")
+    known.numbers |= {extra.code: Span(Decimal(1), Decimal(0), Decimal(1)) for extra in sold.extras}
+    yield from _quantities(sold.quantities, known, f"{place}.quantities")
+    known.amounts.add(sold.code)
+    for number, extra in enumerate(sold.extras):
+        yield from _extra(extra, known, f"{place}.extras[{number}]")
+        known.amounts.add(extra.code)
+    for number, fee in enumerate(sold.fees):
+        yield from _fee(fee, known, f"{place}.fees[{number}]")
+        known.amounts.add(fee.code)
+    yield from _limits(sold.limits, known, f"{place}.limits")
+    order.numbers |= {name: Span() for name in known.numbers if name not in asked.numbers}
+    order.numbers[f"{sold.code}.billed"] = Span()
+    order.amounts |= known.amounts
+
+
+def _measures(sold: Product, known: Known, place: str) -> Findings:
+    """Check what helpers calculate; a rule may use only the numbers that all of them have."""
+    common: dict[str, Span] | None = None
+    for number, measure in enumerate(sold.measures):
+        inner = Known({**known.numbers, **_inputs_of(measure, sold.unit)}, known.choices, known.kinds)
+        yield from _quantities(measure.quantities, inner, f"{place}.measures[{number}].quantities")
+        for row, stated in enumerate(measure.asks):
+            yield from _input(stated, f"{place}.measures[{number}].asks[{row}]")
+        own = {name: span for name, span in inner.numbers.items() if name not in known.numbers}
+        common = own if common is None else {name: span for name, span in common.items() if name in own}
+    known.numbers |= common or {}
+
+
+def _inputs_of(measure: Measure, unit: str) -> dict[str, Span]:
+    spans = {name: _span(measure.asked(name, unit)) for name in measure.inputs(unit)}
+    return {**spans, measure.coefficients.name: Span()} if measure.coefficients else spans
+
+
+def _quantities(quantities: Sequence[Quantity], known: Known, place: str) -> Findings:
+    for number, quantity in enumerate(quantities):
+        here = f"{place}[{number}]"
+        yield from _names(quantity.used_names(), known, here)
+        step = quantity.step if isinstance(quantity.step, Decimal) else Decimal(0)
+        if quantity.step is not None and isinstance(quantity.step, Decimal) and step <= 0:
+            yield BookFinding(f"{here}.step", f"{quantity.code}: a step of {step} is not above zero")
+        for divisor in quantity.divide:
+            least = (
+                divisor if isinstance(divisor, Decimal) else known.numbers.get(divisor, Span(least=Decimal(1))).least
+            )
+            if least <= 0:
+                yield BookFinding(
+                    f"{here}.divide", f"{quantity.code}: {divisor} can be zero, and nothing divides by that"
+                )
+        known.numbers[quantity.code] = Span(step, Decimal(0), quantity.maximum or _passed_on(quantity, known))
+
+
+def _passed_on(quantity: Quantity, known: Known) -> Decimal | None:
+    """Return the most of a quantity that is one number, rounded: 25.2 miles up to 26 are above the last tier."""
+    is_one = len(quantity.add) == 1 and len(quantity.add[0]) == 1
+    if not is_one or quantity.subtract or quantity.multiply or quantity.divide:
+        return None
+    [name] = quantity.add[0]
+    most = known.numbers.get(name, Span()).most if isinstance(name, str) else name
+    if most is None or quantity.step is None or not isinstance(quantity.step, Decimal) or quantity.step <= 0:
+        return most
+    return -(-most // quantity.step) * quantity.step
+
+
+def _names(names: Iterable[str], known: Known, place: str) -> Findings:
+    for name in sorted(set(names)):
+        if name not in known.numbers:
+            yield BookFinding(place, f"there is no number {name} here")
+
+
+def _amounts(codes: Iterable[str], known: Known, place: str) -> Findings:
+    for code in sorted(set(codes) - {ALL}):
+        if code not in known.amounts:
+            yield BookFinding(place, f"nothing with the code {code} is charged before this")
+
+
+def _conditions(conditions: Sequence[Condition], known: Known, place: str) -> Findings:
+    for number, condition in enumerate(conditions):
+        here = f"{place}.when[{number}]"
+        if condition.amount_of:
+            yield from _amounts(condition.amount_of, known, here)
+        elif condition.has_bounds:
+            yield from _names([condition.name], known, here)
+        elif condition.is_of_day or condition.is_of_hour:
+            kind = "date" if condition.is_of_day else "time"
+            if known.kinds.get(condition.name) != kind:
+                yield BookFinding(here, f"there is no question {condition.name} of the kind {kind}")
+        else:
+            yield from _choice_condition(condition, known, here)
+        low = max((bound for bound in (condition.start, condition.above) if bound is not None), default=None)
+        high = min((bound for bound in (condition.to, condition.below) if bound is not None), default=None)
+        if low is not None and high is not None and (low > high or (low == high and not condition.is_point)):
+            yield BookFinding(here, f"can never hold: nothing is above {low} and below {high}")
+
+
+def _choice_condition(condition: Condition, known: Known, place: str) -> Findings:
+    codes = known.choices.get(condition.name)
+    if codes is None:
+        yield BookFinding(place, f"there is no option or question {condition.name} here")
+        return
+    if not (condition.one_of or condition.is_not):
+        yield BookFinding(place, f"says nothing about {condition.name}")
+    for code in (*condition.one_of, *condition.is_not):
+        if code not in codes:
+            yield BookFinding(place, f"{condition.name} has no choice {code}")
+    if codes and not [code for code in condition.one_of or codes if code not in condition.is_not]:
+        yield BookFinding(place, f"can never hold: no choice of {condition.name} is left")
+
+
+def _extra(extra: Extra, known: Known, place: str) -> Findings:
+    yield from _conditions(extra.when, known, place)
+    yield from _names(names_in([extra.quantity]), known, f"{place}.quantity")
+    if extra.rate:
+        yield from _amounts(extra.of, known, f"{place}.of")
+
+
+def _limits(limits: Sequence[Limit], known: Known, place: str) -> Findings:
+    for number, limit in enumerate(limits):
+        yield from _conditions(limit.when, known, f"{place}[{number}]")
+
+
+def _fee(fee: Fee, known: Known, place: str) -> Findings:
+    yield from _conditions(fee.when, known, place)
+    yield from _names(fee.used_names() - {condition.name for condition in fee.when}, known, place)
+    codes = {*(fee.of if fee.is_percent or fee.up_to is not None else ()), *fee.by_amount}
+    yield from _amounts(codes, known, place)
+    if fee.start and fee.until and fee.until < fee.start:
+        yield BookFinding(f"{place}.until", f"{fee.code}: ends on {fee.until}, before it begins on {fee.start}")
+    if fee.minimum is not None and fee.maximum is not None and fee.minimum > fee.maximum:
+        yield BookFinding(f"{place}.minimum", f"{fee.code}: {fee.minimum} is above the maximum, {fee.maximum}")
+    ways = [bool(fee.price or fee.rate), bool(fee.tiers), bool(fee.prices), fee.up_to is not None]
+    if sum(ways) != 1:
+        message = "needs one of: price or rate, tiers, prices, up_to" if not any(ways) else "has more than one price"
+        yield BookFinding(place, f"{fee.code}: {message}")
+    if not fee.quantity and decimal_places(fee.price) > 2:
+        yield BookFinding(f"{place}.price", f"{fee.code}: {fee.price} has more than two decimals")
+    if not fee.gaps:
+        yield from _table(fee, known, place)
+        yield from _fee_tiers(fee, known, place)
+
+
+def _table(fee: Fee, known: Known, place: str) -> Findings:
+    """Check that the table has a row for every combination of the choices it names that the conditions let through."""
+    codes = list(dict.fromkeys(code for row in fee.prices for code in row.options))
+    for code in codes:
+        if code not in known.choices:
+            yield BookFinding(f"{place}.prices", f"{fee.code}: there is no option or question {code}")
+            return
+    for number, row in enumerate(fee.prices):
+        for code, choice in row.options.items():
+            if choice not in known.choices[code]:
+                yield BookFinding(f"{place}.prices[{number}]", f"{fee.code}: {code} has no choice {choice}")
+    for chosen in product(*(known.choices[code] for code in codes)) if fee.prices else ():
+        options = dict(zip(codes, chosen, strict=True))
+        if _lets_through(fee.when, options) and not any(row.options.items() <= options.items() for row in fee.prices):
+            names = ", ".join(f"{code} {choice}" for code, choice in options.items())
+            yield BookFinding(f"{place}.prices", f"{fee.code}: {names} has no price")
+
+
+def _lets_through(conditions: Sequence[Condition], options: Mapping[str, str]) -> bool:
+    for condition in conditions:
+        chosen = options.get(condition.name)
+        if chosen is None:
+            continue
+        if (condition.one_of and chosen not in condition.one_of) or chosen in condition.is_not:
+            return False
+    return True
+
+
+def _fee_tiers(fee: Fee, known: Known, place: str) -> Findings:
+    if fee.by_amount:
+        span = Span(_CENT)
+    else:
+        names = [fee.by] if fee.by else [name for name in fee.quantity if isinstance(name, str)]
+        span = known.numbers.get(names[0], Span()) if len(names) == 1 else Span()
+    least, most = _narrowed(fee, span)
+    for tiers in all_tiers(fee):
+        for number, fault in ladder_faults(tiers, step=span.step, least=least, most=most):
+            yield BookFinding(f"{place}.tiers[{number}]", f"{fee.code}: {fault}")
+
+
+def _narrowed(fee: Fee, span: Span) -> tuple[Decimal, Decimal | None]:
+    """Return the least and the most that the tiers are asked for: what the span has and the conditions let through."""
+    least, most = span.least, span.most
+    name = fee.by or "".join(map(str, fee.quantity))
+    for condition in fee.when:
+        is_same = condition.amount_of == fee.by_amount if fee.by_amount else condition.name == name
+        if is_same and condition.has_bounds:
+            least = max([least, *(bound for bound in (condition.start, condition.above) if bound is not None)])
+            high = [bound for bound in (condition.to, condition.below, most) if bound is not None]
+            most = min(high) if high else None
+    return least, most
