@@ -81,5 +81,5 @@ def _line(line: QuoteLine, language: Language) -> str:
     billed = grouped(line.billed, places=decimal_places(line.billed))
     unit = line.unit_name or unit_text(line.unit, line.billed).in_(language)
     text = LINE.say(language, billed=billed, unit=unit, description=line.description)
-    extras = ", ".join(part.description for part in (*line.extras, *line.fees, *line.discounts))
+    extras = ", ".join(part.description for part in line.added)
     return text + (EXTRAS.say(language, extras=extras) if extras else "")

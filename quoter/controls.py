@@ -302,7 +302,7 @@ class LineViews:
         if extra.rate:
             return percent(extra.rate)
         counted = extra.unit if extra.quantity else product.unit if extra.per == "unit" else ""
-        unit = self._words(self._book.unit_text(counted, 1)) if counted else ""
+        unit = self._words(self._book.unit_text(counted, Decimal(1))) if counted else ""
         return f"{self._money(extra.price)}/{unit}" if unit else self._money(extra.price)
 
     def _money(self, amount: Decimal) -> str:

@@ -54,11 +54,11 @@ def of(
         text = conversation.request(site.price_book(), requests, language=site.language())
         chat = conversation.chat_url(settings.WHATSAPP_NUMBER, text)
     is_complete = [_is_complete(request, answers) for request in requests]
-    quote = _of_complete(list(compress(requests, is_complete)), answers)
-    if quote is None:
+    complete = _of_complete(list(compress(requests, is_complete)), answers)
+    if complete is None:
         return Preview(None, [None] * len(lines), hints, missing, chat)
-    costs = iter(quote.lines)
-    return Preview(quote, [next(costs) if complete else None for complete in is_complete], hints, missing, chat)
+    costs = iter(complete.lines)
+    return Preview(complete, [next(costs) if complete else None for complete in is_complete], hints, missing, chat)
 
 
 def _of_complete(lines: Sequence[LineRequest], answers: Mapping[str, str]) -> Quote | None:

@@ -339,8 +339,9 @@ def _figures(quote: Quote) -> Iterator[Decimal]:
     yield from (quote.subtotal, quote.tax.rate, quote.tax.amount, quote.total)
     for line in quote.lines:
         yield from (line.requested, line.billed, line.unit_price, line.base, line.amount)
-        yield from (part.amount for part in (*line.extras, *line.fees, *line.discounts))
-    yield from (part.amount for part in (*quote.fees, *quote.discounts, *quote.taxes))
+        yield from (part.amount for part in line.added)
+    yield from (fee.amount for fee in (*quote.fees, *quote.discounts))
+    yield from (tax.amount for tax in quote.taxes)
     yield from (quote.deposit.amount,) if quote.deposit else ()
 
 

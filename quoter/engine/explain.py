@@ -62,6 +62,7 @@ NEXT_TIER_CHEAPER = Text(
 
 # A cheaper tier is mentioned when it begins at 1.5 times the billed quantity or less, or when it costs less in total.
 NEAR = Decimal("1.5")
+_ONE = Decimal(1)
 
 
 class Explained(NamedTuple):
@@ -152,7 +153,7 @@ def _which_tier(line: Explained, unit: str, language: Language) -> str:
     values = {
         "start": canonical(tier.low),
         "unit": unit,
-        "one": line.book.unit_text(line.product.unit, 1).in_(language),
+        "one": line.book.unit_text(line.product.unit, _ONE).in_(language),
         "price": money(tier.price, line.book.currency),
     }
     if tier.high is None:

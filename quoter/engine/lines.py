@@ -253,9 +253,7 @@ def _price(
     base = base if raised_to is None else raised_to
     scope.amounts.append((product.code, base))
     extras = _quote_extras(book, line, language, charged_once)
-    fees, discounts, errors = (), (), []  # type: ignore[var-annotated]
-    if product.fees:
-        fees, discounts, errors = charging.charge(product.fees, scope, on=today, book=book, language=language, path="")
+    fees, discounts, errors = charging.charge(product.fees, scope, on=today, book=book, language=language, path="")
     if product.limits:
         errors += charging.limited(product.limits, scope, path="")
     if errors:
@@ -312,7 +310,7 @@ def _base(line: _ReadLine, tier: Tier, unit_price: Decimal) -> Number:
     if line.product.pricing == "graduated":
         parts = graduated(line.listed.tiers, line.billed)
         return sum((part * Fraction(_with_choices(each.price, line.chosen)) for part, each in parts), Fraction(0))
-    return line.billed * (unit_price if isinstance(line.billed, Decimal) else Fraction(unit_price))
+    return line.billed * unit_price if isinstance(line.billed, Decimal) else line.billed * Fraction(unit_price)
 
 
 def _quote_extras(

@@ -142,10 +142,9 @@ class Measure(BaseModel):
             if asked.code == name:
                 return asked
         fixed, bounds, hint = INPUTS.get(name), self.bounds.get(name), self.hints.get(name)
-        limits = {"min": bounds.min, "max": bounds.max} if bounds else {}
-        if fixed:
-            return Input(code=name, label=fixed.label, unit=fixed.unit, hint=hint, **limits)
-        return Input(code=name, label=AMOUNT_LABEL, unit=unit, hint=hint, **limits)
+        low, high = (bounds.min, bounds.max) if bounds else (Decimal(0), None)
+        label, of = (fixed.label, fixed.unit) if fixed else (AMOUNT_LABEL, unit)
+        return Input(code=name, label=label, unit=of, hint=hint, min=low, max=high)
 
 
 class MeasureRefused(ValueError):

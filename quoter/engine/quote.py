@@ -98,8 +98,12 @@ class QuoteLine(_Frozen):
     def parts(self) -> Iterator[tuple[str, Decimal]]:
         """Yield every amount of the line with its code, in the order of the bill."""
         yield self.product, self.base
-        for part in (*self.extras, *self.fees, *self.discounts):
-            yield part.code, part.amount
+        yield from ((part.code, part.amount) for part in self.added)
+
+    @property
+    def added(self) -> tuple["QuotedExtra | QuotedFee", ...]:
+        """What comes on top of the base, in the order of the bill."""
+        return (*self.extras, *self.fees, *self.discounts)
 
 
 class PriceBookVersion(_Frozen):

@@ -10,7 +10,8 @@ from leads import phones
 from leads.ops import shop_number
 from leads.ops.doctor.finding import Finding, error, ok, warning
 from quoter import site
-from quoter.engine.pricebook import PriceBook, Tax
+from quoter.engine.pricebook import PriceBook
+from quoter.engine.taxes import Tax
 
 # In .env.example and docs/deploy.md.
 EXAMPLE_NUMBER = "526561234567"
