@@ -38,6 +38,8 @@ def charge(
     Every amount goes into the scope, so that later fees can be a part of it. A fee of nothing is left out, and a
     discount never takes off more than has been charged.
     """
+    if not fees:
+        return (), (), []
     charged: list[QuotedFee] = []
     taken_off: list[QuotedFee] = []
     errors: list[FieldError] = []

@@ -89,10 +89,10 @@ def explain(line: Explained, language: Language) -> str:
     """Return the explanation of a line, as one paragraph."""
     unit = line.book.unit_text(line.product.unit).in_(language)
     requested = _requested(as_decimal(line.measured.quantity), step=line.step)
-    steps = line.measured.steps(language)
+    steps = line.measured.steps(language, line.book.unit_text)
     parts: list[str] = []
 
-    if "×" in steps or "÷" in steps or "−" in steps or "+" in steps:
+    if any(sign in steps for sign in "×÷−+"):
         parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=unit))
     if line.billed > line.rounded:
         minimum = canonical(as_decimal(line.billed))

@@ -111,8 +111,7 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
     chosen = [choice for option in product.options if (choice := option.choice(options[option.code]))]
     errors = [] if listed and len(chosen) == len(options) else _option_errors(product, options)
     # A question that prices are listed by, and that is not answered, is an error of its own.
-    is_answered = all(combination[code] for code in product.by_questions)
-    if not listed and not errors and is_answered:
+    if not listed and not errors and all(combination[code] for code in product.by_questions):
         errors = [_not_offered(product, combination)]
     extras = [extra for extra in product.extras if extra.code in line.extras]
     if any(product.extra(code) is None for code in line.extras):
@@ -120,7 +119,8 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
 
     numbers: dict[str, Number] = dict(order.numbers)
     for choice in chosen:
-        numbers |= choice.values
+        if choice.values:
+            numbers |= choice.values
     inputs: dict[str, str] = {}
     if product.inputs:
         inputs, stated, wrong = read_inputs(product.inputs, line.inputs, book.unit_text)
@@ -151,7 +151,7 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
         numbers[extra.code] = _ONE if extra.code in line.extras else _NONE
     if product.quantities and (errors := charging.calculate(product.quantities, scope, path="", book=book)):
         raise QuoteRefused(errors)
-    if errors := _choice_errors(product, extras, scope):
+    if (extras or product.groups) and (errors := _choice_errors(product, extras, scope)):
         raise QuoteRefused(errors)
     kind = measure.kind
     return _ReadLine(product, options, chosen, listed, measured, kind, inputs, extras, scope, rounded, billed, step)

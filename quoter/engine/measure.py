@@ -119,7 +119,7 @@ class Measure(BaseModel):
 
     kind: str
     label: Text
-    formula: Formula | Literal["calculated"] = "calculated"
+    formula: Literal["calculated", Formula] = "calculated"
     factor: Figure = Field(default=Decimal(1), gt=0)
     bounds: dict[str, Bounds] = {}
     coefficients: Coefficients | None = None
@@ -159,19 +159,23 @@ class Measured(NamedTuple):
     """The result of a helper.
 
     quantity: in the product's unit; values: the inputs that were used; numbers: the inputs and the quantities on the
-    way, by name; factors: what is multiplied, each with its unit or ""; formula: the calculation of another kind.
+    way, by name; factors: what is multiplied, each with the code of its unit or ""; formula: the calculation of another
+    kind.
     """
 
     quantity: Number
     values: dict[str, str]
     numbers: dict[str, Number]
-    factors: Sequence[tuple[str, Text]] = ()
+    factors: Sequence[tuple[str, str]] = ()
     formula: Text = NOTHING
 
-    def steps(self, language: Language) -> str:
-        """Return the calculation as a person writes it: 10 m × 4.5 m × 12 cm."""
-        written = (f"{number} {unit.in_(language)}".rstrip() for number, unit in self.factors)
-        return " × ".join(written) or self.formula.in_(language)
+    def steps(self, language: Language, say_unit: Callable[[str], Text] = unit_text) -> str:
+        """Return the calculation as a person writes it: 10 m × 4.5 m × 12 cm; "" when nothing was calculated."""
+        if len(self.factors) < 2:
+            return self.formula.in_(language)
+        return " × ".join(
+            f"{number} {say_unit(unit).in_(language)}" if unit else number for number, unit in self.factors
+        )
 
 
 def quantity(
@@ -194,7 +198,7 @@ def quantity(
     result: Decimal = measure.factor
     values: dict[str, str] = {}
     numbers: dict[str, Number] = {}
-    factors: list[tuple[str, Text]] = []
+    factors: list[tuple[str, str]] = []
     for name in measure.inputs(unit):
         spec, bounds = INPUTS.get(name) or Length(unit, Decimal(1), AMOUNT_LABEL), measure.bounds.get(name)
         try:
@@ -212,7 +216,7 @@ def quantity(
             continue
         numbers[name] = value
         values[name] = canonical(value)
-        factors.append((values[name], say_unit(spec.unit)))
+        factors.append((values[name], spec.unit))
         result *= value * spec.in_metres
     if table := measure.coefficients:
         chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
@@ -221,12 +225,12 @@ def quantity(
         else:
             numbers[table.name] = chosen.factor
             values[table.name] = chosen.code
-            factors.append((canonical(chosen.factor), NOTHING))
+            factors.append((canonical(chosen.factor), ""))
             result *= chosen.factor
     if errors:
         raise MeasureRefused(errors)
     if measure.factor != 1:
-        factors.append((canonical(measure.factor), NOTHING))
+        factors.append((canonical(measure.factor), ""))
     return Measured(result, values, numbers, factors)
 
 

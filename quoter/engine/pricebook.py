@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from quoter.engine import taxes, units
 from quoter.engine.conditions import Condition
 from quoter.engine.examples import Example
 from quoter.engine.fees import Fee
@@ -18,10 +17,10 @@ from quoter.engine.measure import Measure
 from quoter.engine.numbers import CENT, Figure, Number, RoundingMode, decimal_places, multiple_of, to_cents
 from quoter.engine.quantities import Factor, Factors, Quantity
 from quoter.engine.questions import Input, Question
-from quoter.engine.taxes import Deposit, Tax
+from quoter.engine.taxes import Deposit, Tax, in_force
 from quoter.engine.text import Text
 from quoter.engine.tiers import Pricing, Tier
-from quoter.engine.units import Unit, UnitName
+from quoter.engine.units import MANY, Unit, UnitName, name_of
 
 DOT_PLEASE = "Numbers take a decimal point and no comma: 189.00, 1890.00."
 
@@ -252,8 +251,8 @@ class PriceBook(_Part):
         return next((product for product in self.products if product.code == code), None)
 
     def taxes_on(self, day: date) -> tuple[Tax, ...]:
-        """Return the taxes in force on a day, as `taxes.in_force` does."""
-        return taxes.in_force(self.taxes, day)
+        """Return the taxes in force on a day, as `in_force` does."""
+        return in_force(self.taxes, day)
 
     def tax_on(self, day: date) -> Tax | None:
         """Return the main tax in force on a day; None where the prices have none."""
@@ -262,9 +261,11 @@ class PriceBook(_Part):
     def unit_name(self, code: str) -> UnitName:
         """Return how a unit is written: as the book names it, or as everybody does."""
         named = next((unit for unit in self.units if unit.code == code), None) if self.units else None
-        return named or units.name_of(code)
+        return named or name_of(code)
 
-    def unit_text(self, code: str, count: Number = Decimal(2)) -> Text:
+    def unit_text(self, code: str, count: Number = MANY) -> Text:
+        if not self.units and count is MANY:
+            return name_of(code).many
         return self.unit_name(code).of(count)
 
     def rounded(self, amount: Number) -> Decimal:

@@ -1,12 +1,14 @@
 """Units of measure: names in the singular and the plural, in both languages."""
 
-from fractions import Fraction
+from decimal import Decimal
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
 from quoter.engine.numbers import Number
 from quoter.engine.text import Text
+
+MANY = Decimal(2)
 
 
 class UnitName(BaseModel):
@@ -75,6 +77,6 @@ def name_of(code: str) -> UnitName:
     return UNITS.get(code) or UnitName(one=sign, many=sign)
 
 
-def unit_text(code: str, count: Number = Fraction(2)) -> Text:
+def unit_text(code: str, count: Number = MANY) -> Text:
     """Return a unit as people read it after a number, in the plural unless the count is one."""
     return name_of(code).of(count)
