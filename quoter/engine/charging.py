@@ -24,7 +24,7 @@ def calculate(quantities: Iterable[Quantity], scope: Scope, *, path: str, book: 
         scope.numbers[quantity.code] = number
         if quantity.maximum is not None and number > quantity.maximum:
             label = quantity.label or Text(es=quantity.code, en=quantity.code)
-            unit = book.unit_text(quantity.unit) if quantity.unit else Text(es="", en="")
+            unit = book.unit_text(quantity.unit) if quantity.unit else Text.model_validate("")
             message = TOO_MUCH_OF.fill(label=label, maximum=f"{quantity.maximum:f}", unit=unit)
             errors.append(FieldError(path, message))
     return errors

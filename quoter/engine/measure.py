@@ -66,7 +66,7 @@ INPUTS_OF: dict[str, tuple[str, ...]] = {
     "area_thickness": ("area_m2", "thickness_cm"),
 }
 
-NOTHING = Text(es="", en="")
+NOTHING = Text.model_validate("")
 QUANTITY = Text(es="{number} {unit}", en="{number} {unit}")
 OUT_OF_BOUNDS = Text(
     es="{label}: de {low} a {high} {unit}.",

@@ -35,6 +35,7 @@ _SPELLINGS = {
     "pza": {"pz", "pzas", "pieza", "piezas", "pc", "pcs", "piece", "pieces"},
 }
 
+_PLAIN = re.compile(r"\d+(\.\d+)?", re.ASCII)
 # "4,5" is four and a half, never forty-five. A dot is always a decimal point, and so is the comma of "0,085".
 _DECIMAL = re.compile(r"-?(\d+|\d*[.,]\d{1,2}|\d*\.\d{3,}|0+,\d{3,})", re.ASCII)
 _GROUPED = re.compile(r"-?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", re.ASCII)
@@ -70,6 +71,8 @@ def parse_decimal(typed: str, *, unit: str = "") -> Decimal:
     unit: that of the field, which may follow the number. Invisible characters, which come with pasting, do not count.
     Exponents, digits of other scripts and anything longer than MAX_LENGTH are refused.
     """
+    if len(typed) <= MAX_LENGTH and _PLAIN.fullmatch(typed):  # as nearly everybody types it
+        return Decimal(typed)
     if len(typed) > MAX_TYPED:
         raise NumberUnclear(UNREADABLE.fill(typed=f"{typed[:MAX_LENGTH]}…"))
     text = _without_unit(_visible(typed).strip(), unit)

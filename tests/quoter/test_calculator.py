@@ -3,14 +3,20 @@
 import re
 from html import unescape
 from typing import get_args
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.apps import apps
+from django.http import QueryDict
 from django.template.loader import render_to_string
+from django.urls import reverse
 
+from quoter import site, token
 from quoter.engine import lint, pricebook
 from quoter.engine.measure import INPUTS, INPUTS_OF, Formula
+from quoter.engine.numbers import money
+from quoter.engine.pricebook import read
+from quoter.forms import begun, hidden_fields, typed_lines
 from tests.support.factories import a_line, as_form
 from tests.support.quotes import BOOKS, CONCRETE, TURF
 
@@ -207,3 +213,44 @@ def test_a_full_form_takes_no_further_line_and_says_so(client, edit):
 def test_a_long_value_does_not_make_a_long_page(client):
     page = page_of(client, *[a_volume('"' * 1_000)] * 20)
     assert len(page) < 500_000
+
+
+# --- Books of other trades --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", sorted(BOOKS.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_shipped_book_is_priced_on_the_page(client, monkeypatch, file):
+    book = read(file)
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", book)
+    assert client.get("/").status_code == 200
+    for example in book.examples:
+        fields = QueryDict(mutable=True)
+        for name, value in hidden_fields(example.lines, example.answers):
+            fields.appendlist(name, value)
+        page = client.post(reverse("quoter:summary"), fields.urlencode(), "application/x-www-form-urlencoded")
+        shown = page.content.decode()
+        assert ('class="totals"' in shown) == (not example.refused)
+        if not example.refused:
+            quote = site.issue(example.lines, example.answers)
+            assert money(quote.quote.total, book.currency) in shown
+            for write in (token.dumps, token.short):
+                assert token.loads(write(quote), zone=site.zone()) == quote
+
+
+def test_a_line_in_which_nothing_was_entered_does_not_count():
+    fields = {
+        "lines.0.product": "turf",
+        "lines.0.measure.kind": "area",
+        "lines.1.product": "adhesive",
+        "lines.1.measure.kind": "pieces",
+        "lines.1.measure.pieces.pieces": "3",
+    }
+    typed, _errors = typed_lines(QueryDict(urlencode(fields)))
+    assert begun(typed, TURF) == typed[1:]
+
+
+def test_the_first_product_can_be_chosen(client, monkeypatch):
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", TURF.model_copy(update={"presets": ()}))
+    assert 'value="product:0:adhesive"' in client.get("/").content.decode()
+    page = client.post("/", {"lines.0.product": "turf", "edit": "product:0:adhesive"}).content.decode()
+    assert '<input type="hidden" name="lines.0.product" value="adhesive">' in page

@@ -1,5 +1,6 @@
 """The audit prices every stored quote again from its own prices, and finds amounts that do not follow from them."""
 
+import json
 from copy import deepcopy
 from io import StringIO
 
@@ -11,9 +12,11 @@ from leads.delivery.record import quote_record
 from leads.models import Lead
 from leads.ops import audit
 from quoter import site, token
+from quoter.engine import pricing
+from quoter.engine.pricebook import read
 from quoter.engine.quote import LineRequest
 from tests.support.factories import a_line, an_issued_quote
-from tests.support.quotes import CONCRETE, TURF, edging, priced, turf
+from tests.support.quotes import A_FOLIO, A_MOMENT, BOOKS, CONCRETE, TURF, ZONE, edging, priced, turf
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +215,23 @@ def test_a_page_takes_two_queries_and_the_same_prices_are_parsed_once(monkeypatc
 
     assert [page.quotes for page in audited] == [2, 2, 1]
     assert audit._prices.cache_info().misses == 1
+
+
+def test_fees_taxes_and_deposits_are_recomputed_from_the_quote_s_own_prices():
+    for book in map(read, sorted(BOOKS.glob("*.toml"))):
+        for example in (example for example in book.examples if not example.refused):
+            quote = pricing.price(
+                book,
+                example.lines,
+                answers=example.answers,
+                folio=A_FOLIO,
+                issued_at=A_MOMENT,
+                zone=ZONE,
+                language="es",
+            )
+            data = json.loads(token.issue(book, quote).text)
+            assert audit.findings_in(A_FOLIO, data, zone=ZONE) == []
+            if quote.fees:
+                data["fees"][0]["amount"] = "1.00"
+                [finding] = audit.findings_in(A_FOLIO, data, zone=ZONE)
+                assert finding.place == f"fees.{quote.fees[0].code}"
