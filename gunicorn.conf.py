@@ -57,12 +57,13 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Start the worker's threads after the fork, which threads do not survive: the relay and the alerts worker."""
+    """Start the worker's threads after the fork, which threads do not survive: the relay and two others."""
     from leads.alerts.worker import AlertsWorker
     from leads.delivery import relay
+    from leads.delivery.published import PublishedWorker
     from quoter import share
 
-    master.attempt(worker, relay.of_this_process, lambda: AlertsWorker().start())
+    master.attempt(worker, PublishedWorker().start, relay.of_this_process, AlertsWorker().start)
     if worker.age == 1:  # only the first worker draws the picture, and the others serve it
         master.attempt(worker, share.draw_in_background)
 

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from checkout import notice
+from quoter.shop import served
 
 
 class CheckoutConfig(AppConfig):
@@ -14,6 +15,9 @@ class CheckoutConfig(AppConfig):
     notice: notice.Notice
 
     def ready(self) -> None:
+        from checkout import offline
+
+        served.changed.connect(offline.prepare)
         # Without a notice that customers can read, nobody can consent to it.
         try:
             self.notice = notice.read(settings.PRIVACY_NOTICE)

@@ -6,8 +6,9 @@ or the whole old one.
 """
 
 import json
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.templatetags.static import static
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_safe
 from quoter import brand
 from quoter import views as quoter_views
 from quoter.language import PAGE_LANGUAGES, PARAMETER, PageLanguage, in_language, of_page
+from quoter.shop import served
 
 _FILES = (
     "favicon.svg",
@@ -36,13 +38,19 @@ _FILES = (
 @require_safe
 def calculator(request: HttpRequest) -> HttpResponse:
     """GET /offline/: the calculator as a device keeps it, in the language of the page."""
-    return _revalidated(HttpResponse(_page(of_page())))
+    return _revalidated(HttpResponse(_page(of_page(), served.current().key)))
 
 
 @require_safe
 def worker(request: HttpRequest) -> HttpResponse:
     """GET /worker.js: the customers' service worker, at the root because a worker serves only paths below its own."""
-    return _revalidated(HttpResponse(_worker(), content_type="text/javascript"))
+    return _revalidated(HttpResponse(_worker(served.current().key), content_type="text/javascript"))
+
+
+def prepare(**kwargs: Any) -> None:
+    """Make both for the shop that is served now, so that no customer waits for them."""
+    with served.one_version():
+        _worker(served.current().key)
 
 
 def _revalidated(response: HttpResponse) -> HttpResponse:
@@ -51,19 +59,21 @@ def _revalidated(response: HttpResponse) -> HttpResponse:
     return response
 
 
-@cache
-def _worker() -> str:
+@lru_cache(maxsize=4)
+def _worker(shop: str) -> str:
+    """shop: the key of the one that this request sees."""
     page = reverse("checkout:offline")
     brand_files = filter(None, [brand.address_of(brand.stylesheet()), brand.address_of(brand.logo())])
     files = [*map(static, _FILES), *brand_files]
     pages = [page, *(in_language(page, each) for each in PAGE_LANGUAGES)]
-    release = sha256("".join([*files, *map(_page, PAGE_LANGUAGES)]).encode()).hexdigest()[:16]
+    shown = [_page(language, shop) for language in PAGE_LANGUAGES]
+    release = sha256("".join([*files, *shown]).encode()).hexdigest()[:16]
     manifest = json.dumps({"release": release, "files": files, "pages": pages})
     return f'import {{ serve }} from "{static("checkout/worker.js")}";\n\nserve({manifest});\n'
 
 
-@cache
-def _page(language: PageLanguage) -> str:
+@lru_cache(maxsize=8)
+def _page(language: PageLanguage, shop: str) -> str:
     request = HttpRequest()
     request.GET = QueryDict(f"{PARAMETER}={language.code}")
     with translation.override(language.django):

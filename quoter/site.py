@@ -18,9 +18,13 @@ from quoter.engine.pricebook import PriceBook
 from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
+from quoter.shop import served
 
 
 def price_book() -> PriceBook:
+    """Return the prices of this request: those that were published, or as long as none were, those of PRICE_BOOK."""
+    if published := served.current().prices:
+        return published
     return cast(QuoterConfig, apps.get_app_config("quoter")).book
 
 

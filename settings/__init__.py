@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "quoter",
+    "quoter.shop",
     "leads",
     "checkout",
 ]
@@ -58,6 +59,7 @@ MIDDLEWARE = [
     "quoter.content_policy.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "leads.delivery.health.HealthMiddleware",
+    "quoter.shop.served.OneVersionMiddleware",
     "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "leads.staff.middleware.LongFormMiddleware",

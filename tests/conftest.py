@@ -15,6 +15,7 @@ from django.test import TransactionTestCase
 
 from checkout import flood
 from leads.delivery import health, relay
+from quoter.shop import served
 from tests.support import live, partitioned
 from tests.support.emptying import empty_what_was_filled
 from tests.support.live import Postgres
@@ -67,6 +68,7 @@ def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
     settings.OUTBOX_DIRECTORIES = [tmp_path / "outbox", tmp_path / "outbox-spare"]
     health.forget()
     flood.forget()
+    served.forget()
     yield settings.OUTBOX_DIRECTORIES
     relay.stop()
 

@@ -61,6 +61,10 @@ _TEXTS: dict[Trouble, tuple[Any, Any]] = {
         gettext_lazy("Staff are not told of new leads"),
         gettext_lazy("Look into the inbox meanwhile, and run `manage.py doctor`."),
     ),
+    Trouble.PUBLISHED: (
+        gettext_lazy("Published prices cannot be served"),
+        gettext_lazy("Customers see the version before them. Run `manage.py doctor`, or publish them again."),
+    ),
 }
 
 logger = logging.getLogger("leads.alerts")

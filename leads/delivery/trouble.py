@@ -16,6 +16,7 @@ from typing import NamedTuple
 from leads.delivery.journal.census import Census
 from leads.delivery.journal.disk import free_bytes, make_directory, private
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
+from quoter.shop import served
 
 FILE = "trouble.json"
 # A process that finds Postgres down writes the time of time.monotonic to a file of this name and its number, about once
@@ -41,6 +42,7 @@ class Trouble(StrEnum):
     DISK = "disk"  # an outbox's disk is nearly full, or cannot be read
     STORAGE = "storage"  # the database is nearly as large as it may be
     ALERTS = "alerts"  # staff are not told of leads
+    PUBLISHED = "published"  # a published version on the disk cannot be served, so one before it is
 
 
 class Begun(NamedTuple):
@@ -55,7 +57,7 @@ Troubles = Mapping[Trouble, Begun]
 
 
 def on_disk(counts: Census, directories: Sequence[Path], *, now: float) -> Iterator[tuple[Trouble, str]]:
-    """Yield what is wrong with the outbox, each with a detail."""
+    """Yield what is wrong with the outbox and with what was published, each with a detail."""
     if counts.age_s(now) > WORRYING_S:
         yield Trouble.OUTBOX, str(counts.pending)
     if counts.quarantined:
@@ -71,7 +73,9 @@ def on_disk(counts: Census, directories: Sequence[Path], *, now: float) -> Itera
             is_low = True
         if is_low:
             yield Trouble.DISK, str(directory)
-            return
+            break
+    if faults := served.faults():
+        yield Trouble.PUBLISHED, faults[0]
 
 
 def note_outage(directories: Sequence[Path]) -> None:

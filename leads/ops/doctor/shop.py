@@ -12,6 +12,7 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 from quoter import site
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.taxes import Tax
+from quoter.shop import served
 
 # In .env.example and docs/deploy.md.
 EXAMPLE_NUMBER = "526561234567"
@@ -21,6 +22,9 @@ TAX_NOTICE = timedelta(days=30)
 def examine() -> Iterator[Finding]:
     book = site.price_book()
     yield _price_book(book)
+    for fault in served.faults():
+        cure = "Publish those prices again; with Postgres up, a damaged file is also written again within seconds."
+        yield error("prices", fault, cure)
     yield _tax(book, today=timezone.localdate())
     yield _whatsapp_number(settings.WHATSAPP_NUMBER)
     if settings.PRIVACY_NOTICE.is_relative_to(settings.BASE_DIR / "checkout") and not settings.DEBUG:
@@ -31,6 +35,8 @@ def examine() -> Iterator[Finding]:
 def _price_book(book: PriceBook) -> Finding:
     # A book in which the lint finds errors stops the start, so this one has none.
     found = f"{book.name} {book.version}, quotes hold {book.validity_days} days"
+    if number := served.current().numbers[served.PRICES]:
+        return ok("prices", f"{found}; version {number} that was published, in place of PRICE_BOOK")
     if settings.PRICE_BOOK.parent == settings.BASE_DIR / "quoter" / "books" and not settings.DEBUG:
         cure = "Write your own (docs/price-book.md) and set PRICE_BOOK to its path."
         return warning("prices", f"{found}; this is the bundled example", cure)
