@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.http import HttpRequest
 
 from checkout import flood, visitor
@@ -12,6 +11,7 @@ from checkout.submission import OrderSubmission
 from leads import phones
 from leads.delivery.record import Contact
 from leads.snapshot import Flag
+from quoter.shop.values import shop
 
 # A person needs longer to read the quote and to type a name and a phone.
 HUMAN_FILL_TIME = timedelta(seconds=3)
@@ -35,7 +35,7 @@ def contact_of(
     default.
     """
     has_agreed = submission.privacy_accepted or submission.marketing_accepted
-    phone = phones.normalise(submission.phone, region=phones.region_of(settings.WHATSAPP_NUMBER))
+    phone = phones.normalise(submission.phone, region=phones.region_of(shop.WHATSAPP_NUMBER))
     bot_signs = {Flag.HONEYPOT: submission.website, Flag.TOO_FAST: at - quoted_at < HUMAN_FILL_TIME}
     return Contact(
         name=submission.name,

@@ -4,10 +4,10 @@ Staff get their own pages.
 """
 
 from base64 import b64encode
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -16,6 +16,8 @@ from leads.staff.errors import error_page
 from leads.staff.pages import is_staff_page
 from quoter.content_policy import HEADER
 from quoter.language import PAGE_LANGUAGES
+from quoter.shop import served
+from quoter.shop.values import shop
 from telemetry.current import request_id
 
 # The page for a fault of the site has its style in itself, because the site's static files may be what is at fault.
@@ -56,21 +58,27 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_staff_page(request):
         return error_page(request, 500)
-    page = _server_error_page().replace(_CODE, (request_id() or "-").encode())
+    page = _server_error_page(served.current().key).replace(_CODE, (request_id() or "-").encode())
     return HttpResponse(page, status=500, headers={HEADER: _POLICY, "Cache-Control": "no-store"})
 
 
-@cache
-def _server_error_page() -> bytes:
-    """Return the page for customers, which settings/preload.py has made at the start."""
+@lru_cache(maxsize=4)
+def _server_error_page(_shop: str) -> bytes:
+    """Return the page for customers, which is made at the start and when the shop changes, and needs nothing then."""
     context = {
-        "business_name": settings.BUSINESS_NAME,
-        "whatsapp_number": settings.WHATSAPP_NUMBER,
+        "business_name": shop.BUSINESS_NAME,
+        "whatsapp_number": shop.WHATSAPP_NUMBER,
         "languages": PAGE_LANGUAGES,
         "style": _STYLE,
         "request": {"current": {"id": _CODE.decode()}},
     }
     return render_to_string("500.html", context).strip().encode()
+
+
+def prepare(**kwargs: Any) -> None:
+    """Make the page for a fault of the site, for the shop that is served now."""
+    with served.one_version():
+        _server_error_page(served.current().key)
 
 
 def unavailable(request: HttpRequest, *, folio: str) -> HttpResponse:

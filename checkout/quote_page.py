@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -28,6 +27,7 @@ from quoter.engine.pricing import FieldError, requests
 from quoter.forms import hidden_fields
 from quoter.language import carried
 from quoter.reprice import compared
+from quoter.shop.values import shop
 from quoter.token import BadToken, IssuedQuote
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def show(
             query=origin.as_query(came_from),
             before=request.GET.get(BEFORE),
         )
-        chat_url = partial(quote_chat_url, settings.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)
+        chat_url = partial(quote_chat_url, shop.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)
         context |= {
             "address": site.address(request),
             "here": here,
@@ -119,7 +119,7 @@ def show(
             "earlier": _earlier(request, issued),
             "link": page,
             "address_on_paper": address(request, issued.quote.folio),
-            "shop_phone": phones.readable(settings.WHATSAPP_NUMBER),
+            "shop_phone": phones.readable(shop.WHATSAPP_NUMBER),
             "chat_url": chat_url(),
             # When the server does not answer, the page's script opens this chat with the typed values filled in.
             "chat_url_to_fill": chat_url(

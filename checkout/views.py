@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -30,6 +29,7 @@ from quoter.engine.text import Text
 from quoter.forms import TypedLine, begun, typed_answers, typed_lines
 from quoter.incoming import Incoming, json_answers, json_lines
 from quoter.language import carried
+from quoter.shop.values import shop
 from quoter.token import BadToken, IssuedQuote
 from telemetry import current, series
 
@@ -139,7 +139,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
     context = {
         "here": request.path,
         "notice": notice,
-        "text": notice.text.say(site.language(), business=settings.BUSINESS_NAME),
+        "text": notice.text.say(site.language(), business=shop.BUSINESS_NAME),
         "asks_for_privacy": visitor.asks_for_privacy(request),
         "has_declined": visitor.has_declined(request),
     }
@@ -167,7 +167,7 @@ def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcom
     outcome: where the lead is; unless it is in Postgres, the link in the message carries it.
     """
     return quote_chat_url(
-        settings.WHATSAPP_NUMBER,
+        shop.WHATSAPP_NUMBER,
         issued.quote,
         language=issued.language,
         link=_link(request, issued, contact, outcome),

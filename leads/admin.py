@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
@@ -18,8 +18,9 @@ from leads.inbox.live import live
 from leads.models import Lead, LeadEvent, Machine
 from quoter import site
 from quoter.reprice import reprice
+from quoter.shop.values import shop
 
-admin.site.site_header = admin.site.site_title = settings.BUSINESS_NAME
+admin.site.site_header = admin.site.site_title = lazy(lambda: shop.BUSINESS_NAME, str)()
 admin.site.index_title = _("Leads")
 admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on a laptop's screen
 

@@ -7,10 +7,11 @@ from quoter.engine.pricebook import PriceBook, PriceBookInvalid
 
 
 class QuoterConfig(AppConfig):
-    """Holds the price book in memory for the life of the process."""
+    """Holds the price book in memory for the life of the process. content: its text."""
 
     name = "quoter"
     book: PriceBook
+    content: str
 
     def ready(self) -> None:
         from quoter import checks  # noqa: F401  (registers them; needs the settings)
@@ -18,6 +19,7 @@ class QuoterConfig(AppConfig):
         # A faulty book stops the start: a wrong price is worse than a closed shop.
         try:
             self.book = lint.load(settings.PRICE_BOOK)
+            self.content = settings.PRICE_BOOK.read_text(encoding="utf-8-sig")  # a deploy may replace the file later
         except PriceBookInvalid as invalid:
             findings = "\n  ".join(map(str, invalid.findings))
             raise ImproperlyConfigured(f"PRICE_BOOK has faults:\n  {findings}") from invalid

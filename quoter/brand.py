@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from quoter import palette
+from quoter.shop import details, served
+from quoter.shop.values import shop
 
 LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 
@@ -35,11 +37,16 @@ def piece(request: HttpRequest, name: str) -> HttpResponse:
 
 def stylesheet() -> Piece | None:
     """Return the stylesheet of the shop's colours; None when it has set none, because site.css has the default ones."""
-    color, accent = settings.BRAND_COLOR, settings.BRAND_ACCENT
+    color, accent = shop.BRAND_COLOR, shop.BRAND_ACCENT
     return _stylesheet(color or palette.COLOR, accent or palette.ACCENT) if color or accent else None
 
 
 def logo() -> Piece | None:
+    """Return the owner's logo, or else that of BRAND_LOGO."""
+    given = served.current().details
+    if details.LOGO in given:
+        suffix, content = given[details.LOGO] or ("", b"")
+        return _piece(content, suffix, LOGO_TYPES[suffix]) if content else None
     return _logo(settings.BRAND_LOGO) if settings.BRAND_LOGO else None
 
 

@@ -7,6 +7,8 @@ the site's memory.
 import json
 import os
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ PAPER, LINES, INK = "#f6f5f1", "#d0d8d4", "#1c2321"
 
 
 class Picture(NamedTuple):
-    """What to draw. surface, ink, mark, mark_ink: colours as #rrggbb; logo: path of a PNG or WebP, or ""."""
+    """What to draw. surface, ink, mark, mark_ink: colours as #rrggbb; logo: a PNG or WebP in base64, or ""."""
 
     path: str
     name: str
@@ -91,7 +93,7 @@ def _wrapped(pen: ImageDraw.ImageDraw, text: str, font: Any) -> list[str]:
 
 def _draw_logo(image: Image.Image, picture: Picture, *, top: float) -> float:
     """Draw the logo on a light card, because it may have the surface's colour; return the y at which the card ends."""
-    logo = Image.open(picture.logo).convert("RGBA")
+    logo = Image.open(BytesIO(b64decode(picture.logo))).convert("RGBA")
     logo.thumbnail((300 * SCALE, 80 * SCALE), Image.Resampling.LANCZOS)
     left, upper, pad = MARGIN * SCALE, int(top * SCALE), 14 * SCALE
     box = (left, upper, left + logo.width + 2 * pad, upper + logo.height + 2 * pad)

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
 
-from django.conf import settings
-
 from quoter import conversation, site
 from quoter.engine import numbers
 from quoter.engine.pricing import NO_ANSWERS, FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
 from quoter.forms import TypedLine
+from quoter.shop.values import shop
 
 MISSING = Text(es="Falta: {label}", en="Still missing: {label}")
 
@@ -52,7 +51,7 @@ def of(
     chat = ""
     if any(conversation.is_beyond(site.price_book(), line) for line in requests):
         text = conversation.request(site.price_book(), requests, language=site.language())
-        chat = conversation.chat_url(settings.WHATSAPP_NUMBER, text)
+        chat = conversation.chat_url(shop.WHATSAPP_NUMBER, text)
     is_complete = [_is_complete(request, answers) for request in requests]
     complete = _of_complete(list(compress(requests, is_complete)), answers)
     if complete is None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.text import Language
+from quoter.shop.values import shop
 
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
@@ -22,10 +22,10 @@ def structured_data(book: PriceBook, *, language: Language, address: str, image:
     data = {
         "@context": "https://schema.org",
         "@type": "LocalBusiness",
-        "name": settings.BUSINESS_NAME,
+        "name": shop.BUSINESS_NAME,
         "url": address,
         "image": image,
-        "telephone": f"+{settings.WHATSAPP_NUMBER}",
+        "telephone": f"+{shop.WHATSAPP_NUMBER}",
         "openingHours": list(_opening_hours()),
         "hasOfferCatalog": {
             "@type": "OfferCatalog",
@@ -54,7 +54,7 @@ def _offer(book: PriceBook, product: Product, language: Language) -> dict[str, A
 
 
 def _opening_hours() -> Iterator[str]:
-    for day, openings in zip(_DAYS, settings.BUSINESS_HOURS, strict=True):
+    for day, openings in zip(_DAYS, shop.BUSINESS_HOURS, strict=True):
         for opens, closes in openings:
             yield f"{day} {_clock(opens)}-{_clock(closes)}"
 

@@ -9,8 +9,8 @@ import logging
 import re
 import subprocess
 import sys
-from functools import cache
-from pathlib import Path
+from base64 import b64encode
+from functools import lru_cache
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -20,8 +20,9 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from quoter import palette, site
+from quoter import brand, palette, site
 from quoter.engine.text import LANGUAGES, Language, Text
+from quoter.shop.values import shop
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +82,14 @@ def draw_in_background() -> None:
 
 def _drawing(language: Language) -> Drawing:
     title = site.price_book().title
-    colors = (settings.BRAND_COLOR or palette.COLOR, settings.BRAND_ACCENT or palette.ACCENT)
-    return _drawn_from(settings.BUSINESS_NAME, title.in_(language), PITCH.in_(language), colors, settings.BRAND_LOGO)
+    colors = (shop.BRAND_COLOR or palette.COLOR, shop.BRAND_ACCENT or palette.ACCENT)
+    return _drawn_from(shop.BUSINESS_NAME, title.in_(language), PITCH.in_(language), colors, brand.logo())
 
 
-@cache
-def _drawn_from(name: str, title: str, pitch: str, colors: tuple[str, str], logo: Path | None) -> Drawing:
+@lru_cache(maxsize=16)
+def _drawn_from(name: str, title: str, pitch: str, colors: tuple[str, str], logo: brand.Piece | None) -> Drawing:
     shop_colors = palette.palette(palette.DAY, *colors)
-    is_drawable = logo and logo.suffix.lower() != ".svg"  # Pillow cannot read SVG
+    is_drawable = logo and not logo.name.endswith(".svg")  # Pillow cannot read SVG
     shown = {
         "name": name,
         "title": title,
@@ -97,7 +98,7 @@ def _drawn_from(name: str, title: str, pitch: str, colors: tuple[str, str], logo
         "ink": shop_colors["brand-ink"],
         "mark": shop_colors["mark"],
         "mark_ink": shop_colors["mark-ink"],
-        "logo": str(logo) if is_drawable else "",
+        "logo": b64encode(logo.content).decode() if logo and is_drawable else "",
     }
-    content = json.dumps([_VERSION, shown]).encode() + (logo.read_bytes() if logo and is_drawable else b"")
+    content = json.dumps([_VERSION, shown]).encode()
     return Drawing(f"{hashlib.sha256(content).hexdigest()[:12]}.png", shown)

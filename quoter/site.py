@@ -19,6 +19,7 @@ from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
 from quoter.shop import served
+from quoter.shop.values import shop
 
 
 def price_book() -> PriceBook:
@@ -82,8 +83,8 @@ def address(request: HttpRequest) -> str:
 def business(request: HttpRequest) -> dict[str, Any]:
     """Give every template the business's name, number and look. A context processor."""
     return {
-        "business_name": settings.BUSINESS_NAME,
-        "whatsapp_number": settings.WHATSAPP_NUMBER,
+        "business_name": shop.BUSINESS_NAME,
+        "whatsapp_number": shop.WHATSAPP_NUMBER,
         "brand_stylesheet": brand.address_of(brand.stylesheet()),
         "brand_logo": brand.address_of(brand.logo()),
     }

@@ -13,6 +13,7 @@ from quoter import conversation, incoming, language, origin, preview, schema_org
 from quoter.controls import LineViews
 from quoter.engine.pricing import NO_ANSWERS, FieldError
 from quoter.forms import TypedLine, edited, typed_answers, typed_lines
+from quoter.shop.values import facts, shop
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,7 +81,8 @@ def page(
         "book": book,
         "here": reverse("quoter:calculator"),
         "is_offline": is_offline,
-        "unpriced_url": conversation.chat_url(settings.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
+        "unpriced_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
+        "shop_facts": facts(site.language()),
         "title": book.title.in_(site.language()),
         "lines": shown,
         "questions": questions,

@@ -90,12 +90,14 @@ class _Recorded:
         self.data += data
 
 
+EMPTY = b"Content-Length: 0\r\n\r\n"
+
+
 class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
     """Its application may have `last_resort`: headers and body of a page, as bytes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._page = b"Content-Length: 0\r\n\r\n"
         self._arriving: dict[TConn, Arrival] = {}
         self._arriving_bytes = 0
         self._notify_at = 0.0
@@ -109,7 +111,6 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self._page = getattr(self.wsgi, "last_resort", self._page)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Log an error and answer it as gunicorn does, with the site's page: a customer's cookies may be too long."""
@@ -120,7 +121,7 @@ class WholeRequestWorker(ThreadWorker):  # type: ignore[misc]  # untyped
             util.write_nonblock(client, self._answer(status_line))
 
     def _answer(self, status_line: bytes) -> bytes:
-        return status_line + b"\r\nConnection: close\r\n" + self._page
+        return status_line + b"\r\nConnection: close\r\n" + getattr(self.wsgi, "last_resort", EMPTY)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect the next request of a connection. Gunicorn calls it for each that is new or has become readable."""

@@ -4,14 +4,13 @@ import os
 import socket
 import sys
 import tomllib
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import global_settings
 from django.urls import reverse
 
-from settings import database, env, json_lines, keys, scrubbing
+from settings import database, env, json_lines, keys, scrubbing, shop
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -106,15 +105,20 @@ ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_pag
 
 # --- The business ---------------------------------------------------------------------------------------------------
 
-BUSINESS_NAME = env.text("BUSINESS_NAME", default="Folio")
-# The demo number cannot belong to anybody: Mexico has no area code 000.
-WHATSAPP_NUMBER = env.phone_number("WHATSAPP_NUMBER", demo="520000000000" if DEBUG else None)
+# The owner may change these while the site runs: other code reads them from `quoter.shop.values`, which falls back to
+# these. settings/shop.py says what each means.
+SHOP_TEXTS, SHOP_READER = shop.texts(debug=DEBUG), shop.read
+_shop = shop.read(SHOP_TEXTS)
+BUSINESS_NAME, WHATSAPP_NUMBER = _shop["BUSINESS_NAME"], _shop["WHATSAPP_NUMBER"]
 WHATSAPP_HAS_PLUS = env.text("WHATSAPP_NUMBER").startswith("+")
+BRAND_COLOR, BRAND_ACCENT = _shop["BRAND_COLOR"], _shop["BRAND_ACCENT"]
+ANSWER_PROMISE, ESCALATE_AFTER = _shop["ANSWER_PROMISE"], _shop["ESCALATE_AFTER"]
+BUSINESS_HOURS, HOLIDAYS = _shop["BUSINESS_HOURS"], _shop["HOLIDAYS"]
+GREETINGS = {"es": _shop["GREETING_ES"], "en": _shop["GREETING_EN"]}
+ALERT_EMAILS, ALERT_MANAGER_EMAILS = _shop["ALERT_EMAILS"], _shop["ALERT_MANAGER_EMAILS"]
 # Commands run in any folder, so a relative path is one of the project.
 PRICE_BOOK = BASE_DIR / env.path("PRICE_BOOK", default=BASE_DIR / "quoter" / "books" / "concrete.toml")
 BRAND_LOGO = env.picture("BRAND_LOGO")
-BRAND_COLOR = env.color("BRAND_COLOR")
-BRAND_ACCENT = env.color("BRAND_ACCENT")
 PRIVACY_NOTICE = BASE_DIR / env.path("PRIVACY_NOTICE", default=BASE_DIR / "checkout" / "privacy.toml")
 
 # Both measure only the visits of people who agree.
@@ -183,27 +187,6 @@ SUPABASE_KEY_PROJECT = str(env.claims(SUPABASE_SERVICE_ROLE_KEY).get("ref", ""))
 # Whether leads also go through Supabase's REST API while Postgres is down. Nothing else uses the key.
 SUPABASE_REST_COPY = env.rest_copy("SUPABASE_REST_COPY", url=SUPABASE_URL, key=SUPABASE_SERVICE_ROLE_KEY)
 
-# --- The sales desk -------------------------------------------------------------------------------------------------
-
-# A lead is promised an answer within this many minutes of business hours.
-ANSWER_PROMISE = timedelta(minutes=env.integer("ANSWER_PROMISE", 30, at_least=1))
-BUSINESS_HOURS = env.business_hours("BUSINESS_HOURS", "Mon-Fri 8:00-18:00, Sat 8:00-14:00")
-HOLIDAYS = env.holidays("HOLIDAYS")
-# The message with which a salesperson opens the chat, in the language of the quote.
-_greeting_fields = ("name", "folio", "total", "business")
-GREETINGS = {
-    "es": env.message(
-        "GREETING_ES",
-        "Hola {name}, somos {business}. Le escribimos por su cotización {folio}, con un total de {total}.",
-        fields=_greeting_fields,
-    ),
-    "en": env.message(
-        "GREETING_EN",
-        "Hello {name}, this is {business}. We are writing about your quote {folio}, with a total of {total}.",
-        fields=_greeting_fields,
-    ),
-}
-
 # --- Staff accounts -------------------------------------------------------------------------------------------------
 
 # Off only for development, so that `make run` needs no authenticator.
@@ -252,10 +235,6 @@ CACHES = {
 
 # --- Alerts -----------------------------------------------------------------------------------------------------------
 
-# Who gets a mail for each new lead, and for leads that nobody answered within ESCALATE_AFTER (business hours).
-ALERT_EMAILS = env.names("ALERT_EMAILS", default=[])
-ALERT_MANAGER_EMAILS = env.names("ALERT_MANAGER_EMAILS", default=[])
-ESCALATE_AFTER = timedelta(minutes=env.integer("ESCALATE_AFTER", 60, at_least=1))
 # Whether alerts have the customer's first name. Other people may read a lock screen.
 ALERT_NAMES = env.boolean("ALERT_NAMES", default=True)
 # The site sends requests to push URLs that browsers supply, so only known services are allowed: those of Chrome,

@@ -9,7 +9,9 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -67,10 +69,23 @@ def load_file(path: Path) -> None:
     environ.Env.read_env(path, encoding=UTF8)
 
 
+_source: ContextVar[Mapping[str, str]] = ContextVar("environment", default=os.environ)
+
+
+@contextmanager
+def instead(given: Mapping[str, str]) -> Iterator[None]:
+    """Read variables from this mapping and not from the environment, inside of the block."""
+    token = _source.set(given)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
 def text(name: str, default: str = "") -> str:
     """Return a variable's text, stripped; an empty one counts as not set."""
     # django-environ would read a value that begins with $ as the name of another variable.
-    return os.environ.get(name, "").strip() or default
+    return _source.get().get(name, "").strip() or default
 
 
 def required(name: str) -> str:

@@ -54,15 +54,24 @@ def everything() -> HttpResponse:
     if not settings.DEBUG:
         static.release()
         static.keep()
-    request = HttpRequest()
-    request.method = "GET"
     for path in ONCE:
         try:
-            urls.resolve(path).func(request)
+            urls.resolve(path).func(_a_request())
         except Exception as error:  # broad: customers of a page that fails still get the way to WhatsApp
             logger.error("%s cannot be made.", path, exc_info=error)
-    answer: HttpResponse = urls.resolve_error_handler(500)(request)
+    return answer_to_a_fault()
+
+
+def answer_to_a_fault() -> HttpResponse:
+    """Return the answer to a fault of the site, for the shop that is served now."""
+    answer: HttpResponse = get_resolver().resolve_error_handler(500)(_a_request())
     return answer
+
+
+def _a_request() -> HttpRequest:
+    request = HttpRequest()
+    request.method = "GET"
+    return request
 
 
 def _modules() -> Iterator[str]:

@@ -5,6 +5,7 @@ urlpatterns = [
     path("", include("checkout.urls")),
     path("", include("quoter.urls")),
     path("admin/", include("leads.staff.urls")),  # first, because it replaces the admin's login and logout
+    path("admin/", include("leads.desk.owner.urls")),
     path("admin/", admin.site.urls),
 ]
 

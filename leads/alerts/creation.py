@@ -9,7 +9,6 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -17,6 +16,7 @@ from leads.business_hours import due_since
 from leads.inbox.changelist import capped_count, count_text
 from leads.models import Alert, Lead
 from quoter import site
+from quoter.shop.values import shop
 
 KEPT_FOR = timedelta(days=60)
 HEARTBEAT_HOUR = 9
@@ -51,10 +51,10 @@ def create_alerts(now: datetime) -> int:
     """Add an alert for each new or overdue lead, and the day's heartbeat; return how many were added."""
     overdue_since = due_since(
         now,
-        promise=settings.ESCALATE_AFTER,
-        hours=settings.BUSINESS_HOURS,
+        promise=shop.ESCALATE_AFTER,
+        hours=shop.BUSINESS_HOURS,
         zone=site.zone(),
-        holidays=settings.HOLIDAYS,
+        holidays=shop.HOLIDAYS,
     )
     rounds = [
         (Alert.Kind.CAME, Lead.AlertStage.NOTHING, Lead.AlertStage.CAME, "infinity"),

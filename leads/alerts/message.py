@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from leads.inbox import greeting
 from leads.inbox.changelist import count_text
 from leads.models import Lead
+from quoter.shop.values import shop
 
 MOST_SHOWN = 5
 LONGEST_NAME = 30
@@ -31,7 +32,7 @@ def about_leads(came: Sequence[Lead], unanswered: Sequence[Lead]) -> Notificatio
             "%(count)d leads unanswered for %(minutes)d minutes",
             len(unanswered),
         )
-        minutes = settings.ESCALATE_AFTER // timedelta(minutes=1)
+        minutes = shop.ESCALATE_AFTER // timedelta(minutes=1)
         parts.append(text % {"count": len(unanswered), "minutes": minutes})
     if came:
         parts.append(ngettext("%(count)d new lead", "%(count)d new leads", len(came)) % {"count": len(came)})

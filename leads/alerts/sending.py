@@ -20,6 +20,7 @@ from django.utils import translation
 from leads.alerts import creation, message, push
 from leads.inbox.changelist import capped_count
 from leads.models import MAILTO, Alert, Lead, LeadQuerySet, Recipient
+from quoter.shop.values import shop
 from telemetry import series
 
 INBOX = "/admin/leads/lead/"
@@ -95,15 +96,15 @@ def mail_is_set_up() -> bool:
 
 def manager_addresses() -> set[str]:
     """Return the addresses that get alerts of unanswered leads: ALERT_MANAGER_EMAILS, or else the managers' group."""
-    if settings.ALERT_MANAGER_EMAILS or not mail_is_set_up():
-        return set(settings.ALERT_MANAGER_EMAILS)
+    if shop.ALERT_MANAGER_EMAILS or not mail_is_set_up():
+        return set(shop.ALERT_MANAGER_EMAILS)
     managers = User.objects.filter(is_active=True, groups__name=MANAGERS[0]).exclude(email="")
     return set(managers.values_list("email", flat=True))
 
 
 def _sync_mail_recipients(now: datetime) -> None:
     """Add and delete recipients so that their e-mail addresses are those of the settings and the managers' group."""
-    wanted = {MAILTO + address for address in {*settings.ALERT_EMAILS, *manager_addresses()}}
+    wanted = {MAILTO + address for address in {*shop.ALERT_EMAILS, *manager_addresses()}}
     mailed = Recipient.objects.filter(address__startswith=MAILTO)
     known = set(mailed.values_list("address", flat=True))
     if known - wanted:
@@ -169,7 +170,7 @@ def _kinds_for(recipient: Recipient) -> set[Alert.Kind]:
     """Return the kinds of alert that a recipient gets; none for one that must not get any more."""
     kinds: set[Alert.Kind] = set()
     if email := recipient.email:
-        if email in settings.ALERT_EMAILS:
+        if email in shop.ALERT_EMAILS:
             kinds |= {Alert.Kind.CAME, Alert.Kind.SET_ASIDE}
         if email in manager_addresses():
             kinds |= {Alert.Kind.UNANSWERED, Alert.Kind.SET_ASIDE, Alert.Kind.ALIVE}
@@ -218,7 +219,7 @@ def _waiting_of(subjects: Collection[str]) -> LeadQuerySet:
 def _deliver(composed: message.Notification, recipient: Recipient) -> None:
     if email := recipient.email:
         body = "\n".join([*composed.lines, "", _inbox_address()])
-        EmailMessage(f"{settings.BUSINESS_NAME}: {composed.title}", body, to=[email]).send()
+        EmailMessage(f"{shop.BUSINESS_NAME}: {composed.title}", body, to=[email]).send()
         return
     shown = {"title": composed.title, "body": "\n".join(composed.lines), "url": INBOX}
     push.send(

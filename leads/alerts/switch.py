@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from leads.alerts import push
 from leads.models import Alert, Recipient
+from quoter.shop.values import shop
 
 # Read at the start, because the file may be of another release later.
 _WORKER_SCRIPT = (settings.BASE_DIR / "static" / "leads" / "worker.js").read_bytes()
@@ -59,8 +60,8 @@ def manifest(request: HttpRequest) -> HttpResponse:
     inbox = reverse("admin:leads_lead_changelist")
     app = {
         "id": inbox,
-        "name": settings.BUSINESS_NAME,
-        "short_name": settings.BUSINESS_NAME,
+        "name": shop.BUSINESS_NAME,
+        "short_name": shop.BUSINESS_NAME,
         "lang": settings.LANGUAGE_CODE,
         "start_url": inbox,
         "scope": reverse("admin:index"),  # with the login

@@ -18,6 +18,7 @@ from leads.alerts.sending import mail_is_set_up
 from leads.delivery import trouble
 from leads.delivery.health import outbox_state
 from leads.delivery.trouble import Begun, Trouble
+from quoter.shop.values import shop
 from telemetry import series
 
 # How long it lasts before a mail is sent. Most outages end by themselves.
@@ -84,7 +85,7 @@ class TroubleMail:
     def __init__(self, recipients: Callable[[], Iterable[str]], *, clock: Callable[[], float] = time.time) -> None:
         self._recipients, self._clock = recipients, clock
         self._known: dict[Trouble, Begun] | None = None  # loaded at the first look
-        self._to: set[str] = set(settings.ALERT_MANAGER_EMAILS)
+        self._to: set[str] = set(shop.ALERT_MANAGER_EMAILS)
         self._storage = ""
         self._measured_at = self._failed_at = self._written_at = -inf
 
@@ -158,7 +159,7 @@ class TroubleMail:
                 lines += [text % {"minutes": minutes, "what": _TEXTS[which][0]}, ""]
             first = _TEXTS[began[0]][0] if began else _("Over: %(what)s") % {"what": _TEXTS[next(iter(over))][0]}
             lines += [_("Web machine: %(name)s") % {"name": settings.MACHINE_NAME}]
-        subject = f"{settings.BUSINESS_NAME}: {first} ({settings.MACHINE_NAME})"
+        subject = f"{shop.BUSINESS_NAME}: {first} ({settings.MACHINE_NAME})"
         mail = EmailMessage(subject, "\n".join(lines), to=sorted(self._to))
         try:
             mail.send()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from leads.delivery import relay
 from leads.delivery.journal import disk
@@ -71,9 +71,8 @@ class PublishedWorker:
 
     def _failed(self, error: Exception) -> None:
         is_of_database = isinstance(error, DatabaseError | InterfaceError)
-        if is_of_database:
-            connections["default"].close()
-            relay.of_this_process().look_again()
+        if isinstance(error, OperationalError | InterfaceError):  # not of a table that `migrate` has yet to make
+            connections["default"].close()  # the relay finds an outage by itself
         if (fault := error_name(error)) != self._last_fault:  # logged once, not every two seconds
             logger.warning("published versions: %s", fault, exc_info=None if is_of_database else error)
         self._last_fault = fault

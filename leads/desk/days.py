@@ -16,7 +16,6 @@ from datetime import time as time_of_day
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Max, Q
 from django.db.models.fields.json import KT
@@ -25,6 +24,7 @@ from django.db.models.functions import Coalesce, TruncDate
 from leads import snapshot
 from leads.business_hours import business_time
 from leads.models import Lead, LeadDay, LeadEvent, LeadQuerySet
+from quoter.shop.values import shop
 
 # How many seconds a viewer waits for counts: of days that may be out of date, and of days that were never counted.
 RECOUNT_S, COUNT_S = 0.1, 2.0
@@ -143,7 +143,7 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
     answered = leads.filter(is_contacted, contacted_at__isnull=False).order_by()
     times = answered.values_list(Coalesce("submitted_at", "created_at"), "contacted_at")
     minutes = Counter(
-        business_time(asked, contacted, hours=settings.BUSINESS_HOURS, zone=zone, holidays=settings.HOLIDAYS) // _MINUTE
+        business_time(asked, contacted, hours=shop.BUSINESS_HOURS, zone=zone, holidays=shop.HOLIDAYS) // _MINUTE
         for asked, contacted in times
     )
     return Day(_with_others(sources), _with_others(products), dict(minutes))
@@ -159,7 +159,7 @@ def begins(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _rules(zone: ZoneInfo) -> str:
-    return f"{_VERSION} {zone.key} {settings.BUSINESS_HOURS} {settings.HOLIDAYS}"
+    return f"{_VERSION} {zone.key} {shop.BUSINESS_HOURS} {shop.HOLIDAYS}"
 
 
 def _is_fresh(row: LeadDay, now: datetime, zone: ZoneInfo) -> bool:

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
@@ -25,6 +24,7 @@ from leads.models import Lead, LeadQuerySet
 from leads.snapshot import Snapshot
 from quoter import site
 from quoter.engine.numbers import grouped
+from quoter.shop.values import shop
 
 MOST_COUNTED = 1001
 MOST_ITEMS = 2
@@ -276,7 +276,7 @@ def rows(leads: list[Lead], *, now: datetime, newest_notes: dict[Any, str] | Non
         is_waiting = lead.status == Lead.Status.NEW and bool(lead.phone) and not lead.set_aside
         stored = lead.snapshot
         others = [other for other in of_quotes.get(lead.folio, ()) if other.pk != lead.pk]
-        phone = phones.read_stored(lead.phone or "", stored.customer.phone_raw, shop=settings.WHATSAPP_NUMBER)
+        phone = phones.read_stored(lead.phone or "", stored.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
         yield LeadRow(
             lead=lead,
             stored=stored,
@@ -314,8 +314,8 @@ def urgency_of(lead: Lead, *, now: datetime) -> Urgency:
     return urgency(
         lead.asked_at,
         now=now,
-        promise=settings.ANSWER_PROMISE,
-        hours=settings.BUSINESS_HOURS,
+        promise=shop.ANSWER_PROMISE,
+        hours=shop.BUSINESS_HOURS,
         zone=site.zone(),
-        holidays=settings.HOLIDAYS,
+        holidays=shop.HOLIDAYS,
     )

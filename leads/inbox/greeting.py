@@ -5,10 +5,9 @@ import unicodedata
 from typing import Protocol
 from urllib.parse import quote as percent_encode
 
-from django.conf import settings
-
 from leads import phones
 from leads.snapshot import Snapshot
+from quoter.shop.values import shop
 
 # What a chat may show as a link: an address with its scheme, or a dot or slash between two words, as in evil.example.
 _LINK = re.compile(r"[:/]/|\bwww\b|@\w|\w[.\u3002]\w{2,}|\w[.\u3002]\w+[/:]|\d\.\d+\.\d", re.IGNORECASE)
@@ -37,7 +36,7 @@ class Person(Protocol):
 
 def chat_url(lead: Person) -> str:
     """Return the wa.me link to the customer of a lead, with the greeting in the language of the quote."""
-    number = phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=settings.WHATSAPP_NUMBER)
+    number = phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
     # A space becomes %20, which every phone reads, and not "+".
     return f"https://wa.me/{number}?text={percent_encode(greeting(lead), safe='')}"
 
@@ -48,12 +47,12 @@ def greeting(lead: Person) -> str:
     So is a name that `repeatable` leaves out.
     """
     stored = lead.snapshot
-    template = settings.GREETINGS[stored.language]
+    template = shop.GREETINGS[stored.language]
     values = {
         "name": repeatable(lead.name),
         "folio": lead.folio,
         "total": stored.total_text,
-        "business": settings.BUSINESS_NAME,
+        "business": shop.BUSINESS_NAME,
     }
     for field, value in values.items():
         if not value:

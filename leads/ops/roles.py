@@ -10,6 +10,7 @@ SALES_MANAGER = SALES | {"leads.export_lead"}
 OWNER = SALES_MANAGER | {
     "leads.view_leadevent",
     "leads.change_price_book",
+    "shop.change_shop",
     "leads.view_machine",
     "leads.delete_machine",  # one that was removed; one that works appears again
     "auth.view_user",

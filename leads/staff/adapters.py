@@ -11,7 +11,6 @@ from allauth.core import context
 from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -24,6 +23,7 @@ from qrcode.image.svg import SvgPathImage
 
 from leads.staff import attempts, encryption, unfinished
 from leads.staff.address import client_address
+from quoter.shop.values import shop
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
@@ -92,7 +92,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # untyped
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        return {**super().get_public_key_credential_rp_entity(), "name": settings.BUSINESS_NAME}
+        return {**super().get_public_key_credential_rp_entity(), "name": shop.BUSINESS_NAME}
 
     def encrypt(self, text: str) -> str:
         """Encrypt TOTP secrets and recovery codes at rest: in the table and in backups."""

@@ -25,6 +25,7 @@ PERMISSIONS = {
     "contact_lead": _("mark as contacted, or restore"),
     "export_lead": _("export"),
     "change_price_book": _("change the price book"),
+    "change_shop": _("change the shop's settings"),
 }
 
 

@@ -2,7 +2,6 @@ import time
 from typing import Any
 
 from django import template
-from django.conf import settings
 
 from leads import phones
 from leads.delivery import machines
@@ -10,6 +9,7 @@ from leads.delivery.postgres_writer import LATE_S
 from leads.inbox import flags
 from leads.models import Lead
 from leads.snapshot import JournalRecord
+from quoter.shop.values import shop
 
 register = template.Library()
 
@@ -17,14 +17,14 @@ register = template.Library()
 @register.filter
 def dialled(lead: Lead | JournalRecord) -> str:
     """Return the digits of a lead's phone with the country code, for a tel: link, which begins with +."""
-    return phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=settings.WHATSAPP_NUMBER)
+    return phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
 
 
 @register.inclusion_tag("leads/inbox/_doubt.html")
 def phone_doubt(lead: Lead | JournalRecord) -> dict[str, object]:
     """Render why it is doubtful which number is meant by a lead's phone; nothing when it is certain."""
     typed = lead.snapshot.customer.phone_raw
-    return {"doubt": flags.doubt(phones.read_stored(lead.phone, typed, shop=settings.WHATSAPP_NUMBER))}
+    return {"doubt": flags.doubt(phones.read_stored(lead.phone, typed, shop=shop.WHATSAPP_NUMBER))}
 
 
 @register.filter

@@ -29,6 +29,7 @@ class Published(models.Model):
 
     class Kind(models.TextChoices):
         PRICES = "prices"
+        DETAILS = "details"  # the shop's settings
 
     kind = models.TextField(choices=Kind)
     content = models.TextField()
@@ -45,6 +46,30 @@ class Published(models.Model):
     class Meta:
         db_table = "shop_published"
         indexes = [models.Index(fields=["kind", "-id"], name="shop_published_newest")]
+        default_permissions = ()
+        permissions = [("change_shop", "Can change the shop's settings")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
+
+
+class DraftCell(models.Model):
+    """A cell of the draft that all owners share: what somebody has typed and nobody has published yet.
+
+    path: as a finding names the place; was: what the version in force had there.
+    """
+
+    kind = models.TextField(choices=Published.Kind)
+    path = models.TextField()
+    text = models.TextField()
+    was = models.TextField()
+    by = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "shop_draft_cells"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["kind", "path"], name="shop_draft_cell")]
+
+    def __str__(self) -> str:
+        return self.path

@@ -5,14 +5,16 @@ Nothing here writes to a disk: within seconds each machine carries the row to it
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
-from django.conf import settings
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from quoter.apps import QuoterConfig
 from quoter.engine.pricebook import BookFinding, PriceBook, PriceBookInvalid, parse
-from quoter.shop import served
+from quoter.shop import details, served
 from quoter.shop.models import Published
 
 MOST_CHARACTERS = 400_000
@@ -46,7 +48,7 @@ def publish(
     if starts_at and starts_at <= timezone.now():
         raise CannotPublish([BookFinding("", f"{_local(starts_at)} has passed")])
     with transaction.atomic():
-        _one_at_a_time()
+        one_at_a_time()
         of_kind = Published.objects.filter(kind=kind)
         same_time = of_kind.to_come().filter(starts_at=starts_at) if starts_at else of_kind.begun()
         if (last := same_time.first()) and last.content == content:
@@ -79,14 +81,16 @@ def go_back(kind: str, number: int | None, *, by: str) -> tuple[Published, bool]
 def withdraw(number: int, *, by: str) -> bool:
     """Withdraw a version that has not begun; return False when it has, was withdrawn, or does not exist."""
     with transaction.atomic():
-        _one_at_a_time()
+        one_at_a_time()
         row = Published.objects.to_come().filter(pk=number)
         return row.update(withdrawn_at=Now(), withdrawn_by=by) == 1
 
 
 def first_content(kind: str) -> str:
-    """Return what is served as long as nothing was published: PRICE_BOOK's text."""
-    return settings.PRICE_BOOK.read_text(encoding="utf-8-sig")
+    """Return what is served as long as nothing was published: PRICE_BOOK's text, or no setting of the owner's."""
+    if kind == served.DETAILS:
+        return details.document({})
+    return cast(QuoterConfig, apps.get_app_config("quoter")).content
 
 
 def _checked(kind: str, content: str) -> object:
@@ -96,6 +100,8 @@ def _checked(kind: str, content: str) -> object:
         return served.check(kind, content)
     except PriceBookInvalid as invalid:
         raise CannotPublish(invalid.findings) from invalid
+    except ValueError as error:
+        raise CannotPublish([BookFinding("", str(error))]) from error
 
 
 def _refuse_used_version(book: PriceBook, content: str) -> None:
@@ -110,7 +116,8 @@ def _refuse_used_version(book: PriceBook, content: str) -> None:
             raise CannotPublish([BookFinding("version", f"{book.version} was published already, with other prices")])
 
 
-def _one_at_a_time() -> None:
+def one_at_a_time() -> None:
+    """Wait until no other process publishes or edits, to the end of this transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 

@@ -21,11 +21,11 @@ from django.http.response import HttpResponseBase
 
 from quoter.engine import lint
 from quoter.engine.pricebook import PriceBook, PriceBookInvalid, parse
-from quoter.shop import shelf
+from quoter.shop import details, shelf
 from quoter.shop.version import Version, digest
 
-PRICES = "prices"
-KINDS = (PRICES,)
+PRICES, DETAILS = "prices", "details"
+KINDS = (PRICES, DETAILS)
 _LONGEST_FAULT = 300
 
 logger = logging.getLogger(__name__)
@@ -37,11 +37,12 @@ changed = Signal()
 class Shop:
     """What a request sees from its beginning to its end.
 
-    prices: None as long as none were published, and PRICE_BOOK counts. numbers: of the versions, 0 for a first one.
-    key: another for each shop that differs.
+    prices: None as long as none were published, and PRICE_BOOK counts. details: what the owner has set, by its name, as
+    values.py reads it. numbers: of the versions, 0 for a first one. key: another for each shop that differs.
     """
 
     prices: PriceBook | None
+    details: Mapping[str, Any]
     numbers: dict[str, int]
     key: str
 
@@ -150,6 +151,8 @@ def _in_force(kind: str, versions: Sequence[Version], now: float, found: list[st
 
 @lru_cache(maxsize=16)
 def _meaning(kind: str, content: str) -> Any:
+    if kind == DETAILS:
+        return details.meaning(content)
     book = parse(content)
     if findings := lint.check(book):
         raise PriceBookInvalid(findings)
@@ -163,7 +166,7 @@ def _serve(chosen: Mapping[str, _Chosen]) -> bool:
     if before and before.key == key:
         return False
     numbers = {kind: each.number for kind, each in chosen.items()}
-    _state.shop = Shop(chosen[PRICES].meaning, numbers, key)
+    _state.shop = Shop(chosen[PRICES].meaning, chosen[DETAILS].meaning or {}, numbers, key)
     if before:
         logger.info("another shop is served: %s", ", ".join(f"{kind} {number}" for kind, number in numbers.items()))
         for receiver, error in changed.send_robust(sender=Shop):

@@ -13,8 +13,8 @@ from tests.support.live import Postgres, Site
 from tests.support.processes import ROOT
 
 BOOK = (ROOT / "quoter" / "books" / "concrete.toml").read_text()
-# Both workers have answered, with a chance of one in a million that they have not.
-ANSWERS = 20
+# Both workers have answered, with a chance of one in five hundred that they have not.
+ANSWERS = 10
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from django.core import checks
 
 from leads.ops import hosts
 from leads.ops.doctor.finding import Finding, error, ok, warning
+from quoter.shop.values import shop
 
 # The variables of .env.example, in its order; a test compares the two lists.
 VARIABLES = (
@@ -149,7 +150,7 @@ def _hosts() -> Iterator[Finding]:
 
 
 def _values() -> Iterator[Finding]:
-    if settings.BUSINESS_NAME == "Folio" and not settings.DEBUG:
+    if shop.BUSINESS_NAME == "Folio" and not settings.DEBUG:
         found = "BUSINESS_NAME is not set: customers read Folio"
         yield warning("environment", found, "Set BUSINESS_NAME to the name of the business.")
     if not settings.REQUIRE_SECOND_FACTOR and not settings.DEBUG:

@@ -18,6 +18,7 @@ from leads.alerts.sending import mail_is_set_up, queue_state
 from leads.delivery import trouble
 from leads.delivery.trouble import Trouble
 from leads.ops.doctor.finding import Finding, error, ok, warning
+from quoter.shop.values import shop
 
 PATIENCE_S = 5
 TEST = "Test event from manage.py doctor"
@@ -58,8 +59,8 @@ def alerts() -> Iterator[Finding]:
 def _addresses() -> Iterator[Finding]:
     """Yield which variables have what is no e-mail address. The addresses themselves are not printed."""
     for name, listed in (
-        ("ALERT_EMAILS", settings.ALERT_EMAILS),
-        ("ALERT_MANAGER_EMAILS", settings.ALERT_MANAGER_EMAILS),
+        ("ALERT_EMAILS", shop.ALERT_EMAILS),
+        ("ALERT_MANAGER_EMAILS", shop.ALERT_MANAGER_EMAILS),
         ("DEFAULT_FROM_EMAIL", [parseaddr(settings.DEFAULT_FROM_EMAIL)[1]]),
     ):
         if wrong := [each for each in listed if not _is_address(each)]:
@@ -117,7 +118,7 @@ def _sentry(*, send: bool) -> Finding:
 
 
 def _mail(*, send: bool, to: list[str]) -> Iterator[Finding]:
-    wanted = bool(settings.ALERT_EMAILS or settings.ALERT_MANAGER_EMAILS)
+    wanted = bool(shop.ALERT_EMAILS or shop.ALERT_MANAGER_EMAILS)
     if wanted or mail_is_set_up():
         yield from _addresses()
     if not mail_is_set_up() and wanted:

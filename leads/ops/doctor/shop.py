@@ -13,6 +13,7 @@ from quoter import site
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.taxes import Tax
 from quoter.shop import served
+from quoter.shop.values import shop
 
 # In .env.example and docs/deploy.md.
 EXAMPLE_NUMBER = "526561234567"
@@ -22,11 +23,12 @@ TAX_NOTICE = timedelta(days=30)
 def examine() -> Iterator[Finding]:
     book = site.price_book()
     yield _price_book(book)
+    yield _settings()
     for fault in served.faults():
         cure = "Publish those prices again; with Postgres up, a damaged file is also written again within seconds."
         yield error("prices", fault, cure)
     yield _tax(book, today=timezone.localdate())
-    yield _whatsapp_number(settings.WHATSAPP_NUMBER)
+    yield _whatsapp_number(shop.WHATSAPP_NUMBER)
     if settings.PRIVACY_NOTICE.is_relative_to(settings.BASE_DIR / "checkout") and not settings.DEBUG:
         cure = "Copy checkout/privacy.toml, put your own words into it, and set PRIVACY_NOTICE to its path."
         yield warning("privacy", "customers read, and agree to, the bundled example of a privacy notice", cure)
@@ -41,6 +43,15 @@ def _price_book(book: PriceBook) -> Finding:
         cure = "Write your own (docs/price-book.md) and set PRICE_BOOK to its path."
         return warning("prices", f"{found}; this is the bundled example", cure)
     return ok("prices", found)
+
+
+def _settings() -> Finding:
+    """Say which settings are the owner's, so that nobody wonders why a variable does nothing."""
+    if not (number := served.current().numbers[served.DETAILS]):
+        return ok("shop", "name, number, hours and texts are those of the environment: none were published")
+    theirs = [name for name in settings.SHOP_TEXTS if name in served.current().details]
+    names = ", ".join(theirs) or "no variable's"
+    return ok("shop", f"version {number} that was published counts for {names}; the environment for the others")
 
 
 def _tax(book: PriceBook, *, today: date) -> Finding:

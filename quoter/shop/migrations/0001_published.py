@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name="Published",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("kind", models.TextField(choices=[("prices", "Prices")])),
+                ("kind", models.TextField(choices=[("prices", "Prices"), ("details", "Details")])),
                 ("content", models.TextField()),
                 ("starts_at", models.DateTimeField(null=True)),
                 (
@@ -48,7 +48,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "shop_published",
+                "default_permissions": (),
+                "permissions": [("change_shop", "Can change the shop's settings")],
                 "indexes": [models.Index(fields=["kind", "-id"], name="shop_published_newest")],
+            },
+        ),
+        migrations.CreateModel(
+            name="DraftCell",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.TextField(choices=[("prices", "Prices"), ("details", "Details")])),
+                ("path", models.TextField()),
+                ("text", models.TextField()),
+                ("was", models.TextField()),
+                ("by", models.TextField()),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                "db_table": "shop_draft_cells",
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("kind", "path"), name="shop_draft_cell")],
             },
         ),
         migrations.RunSQL(_IMMUTABLE, _MUTABLE),

@@ -246,6 +246,7 @@ def test_a_directory_that_cannot_be_written_leaves_it_to_the_other(outbox_direct
 # --- Quotes -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db(transaction=True)  # the relay writes the lead on a connection of its own
 def test_a_quote_keeps_its_prices(client):
     quote = client.post("/quote/", {"lines": [A_LINE]}, content_type="application/json").json()
     text = a_book("dearer").replace("price = 1", "price = 3")

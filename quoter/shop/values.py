@@ -1,0 +1,58 @@
+"""The shop's settings that are in force for this request: the owner's, or else those of the environment.
+
+from quoter.shop.values import shop
+shop.BUSINESS_NAME
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from quoter.engine.text import Language
+from quoter.shop import details, served
+
+
+class _Values:
+    """Has every setting of settings/shop.py by its name in `django.conf.settings`. It reads memory only."""
+
+    def __getattr__(self, name: str) -> Any:
+        given = served.current().details
+        return given[name] if name in given else getattr(settings, name)
+
+    @property
+    def GREETINGS(self) -> dict[Language, str]:  # noqa: N802  (as in the settings)
+        given = served.current().details
+        names: dict[Language, str] = {"es": "GREETING_ES", "en": "GREETING_EN"}
+        return {language: given.get(name) or settings.GREETINGS[language] for language, name in names.items()}
+
+
+shop = _Values()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the shop says of itself to customers, in one language. A text that is not set is "", and leaves no hole."""
+
+    address: str
+    map_url: str
+    area: str
+    included: str
+    payment: str
+    lead_time: str
+    questions: tuple[tuple[str, str], ...]
+
+    def __bool__(self) -> bool:
+        return any((self.address, self.area, self.included, self.payment, self.lead_time, self.questions))
+
+
+def facts(language: Language) -> Facts:
+    """Return the shop's facts; one that is written in the other language only is given in that."""
+    given = served.current().details
+    first, second = ("EN", "ES") if language == "en" else ("ES", "EN")
+
+    def said(name: str) -> Any:
+        return given.get(f"{name}_{first}") or given.get(f"{name}_{second}") or ""
+
+    address, area, included, payment, lead_time, questions = map(said, details.FACTS)
+    return Facts(address, given.get(details.MAP_URL, ""), area, included, payment, lead_time, questions or ())
