@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leads.delivery.record import Outcome, lead_record, quote_record
 from leads.models import Lead
-from leads.ops.audit import findings_in
+from leads.ops.audit import audit
 from leads.privacy import anonymise
 from quoter import site, token
 from quoter.engine import folio, pricing
@@ -232,7 +232,8 @@ def test_stored_leads_that_devices_priced_are_still_delivered(device_leads):
     assert Lead.objects.waiting().count() == 3
     for lead in device_leads.values():
         assert (lead.name, lead.phone) == (NAME, PHONE_E164)
-        assert findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
+    [audited] = audit(Lead.objects.filter(folio__in=[lead.folio for lead in device_leads.values()]), zone=site.zone())
+    assert (audited.quotes, audited.without_prices, audited.findings) == (3, 1, [])
 
 
 def test_staff_can_still_read_leads_that_devices_priced(device_leads, admin_client):
