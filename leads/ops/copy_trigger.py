@@ -2,10 +2,10 @@
 
 from django.db import connections, transaction
 
-from leads.delivery.copy import PERSONS
 from leads.delivery.erasures import IS_ERASED, IS_ERASED_BY_HASHES
 from leads.delivery.upsert import UPSERT
 from leads.ops.supabase import PUBLIC_ROLES, SERVICE_ROLE
+from leads.snapshot.copied import IS_COPY, PERSONS, UNMARKED
 
 NAME = "folio_copied"
 # The relay's statement, with the row as the copier took it from the journal. NULL: nothing is left to insert.
@@ -13,13 +13,13 @@ BODY = f"""
 BEGIN
     EXECUTE $upsert${UPSERT.replace(IS_ERASED, IS_ERASED_BY_HASHES)}$upsert$
     USING
-        jsonb_build_array(to_jsonb(NEW) || jsonb_build_object('quote_data', NEW.quote_data::jsonb - '{PERSONS}')),
-        ARRAY(SELECT jsonb_array_elements_text(NEW.quote_data::jsonb -> '{PERSONS}'));
+        jsonb_build_array(to_jsonb(NEW) || jsonb_build_object('quote_data', {UNMARKED})),
+        {PERSONS};
     RETURN NULL;
 END
 """
 # Inserts of others, and of the service role's other tools, pass at the cost of the first comparison.
-_IS_COPY = f"current_user = '{SERVICE_ROLE}' AND NEW.quote_data::jsonb ? '{PERSONS}'"
+_IS_COPY = f"current_user = '{SERVICE_ROLE}' AND {IS_COPY}"
 
 _STATE = """
 SELECT to_regclass('leads') IS NOT NULL AND EXISTS (SELECT FROM pg_roles WHERE rolname = %s),

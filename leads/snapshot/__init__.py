@@ -139,7 +139,7 @@ class Snapshot:
     @property
     def total_text(self) -> str:
         """The total with its currency, as in $1,234.56 MXN."""
-        return "" if self.total is None else f"{money(self.total, self.currency)} {self.currency}".strip()
+        return "" if self.total is None else f"{money(self.total, self.currency or 'MXN')} {self.currency}".strip()
 
     @property
     def source(self) -> str:

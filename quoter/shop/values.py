@@ -24,7 +24,7 @@ class _Values:
     def GREETINGS(self) -> dict[Language, str]:  # noqa: N802  (as in the settings)
         given = served.current().details
         names: dict[Language, str] = {"es": "GREETING_ES", "en": "GREETING_EN"}
-        return {language: given.get(name) or settings.GREETINGS[language] for language, name in names.items()}
+        return {language: given.get(names[language]) or greeting for language, greeting in settings.GREETINGS.items()}
 
 
 shop = _Values()

@@ -248,10 +248,12 @@ def test_lone_surrogates_and_nul_become_the_replacement_character():
 COLUMN_USERS = {
     "leads.snapshot": "reads it",
     "leads.snapshot.merge": "merges two versions of it",
+    "leads.snapshot.copied": "marks a copy of it",
     "leads.models.lead": "defines it",
     "leads.delivery.record": "writes it",
     "leads.delivery.upsert": "writes it",
     "leads.ops.demo": "writes it",
+    "leads.ops.copy_trigger": "writes it",
     "leads.ops.adoption": "adopts a table that has it",
     "leads.ops.adopted_folios": "reports which folios came from it",
     "leads.ops.audit": "fetches it",
@@ -312,7 +314,7 @@ def test_only_the_listed_modules_name_the_column():
 
 def test_only_the_snapshot_accesses_the_content_of_the_column():
     accesses = {name: places for name, tree in CODE.items() if (places := column_accesses(tree))}
-    assert accesses.keys() == {"leads.snapshot", "leads.snapshot.merge"}
+    assert accesses.keys() == {"leads.snapshot", "leads.snapshot.merge", "leads.snapshot.copied"}
 
 
 def test_no_template_accesses_the_column():

@@ -10,7 +10,3 @@ statement in place of that insert. The insert alone would not do: PostgREST's `o
 bring an erased person back. With the one statement, a lead that comes twice, by either way and in any order, is the
 same row.
 """
-
-# A member that the copier adds to `quote_data`: `leads.delivery.erasures.persons` of the phone. It tells the trigger
-# which inserts are copies, and who was erased. The trigger takes it out.
-PERSONS = "copied_persons"

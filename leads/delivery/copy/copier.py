@@ -6,13 +6,13 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from leads.delivery.copy import PERSONS
 from leads.delivery.copy.rest_api import NoAnswer, RestApi
 from leads.delivery.erasures import persons
 from leads.delivery.journal import copied
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
 from leads.errors import error_name
+from leads.snapshot.copied import marked
 from telemetry import series
 
 # No customer and no thread of delivery waits for a copy.
@@ -117,11 +117,10 @@ class Copier:
 def _has_person(item: Item) -> bool:
     """Return whether a record is a lead, and not a quote that nobody has asked for."""
     record = item.data
-    return isinstance(record, dict) and bool(record.get("phone")) and isinstance(record.get("quote_data"), dict)
+    return isinstance(record, dict) and bool(record.get("phone"))
 
 
 def row(item: Item) -> bytes:
     """Return the list of the one row that the API inserts for a record."""
     record = item.data
-    quote_data = {**record["quote_data"], PERSONS: persons(str(record["phone"]))}
-    return json.dumps([{**record, "quote_data": quote_data}], ensure_ascii=False).encode()
+    return json.dumps([marked(record, persons(str(record["phone"])))], ensure_ascii=False).encode()

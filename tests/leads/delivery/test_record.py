@@ -128,7 +128,6 @@ def test_the_database_fills_in_the_defaults():
     "wrong",
     [
         "status = 'lost'",
-        "status = 'contacted'",
         "contacted_at = now()",
         "name = NULL",
         "phone = NULL",
