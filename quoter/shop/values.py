@@ -21,10 +21,11 @@ class _Values:
         return given[name] if name in given else getattr(settings, name)
 
     @property
-    def GREETINGS(self) -> dict[Language, str]:  # noqa: N802  (as in the settings)
+    def GREETINGS(self) -> dict[str, str]:  # noqa: N802  (as in the settings)
         given = served.current().details
-        names: dict[Language, str] = {"es": "GREETING_ES", "en": "GREETING_EN"}
-        return {language: given.get(names[language]) or greeting for language, greeting in settings.GREETINGS.items()}
+        names = {"es": "GREETING_ES", "en": "GREETING_EN"}
+        own = {language: given[name] for language, name in names.items() if given.get(name)}
+        return {**settings.GREETINGS, **own}
 
 
 shop = _Values()
