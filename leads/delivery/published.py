@@ -46,6 +46,7 @@ class PublishedWorker:
         self._thread.join()
 
     def _run(self) -> None:
+        connections["default"].has_its_own = True  # type: ignore[attr-defined]
         looks = 0
         while not self._is_stopping.wait(self._every_s):
             try:

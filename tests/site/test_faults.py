@@ -43,8 +43,9 @@ RECOVERY_S = 3.0
 HOST_KILLS_AFTER_S = 10
 # More simultaneous customers than the site has threads.
 CUSTOMERS = 10
-# Two workers, each with a main thread, four for requests, the journal writer, the relay, the alerts worker and health.
-THREADS = 2 * (1 + 4 + 4)
+# Two workers, each with a main thread, four for requests, the journal writer, the relay, the alerts worker, health, and
+# the worker for published versions.
+THREADS = 2 * (1 + 4 + 5)
 # LONG_OUTAGE_S=70 tests longer backoffs: one that doubled without a limit would wait for over half a minute.
 LONG_OUTAGE_S = float(os.environ.get("LONG_OUTAGE_S", 6))
 

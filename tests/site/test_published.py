@@ -12,6 +12,8 @@ from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.processes import ROOT
 
+pytestmark = pytest.mark.long
+
 BOOK = (ROOT / "quoter" / "books" / "concrete.toml").read_text()
 # Both workers have answered, with a chance of one in five hundred that they have not.
 ANSWERS = 10

@@ -17,6 +17,8 @@ from tests.support.postgrest import KEY, PostgREST, postgrest
 from tests.support.proxy import Mode, Proxy, proxy
 from tests.support.supabase import django_on, server
 
+pytestmark = pytest.mark.long
+
 ANOTHER = {"name": "Another Person", "phone": "(656) 222-3344"}
 
 

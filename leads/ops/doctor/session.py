@@ -135,8 +135,8 @@ def _head_room(room: int) -> Finding:
     if not (counts := processes_and_threads()):
         return ok("connections", f"Postgres has room for {room}")
     workers, threads = counts
-    most = workers * (threads + 1) + 1
-    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 relay) + 1 for alerts"
+    most = workers * (threads + 1) + 2
+    found = f"the site opens up to {most}: {workers} processes x ({threads} threads + 1 relay) + alerts + prices"
     if most > room:
         cure = "Lower WEB_CONCURRENCY or WEB_THREADS, raise the limit, or use the transaction pooler (port 6543)."
         return warning("connections", f"{found}; Postgres has room for {max(0, room)}", cure)

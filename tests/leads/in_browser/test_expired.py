@@ -12,7 +12,7 @@ from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 PASSWORD = "correct horse battery staple"
 # Only a password, so that a login takes one form.

@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site, message
 from tests.support.looks import assert_accessible
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 DOWN, BACK = "La base de datos no responde", "La base de datos volvió"
 

@@ -7,7 +7,7 @@ from tests.support.browser import PHONE_WIDTH
 from tests.support.eventually import eventually
 from tests.support.looks import assert_fits_the_screen, picture
 
-pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium"), pytest.mark.long]
 
 PRICE = "cell:products[0].prices[0].tiers[0].price"
 

@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_fits_the_screen, picture
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
 CUSTOMERS = 8
 ANOTHER_SESSION = A_SESSION.replace('"eva"', '"beto", first_name="Beto"').replace(
