@@ -46,20 +46,12 @@ PYTEST = python -m pytest --reuse-db
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
-# What SQL by hand does, also on a partitioned table (docs/scale.md): each run takes a few files, and
-# `make test-partitioned` all of tests/leads.
-ON_PARTITIONS = PARTITIONED=true $(WITH_POSTGRES) $(PYTEST)
-PARTITIONED_FILES = $(addprefix tests/leads/,delivery/test_people.py inbox/test_people.py \
-	privacy/test_purge.py privacy/test_restore_leads.py)
 test: $(if $(ONLY),install,lint)
 	@python -m tests.support.databases
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
 	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(FILES)
-ifndef ONLY
-	@$(ON_PARTITIONS) -m 'not by_hand' --quiet --numprocesses=3 --dist=loadfile $(PARTITIONED_FILES)
-endif
 	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet,$(FILES))
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
@@ -91,9 +83,10 @@ soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
-# What takes too long for every run, some three minutes: docs/hosts/own-machine.md followed on an empty machine (systemd,
-# nginx and Caddy, an upgrade and the way back), and three machines behind HAProxy. As root, with Debian's nginx-light,
-# caddy, haproxy, pgbouncer, systemd, iproute2 and openssl.
+# What takes too long for every run, some four minutes: docs/hosts/own-machine.md followed on an empty machine (systemd,
+# nginx and Caddy, an upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed
+# SECRET_KEY, and a session pooler that refuses as Supavisor does. As root, with Debian's nginx-light, caddy, haproxy,
+# pgbouncer, systemd, iproute2, gnupg and openssl.
 test-long: install
 	@python -m tests.support.databases
 	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand $(call FILES_MARKED,by_hand)
@@ -101,7 +94,8 @@ test-long: install
 # All tests of leads on a table with a partition for each month: some minutes.
 test-partitioned: install
 	@python -m tests.support.databases
-	@$(ON_PARTITIONS) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(or $(ARGS),tests/leads)
+	@PARTITIONED=true $(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+		$(or $(ARGS),tests/leads)
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.
 DEBIAN = $(CURDIR)/var/bookworm
@@ -121,7 +115,8 @@ install: .venv/installed-dev
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
 		|| { rm -rf .venv; echo 'No virtual environment: Debian has venv in a package, python3-venv.' >&2; exit 1; }
 	@echo 'Installing $< into .venv ...'
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@.venv/bin/python -m compileall -qq --workers=0 .venv/lib || true  # pip would use one processor only
 	@touch $@
 
 # Pin the newest versions that pyproject.toml allows, with their hashes, in every requirements file.

@@ -110,7 +110,7 @@ KEPT = 4
 
 
 @pytest.mark.needs("pgbouncer")
-@pytest.mark.parametrize("kind", ["pgbouncer", "supavisor"])
+@pytest.mark.parametrize("kind", ["pgbouncer", pytest.param("supavisor", marks=pytest.mark.by_hand)])
 def test_staff_who_get_no_session_take_nothing_from_customers(kind, postgres):
     with (
         pgbouncer(postgres, mode="session") as pooler,
