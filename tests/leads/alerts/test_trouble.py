@@ -25,7 +25,7 @@ from leads.models import Alert, Lead
 from leads.ops.doctor import reporting, storage
 from leads.snapshot import Flag
 from tests.support import live
-from tests.support.factories import a_contact, an_issued_quote, store
+from tests.support.factories import a_contact, an_issued_quote, fill_leads, store
 
 BOSS = "boss@example.com"
 
@@ -263,6 +263,7 @@ def test_to_find_what_is_new_costs_the_same_however_many_wait():
 
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
+        fill_leads()
         before = pages_read()  # entries of rows that other tests rolled back
         cursor.execute(
             "INSERT INTO leads (folio, name, phone, quote_data, alert_stage, arrived_at) "

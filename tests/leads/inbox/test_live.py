@@ -14,7 +14,7 @@ from django.utils import timezone
 from leads.delivery.record import lead_record, quote_record
 from leads.inbox import live as live_inbox
 from leads.models import Lead, WaitingCount
-from tests.support.factories import a_contact, an_issued_quote, store
+from tests.support.factories import a_contact, an_issued_quote, fill_leads, store
 
 POLL = "/admin/leads/lead/live/"
 
@@ -155,6 +155,7 @@ def test_a_read_only_database_counts_for_each_process():
 
 @pytest.mark.django_db
 def test_the_query_uses_the_index_of_waiting_leads(admin_client):
+    fill_leads()
     with CaptureQueriesContext(connection) as captured:
         live_inbox.state()
     [sql] = queries_of_leads(captured)
