@@ -75,7 +75,10 @@ _ARRIVED_AT = "least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce
 # 4. Add an event for each contacted lead that now waits again.
 #
 # Unique indexes on the first row of a folio and on folio and phone decide between processes that write at the same
-# time, so no lock and no second look is needed. $1: the rows, as JSON; $2: `joined_keys` of erasures.
+# time, so no lock and no second look is needed. They write in the order of folios, because one may have the quotes and
+# another the leads of the same folios, and would wait for each other.
+#
+# $1: the rows, as JSON; $2: `joined_keys` of erasures.
 UPSERT = f"""
 WITH arrived AS MATERIALIZED (
     SELECT folio, name, phone, quote_data, visitor_id, created_at,
@@ -84,12 +87,13 @@ WITH arrived AS MATERIALIZED (
     FROM {_ROWS}
     WHERE NOT {IS_ERASED}
 ), first AS (
-    INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived WHERE NOT {_HAS_A_ROW}
+    INSERT INTO leads ({_COLUMNS}) SELECT {_COLUMNS} FROM arrived WHERE NOT {_HAS_A_ROW} ORDER BY folio
     ON CONFLICT (folio) WHERE is_first DO UPDATE SET {_UPDATE}
     RETURNING id, folio, submitted_at, asked_again_at
 ), others AS (
     INSERT INTO leads ({_COLUMNS}, is_first) SELECT {_COLUMNS}, false FROM arrived
     WHERE phone > '' AND NOT EXISTS (SELECT FROM first WHERE first.folio = arrived.folio)
+    ORDER BY folio
     ON CONFLICT (folio, phone) WHERE phone > '' DO UPDATE SET {_UPDATE}
     RETURNING id, folio, submitted_at, asked_again_at
 ), written AS (
@@ -114,6 +118,7 @@ SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at, {_A
 FROM {_ROWS}
 WHERE (submitted_at {IS_FUTURE}) IS NOT TRUE
     AND NOT EXISTS (SELECT FROM lead_erasures AS erased WHERE erased.folio = a.folio)
+ORDER BY folio
 ON CONFLICT (folio) WHERE is_first DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _OF_THE_PERSON)}
 WHERE {_IS_UNCLAIMED} AND leads.status = 'new' AND excluded.phone > '' AND excluded.submitted_at IS NOT NULL
 """

@@ -4,9 +4,10 @@ The relay in one process, with a real Postgres.
 """
 
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from leads.delivery import relay
@@ -17,6 +18,7 @@ from leads.delivery.journal.segment import Item
 from leads.delivery.postgres_writer import MOST_REFUSED, PostgresWriter
 from leads.delivery.record import Outcome, lead_record, quote_record, record
 from leads.delivery.turns import ConnectionTurns
+from leads.delivery.upsert import upsert
 from leads.models import Lead
 from leads.ops.doctor import writing
 from tests.support.eventually import eventually
@@ -172,6 +174,32 @@ def test_a_table_that_is_mended_before_the_probe_sets_nobody_aside(outbox_direct
     sql(breaks)
     assert writer.deliver(waiting) == ([True, True], None)
     assert census.census(outbox_directories).quarantined == 0
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_processes_that_write_the_same_folios_in_another_order_do_not_wait_for_each_other(is_quick):
+    """One has the quotes, as after an outage, and another their leads. Each row takes a while."""
+    issued = [an_issued_quote() for _ in range(3)]
+    quotes = [quote_record(each, visitor_id="").as_json() for each in issued]
+    leads = [lead_record(each, a_contact(submitted_at=timezone.now())).as_json() for each in reversed(issued)]
+    faults = []
+
+    def write(texts: list[bytes]) -> None:
+        try:
+            upsert(texts, is_quick=is_quick)
+        except DatabaseError as error:
+            faults.append(error)
+        finally:
+            connection.close()
+
+    with broken(*trigger("PERFORM pg_sleep(0.1);")):
+        threads = [Thread(target=write, args=[texts]) for texts in (quotes, leads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert faults == []
+    assert Lead.objects.exclude(phone="").count() == 3
 
 
 # --- Rules that refuse some rows, and the probes with them ----------------------------------------------------------
