@@ -85,7 +85,7 @@ soak: install
 
 # What takes too long for every run, some four minutes: docs/hosts/own-machine.md followed on an empty machine (systemd,
 # nginx and Caddy, an upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed
-# SECRET_KEY, and a session pooler that refuses as Supavisor does. As root, with Debian's nginx-light, caddy, haproxy,
+# SECRET_KEY, and poolers that refuse passwords and sessions. As root, with Debian's nginx-light, caddy, haproxy,
 # pgbouncer, systemd, iproute2, gnupg and openssl.
 test-long: install
 	@python -m tests.support.databases

@@ -16,7 +16,7 @@ from tests.support.processes import run
 from tests.support.proxy import proxy
 from tests.support.staff import log_in
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.by_hand
 
 STAFF_PAGE = "/admin/leads/lead/"
 FULL = "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15"
@@ -110,7 +110,7 @@ KEPT = 4
 
 
 @pytest.mark.needs("pgbouncer")
-@pytest.mark.parametrize("kind", ["pgbouncer", pytest.param("supavisor", marks=pytest.mark.by_hand)])
+@pytest.mark.parametrize("kind", ["pgbouncer", "supavisor"])
 def test_staff_who_get_no_session_take_nothing_from_customers(kind, postgres):
     with (
         pgbouncer(postgres, mode="session") as pooler,
