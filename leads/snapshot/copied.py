@@ -15,6 +15,11 @@ PERSONS = f"ARRAY(SELECT jsonb_array_elements_text(NEW.quote_data::jsonb -> '{_P
 UNMARKED = f"NEW.quote_data::jsonb - '{_PERSONS}'"
 
 
+def can_be_marked(record: object) -> bool:
+    """Return whether a journal's record has content that takes the mark: one of another shape is left to Postgres."""
+    return isinstance(record, dict) and isinstance(record.get("quote_data"), dict)
+
+
 def marked(record: Mapping[str, Any], persons: Sequence[str]) -> dict[str, Any]:
     """Return a journal's record with the mark. persons: `leads.delivery.erasures.persons` of its phone."""
     return {**record, "quote_data": {**record["quote_data"], _PERSONS: persons}}

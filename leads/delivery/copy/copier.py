@@ -12,7 +12,7 @@ from leads.delivery.journal import copied
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
 from leads.errors import error_name
-from leads.snapshot.copied import marked
+from leads.snapshot.copied import can_be_marked, marked
 from telemetry import series
 
 # No customer and no thread of delivery waits for a copy.
@@ -117,7 +117,7 @@ class Copier:
 def _has_person(item: Item) -> bool:
     """Return whether a record is a lead, and not a quote that nobody has asked for."""
     record = item.data
-    return isinstance(record, dict) and bool(record.get("phone"))
+    return can_be_marked(record) and bool(record.get("phone"))
 
 
 def row(item: Item) -> bytes:

@@ -120,6 +120,13 @@ def test_waiting_leads_are_copied_once_each_and_quotes_are_not(running, rest, jo
     assert rest.asked == [f"POST {INSERTS}"] * 4
 
 
+def test_a_record_of_another_shape_holds_up_no_lead(running, journal, outbox_directories):
+    for odd in (b'{"phone": "+526561234567"}', b'{"phone": "+526561234567", "quote_data": []}', b"[]"):
+        journal.append("odd", odd)
+    journaled(journal, a_lead())
+    eventually(lambda: count_copied(outbox_directories) == 1)
+
+
 def test_nothing_is_asked_while_postgres_is_up(api, rest, journal, quick):
     is_down, looked = Event(), Event()
 
