@@ -190,7 +190,7 @@ def quantity(
 
     typed: the text of each input and of the coefficient's choice; names: the numbers of the chosen options; say_unit:
     how a unit is written. MeasureRefused when an input is unreadable, out of its bounds or missing.
-    docs/price-book.md, "Formulas", lists the fixed ones.
+    docs/price-book-reference.md, "Formulas", lists the fixed ones.
     """
     if measure.asks or measure.quantities:
         return _calculated(measure, typed, names or {}, say_unit)

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from quoter.engine import lint
+from quoter.engine import lint, reference
 from quoter.engine.pricebook import PriceBookInvalid
 from quoter.shop import publishing
 from quoter.shop.models import Published
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         withdraw.add_argument("number", type=int, metavar="NUMBER")
         export = actions.add_parser("export", help="print a version as TOML; without a number the one in force")
         export.add_argument("number", nargs="?", type=int, metavar="NUMBER")
+        actions.add_parser("reference", help="print the reference of the language, docs/price-book-reference.md")
         for each in (publish, back, withdraw):
             each.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who, for the history")
 
@@ -94,6 +95,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{row.pk:>5}  {_local(row.published_at)}  {row.published_by}  {said}".rstrip())
         if in_force is None:
             self.stdout.write("The book of PRICE_BOOK is in force, because none was published.")
+
+    def _reference(self, **options):
+        self.stdout.write(reference.markdown(), ending="")
 
     def _export(self, *, number, **options):
         rows = Published.objects.filter(kind=PRICES)
