@@ -5,7 +5,7 @@ exist in Mexico.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -23,7 +23,9 @@ from leads.snapshot import Customer, Flag, Privacy, quote_metadata
 from quoter import token
 from quoter.engine import folio, pricing
 from quoter.engine.measure import Measure
-from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.numbers import decimal_places
+from quoter.engine.pricebook import PriceBook, PriceList, Product
+from quoter.engine.questions import Input
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Language
 from quoter.token import IssuedQuote
@@ -33,6 +35,8 @@ SPAN = timedelta(days=365)
 _BATCH = 5000
 # Each quote is used many times, with other days and people.
 _DIFFERENT_QUOTES = 500
+# How many random requests are tried for each, since a book may refuse some.
+_TRIES = 40
 _COLUMNS = [
     "folio",
     "name",
@@ -50,6 +54,10 @@ _COLUMNS = [
 _SOURCES = ["", "", "facebook", "facebook", "instagram", "google", "tiktok", "lona-av-tecnologico"]
 _OPENS, _OPEN_FOR = timedelta(hours=7), timedelta(hours=14)
 _CONTACTED_WITHIN = timedelta(days=2)
+
+
+class NoQuote(ValueError):
+    """No request for the products of a book was priced."""
 
 
 def _weighted(names: dict[int, str]) -> tuple[list[str], list[int]]:
@@ -196,36 +204,89 @@ def _in_working_hours(at: datetime, zone: ZoneInfo) -> datetime:
 def _quotes(
     count: int, book: PriceBook, *, zone: ZoneInfo, language: Language, now: datetime, chance: Random
 ) -> list[IssuedQuote]:
-    """Return `count` quotes for products of the book, without a folio."""
+    """Return `count` quotes for products of the book, without a folio; NoQuote when it refuses nearly every request."""
     quotes: list[IssuedQuote] = []
-    while len(quotes) < count:
-        lines = [_line(chance.choice(book.products), chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
+    for _ in range(_TRIES * count):
+        answers = _answers(book, now, chance)
+        lines = [_line(chance.choice(book.products), answers, chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         try:
-            quote = pricing.price(book, lines, folio="", issued_at=now, zone=zone, language=language)
+            quote = pricing.price(book, lines, answers=answers, folio="", issued_at=now, zone=zone, language=language)
         except pricing.QuoteRefused:  # a quantity out of bounds; the next random one may be within them
             continue
         quotes.append(token.issue(book, quote))
+        if len(quotes) == count:
+            break
+    if not quotes:
+        raise NoQuote(f"the price book {book.name} refuses every request that was tried")
     return quotes
 
 
-def _line(product: Product, chance: Random) -> LineRequest:
+def _answers(book: PriceBook, now: datetime, chance: Random) -> dict[str, str]:
+    answers = {}
+    for asked in book.priced_questions:
+        if asked.kind == "choice":
+            answers[asked.code] = chance.choice(asked.choices).code
+        elif asked.kind == "date":
+            answers[asked.code] = (now.date() + timedelta(days=chance.randrange(1, 30))).isoformat()
+        elif asked.kind == "time":
+            answers[asked.code] = f"{chance.randrange(8, 20):02}:00"
+        else:
+            answers[asked.code] = _number(asked, chance)
+    return answers
+
+
+def _line(product: Product, answers: Mapping[str, str], chance: Random) -> LineRequest:
     measure = chance.choice(product.measures)
-    extras = tuple(extra.code for extra in product.extras if chance.random() < 0.3)
-    options = chance.choice(product.prices).options
-    return LineRequest(product=product.code, options=options, measure=_typed(measure, product, chance), extras=extras)
+    grouped = {group.code: [extra for extra in product.extras if extra.group == group.code] for group in product.groups}
+    of_groups = [chance.choice(extras) for extras in grouped.values() if extras]
+    extras = [extra for extra in product.extras if not extra.group and _maybe(chance)]
+    offered = [listed for listed in product.prices if _suits(listed, product, answers)] or list(product.prices)
+    listed = chance.choice(offered)
+    priced = {code: choice for code, choice in listed.options.items() if code not in answers}
+    return LineRequest(
+        product=product.code,
+        options={option.code: chance.choice(option.choices).code for option in product.options} | priced,
+        measure=_typed(measure, product, listed, chance),
+        extras=tuple(extra.code for extra in (*of_groups, *extras)),
+        inputs={
+            asked.code: _number(asked, chance) for asked in product.inputs if asked.default is None or _maybe(chance)
+        },
+    )
 
 
-def _typed(measure: Measure, product: Product, chance: Random) -> dict[str, str]:
-    """Return values that a customer might type into a helper."""
+def _suits(listed: PriceList, product: Product, answers: Mapping[str, str]) -> bool:
+    return all(listed.options.get(code) == answers.get(code) for code in product.by_questions)
+
+
+def _maybe(chance: Random) -> bool:
+    return chance.random() < 0.3
+
+
+def _typed(measure: Measure, product: Product, listed: PriceList, chance: Random) -> dict[str, str]:
+    """Return values that a customer might type into a helper. listed: the prices that apply."""
     typed = {"kind": measure.kind}
     for name in measure.inputs(product.unit):
-        low, high = Decimal(1), Decimal(12)
-        if bounds := measure.bounds.get(name):
-            low, high = bounds.min, bounds.max
-        elif measure.formula == "known":
-            low, high = product.minimum, min(product.maximum, 10 * product.minimum)
-        # Small jobs are the most frequent.
-        typed[name] = f"{low + (high - low) * Decimal(round(chance.random() ** 3, 2)):.1f}"
+        asked = measure.asked(name, product.unit)
+        if measure.formula == "known":
+            low = max(chance.choice(listed.tiers).low, listed.minimum or product.minimum, product.step, asked.min)
+            high = min(2 * low, product.maximum)
+            if asked.max is not None:
+                high = min(high, asked.max)
+            places = 0 if asked.whole else decimal_places(product.step)
+            typed[name] = _between(low, max(low, high), chance, places=places)
+        else:
+            typed[name] = _number(asked, chance)
     if table := measure.coefficients:
         typed[table.name] = chance.choice(table.choices).code
     return typed
+
+
+def _number(asked: Input, chance: Random) -> str:
+    low = asked.min or Decimal(1)
+    high = min(asked.max if asked.max is not None else Decimal(12), max(low, 12 * low))
+    return _between(low, max(low, high), chance, places=0 if asked.whole else 1)
+
+
+def _between(low: Decimal, high: Decimal, chance: Random, *, places: int) -> str:
+    """Return a number between two; small jobs are the most frequent."""
+    return f"{low + (high - low) * Decimal(round(chance.random() ** 3, 2)):.{places}f}"

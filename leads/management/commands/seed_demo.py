@@ -52,9 +52,12 @@ class Command(Stoppable, BaseCommand):
             now=timezone.now(),
             chance=Random(),
         )
-        with Progress("leads written", self.stderr) as progress:
-            for written in batches:
-                progress.show(written, written / count)
+        try:
+            with Progress("leads written", self.stderr) as progress:
+                for written in batches:
+                    progress.show(written, written / count)
+        except demo.NoQuote as error:
+            raise CommandError(f"No demo leads: {error}.") from error
         self.stdout.write(f"{count} demo leads written; `seed_demo --remove` removes them")
 
     def remove(self):

@@ -1,7 +1,9 @@
 """Demo leads: realistic, marked, removable, and never a real person's."""
 
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
+from random import Random
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,10 +12,13 @@ from django.utils import timezone
 
 from leads.delivery.record import lead_record
 from leads.models import Lead, LeadEvent
+from leads.ops import demo
 from leads.ops.audit import audit
 from quoter import site
 from quoter.engine import folio
+from quoter.engine.pricebook import read
 from tests.support.factories import a_contact, an_issued_quote, store
+from tests.support.quotes import BOOKS
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +38,7 @@ def test_a_login_is_made_once_and_its_password_printed_once():
 
 def test_demo_leads_are_like_real_ones():
     run("--leads", "60")
-    now, demo = timezone.now(), User.objects.get()
+    now, seller = timezone.now(), User.objects.get()
     leads = list(Lead.objects.order_by("created_at"))
     assert len(leads) == 60
     assert now - leads[0].created_at > timedelta(days=360)
@@ -44,9 +49,24 @@ def test_demo_leads_are_like_real_ones():
         assert bool(lead.name) == bool(lead.phone) == bool(lead.submitted_at)
     statuses = {lead.status for lead in leads if lead.submitted_at and now - lead.submitted_at > timedelta(days=2)}
     assert statuses == {"contacted"}
-    assert set(Lead.objects.exclude(contacted_by=None).values_list("contacted_by", flat=True)) == {demo.pk}
+    assert set(Lead.objects.exclude(contacted_by=None).values_list("contacted_by", flat=True)) == {seller.pk}
     assert LeadEvent.objects.filter(kind="contacted").count() == Lead.objects.filter(status="contacted").count()
     assert [page.findings for page in audit(Lead.objects.all(), zone=site.zone())] == [[]]
+
+
+@pytest.mark.parametrize("book", sorted(BOOKS.glob("*.toml")), ids=lambda book: book.stem)
+def test_every_shipped_book_gets_leads_that_it_prices_to_the_cent(book):
+    arguments = {"book": read(book), "zone": site.zone(), "language": "es", "by": None}
+    assert list(demo.add_leads(5, **arguments, now=timezone.now(), chance=Random(7))) == [5]
+    assert [page.findings for page in audit(Lead.objects.all(), zone=site.zone())] == [[]]
+
+
+def test_a_book_that_refuses_every_request_gets_none():
+    book = read(BOOKS / "concrete.toml")
+    unpriced = [part.model_copy(update={"maximum": Decimal(0)}) for part in book.products]
+    arguments = {"book": book.model_copy(update={"products": tuple(unpriced)}), "zone": site.zone(), "language": "es"}
+    with pytest.raises(demo.NoQuote, match="concrete refuses every request"):
+        list(demo.add_leads(5, **arguments, by=None, now=timezone.now(), chance=Random(7)))
 
 
 def test_demo_phones_belong_to_nobody():
