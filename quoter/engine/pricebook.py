@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from quoter.engine.conditions import Condition
 from quoter.engine.examples import Example
@@ -21,8 +22,6 @@ from quoter.engine.taxes import Deposit, Tax, in_force
 from quoter.engine.text import Text
 from quoter.engine.tiers import Pricing, Tier
 from quoter.engine.units import MANY, Unit, UnitName, name_of
-
-DOT_PLEASE = "Numbers take a decimal point and no comma: 189.00, 1890.00."
 
 
 class _Part(BaseModel):
@@ -281,11 +280,22 @@ class PriceBook(_Part):
         return tuple(asked for asked in self.questions if not (asked.at_checkout or asked.is_of_words))
 
 
-class BookFinding(NamedTuple):
-    """Something wrong with a price book, and its place in the file, as in products[0].prices[3].tiers[1]."""
+class BookFinding:
+    """Something wrong with a price book.
 
-    place: str
-    message: str
+    place: in the file, as in products[0].prices[3].tiers[1]; template: what is wrong, in English, with `%(name)s` for
+    each of the params. A caller that speaks another language translates the template before it puts them in.
+    """
+
+    def __init__(self, place: str, template: str, **params: object) -> None:
+        self.place, self.template, self.params = place, template, params
+
+    @property
+    def message(self) -> str:
+        return self.template % self.params
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
@@ -307,7 +317,7 @@ def parse(toml: str) -> PriceBook:
     try:
         return PriceBook.model_validate(tomllib.loads(toml, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
-        raise PriceBookInvalid([BookFinding("", f"not TOML: {error}{_advice(toml, error)}")]) from error
+        raise PriceBookInvalid([_not_toml(toml, error)]) from error
     except ValidationError as error:
         raise PriceBookInvalid(_wrong_shapes(error)) from error
 
@@ -317,17 +327,39 @@ def _wrong_shapes(error: ValidationError) -> Iterator[BookFinding]:
     for fault in error.errors():
         # After one fault inside a list, pydantic also calls the list, and each list around it, too short.
         if not any(path != fault["loc"] and path[: len(fault["loc"])] == fault["loc"] for path in paths):
-            advice = f". {DOT_PLEASE}" if fault["type"] == "decimal_parsing" and "," in str(fault["input"]) else ""
-            yield BookFinding(place_of(fault["loc"]), f"{fault['msg']}{advice}")
+            yield _wrong_shape(place_of(fault["loc"]), fault)
 
 
-def _advice(toml: str, error: tomllib.TOMLDecodeError) -> str:
-    """Return what to do about a comma in a number or a typographic quote in the line that is not TOML."""
+def _wrong_shape(place: str, fault: ErrorDetails) -> BookFinding:
+    match fault["type"]:
+        case "missing":
+            return BookFinding(place, "is missing")
+        case "extra_forbidden":
+            return BookFinding(place, "there is no such field here")
+        case "decimal_parsing" if "," in str(fault["input"]):
+            return BookFinding(place, "is no number. Numbers take a decimal point and no comma: 189.00, 1890.00.")
+        case "decimal_parsing" | "decimal_type" | "int_parsing" | "int_type" | "finite_number":
+            return BookFinding(place, "is no number")
+        case "decimal_max_digits" | "decimal_whole_digits" | "decimal_max_places":
+            return BookFinding(place, "has more than 12 digits")
+        case "literal_error":
+            return BookFinding(
+                place, "is none of these: %(words)s", words=fault["ctx"]["expected"].replace(" or ", ", ")
+            )
+    return BookFinding(place, "%(reason)s", reason=fault["msg"])
+
+
+def _not_toml(toml: str, error: tomllib.TOMLDecodeError) -> BookFinding:
+    """Say why a text is not TOML, and what to do about a comma in a number or a typographic quote."""
     found = re.search(r"at line (\d+),", str(error))
     line = toml.split("\n")[int(found[1]) - 1] if found else ""
     if re.search(r"=\s*[-+]?\d+,\d", line):
-        return f". {DOT_PLEASE}"
-    return '. Texts stand in straight quotes, as in "this".' if re.search("[“”„«‘’]", line) else ""
+        return BookFinding(
+            "", "not TOML: %(reason)s. Numbers take a decimal point and no comma: 189.00, 1890.00.", reason=error
+        )
+    if re.search("[“”„«‘’]", line):
+        return BookFinding("", 'not TOML: %(reason)s. Texts stand in straight quotes, as in "this".', reason=error)
+    return BookFinding("", "not TOML: %(reason)s", reason=error)
 
 
 def read(path: Path) -> PriceBook:
@@ -335,10 +367,19 @@ def read(path: Path) -> PriceBook:
     try:
         return parse(path.read_text(encoding="utf-8-sig"))  # Notepad may begin a file with a byte order mark
     except UnicodeDecodeError as error:
-        message = f"{path} cannot be read: it is not saved as UTF-8. In Notepad: Save as, encoding UTF-8."
-        raise PriceBookInvalid([BookFinding("", message)]) from error
+        raise PriceBookInvalid(
+            [
+                BookFinding(
+                    "",
+                    "%(path)s cannot be read: it is not saved as UTF-8. In Notepad: Save as, encoding UTF-8.",
+                    path=path,
+                )
+            ]
+        ) from error
     except OSError as error:
-        raise PriceBookInvalid([BookFinding("", f"{path} cannot be read: {error}")]) from error
+        raise PriceBookInvalid(
+            [BookFinding("", "%(path)s cannot be read: %(reason)s", path=path, reason=error)]
+        ) from error
 
 
 def as_data(book: PriceBook) -> dict[str, Any]:

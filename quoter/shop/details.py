@@ -62,7 +62,7 @@ def meaning(content: str) -> dict[str, Any]:
         try:
             values[name] = value_of(name, texts[name])
         except ValueError as error:
-            findings.append(BookFinding(name, str(error)))
+            findings.append(BookFinding(name, "%(reason)s", reason=error))
     if findings:
         raise PriceBookInvalid(findings)
     return values

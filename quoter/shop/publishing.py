@@ -46,7 +46,7 @@ def publish(
     content = content.removeprefix("\ufeff").replace("\r\n", "\n")
     meaning = _checked(kind, content)
     if starts_at and starts_at <= timezone.now():
-        raise CannotPublish([BookFinding("", f"{_local(starts_at)} has passed")])
+        raise CannotPublish([BookFinding("", "%(moment)s has passed", moment=_local(starts_at))])
     with transaction.atomic():
         one_at_a_time()
         of_kind = Published.objects.filter(kind=kind)
@@ -73,7 +73,7 @@ def go_back(kind: str, number: int | None, *, by: str) -> tuple[Published, bool]
     else:
         found = Published.objects.filter(kind=kind, pk=number).first()
         if found is None:
-            raise CannotPublish([BookFinding("", f"there is no version {number}")])
+            raise CannotPublish([BookFinding("", "there is no version %(number)s", number=number)])
         content = found.content
     return publish(kind, content, by=by, repeats=number)
 
@@ -95,13 +95,13 @@ def first_content(kind: str) -> str:
 
 def _checked(kind: str, content: str) -> object:
     if len(content) > MOST_CHARACTERS:
-        raise CannotPublish([BookFinding("", f"has more than {MOST_CHARACTERS} characters")])
+        raise CannotPublish([BookFinding("", "has more than %(most)s characters", most=MOST_CHARACTERS)])
     try:
         return served.check(kind, content)
     except PriceBookInvalid as invalid:
         raise CannotPublish(invalid.findings) from invalid
     except ValueError as error:
-        raise CannotPublish([BookFinding("", str(error))]) from error
+        raise CannotPublish([BookFinding("", "%(reason)s", reason=error)]) from error
 
 
 def _refuse_used_version(book: PriceBook, content: str) -> None:
@@ -113,7 +113,9 @@ def _refuse_used_version(book: PriceBook, content: str) -> None:
         except PriceBookInvalid:  # of a release that had other rules
             continue
         if (other.name, other.version) == (book.name, book.version) and other != book:
-            raise CannotPublish([BookFinding("version", f"{book.version} was published already, with other prices")])
+            raise CannotPublish(
+                [BookFinding("version", "%(version)s was published already, with other prices", version=book.version)]
+            )
 
 
 def one_at_a_time() -> None:

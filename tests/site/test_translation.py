@@ -34,6 +34,8 @@ GETTEXT = {
     "_",
     *(f"{kind}{lazy}" for kind in ("gettext", "ngettext", "pgettext", "npgettext") for lazy in ("", "_lazy")),
 }
+# What is wrong with a price book is said in English by plain Python, and translated for the owner.
+FINDING = "BookFinding"
 PLACES = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}")
 
 
@@ -51,7 +53,12 @@ def name_of(call: ast.Call) -> str:
 
 def messages_in(code: str) -> Iterator[Message]:
     for call in ast.walk(ast.parse(code)):
-        if isinstance(call, ast.Call) and name_of(call) in GETTEXT:
+        if isinstance(call, ast.Call) and name_of(call) == FINDING:
+            template = call.args[1]
+            assert isinstance(template, ast.Constant), f"a template must be a literal: {ast.unparse(call)}"
+            if re.search(r"\w", PLACES.sub("", template.value)):  # it has words of its own
+                yield Message(None, template.value)
+        elif isinstance(call, ast.Call) and name_of(call) in GETTEXT:
             texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
             assert texts, f"a message must be a literal: {ast.unparse(call)}"
             yield Message(*texts[:2]) if "pgettext" in name_of(call) else Message(None, texts[0])

@@ -21,13 +21,15 @@ def findings(book: PriceBook) -> Findings:
     yield from _repeated_codes(book)
     yield from _units(book)
     if book.currency.strip() and not currency.exists(book.currency):
-        yield BookFinding("currency", f"{book.currency} is no currency of ISO 4217; Mexican pesos are MXN")
+        yield BookFinding(
+            "currency", "%(currency)s is no currency of ISO 4217; Mexican pesos are MXN", currency=book.currency
+        )
     for listed in series_of(book.taxes):
         yield from _taxes(listed, book.taxes)
     if book.taxes and added_rate(book.taxes_on(book.taxes[0].start)) >= 1:
-        yield BookFinding("taxes", "together come to 100 % or more")
+        yield BookFinding("taxes", "together come to 100 %% or more")
     if book.deposit and not 0 <= book.deposit.rate <= 1:
-        yield BookFinding("deposit.rate", f"{book.deposit.rate} is not a fraction from 0 to 1")
+        yield BookFinding("deposit.rate", "%(rate)s is not a fraction from 0 to 1", rate=book.deposit.rate)
 
 
 def _empty_texts(book: PriceBook) -> Findings:
@@ -43,7 +45,7 @@ def _repeated_codes(book: PriceBook) -> Findings:
             here = place_of((*path, number))
             code = None if isinstance(row, Fee) else getattr(row, "code", getattr(row, "kind", None))
             if code is not None and first.setdefault(code, here) != here:
-                yield BookFinding(here, f"the code {code} is already used by {first[code]}")
+                yield BookFinding(here, "the code %(code)s is already used by %(there)s", code=code, there=first[code])
 
 
 def _nodes(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
@@ -64,7 +66,7 @@ def _units(book: PriceBook) -> Findings:
     known = {*UNITS, *SIGNS, *(unit.code for unit in book.units)}
     for path, node in _nodes(book):
         if path and path[-1] == "unit" and isinstance(node, str) and node.strip() and node not in known:
-            yield BookFinding(place_of(path), f"{node} is no known unit; give it a name in [[units]]")
+            yield BookFinding(place_of(path), "%(unit)s is no known unit; give it a name in [[units]]", unit=node)
 
 
 def _taxes(taxes: Sequence[Tax], listed: Sequence[Tax]) -> Findings:
@@ -73,13 +75,22 @@ def _taxes(taxes: Sequence[Tax], listed: Sequence[Tax]) -> Findings:
     for tax in taxes:
         number = places[id(tax)]
         if not 0 <= tax.rate < 1:
-            yield BookFinding(f"taxes[{number}].rate", f"{tax.rate} is not a fraction from 0 to 1; 8 % is written 0.08")
+            yield BookFinding(
+                f"taxes[{number}].rate", "%(rate)s is not a fraction from 0 to 1; 8 %% is written 0.08", rate=tax.rate
+            )
         if tax.end is not None and tax.end < tax.start:
-            yield BookFinding(f"taxes[{number}]", f"ends on {tax.end}, before it begins on {tax.start}")
+            yield BookFinding(
+                f"taxes[{number}]", "ends on %(end)s, before it begins on %(start)s", end=tax.end, start=tax.start
+            )
 
     for earlier, tax in pairwise(sorted(taxes, key=lambda tax: tax.start)):
         number = places[id(tax)]
         if tax.start == earlier.start or (earlier.end is not None and tax.start <= earlier.end):
-            yield BookFinding(f"taxes[{number}]", f"overlaps another, which still applies on {tax.start}")
+            yield BookFinding(f"taxes[{number}]", "overlaps another, which still applies on %(start)s", start=tax.start)
         elif earlier.end is not None and tax.start - earlier.end > timedelta(days=1):
-            yield BookFinding(f"taxes[{number}]", f"a gap, no tax applies between {earlier.end} and {tax.start}")
+            yield BookFinding(
+                f"taxes[{number}]",
+                "a gap, no tax applies between %(end)s and %(start)s",
+                end=earlier.end,
+                start=tax.start,
+            )

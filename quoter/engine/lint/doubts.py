@@ -18,7 +18,12 @@ def findings(book: PriceBook) -> Findings:
     """Yield the doubts."""
     if "rounding" not in book.model_fields_set and currency.of(book.currency).places != 2:
         places = currency.of(book.currency).places
-        yield BookFinding("rounding", f"{book.currency} has {places} decimals; say to what amounts are rounded")
+        yield BookFinding(
+            "rounding",
+            "%(currency)s has %(places)s decimals; say to what amounts are rounded",
+            currency=book.currency,
+            places=places,
+        )
     for number, sold in enumerate(book.products):
         place = f"products[{number}]"
         if not sold.falls:
@@ -39,10 +44,16 @@ def _falls(book: PriceBook, sold: Product, listed: PriceList, place: str) -> Fin
             before, after = lower.high * lower.price, upper.low * upper.price
         if after < before:
             names = ", ".join([sold.code, *listed.options.values()])
-            less = f"{canonical(upper.low)} costs {money(after, book.currency)}"
-            more = f"{canonical(lower.high)} costs {money(before, book.currency)}"
-            message = f"{names}: {less}, but {more}; write falls = true in the product if that is meant"
-            yield BookFinding(f"{place}.tiers[{number}]", message)
+            yield BookFinding(
+                f"{place}.tiers[{number}]",
+                "%(of)s: %(more)s costs %(less_money)s, but %(less)s costs %(money)s; "
+                "write falls = true in the product if that is meant",
+                of=names,
+                more=canonical(upper.low),
+                less_money=money(after, book.currency),
+                less=canonical(lower.high),
+                money=money(before, book.currency),
+            )
 
 
 def _factors(sold: Product, place: str) -> Findings:
@@ -54,10 +65,13 @@ def _factors(sold: Product, place: str) -> Findings:
             factors += [(f"{place}.measures[{number}].coefficients.choices[{row}]", each.factor) for row, each in rows]
         for here, factor in factors:
             if size := _size_behind(factor):
-                message = (
-                    f"{sold.code}: {factor} looks like 1 ÷ {size}, but is not: use quantities with divide = [{size}]"
+                yield BookFinding(
+                    here,
+                    "%(of)s: %(factor)s looks like 1 ÷ %(size)s, but is not: use quantities with divide = [%(size)s]",
+                    of=sold.code,
+                    factor=factor,
+                    size=size,
                 )
-                yield BookFinding(here, message)
 
 
 def _size_behind(factor: Decimal) -> str:

@@ -23,12 +23,17 @@ def findings(book: PriceBook) -> Iterator[BookFinding]:
         except pricing.QuoteRefused as refused:
             fields = ", ".join(error.field for error in refused.errors)
             if not example.refused or example.refused not in [error.field for error in refused.errors]:
-                yield BookFinding(place, f"{example.say}: is refused, at {fields}")
-        except pricing.NoTier as gap:
-            yield BookFinding(place, f"{example.say}: {gap}")
+                yield BookFinding(place, "%(say)s: is refused, at %(fields)s", say=example.say, fields=fields)
+        except pricing.NoTier:
+            yield BookFinding(place, "%(say)s: a quantity has no price", say=example.say)
         else:
             if example.refused:
-                yield BookFinding(f"{place}.refused", f"{example.say}: is priced at {quote.total}, not refused")
+                yield BookFinding(
+                    f"{place}.refused",
+                    "%(say)s: is priced at %(total)s, not refused",
+                    say=example.say,
+                    total=quote.total,
+                )
             yield from _differences(example, quote, place)
 
 
@@ -64,6 +69,13 @@ def _differences(example: Example, quote: Quote, place: str) -> Iterator[BookFin
         "deposit": quote.deposit.amount if quote.deposit else Decimal(0),
     }
     for name, expected in example.expected.items():
-        if found.get(name, Decimal(0)) != expected:
-            message = f"{example.say}: {name} is {found.get(name, Decimal(0))}, the example says {expected}"
-            yield BookFinding(f"{place}.{name}", message)
+        amount = found.get(name, Decimal(0))
+        if amount != expected:
+            yield BookFinding(
+                f"{place}.{name}",
+                "%(say)s: %(name)s is %(amount)s, the example says %(expected)s",
+                say=example.say,
+                name=name,
+                amount=amount,
+                expected=expected,
+            )

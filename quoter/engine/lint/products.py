@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import product
 from types import MappingProxyType
 
-from quoter.engine.lint.ladder import ladder_faults
+from quoter.engine.lint.ladder import ladder_findings
 from quoter.engine.measure import INPUTS, INPUTS_OF, Measure
 from quoter.engine.numbers import canonical, decimal_places
 from quoter.engine.pricebook import BookFinding, Option, Preset, PriceBook, PriceList, Product
@@ -39,8 +39,14 @@ def _order_extras(products: Sequence[Product]) -> Findings:
             here = f"products[{number}].extras[{row}].price"
             there, price = first.setdefault(extra.code, (here, extra.price))
             if extra.price != price:
-                message = f"{extra.code} costs {extra.price} per order here and {price} at {there}"
-                yield BookFinding(here, f"{_hint(sold)}: {message}")
+                yield BookFinding(
+                    here,
+                    "%(of)s: costs %(price)s per order here and %(other)s at %(there)s",
+                    of=f"{_hint(sold)}, {extra.code}",
+                    price=extra.price,
+                    other=price,
+                    there=there,
+                )
 
 
 # --- A product --------------------------------------------------------------------------------------------------------
@@ -56,9 +62,9 @@ def _product(book: PriceBook, sold: Product, place: str) -> Findings:
         if extra.rate <= 0:
             yield from _price(extra.price, f"{here}.price", hint, is_whole=extra.per == "order")
         elif extra.price:
-            yield BookFinding(f"{here}.rate", f"{hint}: has a price and a rate; give one of them")
+            yield BookFinding(f"{here}.rate", "%(of)s: has a price and a rate; give one of them", of=hint)
         if extra.group and extra.group not in [group.code for group in sold.groups]:
-            yield BookFinding(f"{here}.group", f"{hint}: there is no group {extra.group}")
+            yield BookFinding(f"{here}.group", "%(of)s: there is no group %(group)s", of=hint, group=extra.group)
     for number, measure in enumerate(sold.measures):
         yield from _measure(measure, sold.unit, f"{place}.measures[{number}]", f"{_hint(sold)}, {measure.kind}")
 
@@ -66,20 +72,37 @@ def _product(book: PriceBook, sold: Product, place: str) -> Findings:
 def _quantities(sold: Product, place: str) -> Findings:
     hint = _hint(sold)
     if sold.step <= 0:
-        yield BookFinding(f"{place}.step", f"{hint}: a step of {sold.step} is not above zero")
+        yield BookFinding(f"{place}.step", "%(of)s: a step of %(step)s is not above zero", of=hint, step=sold.step)
     elif sold.minimum % sold.step and not sold.pack:
-        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is not a multiple of the step, {sold.step}")
+        yield BookFinding(
+            f"{place}.minimum",
+            "%(of)s: %(number)s is not a multiple of the step, %(step)s",
+            of=hint,
+            number=sold.minimum,
+            step=sold.step,
+        )
     if sold.minimum < 0:
-        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is below zero")
+        yield BookFinding(f"{place}.minimum", "%(of)s: %(number)s is below zero", of=hint, number=sold.minimum)
     if sold.maximum <= 0:
-        yield BookFinding(f"{place}.maximum", f"{hint}: {sold.maximum} is not above zero")
+        yield BookFinding(f"{place}.maximum", "%(of)s: %(number)s is not above zero", of=hint, number=sold.maximum)
     if sold.minimum > sold.maximum:
-        yield BookFinding(f"{place}.minimum", f"{hint}: {sold.minimum} is above the maximum, {sold.maximum}")
+        yield BookFinding(
+            f"{place}.minimum",
+            "%(of)s: %(minimum)s is above the maximum, %(maximum)s",
+            of=hint,
+            minimum=sold.minimum,
+            maximum=sold.maximum,
+        )
     for number, listed in enumerate(sold.prices):
         least = listed.minimum
         if least is not None and (least > sold.maximum or (sold.step > 0 and least % sold.step and not sold.pack)):
-            message = f"{hint}: {least} is above the maximum, or not a multiple of the step, {sold.step}"
-            yield BookFinding(f"{place}.prices[{number}].minimum", message)
+            yield BookFinding(
+                f"{place}.prices[{number}].minimum",
+                "%(of)s: %(minimum)s is above the maximum, or not a multiple of the step, %(step)s",
+                of=hint,
+                minimum=least,
+                step=sold.step,
+            )
 
 
 def _combinations(book: PriceBook, sold: Product, place: str) -> Findings:
@@ -88,7 +111,9 @@ def _combinations(book: PriceBook, sold: Product, place: str) -> Findings:
     by_questions = {question.code: [choice.code for choice in question.choices] for question in asked}
     for code in sold.by_questions:
         if not by_questions.get(code):
-            yield BookFinding(f"{place}.by_questions", f"{_hint(sold)}: there is no question {code} with choices")
+            yield BookFinding(
+                f"{place}.by_questions", "%(of)s: there is no question %(code)s with choices", of=_hint(sold), code=code
+            )
     options_named = {option.code: [choice.code for choice in option.choices] for option in sold.priced_options}
     named = {**options_named, **by_questions}
     listed = [(f"{place}.prices[{number}].options", row.options) for number, row in enumerate(sold.prices)]
@@ -98,15 +123,17 @@ def _combinations(book: PriceBook, sold: Product, place: str) -> Findings:
         yield from _choices(sold, options, here, by_questions)
         for code in named:
             if code not in options:
-                yield BookFinding(here, f"{_hint(sold, options)}: the option {code} is missing")
+                yield BookFinding(here, "%(of)s: the option %(code)s is missing", of=_hint(sold, options), code=code)
         there = first.setdefault(frozenset(options.items()), here)
         if there != here:
-            yield BookFinding(here, f"{_hint(sold, options)}: is listed twice, also at {there}")
+            yield BookFinding(here, "%(of)s: is listed twice, also at %(there)s", of=_hint(sold, options), there=there)
 
     for chosen in product(*named.values()):
         options = dict(zip(named, chosen, strict=True))
         if frozenset(options.items()) not in first:
-            yield BookFinding(f"{place}.prices", f"{_hint(sold, options)}: has no price and is not in not_offered")
+            yield BookFinding(
+                f"{place}.prices", "%(of)s: has no price and is not in not_offered", of=_hint(sold, options)
+            )
 
 
 def _choices(
@@ -116,9 +143,15 @@ def _choices(
     choices = {**{option.code: [choice.code for choice in option.choices] for option in sold.options}, **more}
     for code, choice in options.items():
         if code not in choices:
-            yield BookFinding(place, f"{_hint(sold, options)}: there is no option {code}")
+            yield BookFinding(place, "%(of)s: there is no option %(code)s", of=_hint(sold, options), code=code)
         elif choice not in choices[code]:
-            yield BookFinding(f"{place}.{code}", f"{_hint(sold, options)}: {code} has no choice {choice}")
+            yield BookFinding(
+                f"{place}.{code}",
+                "%(of)s: %(code)s has no choice %(choice)s",
+                of=_hint(sold, options),
+                code=code,
+                choice=choice,
+            )
 
 
 def _hint(sold: Product, options: Mapping[str, str] | None = None) -> str:
@@ -128,9 +161,9 @@ def _hint(sold: Product, options: Mapping[str, str] | None = None) -> str:
 def _price(price: Decimal, place: str, hint: str, *, is_whole: bool = False) -> Findings:
     """Check a price. is_whole: it is charged as it stands, so it has no parts of a cent."""
     if price <= 0:
-        yield BookFinding(place, f"{hint}: a price of {price} is not above zero")
+        yield BookFinding(place, "%(of)s: a price of %(price)s is not above zero", of=hint, price=price)
     elif is_whole and decimal_places(price) > 2:
-        yield BookFinding(place, f"{hint}: {price} has more than two decimals")
+        yield BookFinding(place, "%(of)s: %(price)s has more than two decimals", of=hint, price=price)
 
 
 # --- Tiers ------------------------------------------------------------------------------------------------------------
@@ -143,17 +176,29 @@ def _tiers(sold: Product, listed: PriceList, place: str) -> Findings:
         yield from _price(tier.price, f"{here}.price", hint, is_whole=sold.pricing == "flat")
         cheapest = tier.price + sum((_least_added(option) for option in sold.options), Decimal(0))
         if cheapest <= 0 < tier.price:
-            yield BookFinding(f"{here}.price", f"{hint}: with what its options take off, {cheapest} is not above zero")
+            yield BookFinding(
+                f"{here}.price",
+                "%(of)s: with what its options take off, %(price)s is not above zero",
+                of=hint,
+                price=cheapest,
+            )
         if tier.end is not None and tier.end < tier.start:
-            yield BookFinding(here, f"{hint}: its from, {tier.start}, is above its to, {tier.end}")
+            yield BookFinding(
+                here, "%(of)s: its from, %(start)s, is above its to, %(end)s", of=hint, start=tier.start, end=tier.end
+            )
         for name, bound in (("from", tier.start), ("to", tier.end)):
             if sold.step > 0 and bound is not None and bound % sold.step and not _is_continuous(sold, listed):
-                yield BookFinding(f"{here}.{name}", f"{hint}: {bound} is not a multiple of the step, {sold.step}")
+                yield BookFinding(
+                    f"{here}.{name}",
+                    "%(of)s: %(number)s is not a multiple of the step, %(step)s",
+                    of=hint,
+                    number=bound,
+                    step=sold.step,
+                )
     if sold.step > 0 and _is_continuous(sold, listed):
         minimum = sold.minimum if listed.minimum is None else listed.minimum
         maximum = round_up(sold.maximum, step=sold.step)
-        for number, fault in ladder_faults(listed.tiers, step=Decimal(0), least=minimum, most=maximum):
-            yield BookFinding(f"{place}.tiers[{number}]", f"{hint}: {fault}")
+        yield from ladder_findings(listed.tiers, place, hint, step=Decimal(0), least=minimum, most=maximum)
     elif sold.step > 0:
         yield from _coverage(sold, listed, place, hint)
 
@@ -177,17 +222,28 @@ def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findin
         low, high = sorted((tier.start, tier.start if tier.end is None else tier.end))
         starts = round_up(low, step=sold.step)
         if number and tier.start < listed.tiers[number - 1].start:
-            yield BookFinding(here, f"{hint}: out of order, {low} comes after a higher tier")
+            yield BookFinding(here, "%(of)s: out of order, %(low)s comes after a higher tier", of=hint, low=low)
         elif starts < after:
-            yield BookFinding(here, f"{hint}: overlaps a tier before it, {low} has two prices")
+            yield BookFinding(here, "%(of)s: overlaps a tier before it, %(low)s has two prices", of=hint, low=low)
         elif starts > unpriced:
-            yield BookFinding(here, f"{hint}: a gap, {canonical(unpriced)} {sold.unit} has no price")
+            yield BookFinding(
+                here,
+                "%(of)s: a gap, %(quantity)s %(unit)s has no price",
+                of=hint,
+                quantity=canonical(unpriced),
+                unit=sold.unit,
+            )
         after = max(after, Decimal("Infinity") if tier.end is None else (high // sold.step + 1) * sold.step)
         unpriced = max(unpriced, after)
 
     if unpriced <= round_up(sold.maximum, step=sold.step):
-        message = f"the last tier ends below the maximum, {canonical(unpriced)} {sold.unit} has no price"
-        yield BookFinding(f"{place}.tiers[{len(listed.tiers) - 1}]", f"{hint}: {message}")
+        yield BookFinding(
+            f"{place}.tiers[{len(listed.tiers) - 1}]",
+            "%(of)s: the last tier ends below the maximum, %(quantity)s %(unit)s has no price",
+            of=hint,
+            quantity=canonical(unpriced),
+            unit=sold.unit,
+        )
 
 
 # --- Helpers and presets ----------------------------------------------------------------------------------------------
@@ -196,13 +252,17 @@ def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findin
 def _measure(measure: Measure, unit: str, place: str, hint: str) -> Findings:
     inputs = measure.inputs(unit)
     if measure.formula == "calculated" and not (measure.asks and measure.quantities):
-        yield BookFinding(f"{place}.quantities", f"{hint}: needs asks and quantities, or a formula")
+        yield BookFinding(f"{place}.quantities", "%(of)s: needs asks and quantities, or a formula", of=hint)
     if measure.formula == "calculated" or measure.asks:
         if measure.formula == "known" and len(measure.asks) > 1:
-            yield BookFinding(f"{place}.asks", f"{hint}: a known quantity is one number")
+            yield BookFinding(f"{place}.asks", "%(of)s: a known quantity is one number", of=hint)
         if measure.formula not in ("calculated", "known"):
             yield BookFinding(
-                f"{place}.asks", f"{hint}: {measure.formula} asks for {', '.join(INPUTS_OF[measure.formula])}"
+                f"{place}.asks",
+                "%(of)s: %(formula)s asks for %(inputs)s",
+                of=hint,
+                formula=measure.formula,
+                inputs=", ".join(INPUTS_OF[measure.formula]),
             )
         return
     if measure.formula == "known":
@@ -210,23 +270,47 @@ def _measure(measure: Measure, unit: str, place: str, hint: str) -> Findings:
         return
     if unit not in _POWERS:
         yield BookFinding(
-            f"{place}.formula", f"{hint}: {measure.formula} does not give {unit}; use asks and quantities"
+            f"{place}.formula",
+            "%(of)s: %(formula)s does not give %(unit)s; use asks and quantities",
+            of=hint,
+            formula=measure.formula,
+            unit=unit,
         )
         return
     power = sum(_POWERS[INPUTS[name].unit] for name in inputs)
     if _POWERS[unit] not in _possible_powers(measure, power):
-        yield BookFinding(f"{place}.formula", f"{hint}: {measure.formula} does not give {unit}")
+        yield BookFinding(
+            f"{place}.formula",
+            "%(of)s: %(formula)s does not give %(unit)s",
+            of=hint,
+            formula=measure.formula,
+            unit=unit,
+        )
     yield from _bounds(measure, inputs, place, hint)
     if (table := measure.coefficients) and table.name in ("kind", *INPUTS):
-        yield BookFinding(f"{place}.coefficients.name", f"{hint}: {table.name} is the name of an input")
+        yield BookFinding(
+            f"{place}.coefficients.name", "%(of)s: %(name)s is the name of an input", of=hint, name=table.name
+        )
 
 
 def _bounds(measure: Measure, inputs: Sequence[str], place: str, hint: str) -> Findings:
     for name, bounds in measure.bounds.items():
         if name not in inputs:
-            yield BookFinding(f"{place}.bounds.{name}", f"{hint}: {measure.formula} asks for {', '.join(inputs)} only")
+            yield BookFinding(
+                f"{place}.bounds.{name}",
+                "%(of)s: %(formula)s asks for %(inputs)s only",
+                of=hint,
+                formula=measure.formula,
+                inputs=", ".join(inputs),
+            )
         if bounds.min > bounds.max:
-            yield BookFinding(f"{place}.bounds.{name}", f"{hint}: min {bounds.min} is above max {bounds.max}")
+            yield BookFinding(
+                f"{place}.bounds.{name}",
+                "%(of)s: min %(min)s is above max %(max)s",
+                of=hint,
+                min=bounds.min,
+                max=bounds.max,
+            )
 
 
 def _possible_powers(measure: Measure, power: int) -> set[int]:
@@ -242,13 +326,21 @@ def _possible_powers(measure: Measure, power: int) -> set[int]:
 def _preset(book: PriceBook, preset: Preset, place: str) -> Findings:
     sold = book.product(preset.product)
     if sold is None:
-        yield BookFinding(f"{place}.product", f"{preset.code}: there is no product {preset.product}")
+        yield BookFinding(
+            f"{place}.product", "%(of)s: there is no product %(product)s", of=preset.code, product=preset.product
+        )
         return
     wrong = list(_choices(sold, preset.options, f"{place}.options"))
     yield from wrong
     if not wrong and not any(preset.options.items() <= listed.options.items() for listed in sold.prices):
-        yield BookFinding(f"{place}.options", f"{preset.code}: no combination with these options has a price")
+        yield BookFinding(f"{place}.options", "%(of)s: no combination with these options has a price", of=preset.code)
     if preset.reason and not preset.options:
-        yield BookFinding(f"{place}.reason", f"{preset.code}: sets no option, so the reason is shown nowhere")
+        yield BookFinding(f"{place}.reason", "%(of)s: sets no option, so the reason is shown nowhere", of=preset.code)
     if preset.measure is not None and sold.measure(preset.measure) is None:
-        yield BookFinding(f"{place}.measure", f"{preset.code}: {sold.code} has no measure {preset.measure}")
+        yield BookFinding(
+            f"{place}.measure",
+            "%(of)s: %(product)s has no measure %(measure)s",
+            of=preset.code,
+            product=sold.code,
+            measure=preset.measure,
+        )

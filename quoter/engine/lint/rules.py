@@ -7,7 +7,7 @@ from itertools import product
 
 from quoter.engine.conditions import ALL, Condition
 from quoter.engine.fees import Fee, all_tiers
-from quoter.engine.lint.ladder import ladder_faults
+from quoter.engine.lint.ladder import ladder_findings
 from quoter.engine.measure import Measure
 from quoter.engine.numbers import decimal_places
 from quoter.engine.pricebook import BookFinding, Extra, Limit, PriceBook, Product
@@ -62,9 +62,14 @@ def _questions(questions: Sequence[Question], known: Known) -> Findings:
         if question.kind == "choice":
             codes = [choice.code for choice in question.choices]
             if not codes:
-                yield BookFinding(f"{here}.choices", f"{question.code}: has no choices")
+                yield BookFinding(f"{here}.choices", "%(of)s: has no choices", of=question.code)
             if question.default_choice and question.default_choice not in codes:
-                yield BookFinding(f"{here}.default_choice", f"{question.code}: has no choice {question.default_choice}")
+                yield BookFinding(
+                    f"{here}.default_choice",
+                    "%(of)s: has no choice %(choice)s",
+                    of=question.code,
+                    choice=question.default_choice,
+                )
         yield from _input(question, here)
         if question.at_checkout or question.is_of_words:
             continue
@@ -78,9 +83,11 @@ def _questions(questions: Sequence[Question], known: Known) -> Findings:
 
 def _input(asked: Input, place: str) -> Findings:
     if asked.max is not None and asked.min > asked.max:
-        yield BookFinding(place, f"{asked.code}: min {asked.min} is above max {asked.max}")
+        yield BookFinding(
+            place, "%(of)s: min %(min)s is above max %(max)s", of=asked.code, min=asked.min, max=asked.max
+        )
     if asked.min < 0:
-        yield BookFinding(f"{place}.min", f"{asked.code}: {asked.min} is below zero")
+        yield BookFinding(f"{place}.min", "%(of)s: %(number)s is below zero", of=asked.code, number=asked.min)
 
 
 def _span(asked: Input) -> Span:
@@ -93,7 +100,9 @@ def _values(code: str, values: Sequence[Mapping[str, Decimal]], known: Known, pl
     names = {name for each in values for name in each}
     for number, each in enumerate(values):
         if missing := names - each.keys():
-            yield BookFinding(f"{place}[{number}].values", f"{code}: lacks {', '.join(sorted(missing))}")
+            yield BookFinding(
+                f"{place}[{number}].values", "%(of)s: lacks %(names)s", of=code, names=", ".join(sorted(missing))
+            )
     for name in names:
         figures = [each[name] for each in values if name in each]
         known.numbers[name] = Span(Decimal(0), min(figures), max(figures))
@@ -155,14 +164,19 @@ def _quantities(quantities: Sequence[Quantity], known: Known, place: str) -> Fin
         yield from _names(quantity.used_names(), known, here)
         step = quantity.step if isinstance(quantity.step, Decimal) else Decimal(0)
         if quantity.step is not None and isinstance(quantity.step, Decimal) and step <= 0:
-            yield BookFinding(f"{here}.step", f"{quantity.code}: a step of {step} is not above zero")
+            yield BookFinding(
+                f"{here}.step", "%(of)s: a step of %(step)s is not above zero", of=quantity.code, step=step
+            )
         for divisor in quantity.divide:
             least = (
                 divisor if isinstance(divisor, Decimal) else known.numbers.get(divisor, Span(least=Decimal(1))).least
             )
             if least <= 0:
                 yield BookFinding(
-                    f"{here}.divide", f"{quantity.code}: {divisor} can be zero, and nothing divides by that"
+                    f"{here}.divide",
+                    "%(of)s: %(divisor)s can be zero, and nothing divides by that",
+                    of=quantity.code,
+                    divisor=divisor,
                 )
         known.numbers[quantity.code] = Span(step, Decimal(0), quantity.maximum or _passed_on(quantity, known))
 
@@ -182,13 +196,13 @@ def _passed_on(quantity: Quantity, known: Known) -> Decimal | None:
 def _names(names: Iterable[str], known: Known, place: str) -> Findings:
     for name in sorted(set(names)):
         if name not in known.numbers:
-            yield BookFinding(place, f"there is no number {name} here")
+            yield BookFinding(place, "there is no number %(name)s here", name=name)
 
 
 def _amounts(codes: Iterable[str], known: Known, place: str) -> Findings:
     for code in sorted(set(codes) - {ALL}):
         if code not in known.amounts:
-            yield BookFinding(place, f"nothing with the code {code} is charged before this")
+            yield BookFinding(place, "nothing with the code %(code)s is charged before this", code=code)
 
 
 def _conditions(conditions: Sequence[Condition], known: Known, place: str) -> Findings:
@@ -201,27 +215,29 @@ def _conditions(conditions: Sequence[Condition], known: Known, place: str) -> Fi
         elif condition.is_of_day or condition.is_of_hour:
             kind = "date" if condition.is_of_day else "time"
             if known.kinds.get(condition.name) != kind:
-                yield BookFinding(here, f"there is no question {condition.name} of the kind {kind}")
+                yield BookFinding(
+                    here, "there is no question %(name)s of the kind %(kind)s", name=condition.name, kind=kind
+                )
         else:
             yield from _choice_condition(condition, known, here)
         low = max((bound for bound in (condition.start, condition.above) if bound is not None), default=None)
         high = min((bound for bound in (condition.to, condition.below) if bound is not None), default=None)
         if low is not None and high is not None and (low > high or (low == high and not condition.is_point)):
-            yield BookFinding(here, f"can never hold: nothing is above {low} and below {high}")
+            yield BookFinding(here, "can never hold: nothing is above %(low)s and below %(high)s", low=low, high=high)
 
 
 def _choice_condition(condition: Condition, known: Known, place: str) -> Findings:
     codes = known.choices.get(condition.name)
     if codes is None:
-        yield BookFinding(place, f"there is no option or question {condition.name} here")
+        yield BookFinding(place, "there is no option or question %(name)s here", name=condition.name)
         return
     if not (condition.one_of or condition.is_not):
-        yield BookFinding(place, f"says nothing about {condition.name}")
+        yield BookFinding(place, "says nothing about %(name)s", name=condition.name)
     for code in (*condition.one_of, *condition.is_not):
         if code not in codes:
-            yield BookFinding(place, f"{condition.name} has no choice {code}")
+            yield BookFinding(place, "%(name)s has no choice %(code)s", name=condition.name, code=code)
     if codes and not [code for code in condition.one_of or codes if code not in condition.is_not]:
-        yield BookFinding(place, f"can never hold: no choice of {condition.name} is left")
+        yield BookFinding(place, "can never hold: no choice of %(name)s is left", name=condition.name)
 
 
 def _extra(extra: Extra, known: Known, place: str) -> Findings:
@@ -242,15 +258,31 @@ def _fee(fee: Fee, known: Known, place: str) -> Findings:
     codes = {*(fee.of if fee.is_percent or fee.up_to is not None else ()), *fee.by_amount}
     yield from _amounts(codes, known, place)
     if fee.start and fee.until and fee.until < fee.start:
-        yield BookFinding(f"{place}.until", f"{fee.code}: ends on {fee.until}, before it begins on {fee.start}")
+        yield BookFinding(
+            f"{place}.until",
+            "%(of)s: ends on %(until)s, before it begins on %(start)s",
+            of=fee.code,
+            until=fee.until,
+            start=fee.start,
+        )
     if fee.minimum is not None and fee.maximum is not None and fee.minimum > fee.maximum:
-        yield BookFinding(f"{place}.minimum", f"{fee.code}: {fee.minimum} is above the maximum, {fee.maximum}")
+        yield BookFinding(
+            f"{place}.minimum",
+            "%(of)s: %(minimum)s is above the maximum, %(maximum)s",
+            of=fee.code,
+            minimum=fee.minimum,
+            maximum=fee.maximum,
+        )
     ways = [bool(fee.price or fee.rate), bool(fee.tiers), bool(fee.prices), fee.up_to is not None]
     if sum(ways) != 1:
-        message = "needs one of: price or rate, tiers, prices, up_to" if not any(ways) else "has more than one price"
-        yield BookFinding(place, f"{fee.code}: {message}")
+        if any(ways):
+            yield BookFinding(place, "%(of)s: has more than one kind of price", of=fee.code)
+        else:
+            yield BookFinding(place, "%(of)s: needs one of: price or rate, tiers, prices, up_to", of=fee.code)
     if not fee.quantity and decimal_places(fee.price) > 2:
-        yield BookFinding(f"{place}.price", f"{fee.code}: {fee.price} has more than two decimals")
+        yield BookFinding(
+            f"{place}.price", "%(of)s: %(price)s has more than two decimals", of=fee.code, price=fee.price
+        )
     if not fee.gaps:
         yield from _table(fee, known, place)
         yield from _fee_tiers(fee, known, place)
@@ -261,17 +293,25 @@ def _table(fee: Fee, known: Known, place: str) -> Findings:
     codes = list(dict.fromkeys(code for row in fee.prices for code in row.options))
     for code in codes:
         if code not in known.choices:
-            yield BookFinding(f"{place}.prices", f"{fee.code}: there is no option or question {code}")
+            yield BookFinding(
+                f"{place}.prices", "%(of)s: there is no option or question %(code)s", of=fee.code, code=code
+            )
             return
     for number, row in enumerate(fee.prices):
         for code, choice in row.options.items():
             if choice not in known.choices[code]:
-                yield BookFinding(f"{place}.prices[{number}]", f"{fee.code}: {code} has no choice {choice}")
+                yield BookFinding(
+                    f"{place}.prices[{number}]",
+                    "%(of)s: %(code)s has no choice %(choice)s",
+                    of=fee.code,
+                    code=code,
+                    choice=choice,
+                )
     for chosen in product(*(known.choices[code] for code in codes)) if fee.prices else ():
         options = dict(zip(codes, chosen, strict=True))
         if _lets_through(fee.when, options) and not any(row.options.items() <= options.items() for row in fee.prices):
             names = ", ".join(f"{code} {choice}" for code, choice in options.items())
-            yield BookFinding(f"{place}.prices", f"{fee.code}: {names} has no price")
+            yield BookFinding(f"{place}.prices", "%(of)s: %(names)s has no price", of=fee.code, names=names)
 
 
 def _lets_through(conditions: Sequence[Condition], options: Mapping[str, str]) -> bool:
@@ -292,8 +332,7 @@ def _fee_tiers(fee: Fee, known: Known, place: str) -> Findings:
         span = known.numbers.get(names[0], Span()) if len(names) == 1 else Span()
     least, most = _narrowed(fee, span)
     for tiers in all_tiers(fee):
-        for number, fault in ladder_faults(tiers, step=span.step, least=least, most=most):
-            yield BookFinding(f"{place}.tiers[{number}]", f"{fee.code}: {fault}")
+        yield from ladder_findings(tiers, place, fee.code, step=span.step, least=least, most=most)
 
 
 def _narrowed(fee: Fee, span: Span) -> tuple[Decimal, Decimal | None]:

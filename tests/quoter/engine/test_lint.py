@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -189,6 +190,13 @@ def test_a_fault_is_found_at_its_place(request, old, new, place, words):
     assert [finding for finding in findings if finding.place == place and words in finding.message]
     others = {finding.place for finding in findings} - {place}
     assert others == ALSO.get(request.node.callspec.id, set())
+
+
+def test_a_fault_can_be_said_in_spanish():
+    with translation.override("es-mx"):
+        for old, new, *_rest in FAULTS.values():
+            for finding in lint.check(parse(SMALL_BOOK.replace(old, new, 1))):
+                assert translation.gettext(finding.template) % finding.params != finding.message
 
 
 def test_tiers_out_of_order_are_found():
