@@ -3,7 +3,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from quoter.engine import lint
-from quoter.engine.pricebook import PriceBook, PriceBookInvalid
+from quoter.engine.finding import PriceBookInvalid
+from quoter.engine.pricebook import PriceBook
 
 
 class QuoterConfig(AppConfig):

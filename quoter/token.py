@@ -83,7 +83,7 @@ class IssuedQuote(NamedTuple):
 
 def issue(book: PriceBook, quote: Quote) -> IssuedQuote:
     """Return the quote together with the part of the book that it used."""
-    return IssuedQuote.of(quote, prices=as_data(pricing.excerpt(book, quote)))
+    return IssuedQuote.of(quote, prices=as_data(pricing.excerpt(book, quote), quote.language))
 
 
 def dumps(issued: IssuedQuote) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from quoter.engine.conditions import ALL, Scope, all_hold
+from quoter.engine.conditions import EVERYTHING, Scope, all_hold
 from quoter.engine.explain_fees import explain_fee
 from quoter.engine.fees import Fee
 from quoter.engine.pricebook import Limit, PriceBook
@@ -51,7 +51,7 @@ def charge(
             continue
         amount = book.rounded(computed.amount) if computed else Decimal(0)
         if amount < 0:
-            amount = max(amount, -scope.amount_of([ALL]))
+            amount = max(amount, -scope.amount_of(EVERYTHING))
         if computed is None or not amount:
             continue
         explanation = explain_fee(fee, computed, amount, book=book, scope=scope, language=language)

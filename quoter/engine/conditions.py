@@ -1,7 +1,7 @@
 """Conditions of rules: on what was chosen, on a number, on the money so far, on a day or an hour."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +14,7 @@ from quoter.engine.numbers import Figure, Number, to_cents
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ALL = "all"
+EVERYTHING = (ALL,)
 NOTHING = Decimal("0.00")
 
 
@@ -32,17 +33,16 @@ class Scope:
     amounts: what has been charged so far, by code, in order; tax_rate: of all taxes that are added to the prices.
     """
 
-    numbers: dict[str, Number] = field(default_factory=dict)
-    choices: dict[str, str] = field(default_factory=dict)
-    amounts: list[tuple[str, Decimal]] = field(default_factory=list)
-    tax_rate: Decimal = Decimal(0)
+    numbers: dict[str, Number]
+    choices: dict[str, str]
+    amounts: list[tuple[str, Decimal]]
+    tax_rate: Decimal
 
-    def amount_of(self, codes: Iterable[str]) -> Decimal:
+    def amount_of(self, codes: Collection[str]) -> Decimal:
         """Return what the codes have been charged so far; "all" stands for everything."""
-        wanted = set(codes)
-        total = NOTHING
+        is_everything, total = ALL in codes, NOTHING
         for code, amount in self.amounts:
-            if ALL in wanted or code in wanted:
+            if is_everything or code in codes:
                 total += amount
         return total
 

@@ -4,24 +4,21 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel
-
 from quoter.engine.fees import Fee
 from quoter.engine.measure import Measure
 from quoter.engine.pricebook import Option, PriceBook, Product
 from quoter.engine.questions import Question
 from quoter.engine.quote import Quote, QuotedFee, QuoteLine
-from quoter.engine.text import Language, Text
 
 
 def of(book: PriceBook, quote: Quote) -> PriceBook:
     """Return the part of the book that a quote has used.
 
-    Its texts are in one language. Its helpers have no bounds, because the lines have passed them already; for the same
+    Its helpers have no bounds, because the lines have passed them already; for the same
     reason it has no limits, and of the fees only those that were charged.
     """
     units = {line.unit for line in quote.lines}
-    part = book.model_copy(
+    return book.model_copy(
         update={
             "taxes": book.taxes_on(quote.issued_at.date()),
             "products": tuple(
@@ -37,8 +34,6 @@ def of(book: PriceBook, quote: Quote) -> PriceBook:
             "fees": _charged(book.fees, (*quote.fees, *quote.discounts)),
         }
     )
-    translated: PriceBook = _in_one_language(quote.language, part)
-    return translated
 
 
 # What only the calculator shows of an input or a question.
@@ -47,16 +42,6 @@ _UNSEEN: dict[str, Any] = {"hint": None, "help": None, "icon": ""}
 
 def _has_rules(book: PriceBook) -> bool:
     return bool(book.fees or any(product.fees or product.inputs for product in book.products))
-
-
-def _in_one_language(language: Language, part: Any) -> Any:
-    if isinstance(part, Text):
-        return Text.model_validate(part.in_(language))
-    if isinstance(part, BaseModel):
-        return part.model_copy(
-            update={name: _in_one_language(language, getattr(part, name)) for name in type(part).model_fields}
-        )
-    return tuple(_in_one_language(language, member) for member in part) if isinstance(part, tuple) else part
 
 
 def _of_product(product: Product, lines: list[QuoteLine], quote: Quote) -> Product:

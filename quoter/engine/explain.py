@@ -88,10 +88,22 @@ class Explained(NamedTuple):
 def explain(line: Explained, language: Language) -> str:
     """Return the explanation of a line, as one paragraph."""
     unit = line.book.unit_text(line.product.unit).in_(language)
-    requested = _requested(as_decimal(line.measured.quantity), step=line.step)
     steps = line.measured.steps(language, line.book.unit_text)
-    parts: list[str] = []
+    is_plain = not steps and not line.product.pack and line.billed == line.measured.quantity
+    parts = [] if is_plain else _how_billed(line, steps, unit, language)
+    if line.raised_to is not None:
+        parts.append(LEAST.say(language, least=money(line.raised_to, line.book.currency)))
+    elif len(line.tiers) > 1:
+        parts.append(_which_tier(line, unit, language))
+        if line.product.pricing == "unit" and (following := _next_cheaper(line)):
+            parts += _next_tier(line, following, unit, language)
+    return " ".join(parts)
 
+
+def _how_billed(line: Explained, steps: str, unit: str, language: Language) -> list[str]:
+    """Return how the quantity was calculated, and why another one is billed."""
+    requested = _requested(as_decimal(line.measured.quantity), step=line.step)
+    parts: list[str] = []
     if any(sign in steps for sign in "×÷−+"):
         parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=unit))
     if line.billed > line.rounded:
@@ -101,13 +113,7 @@ def explain(line: Explained, language: Language) -> str:
         parts.append(_packs(line, requested, unit, language))
     elif line.rounded != line.measured.quantity:
         parts.append(_rounded(line, requested, unit, language))
-    if line.raised_to is not None:
-        parts.append(LEAST.say(language, least=money(line.raised_to, line.book.currency)))
-    elif len(line.tiers) > 1:
-        parts.append(_which_tier(line, unit, language))
-        if line.product.pricing == "unit" and (following := _next_cheaper(line)):
-            parts += _next_tier(line, following, unit, language)
-    return " ".join(parts)
+    return parts
 
 
 def _packs(line: Explained, requested: str, unit: str, language: Language) -> str:

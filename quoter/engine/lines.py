@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from quoter.engine import charging
-from quoter.engine.conditions import ALL, Scope, all_hold
+from quoter.engine.conditions import EVERYTHING, Scope, all_hold
 from quoter.engine.explain import Explained, explain
 from quoter.engine.measure import AMOUNT, QUANTITIES, Measure, Measured, MeasureRefused, quantity, read_inputs
 from quoter.engine.numbers import Number, as_decimal, decimal_places, grouped, multiple_of
 from quoter.engine.pricebook import Choice, Extra, PriceBook, PriceList, Product
 from quoter.engine.quantities import product_of, value_of
-from quoter.engine.quote import LineRequest, QuotedExtra, QuoteLine
+from quoter.engine.quote import LineRequest, QuotedExtra, QuotedFee, QuoteLine
 from quoter.engine.refusal import (
     CHOOSE_AT_MOST_ONE,
     CHOOSE_ONE,
@@ -35,7 +35,7 @@ from quoter.engine.refusal import (
 from quoter.engine.text import Language, Text, joined
 from quoter.engine.tiers import Tier, graduated, tier_for
 
-_NONE, _ONE = Decimal(0), Decimal(1)
+_ONE = Decimal(1)
 
 ALREADY_CHARGED = Text(es="{label} (una vez por pedido, ya incluido)", en="{label} (once per order, already included)")
 
@@ -103,23 +103,16 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
     product = book.product(line.product)
     if product is None:
         raise QuoteRefused([FieldError("product", UNKNOWN_PRODUCT)])
-    options = {option.code: line.options.get(option.code, "") for option in product.options}
-    combination = options
-    if product.by_questions:
-        combination = {**options, **{code: order.choices.get(code, "") for code in product.by_questions}}
-    listed = product.price_list(combination)
-    chosen = [choice for option in product.options if (choice := option.choice(options[option.code]))]
-    errors = [] if listed and len(chosen) == len(options) else _option_errors(product, options)
-    # A question that prices are listed by, and that is not answered, is an error of its own.
-    if not listed and not errors and all(combination[code] for code in product.by_questions):
-        errors = [_not_offered(product, combination)]
-    extras = [extra for extra in product.extras if extra.code in line.extras]
-    if any(product.extra(code) is None for code in line.extras):
-        errors.append(FieldError("extras", UNKNOWN_EXTRA))
+    options, chosen, listed, errors = _chosen(product, line, order)
+    extras: list[Extra] = []
+    if line.extras:
+        extras = [extra for extra in product.extras if extra.code in line.extras]
+        if any(product.extra(code) is None for code in line.extras):
+            errors.append(FieldError("extras", UNKNOWN_EXTRA))
 
     numbers: dict[str, Number] = dict(order.numbers)
-    for choice in chosen:
-        if choice.values:
+    if product.has_values:
+        for choice in chosen:
             numbers |= choice.values
     inputs: dict[str, str] = {}
     if product.inputs:
@@ -136,7 +129,8 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
         except MeasureRefused as refused:
             errors += [FieldError(f"measure.{name}", message) for name, message in refused.errors.items()]
         else:
-            errors += _quantity_errors(book, product, measured.quantity)
+            if not 0 < measured.quantity <= product.maximum:
+                errors.append(_quantity_error(book, product, measured.quantity))
     if errors or measure is None or measured is None or listed is None:
         raise QuoteRefused(errors)
 
@@ -147,14 +141,38 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
     numbers |= {"requested": measured.quantity, "billed": billed}
     if product.pack:
         numbers["packs"] = Fraction(billed) / Fraction(step)
-    for extra in product.extras:
-        numbers[extra.code] = _ONE if extra.code in line.extras else _NONE
+    for extra in extras:  # one that is not chosen counts nought, as each name without a number
+        numbers[extra.code] = _ONE
     if product.quantities and (errors := charging.calculate(product.quantities, scope, path="", book=book)):
         raise QuoteRefused(errors)
     if (extras or product.groups) and (errors := _choice_errors(product, extras, scope)):
         raise QuoteRefused(errors)
-    kind = measure.kind
-    return _ReadLine(product, options, chosen, listed, measured, kind, inputs, extras, scope, rounded, billed, step)
+    return _ReadLine(
+        product, options, chosen, listed, measured, measure.kind, inputs, extras, scope, rounded, billed, step
+    )
+
+
+def _chosen(
+    product: Product, line: LineRequest, order: Scope
+) -> tuple[dict[str, str], list[Choice], PriceList | None, list[FieldError]]:
+    """Return the options, their choices, the prices of the combination, and what is wrong with it."""
+    options: dict[str, str] = {}
+    chosen: list[Choice] = []
+    for option in product.options:
+        code = options[option.code] = line.options.get(option.code, "")
+        if choice := option.choice(code):
+            chosen.append(choice)
+    combination = options
+    if product.by_questions:
+        combination = {**options, **{code: order.choices.get(code, "") for code in product.by_questions}}
+    listed = product.price_list(combination)
+    if listed and len(chosen) == len(options):
+        return options, chosen, listed, []
+    errors = _option_errors(product, options)
+    # A question that prices are listed by, and that is not answered, is an error of its own.
+    if not listed and not errors and all(combination[code] for code in product.by_questions):
+        errors = [_not_offered(product, combination)]
+    return options, chosen, listed, errors
 
 
 def _rounded(
@@ -169,13 +187,14 @@ def _rounded(
 
 def _raised(book: PriceBook, product: Product, listed: PriceList, rounded: Number) -> Number:
     minimum = product.minimum if listed.minimum is None else listed.minimum
-    if rounded < minimum and product.below_minimum == "refuse":
+    if rounded >= minimum and rounded > 0:
+        return rounded
+    if product.below_minimum == "refuse" and rounded < minimum:
         message = TOO_LITTLE.fill(minimum=f"{minimum:f}", unit=book.unit_text(product.unit, minimum))
         raise QuoteRefused([FieldError(_quantity_field(product), message)])
-    billed = max(rounded, minimum)
-    if billed <= 0:
+    if minimum <= 0:  # and it was rounded down to nothing
         raise QuoteRefused([FieldError(_quantity_field(product), NOT_POSITIVE)])
-    return billed
+    return minimum
 
 
 def _quantity_field(product: Product) -> str:
@@ -190,14 +209,12 @@ def _option_errors(product: Product, options: dict[str, str]) -> list[FieldError
     ]
 
 
-def _quantity_errors(book: PriceBook, product: Product, requested: Number) -> list[FieldError]:
+def _quantity_error(book: PriceBook, product: Product, requested: Number) -> FieldError:
     if requested <= 0:
-        return [FieldError(_quantity_field(product), NOT_POSITIVE)]
-    if requested > product.maximum:
-        maximum = grouped(product.maximum, places=decimal_places(product.maximum))
-        message = TOO_MUCH.fill(maximum=maximum, unit=book.unit_text(product.unit, product.maximum))
-        return [FieldError(_quantity_field(product), message)]
-    return []
+        return FieldError(_quantity_field(product), NOT_POSITIVE)
+    maximum = grouped(product.maximum, places=decimal_places(product.maximum))
+    message = TOO_MUCH.fill(maximum=maximum, unit=book.unit_text(product.unit, product.maximum))
+    return FieldError(_quantity_field(product), message)
 
 
 def _choice_errors(product: Product, extras: Sequence[Extra], scope: Scope) -> list[FieldError]:
@@ -246,26 +263,30 @@ def _price(
     product, scope = line.product, line.scope
     tiers, billed = line.listed.tiers, line.billed
     tier = tier_for(tiers, across)
-    unit_price = _with_choices(tier.price, line.chosen)
+    unit_price = _with_choices(tier.price, line.chosen) if product.adds_to_price else tier.price
     base = book.rounded(_base(line, tier, unit_price))
     least = product.least if line.listed.least is None else line.listed.least
-    raised_to = least if least is not None and base < least else None
-    base = base if raised_to is None else raised_to
+    raised_to = None
+    if least is not None and base < least:
+        base = raised_to = least
     scope.amounts.append((product.code, base))
-    extras = _quote_extras(book, line, language, charged_once)
-    fees, discounts, errors = charging.charge(product.fees, scope, on=today, book=book, language=language, path="")
-    if product.limits:
-        errors += charging.limited(product.limits, scope, path="")
-    if errors:
-        raise QuoteRefused(errors)
-    amount = scope.amount_of([ALL])
-    labels = [product.label, *(choice.label for choice in line.chosen)]
+    extras = _quote_extras(book, line, language, charged_once) if line.extras else ()
+    fees: tuple[QuotedFee, ...] = ()
+    discounts: tuple[QuotedFee, ...] = ()
+    if product.fees or product.limits:
+        fees, discounts, errors = charging.charge(product.fees, scope, on=today, book=book, language=language, path="")
+        if errors := errors + charging.limited(product.limits, scope, path=""):
+            raise QuoteRefused(errors)
+    amount = scope.amount_of(EVERYTHING)
+    description = product.label.in_(language)
+    for choice in line.chosen:
+        description += f", {choice.label.in_(language)}"
     explained = Explained(
         book, product, line.measured, line.rounded, billed, line.step, tiers, tier, line.extras, amount, raised_to
     )
     quoted = QuoteLine(
         product=product.code,
-        description=", ".join(label.in_(language) for label in labels),
+        description=description,
         options=line.options,
         measure={"kind": line.kind, **line.measured.values},
         requested=as_decimal(line.measured.quantity),
@@ -279,38 +300,38 @@ def _price(
         inputs=line.inputs,
         fees=fees,
         discounts=discounts,
-        unit_name=_unit_name(book, product, billed, language),
+        unit_name="" if product.unit in QUANTITIES else _unit_name(book, product, billed, language),
         pricing=product.pricing,
     )
     return PricedLine(quoted, scope)
 
 
 def _unit_name(book: PriceBook, product: Product, billed: Number, language: Language) -> str:
-    """Return how the unit is written on the bill; "" for a sign, and for pieces, which every page can write."""
-    if product.unit in QUANTITIES:
-        return ""
+    """Return how the unit is written on the bill; "" for a sign, which every page can write."""
     name = book.unit_text(product.unit, billed).in_(language)
     return "" if name == product.unit else name
 
 
 def _with_choices(price: Decimal, chosen: Sequence[Choice]) -> Decimal:
     """Return the unit price with what the choices add: first money, then per cent, one on top of the other."""
+    rates = []
     for choice in chosen:
         if choice.add is not None:
             price += choice.add
-    for choice in chosen:
         if choice.rate is not None:
-            price *= 1 + choice.rate
+            rates.append(choice.rate)
+    for rate in rates:
+        price *= 1 + rate
     return price
 
 
 def _base(line: _ReadLine, tier: Tier, unit_price: Decimal) -> Number:
+    if line.product.pricing == "unit":
+        return line.billed * unit_price if isinstance(line.billed, Decimal) else line.billed * Fraction(unit_price)
     if line.product.pricing == "flat":
         return unit_price
-    if line.product.pricing == "graduated":
-        parts = graduated(line.listed.tiers, line.billed)
-        return sum((part * Fraction(_with_choices(each.price, line.chosen)) for part, each in parts), Fraction(0))
-    return line.billed * unit_price if isinstance(line.billed, Decimal) else line.billed * Fraction(unit_price)
+    parts = graduated(line.listed.tiers, line.billed)
+    return sum((part * Fraction(_with_choices(each.price, line.chosen)) for part, each in parts), Fraction(0))
 
 
 def _quote_extras(

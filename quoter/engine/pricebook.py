@@ -1,25 +1,27 @@
 """The price book: what is sold, in what steps and tiers, at what price and tax. Read from TOML, never changed."""
 
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from quoter.engine.conditions import Condition
 from quoter.engine.examples import Example
 from quoter.engine.fees import Fee
+from quoter.engine.finding import BookFinding as BookFinding
+from quoter.engine.finding import PriceBookInvalid as PriceBookInvalid
+from quoter.engine.finding import not_toml, wrong_shapes
 from quoter.engine.measure import Measure
 from quoter.engine.numbers import CENT, Figure, Number, RoundingMode, decimal_places, multiple_of, to_cents
 from quoter.engine.quantities import Factor, Factors, Quantity
 from quoter.engine.questions import Input, Question
 from quoter.engine.taxes import Deposit, Tax, in_force
-from quoter.engine.text import Text
+from quoter.engine.text import Language, Text
 from quoter.engine.tiers import Pricing, Tier
 from quoter.engine.units import MANY, Unit, UnitName, name_of
 
@@ -56,7 +58,10 @@ class Option(_Part):
         return next(choice.label for choice in self.choices if choice.code == code)
 
     def choice(self, code: str) -> Choice | None:
-        return next((choice for choice in self.choices if choice.code == code), None)
+        for choice in self.choices:
+            if choice.code == code:
+                return choice
+        return None
 
     @property
     def adds_to_price(self) -> bool:
@@ -162,6 +167,16 @@ class Product(_Part):
     fees: tuple[Fee, ...] = ()
     limits: tuple[Limit, ...] = ()
 
+    @cached_property
+    def has_values(self) -> bool:
+        """Whether choices of its options have numbers that rules may use."""
+        return any(choice.values for option in self.options for choice in option.choices)
+
+    @cached_property
+    def adds_to_price(self) -> bool:
+        """Whether choices of its options change the unit price by themselves."""
+        return any(option.adds_to_price for option in self.options)
+
     @property
     def priced_options(self) -> tuple[Option, ...]:
         """The options that price lists name."""
@@ -177,7 +192,7 @@ class Product(_Part):
         for listed in self.prices:
             if listed.options == options:
                 return listed
-        if self.by_questions or len(self.priced_options) != len(self.options):
+        if self.by_questions or self.adds_to_price:
             keys = {*self.by_questions, *(option.code for option in self.priced_options)}
             named = {code: choice for code, choice in options.items() if code in keys}
             return next((listed for listed in self.prices if listed.options == named), None)
@@ -192,7 +207,10 @@ class Product(_Part):
         return numbers
 
     def measure(self, kind: str | None) -> Measure | None:
-        return next((measure for measure in self.measures if measure.kind == kind), None)
+        for measure in self.measures:
+            if measure.kind == kind:
+                return measure
+        return None
 
     def extra(self, code: str) -> Extra | None:
         return next((extra for extra in self.extras if extra.code == code), None)
@@ -219,6 +237,10 @@ class Rounding(_Part):
 
     to: Figure = Field(default=CENT, gt=0)
     mode: RoundingMode = "half_up"
+
+    @cached_property
+    def is_usual(self) -> bool:
+        return self.to == CENT and self.mode == "half_up"
 
 
 class PriceBook(_Part):
@@ -247,7 +269,10 @@ class PriceBook(_Part):
     examples: tuple[Example, ...] = ()
 
     def product(self, code: str | None) -> Product | None:
-        return next((product for product in self.products if product.code == code), None)
+        for product in self.products:
+            if product.code == code:
+                return product
+        return None
 
     def taxes_on(self, day: date) -> tuple[Tax, ...]:
         """Return the taxes in force on a day, as `in_force` does."""
@@ -269,7 +294,7 @@ class PriceBook(_Part):
 
     def rounded(self, amount: Number) -> Decimal:
         """Return an amount of money, rounded once, as the book says; never with fewer than two decimals written."""
-        if type(amount) is Decimal and self.rounding.to == CENT and self.rounding.mode == "half_up":
+        if type(amount) is Decimal and self.rounding.is_usual:
             return to_cents(amount)
         exact = multiple_of(self.rounding.to, amount, mode=self.rounding.mode)
         return exact if decimal_places(exact) > 2 else exact.quantize(CENT)
@@ -280,35 +305,6 @@ class PriceBook(_Part):
         return tuple(asked for asked in self.questions if not (asked.at_checkout or asked.is_of_words))
 
 
-class BookFinding:
-    """Something wrong with a price book.
-
-    place: in the file, as in products[0].prices[3].tiers[1]; template: what is wrong, in English, with `%(name)s` for
-    each of the params. A caller that speaks another language translates the template before it puts them in.
-    """
-
-    def __init__(self, place: str, template: str, **params: object) -> None:
-        self.place, self.template, self.params = place, template, params
-
-    @property
-    def message(self) -> str:
-        return self.template % self.params
-
-    def __repr__(self) -> str:
-        return f"<{self}>"
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
-
-
-class PriceBookInvalid(ValueError):
-    """No quote can be made from the file. findings: everything that is wrong with it."""
-
-    def __init__(self, findings: Iterable[BookFinding]) -> None:
-        self.findings = tuple(findings)
-        super().__init__("; ".join(map(str, self.findings)))
-
-
 def parse(toml: str) -> PriceBook:
     """Return the book in a TOML text; PriceBookInvalid names each place that has the wrong shape.
 
@@ -317,49 +313,9 @@ def parse(toml: str) -> PriceBook:
     try:
         return PriceBook.model_validate(tomllib.loads(toml, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
-        raise PriceBookInvalid([_not_toml(toml, error)]) from error
+        raise PriceBookInvalid([not_toml(toml, error)]) from error
     except ValidationError as error:
-        raise PriceBookInvalid(_wrong_shapes(error)) from error
-
-
-def _wrong_shapes(error: ValidationError) -> Iterator[BookFinding]:
-    paths = [fault["loc"] for fault in error.errors()]
-    for fault in error.errors():
-        # After one fault inside a list, pydantic also calls the list, and each list around it, too short.
-        if not any(path != fault["loc"] and path[: len(fault["loc"])] == fault["loc"] for path in paths):
-            yield _wrong_shape(place_of(fault["loc"]), fault)
-
-
-def _wrong_shape(place: str, fault: ErrorDetails) -> BookFinding:
-    match fault["type"]:
-        case "missing":
-            return BookFinding(place, "is missing")
-        case "extra_forbidden":
-            return BookFinding(place, "there is no such field here")
-        case "decimal_parsing" if "," in str(fault["input"]):
-            return BookFinding(place, "is no number. Numbers take a decimal point and no comma: 189.00, 1890.00.")
-        case "decimal_parsing" | "decimal_type" | "int_parsing" | "int_type" | "finite_number":
-            return BookFinding(place, "is no number")
-        case "decimal_max_digits" | "decimal_whole_digits" | "decimal_max_places":
-            return BookFinding(place, "has more than 12 digits")
-        case "literal_error":
-            return BookFinding(
-                place, "is none of these: %(words)s", words=fault["ctx"]["expected"].replace(" or ", ", ")
-            )
-    return BookFinding(place, "%(reason)s", reason=fault["msg"])
-
-
-def _not_toml(toml: str, error: tomllib.TOMLDecodeError) -> BookFinding:
-    """Say why a text is not TOML, and what to do about a comma in a number or a typographic quote."""
-    found = re.search(r"at line (\d+),", str(error))
-    line = toml.split("\n")[int(found[1]) - 1] if found else ""
-    if re.search(r"=\s*[-+]?\d+,\d", line):
-        return BookFinding(
-            "", "not TOML: %(reason)s. Numbers take a decimal point and no comma: 189.00, 1890.00.", reason=error
-        )
-    if re.search("[“”„«‘’]", line):
-        return BookFinding("", 'not TOML: %(reason)s. Texts stand in straight quotes, as in "this".', reason=error)
-    return BookFinding("", "not TOML: %(reason)s", reason=error)
+        raise PriceBookInvalid(wrong_shapes(error)) from error
 
 
 def read(path: Path) -> PriceBook:
@@ -382,14 +338,9 @@ def read(path: Path) -> PriceBook:
         ) from error
 
 
-def as_data(book: PriceBook) -> dict[str, Any]:
-    """Return the book as JSON values, decimals as text, defaults left out; PriceBook.model_validate reads it back."""
-    return book.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+def as_data(book: PriceBook, language: Language | None = None) -> dict[str, Any]:
+    """Return the book as JSON values, decimals as text, defaults left out; PriceBook.model_validate reads it back.
 
-
-def place_of(path: Iterable[str | int]) -> str:
-    """Write a path into the file: products, 0, prices -> products[0].prices."""
-    place = ""
-    for step in path:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
-    return place
+    language: with one, its texts are in that language alone.
+    """
+    return book.model_dump(mode="json", by_alias=True, exclude_defaults=True, context=language)

@@ -68,25 +68,29 @@ def price(
         raise QuoteRefused([*errors, *more_errors])
 
     fees, discounts = _charge_order(book, priced, order, today=today, language=language)
-    amount = sum((line.quoted.amount for line in priced), Decimal("0.00"))
-    amount += sum((fee.amount for fee in (*fees, *discounts)), Decimal("0.00"))
+    quoted = tuple([line.quoted for line in priced])
+    amount = Decimal("0.00")
+    for line in quoted:
+        amount += line.amount
+    for fee in (*fees, *discounts):
+        amount += fee.amount
     with_tax = taxed(amount, in_force, are_included=book.prices_include_tax, rounded=book.rounded)
-    parts = tuple(_quoted(tax, part, book) for tax, part in with_tax.parts)
+    taxes = tuple([_quoted(tax, part, book) for tax, part in with_tax.parts])
     return Quote(
         folio=folio,
         issued_at=issued_at,
         valid_until=datetime.combine(today + timedelta(days=book.validity_days), time(23, 59, 59), zone),
         currency=book.currency,
         price_book=PriceBookVersion(name=book.name, version=book.version),
-        lines=tuple(line.quoted for line in priced),
+        lines=quoted,
         subtotal=with_tax.subtotal,
-        tax=parts[0] if len(parts) == 1 else _together(parts, with_tax),
+        tax=taxes[0] if len(taxes) == 1 else _together(taxes, with_tax),
         total=with_tax.total,
         language=language,
         answers=answered,
         fees=fees,
         discounts=discounts,
-        taxes=parts if len(parts) > 1 else (),
+        taxes=taxes if len(taxes) > 1 else (),
         deposit=_deposit(book, with_tax.total, language),
     )
 
@@ -114,7 +118,7 @@ def _answers(
     book: PriceBook, typed: Mapping[str, str], in_force: Sequence[Tax]
 ) -> tuple[dict[str, str], Scope, list[FieldError]]:
     """Return the answers in their one spelling, what rules may look at in them, and an error for each wrong one."""
-    order = Scope(tax_rate=Decimal(0) if book.prices_include_tax else added_rate(in_force))
+    order = Scope({}, {}, [], Decimal(0) if book.prices_include_tax else added_rate(in_force))
     if not book.questions:
         return {}, order, []
     questions = book.priced_questions

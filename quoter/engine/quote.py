@@ -40,10 +40,10 @@ class LineRequest(_Frozen):
     """One line of a request. measure: `kind` and the text of that helper's inputs; inputs: further numbers, as text."""
 
     product: str = ""
-    options: dict[str, str] = {}
-    measure: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
+    measure: dict[str, str] = Field(default_factory=dict)
     extras: tuple[str, ...] = ()
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
 
 
 class QuotedExtra(_Frozen):
@@ -80,7 +80,7 @@ class QuoteLine(_Frozen):
     extras: tuple[QuotedExtra, ...]
     amount: Amount
     explanation: str
-    inputs: dict[str, str] = Field(default={}, exclude_if=_nothing)
+    inputs: dict[str, str] = Field(default_factory=dict, exclude_if=_nothing)
     fees: tuple[QuotedFee, ...] = Field(default=(), exclude_if=_nothing)
     discounts: tuple[QuotedFee, ...] = Field(default=(), exclude_if=_nothing)
     unit_name: str = Field(default="", exclude_if=_nothing)
@@ -146,7 +146,7 @@ class Quote(_Frozen):
     tax: QuotedTax
     total: Amount
     language: Annotated[Language, Field(exclude=True)]
-    answers: dict[str, str] = Field(default={}, exclude_if=_nothing)
+    answers: dict[str, str] = Field(default_factory=dict, exclude_if=_nothing)
     fees: tuple[QuotedFee, ...] = Field(default=(), exclude_if=_nothing)
     discounts: tuple[QuotedFee, ...] = Field(default=(), exclude_if=_nothing)
     taxes: tuple[QuotedTax, ...] = Field(default=(), exclude_if=_nothing)

@@ -72,21 +72,33 @@ def _start(tax: Tax) -> date:
 
 def added_rate(taxes: Sequence[Tax]) -> Decimal:
     """Return what the taxes add to an amount, as a fraction; those that are retained do not count."""
-    return sum((tax.rate for tax in taxes if not tax.retained), Decimal(0))
+    rate = Decimal(0)
+    for tax in taxes:
+        if not tax.retained:
+            rate += tax.rate
+    return rate
 
 
 def taxed(amount: Decimal, taxes: Sequence[Tax], *, are_included: bool, rounded: Callable[[Number], Decimal]) -> Taxed:
     """Return an amount with its taxes, each rounded once. are_included: whether the amount has them inside."""
-    if are_included:
-        whole = 1 + Fraction(added_rate(taxes))
-        inside = [(tax, rounded(Fraction(amount) * Fraction(tax.rate) / whole)) for tax in taxes if not tax.retained]
-        subtotal = amount - sum((part for _tax, part in inside), Decimal(0))
-    else:
-        inside = [(tax, rounded(amount * tax.rate)) for tax in taxes if not tax.retained]
-        subtotal = amount
-    kept = [(tax, -rounded(subtotal * tax.rate)) for tax in taxes if tax.retained]
-    parts = (*inside, *kept)
-    return Taxed(subtotal, parts, subtotal + sum((part for _tax, part in parts), Decimal(0)))
+    whole = 1 + Fraction(added_rate(taxes)) if are_included else None
+    subtotal = total = amount
+    parts: list[tuple[Tax, Decimal]] = []
+    for tax in taxes:
+        if tax.retained:
+            continue
+        if whole is None:
+            part = rounded(amount * tax.rate)
+            total += part
+        else:
+            part = rounded(Fraction(amount) * Fraction(tax.rate) / whole)
+            subtotal -= part
+        parts.append((tax, part))
+    for tax in taxes:
+        if tax.retained:
+            parts.append((tax, -rounded(subtotal * tax.rate)))
+            total += parts[-1][1]
+    return Taxed(subtotal, tuple(parts), total)
 
 
 class Deposit(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, SerializationInfo, model_serializer, model_validator
 
 Language = Literal["es", "en"]
 LANGUAGES: tuple[Language, ...] = ("es", "en")
@@ -11,6 +11,8 @@ LANGUAGES: tuple[Language, ...] = ("es", "en")
 
 class Text(BaseModel):
     """One phrase in Spanish (es-MX) and English. It is read from and written as a plain string when both are the same.
+
+    Written with a language as the context, it is the phrase in that language.
 
     `{name}` stands for a value that `fill` puts in.
     """
@@ -26,7 +28,9 @@ class Text(BaseModel):
         return {"es": given, "en": given} if isinstance(given, str) else given
 
     @model_serializer
-    def _as_written(self) -> str | dict[str, str]:
+    def _as_written(self, info: SerializationInfo) -> str | dict[str, str]:
+        if info.context:
+            return self.in_(info.context)
         return self.es if self.es == self.en else {"es": self.es, "en": self.en}
 
     def in_(self, language: Language) -> str:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import validate_email
 
-from quoter.engine.pricebook import BookFinding, PriceBookInvalid
+from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.text import Text
 
 LOGO = "LOGO"

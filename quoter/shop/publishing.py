@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from quoter.apps import QuoterConfig
-from quoter.engine.pricebook import BookFinding, PriceBook, PriceBookInvalid, parse
+from quoter.engine.finding import BookFinding, PriceBookInvalid
+from quoter.engine.pricebook import PriceBook, parse
 from quoter.shop import details, served
 from quoter.shop.models import Published
 

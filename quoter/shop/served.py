@@ -20,7 +20,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from quoter.engine import lint
-from quoter.engine.pricebook import PriceBook, PriceBookInvalid, parse
+from quoter.engine.finding import PriceBookInvalid
+from quoter.engine.pricebook import PriceBook, parse
 from quoter.shop import details, shelf
 from quoter.shop.version import Version, digest
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from quoter.engine.pricebook import place_of
+from quoter.engine.finding import place_of
 from quoter.engine.text import Language
 from quoter.shop import toml
 

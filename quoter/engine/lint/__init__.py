@@ -3,9 +3,10 @@
 from itertools import chain
 from pathlib import Path
 
+from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.lint import book as whole
 from quoter.engine.lint import doubts, examples, products, rules
-from quoter.engine.pricebook import BookFinding, PriceBook, PriceBookInvalid, read
+from quoter.engine.pricebook import PriceBook, read
 
 
 def load(path: Path) -> PriceBook:

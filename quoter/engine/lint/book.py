@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from quoter.engine import currency
 from quoter.engine.fees import Fee
-from quoter.engine.pricebook import BookFinding, PriceBook, place_of
+from quoter.engine.finding import BookFinding, place_of
+from quoter.engine.pricebook import PriceBook
 from quoter.engine.taxes import Tax, added_rate, series_of
 from quoter.engine.units import SIGNS, UNITS
 

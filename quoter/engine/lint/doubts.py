@@ -5,8 +5,9 @@ from decimal import Decimal
 from itertools import pairwise
 
 from quoter.engine import currency
+from quoter.engine.finding import BookFinding
 from quoter.engine.numbers import canonical, money
-from quoter.engine.pricebook import BookFinding, PriceBook, PriceList, Product
+from quoter.engine.pricebook import PriceBook, PriceList, Product
 
 Findings = Iterator[BookFinding]
 

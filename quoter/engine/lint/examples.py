@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from quoter.engine import pricing
 from quoter.engine.examples import Example
-from quoter.engine.pricebook import BookFinding, PriceBook
+from quoter.engine.finding import BookFinding
+from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
 
 _ZONE = ZoneInfo("UTC")

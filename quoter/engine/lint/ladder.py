@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from quoter.engine.finding import BookFinding
 from quoter.engine.numbers import canonical
-from quoter.engine.pricebook import BookFinding
 from quoter.engine.tiers import Tier
 
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 from itertools import product
 from types import MappingProxyType
 
+from quoter.engine.finding import BookFinding
 from quoter.engine.lint.ladder import ladder_findings
 from quoter.engine.measure import INPUTS, INPUTS_OF, Measure
 from quoter.engine.numbers import canonical, decimal_places
-from quoter.engine.pricebook import BookFinding, Option, Preset, PriceBook, PriceList, Product
+from quoter.engine.pricebook import Option, Preset, PriceBook, PriceList, Product
 from quoter.engine.pricing import round_up
 
 Findings = Iterator[BookFinding]

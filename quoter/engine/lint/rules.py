@@ -7,10 +7,11 @@ from itertools import product
 
 from quoter.engine.conditions import ALL, Condition
 from quoter.engine.fees import Fee, all_tiers
+from quoter.engine.finding import BookFinding
 from quoter.engine.lint.ladder import ladder_findings
 from quoter.engine.measure import Measure
 from quoter.engine.numbers import decimal_places
-from quoter.engine.pricebook import BookFinding, Extra, Limit, PriceBook, Product
+from quoter.engine.pricebook import Extra, Limit, PriceBook, Product
 from quoter.engine.quantities import Quantity, names_in
 from quoter.engine.questions import Input, Question
 

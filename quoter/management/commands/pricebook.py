@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from quoter.engine import lint, reference
-from quoter.engine.pricebook import PriceBookInvalid
+from quoter.engine.finding import PriceBookInvalid
 from quoter.shop import publishing
 from quoter.shop.models import Published
 from quoter.shop.publishing import CannotPublish

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from quoter.engine import pricing
-from quoter.engine.pricebook import PriceBook, PriceBookInvalid, as_data, parse, place_of, read
+from quoter.engine.finding import place_of
+from quoter.engine.pricebook import PriceBook, PriceBookInvalid, as_data, parse, read
 from tests.support.quotes import BOOKS, CONCRETE, TURF, concrete, edging, priced, turf
 
 CONCRETE_TOML = (BOOKS / "concrete.toml").read_text(encoding="utf-8")
@@ -111,13 +112,13 @@ QUOTES = [
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_the_excerpt_of_a_quote_prices_the_same_quote(book, lines, language):
     quote = priced(book, *lines, language=language)
-    part = pricing.excerpt(book, quote)
+    part = PriceBook.model_validate(as_data(pricing.excerpt(book, quote), language))
     assert priced(part, *pricing.requests(quote), at=quote.issued_at, language=language) == quote
 
 
 def test_the_excerpt_of_a_quote_holds_only_what_the_quote_used():
     quote = priced(TURF, turf(pile_mm="40", extras=("infill",)), edging())
-    part = pricing.excerpt(TURF, quote)
+    part = PriceBook.model_validate(as_data(pricing.excerpt(TURF, quote), "en"))
     used_turf, used_edging = part.products
     assert [[choice.code for choice in option.choices] for option in used_turf.options] == [["40"], ["soil"]]
     assert [listed.options for listed in used_turf.prices] == [{"pile_mm": "40", "base": "soil"}]
