@@ -25,6 +25,7 @@ from quoter.engine.refusal import (
     NOT_PRICED,
     TOO_LITTLE,
     TOO_MUCH,
+    TOO_SMALL,
     UNKNOWN_CHOICE,
     UNKNOWN_EXTRA,
     UNKNOWN_MEASURE,
@@ -33,7 +34,7 @@ from quoter.engine.refusal import (
     QuoteRefused,
 )
 from quoter.engine.text import Language, Text, joined
-from quoter.engine.tiers import Tier, graduated, tier_for
+from quoter.engine.tiers import NoTier, Tier, graduated, tier_for
 
 _ONE = Decimal(1)
 
@@ -85,6 +86,9 @@ def price(
             across = sum((Fraction(other.billed) for other in read if other.product is line_read.product), Fraction(0))
         try:
             priced.append(_price(book, line_read, across, today, language, charged_once))
+        except NoTier:  # the check finds such a gap; a book that was not checked refuses the line
+            label = line_read.product.label
+            errors.append(FieldError(f"lines.{number}.product", NOT_PRICED.fill(label=label)))
         except QuoteRefused as refused:
             path = f"lines.{number}"
             errors += [FieldError(f"{path}.{error.field}".rstrip("."), error.message) for error in refused.errors]
@@ -269,6 +273,8 @@ def _price(
     raised_to = None
     if least is not None and base < least:
         base = raised_to = least
+    if base <= 0:
+        raise QuoteRefused([FieldError(_quantity_field(product), TOO_SMALL)])
     scope.amounts.append((product.code, base))
     extras = _quote_extras(book, line, language, charged_once) if line.extras else ()
     fees: tuple[QuotedFee, ...] = ()

@@ -39,6 +39,10 @@ TOO_MUCH = Text(
     en="We quote up to {maximum} {unit} per line online. For more, write to us on WhatsApp.",
 )
 TOO_LITTLE = Text(es="El mínimo es de {minimum} {unit}.", en="The minimum is {minimum} {unit}.")
+TOO_SMALL = Text(
+    es="Es tan poco que no llega a cobrarse. Escribe una cantidad mayor.",
+    en="That is too little to be charged. Enter a larger quantity.",
+)
 TOO_MUCH_OF = Text(
     es="{label}: hasta {maximum} {unit}. Para más, escríbenos por WhatsApp.",
     en="{label}: up to {maximum} {unit}. For more, write to us on WhatsApp.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 from pydantic import BaseModel
@@ -27,10 +28,27 @@ def findings(book: PriceBook) -> Findings:
         )
     for listed in series_of(book.taxes):
         yield from _taxes(listed, book.taxes)
-    if book.taxes and added_rate(book.taxes_on(book.taxes[0].start)) >= 1:
-        yield BookFinding("taxes", "together come to 100 %% or more")
+    yield from _taxes_together(book)
     if book.deposit and not 0 <= book.deposit.rate <= 1:
         yield BookFinding("deposit.rate", "%(rate)s is not a fraction from 0 to 1", rate=book.deposit.rate)
+    if book.deposit and min(book.deposit.price, book.deposit.minimum) < 0:
+        yield BookFinding("deposit", "is below zero")
+
+
+def _taxes_together(book: PriceBook) -> Findings:
+    """Check the taxes on each day on which one begins: they stay below 100 %, and leave something to pay."""
+    first: dict[tuple[Tax, ...], int] = {}
+    for number, begins in enumerate(book.taxes):
+        first.setdefault(book.taxes_on(begins.start), number)
+    for in_force, number in first.items():
+        if not all(0 <= tax.rate < 1 for tax in in_force):  # which is a finding of its own
+            continue
+        added = added_rate(in_force)
+        if added >= 1:
+            yield BookFinding(f"taxes[{number}]", "the taxes then in force come to 100 %% or more together")
+        retained = sum((tax.rate for tax in in_force if tax.retained), Decimal(0))
+        if retained >= 1 + added:
+            yield BookFinding(f"taxes[{number}]", "what is then retained leaves nothing to pay")
 
 
 def _empty_texts(book: PriceBook) -> Findings:

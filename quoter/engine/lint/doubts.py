@@ -25,12 +25,19 @@ def findings(book: PriceBook) -> Findings:
             currency=book.currency,
             places=places,
         )
+    if not book.examples and _has_rules(book):
+        yield BookFinding("examples", "there is none, and nothing else proves that the rules charge what is meant")
     for number, sold in enumerate(book.products):
         place = f"products[{number}]"
         if not sold.falls:
             for row, listed in enumerate(sold.prices):
                 yield from _falls(book, sold, listed, f"{place}.prices[{row}]")
         yield from _factors(sold, place)
+
+
+def _has_rules(book: PriceBook) -> bool:
+    rules = (book.fees, book.quantities, book.limits, book.questions)
+    return any(rules) or any(any((sold.fees, sold.inputs, sold.quantities, sold.limits)) for sold in book.products)
 
 
 def _falls(book: PriceBook, sold: Product, listed: PriceList, place: str) -> Findings:

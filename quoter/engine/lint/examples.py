@@ -25,8 +25,6 @@ def findings(book: PriceBook) -> Iterator[BookFinding]:
             fields = ", ".join(error.field for error in refused.errors)
             if not example.refused or example.refused not in [error.field for error in refused.errors]:
                 yield BookFinding(place, "%(say)s: is refused, at %(fields)s", say=example.say, fields=fields)
-        except pricing.NoTier:
-            yield BookFinding(place, "%(say)s: a quantity has no price", say=example.say)
         else:
             if example.refused:
                 yield BookFinding(

@@ -7,10 +7,12 @@ from types import MappingProxyType
 
 from quoter.engine.finding import BookFinding
 from quoter.engine.lint.ladder import ladder_findings
+from quoter.engine.lint.spans import most_billed
 from quoter.engine.measure import INPUTS, INPUTS_OF, Measure
 from quoter.engine.numbers import canonical, decimal_places
-from quoter.engine.pricebook import Option, Preset, PriceBook, PriceList, Product
+from quoter.engine.pricebook import Preset, PriceBook, PriceList, Product
 from quoter.engine.pricing import round_up
+from quoter.engine.tiers import Tier
 
 Findings = Iterator[BookFinding]
 
@@ -66,8 +68,19 @@ def _product(book: PriceBook, sold: Product, place: str) -> Findings:
             yield BookFinding(f"{here}.rate", "%(of)s: has a price and a rate; give one of them", of=hint)
         if extra.group and extra.group not in [group.code for group in sold.groups]:
             yield BookFinding(f"{here}.group", "%(of)s: there is no group %(group)s", of=hint, group=extra.group)
+    yield from _groups(sold, place)
     for number, measure in enumerate(sold.measures):
         yield from _measure(measure, sold.unit, f"{place}.measures[{number}]", f"{_hint(sold)}, {measure.kind}")
+
+
+def _groups(sold: Product, place: str) -> Findings:
+    for number, group in enumerate(sold.groups):
+        here, hint = f"{place}.groups[{number}]", f"{_hint(sold)}, {group.code}"
+        members = [extra for extra in sold.extras if extra.group == group.code]
+        if not members:
+            yield BookFinding(here, "%(of)s: no extra is in this group", of=hint)
+        if sum(extra.is_usual for extra in members) > 1:
+            yield BookFinding(here, "%(of)s: more than one of it is on unless it is declined", of=hint)
 
 
 def _quantities(sold: Product, place: str) -> Findings:
@@ -114,6 +127,14 @@ def _combinations(book: PriceBook, sold: Product, place: str) -> Findings:
         if not by_questions.get(code):
             yield BookFinding(
                 f"{place}.by_questions", "%(of)s: there is no question %(code)s with choices", of=_hint(sold), code=code
+            )
+    for question in asked:
+        if not (question.required or question.default_choice):
+            yield BookFinding(
+                f"{place}.by_questions",
+                "%(of)s: %(code)s may be left unanswered, and then there is no price",
+                of=_hint(sold),
+                code=question.code,
             )
     options_named = {option.code: [choice.code for choice in option.choices] for option in sold.priced_options}
     named = {**options_named, **by_questions}
@@ -175,7 +196,7 @@ def _tiers(sold: Product, listed: PriceList, place: str) -> Findings:
     for number, tier in enumerate(listed.tiers):
         here = f"{place}.tiers[{number}]"
         yield from _price(tier.price, f"{here}.price", hint, is_whole=sold.pricing == "flat")
-        cheapest = tier.price + sum((_least_added(option) for option in sold.options), Decimal(0))
+        cheapest = least_price(sold, tier)
         if cheapest <= 0 < tier.price:
             yield BookFinding(
                 f"{here}.price",
@@ -198,10 +219,18 @@ def _tiers(sold: Product, listed: PriceList, place: str) -> Findings:
                 )
     if sold.step > 0 and _is_continuous(sold, listed):
         minimum = sold.minimum if listed.minimum is None else listed.minimum
-        maximum = round_up(sold.maximum, step=sold.step)
-        yield from ladder_findings(listed.tiers, place, hint, step=Decimal(0), least=minimum, most=maximum)
+        most = None if sold.tiers_across == "product" else most_billed(sold)
+        yield from ladder_findings(listed.tiers, place, hint, step=Decimal(0), least=minimum, most=most)
     elif sold.step > 0:
         yield from _coverage(sold, listed, place, hint)
+    last = listed.tiers[-1].high
+    if sold.tiers_across == "product" and last is not None:
+        yield BookFinding(
+            f"{place}.tiers[{len(listed.tiers) - 1}]",
+            "%(of)s: the last tier ends at %(end)s, and all lines together can come to more",
+            of=hint,
+            end=canonical(last),
+        )
 
 
 def _is_continuous(sold: Product, listed: PriceList) -> bool:
@@ -210,8 +239,13 @@ def _is_continuous(sold: Product, listed: PriceList) -> bool:
     return by_bounds or sold.pack is not None or sold.exact_to is not None
 
 
-def _least_added(option: Option) -> Decimal:
-    return min((choice.add or Decimal(0) for choice in option.choices), default=Decimal(0))
+def least_price(sold: Product, tier: Tier) -> Decimal:
+    """Return the least price of a tier, with what the chosen options add to it or take off."""
+    added = [min(choice.add or Decimal(0) for choice in option.choices) for option in sold.options]
+    price = tier.price + sum(added, Decimal(0))
+    for option in sold.options:
+        price *= 1 + min(choice.rate or Decimal(0) for choice in option.choices)
+    return price
 
 
 def _coverage(sold: Product, listed: PriceList, place: str, hint: str) -> Findings:

@@ -1,19 +1,22 @@
 """Checks the rules of a price book: that every name is known, every condition can hold and every fee has its price."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
 
 from quoter.engine.conditions import ALL, Condition
 from quoter.engine.fees import Fee, all_tiers
 from quoter.engine.finding import BookFinding
+from quoter.engine.lint import asked as asked_for
+from quoter.engine.lint import spans
 from quoter.engine.lint.ladder import ladder_findings
+from quoter.engine.lint.spans import Span, most_billed
 from quoter.engine.measure import Measure
-from quoter.engine.numbers import decimal_places
+from quoter.engine.numbers import canonical, decimal_places
 from quoter.engine.pricebook import Extra, Limit, PriceBook, Product
 from quoter.engine.quantities import Quantity, names_in
-from quoter.engine.questions import Input, Question
+from quoter.engine.questions import Question
 
 Findings = Iterator[BookFinding]
 _CENT = Decimal("0.01")
@@ -23,30 +26,25 @@ _CENT = Decimal("0.01")
 class Known:
     """What the rules of a place may name.
 
-    numbers: by name, with the step, the least and the most of each, None when there is none; choices: the codes of
-    each option or question; kinds: of questions that have no choices; amounts: codes that have been charged so far.
+    numbers: by name, what each can be; choices: the codes of each option or question; kinds: of questions that have no
+    choices; amounts: codes that have been charged so far; unanswered: questions with choices that may be left so.
     """
 
     numbers: dict[str, "Span"] = field(default_factory=dict)
     choices: dict[str, list[str]] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     amounts: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
 
-
-@dataclass(frozen=True)
-class Span:
-    """The numbers that a name can stand for: multiples of the step (0: any number) from least to most."""
-
-    step: Decimal = Decimal(0)
-    least: Decimal = Decimal(0)
-    most: Decimal | None = None
+    def copy(self) -> "Known":
+        return Known(dict(self.numbers), dict(self.choices), dict(self.kinds), set(self.amounts), set(self.unanswered))
 
 
 def findings(book: PriceBook) -> Findings:
     """Yield what is wrong with the questions, inputs, quantities, fees, extras and limits of a book."""
     asked = Known()
     yield from _questions(book.questions, asked)
-    order = Known(dict(asked.numbers), dict(asked.choices), dict(asked.kinds))
+    order = asked.copy()
     for number, sold in enumerate(book.products):
         yield from _of_product(sold, asked, order, f"products[{number}]")
     order.numbers |= {"lines": Span(Decimal(1), Decimal(1))}
@@ -60,40 +58,17 @@ def findings(book: PriceBook) -> Findings:
 def _questions(questions: Sequence[Question], known: Known) -> Findings:
     for number, question in enumerate(questions):
         here = f"questions[{number}]"
-        if question.kind == "choice":
-            codes = [choice.code for choice in question.choices]
-            if not codes:
-                yield BookFinding(f"{here}.choices", "%(of)s: has no choices", of=question.code)
-            if question.default_choice and question.default_choice not in codes:
-                yield BookFinding(
-                    f"{here}.default_choice",
-                    "%(of)s: has no choice %(choice)s",
-                    of=question.code,
-                    choice=question.default_choice,
-                )
-        yield from _input(question, here)
+        yield from asked_for.of_question(question, here)
         if question.at_checkout or question.is_of_words:
             continue
         if question.kind == "number":
-            known.numbers[question.code] = _span(question)
+            known.numbers[question.code] = spans.of_input(question)
         else:
             known.choices[question.code] = [choice.code for choice in question.choices]
             known.kinds[question.code] = question.kind
+            if question.kind == "choice" and not question.required and not question.default_choice:
+                known.unanswered.add(question.code)
         yield from _values(question.code, [choice.values for choice in question.choices], known, f"{here}.choices")
-
-
-def _input(asked: Input, place: str) -> Findings:
-    if asked.max is not None and asked.min > asked.max:
-        yield BookFinding(
-            place, "%(of)s: min %(min)s is above max %(max)s", of=asked.code, min=asked.min, max=asked.max
-        )
-    if asked.min < 0:
-        yield BookFinding(f"{place}.min", "%(of)s: %(number)s is below zero", of=asked.code, number=asked.min)
-
-
-def _span(asked: Input) -> Span:
-    default = asked.min if asked.default is None else asked.default
-    return Span(Decimal(1) if asked.whole else Decimal(0), min(asked.min, default), asked.max)
 
 
 def _values(code: str, values: Sequence[Mapping[str, Decimal]], known: Known, place: str) -> Findings:
@@ -106,22 +81,24 @@ def _values(code: str, values: Sequence[Mapping[str, Decimal]], known: Known, pl
             )
     for name in names:
         figures = [each[name] for each in values if name in each]
+        if code in known.unanswered:
+            figures.append(Decimal(0))
         known.numbers[name] = Span(Decimal(0), min(figures), max(figures))
 
 
 def _of_product(sold: Product, asked: Known, order: Known, place: str) -> Findings:
-    known = Known(dict(asked.numbers), dict(asked.choices), dict(asked.kinds))
+    known = asked.copy()
     known.choices |= {option.code: [choice.code for choice in option.choices] for option in sold.options}
     for number, option in enumerate(sold.options):
         values = [choice.values for choice in option.choices]
         yield from _values(option.code, values, known, f"{place}.options[{number}].choices")
     for number, stated in enumerate(sold.inputs):
-        yield from _input(stated, f"{place}.inputs[{number}]")
-        known.numbers[stated.code] = _span(stated)
+        yield from asked_for.of_input(stated, f"{place}.inputs[{number}]")
+        known.numbers[stated.code] = spans.of_input(stated)
     yield from _measures(sold, known, place)
     known.numbers |= {
         "requested": Span(Decimal(0), Decimal(0), sold.maximum),
-        "billed": Span(Decimal(0) if sold.pack or sold.exact_to else sold.step, sold.minimum, sold.maximum),
+        "billed": _billed(sold),
     }
     if sold.pack:
         known.numbers["packs"] = Span(Decimal(1), Decimal(1))
@@ -141,22 +118,55 @@ def _of_product(sold: Product, asked: Known, order: Known, place: str) -> Findin
     order.amounts |= known.amounts
 
 
+def _billed(sold: Product) -> Span:
+    least = min(sold.minimum if listed.minimum is None else listed.minimum for listed in sold.prices)
+    if sold.pack or sold.exact_to or sold.step <= 0:
+        return Span(Decimal(0), least, most_billed(sold))
+    return Span(sold.step, max(least, sold.step), most_billed(sold))
+
+
 def _measures(sold: Product, known: Known, place: str) -> Findings:
     """Check what helpers calculate; a rule may use only the numbers that all of them have."""
     common: dict[str, Span] | None = None
     for number, measure in enumerate(sold.measures):
-        inner = Known({**known.numbers, **_inputs_of(measure, sold.unit)}, known.choices, known.kinds)
+        inner = known.copy()
+        inner.numbers |= _inputs_of(measure, sold.unit)
         yield from _quantities(measure.quantities, inner, f"{place}.measures[{number}].quantities")
+        if measure.quantities:
+            yield from _result(sold, measure, inner.numbers[measure.quantities[-1].code], f"{place}.measures[{number}]")
         for row, stated in enumerate(measure.asks):
-            yield from _input(stated, f"{place}.measures[{number}].asks[{row}]")
+            yield from asked_for.of_input(stated, f"{place}.measures[{number}].asks[{row}]")
         own = {name: span for name, span in inner.numbers.items() if name not in known.numbers}
-        common = own if common is None else {name: span for name, span in common.items() if name in own}
+        if common is not None:
+            own = {name: span.joined(common[name]) for name, span in own.items() if name in common}
+        common = own
     known.numbers |= common or {}
 
 
+def _result(sold: Product, measure: Measure, span: Span, place: str) -> Findings:
+    """Check that what a helper gives can be sold."""
+    hint = f"{sold.code}, {measure.kind}"
+    if span.least > sold.maximum:
+        yield BookFinding(
+            place,
+            "%(of)s: gives at least %(least)s, and the maximum is %(maximum)s",
+            of=hint,
+            least=canonical(span.least),
+            maximum=sold.maximum,
+        )
+    least = min(sold.minimum if listed.minimum is None else listed.minimum for listed in sold.prices)
+    if span.most is not None and (span.most <= 0 or (sold.below_minimum == "refuse" and span.most < least)):
+        yield BookFinding(
+            place,
+            "%(of)s: gives at most %(most)s, which is never sold",
+            of=hint,
+            most=canonical(span.most),
+        )
+
+
 def _inputs_of(measure: Measure, unit: str) -> dict[str, Span]:
-    spans = {name: _span(measure.asked(name, unit)) for name in measure.inputs(unit)}
-    return {**spans, measure.coefficients.name: Span()} if measure.coefficients else spans
+    found = {name: spans.of_input(measure.asked(name, unit)) for name in measure.inputs(unit)}
+    return {**found, measure.coefficients.name: Span()} if measure.coefficients else found
 
 
 def _quantities(quantities: Sequence[Quantity], known: Known, place: str) -> Findings:
@@ -179,19 +189,18 @@ def _quantities(quantities: Sequence[Quantity], known: Known, place: str) -> Fin
                     of=quantity.code,
                     divisor=divisor,
                 )
-        known.numbers[quantity.code] = Span(step, Decimal(0), quantity.maximum or _passed_on(quantity, known))
-
-
-def _passed_on(quantity: Quantity, known: Known) -> Decimal | None:
-    """Return the most of a quantity that is one number, rounded: 25.2 miles up to 26 are above the last tier."""
-    is_one = len(quantity.add) == 1 and len(quantity.add[0]) == 1
-    if not is_one or quantity.subtract or quantity.multiply or quantity.divide:
-        return None
-    [name] = quantity.add[0]
-    most = known.numbers.get(name, Span()).most if isinstance(name, str) else name
-    if most is None or quantity.step is None or not isinstance(quantity.step, Decimal) or quantity.step <= 0:
-        return most
-    return -(-most // quantity.step) * quantity.step
+        span = spans.of_quantity(quantity, known.numbers)
+        if quantity.maximum is not None and span.least > quantity.maximum:
+            yield BookFinding(
+                f"{here}.maximum",
+                "%(of)s: is at least %(least)s, so all is refused above the maximum, %(maximum)s",
+                of=quantity.code,
+                least=canonical(span.least),
+                maximum=quantity.maximum,
+            )
+        elif quantity.maximum is not None:
+            span = replace(span, most=quantity.maximum if span.most is None else min(span.most, quantity.maximum))
+        known.numbers[quantity.code] = span
 
 
 def _names(names: Iterable[str], known: Known, place: str) -> Findings:
@@ -308,10 +317,16 @@ def _table(fee: Fee, known: Known, place: str) -> Findings:
                     code=code,
                     choice=choice,
                 )
-    for chosen in product(*(known.choices[code] for code in codes)) if fee.prices else ():
+    answers = [[*known.choices[code], *([""] if code in known.unanswered else [])] for code in codes]
+    for chosen in product(*answers) if fee.prices else ():
         options = dict(zip(codes, chosen, strict=True))
         if _lets_through(fee.when, options) and not any(row.options.items() <= options.items() for row in fee.prices):
-            names = ", ".join(f"{code} {choice}" for code, choice in options.items())
+            names = ", ".join(f"{code} {choice}" if choice else code for code, choice in options.items())
+            if "" in chosen:
+                yield BookFinding(
+                    f"{place}.prices", "%(of)s: %(names)s has no price while unanswered", of=fee.code, names=names
+                )
+                continue
             yield BookFinding(f"{place}.prices", "%(of)s: %(names)s has no price", of=fee.code, names=names)
 
 
@@ -326,8 +341,8 @@ def _lets_through(conditions: Sequence[Condition], options: Mapping[str, str]) -
 
 
 def _fee_tiers(fee: Fee, known: Known, place: str) -> Findings:
-    if fee.by_amount:
-        span = Span(_CENT)
+    if fee.by_amount:  # of some codes, an order may have none
+        span = Span(least=_CENT if ALL in fee.by_amount else Decimal(0))
     else:
         names = [fee.by] if fee.by else [name for name in fee.quantity if isinstance(name, str)]
         span = known.numbers.get(names[0], Span()) if len(names) == 1 else Span()

@@ -1,55 +1,14 @@
-"""The rules that the rate cards do not show: several taxes, rounding, tiers across lines, days, limits; the check."""
+"""The rules that the rate cards do not show: several taxes, rounding, tiers across lines, days, limits."""
 
 from decimal import Decimal
 
 import pytest
 
-from quoter.engine import lint, pricing
+from quoter.engine import lint
 from quoter.engine.numbers import money
-from quoter.engine.pricebook import PriceBook, PriceBookInvalid, parse
+from quoter.engine.pricebook import parse
 from quoter.engine.quote import LineRequest
-from tests.support.quotes import A_FOLIO, A_MOMENT, ZONE
-
-BOOK = """
-name = "shop"
-version = "1"
-title = "Shop"
-currency = "MXN"
-validity_days = 7
-{book}
-[[products]]
-code = "thing"
-label = "Thing"
-unit = "piece"
-step = 1
-minimum = 1
-maximum = 1000
-{product}
-measures = [{ kind = "pieces", label = "Pieces", formula = "known" }]
-"""
-ONE_PRICE = "prices = [{ tiers = [{ from = 1, price = 100.00 }] }]"
-IVA = '[[taxes]]\nname = "IVA"\nrate = 0.16\nfrom = 2026-01-01\n'
-
-
-def a_book(*, book: str = IVA, product: str = ONE_PRICE) -> PriceBook:
-    return parse(BOOK.replace("{book}", book).replace("{product}", product))
-
-
-def things(count="1", extras=(), **inputs):
-    return LineRequest(
-        product="thing", measure={"kind": "pieces", "amount": str(count)}, extras=tuple(extras), inputs=inputs
-    )
-
-
-def quoted(book, *lines, answers=pricing.NO_ANSWERS, language="en"):
-    return pricing.price(book, lines, answers=answers, folio=A_FOLIO, issued_at=A_MOMENT, zone=ZONE, language=language)
-
-
-def refused(book, *lines, answers=pricing.NO_ANSWERS):
-    with pytest.raises(pricing.QuoteRefused) as refusal:
-        quoted(book, *lines, answers=answers)
-    return {error.field: error.message.en for error in refusal.value.errors}
-
+from tests.support.small_books import BOOK, IVA, ONE_PRICE, a_book, quoted, refused, things, with_rules
 
 # --- Taxes and money --------------------------------------------------------------------------------------------------
 
@@ -156,10 +115,6 @@ def test_a_book_names_units_of_its_own():
 # --- Fees, discounts, groups, limits ----------------------------------------------------------------------------------
 
 
-def with_rules(rules: str) -> PriceBook:
-    return parse(BOOK.replace("{book}", "").replace("{product}", ONE_PRICE) + rules)
-
-
 def test_an_order_is_raised_to_its_least_amount():
     book = with_rules('[[fees]]\ncode = "least"\nlabel = "Minimum order"\nup_to = 250\n')
     assert str(quoted(book, things(1), things(1)).total) == "250.00"
@@ -228,102 +183,14 @@ def test_a_fee_explains_itself_and_what_would_avoid_it():
     assert quote.fees[0].explanation == "From $500.00 on it is free: $300.00 to go."
 
 
-# --- The check --------------------------------------------------------------------------------------------------------
-
-MILES = '[[questions]]\ncode = "miles"\nlabel = "Miles"\nmax = 30\n'
-ZONES = '[[questions]]\ncode = "zone"\nlabel = "Zone"\nkind = "choice"\n'
-ZONES += 'choices = [{ code = "a", label = "A" }, { code = "b", label = "B" }]\n'
-EXAMPLE = '[[examples]]\nsay = "one"\nlines = [{ product = "thing", measure = { kind = "pieces", amount = 1 } }]\n'
-FEE = '[[fees]]\ncode = "fee"\nlabel = "Fee"\n'
-FAULTS = {
-    "a zone without a price": (
-        ZONES + FEE + 'prices = [{ options = { zone = "a" }, price = 5 }]\n',
-        "fees[0].prices",
-        "zone b has no price",
-    ),
-    "a distance without a price": (
-        MILES + FEE + 'by = "miles"\ntiers = [{ to = 10, price = 5 }, { above = 12, to = 30, price = 9 }]\n',
-        "fees[0].tiers[1]",
-        "a gap",
-    ),
-    "a last band below the maximum": (
-        MILES + FEE + 'by = "miles"\ntiers = [{ to = 25, price = 5 }]\n',
-        "fees[0].tiers[0]",
-        "below the maximum, 30",
-    ),
-    "two prices for one distance": (
-        MILES + FEE + 'by = "miles"\ntiers = [{ to = 10, price = 5 }, { from = 10, to = 30, price = 9 }]\n',
-        "fees[0].tiers[1]",
-        "two prices",
-    ),
-    "a name that nobody gives": (FEE + 'quantity = "kilometres"\nprice = 5\n', "fees[0]", "no number kilometres"),
-    "a part of nothing": (FEE + 'rate = 0.1\nof = "extras"\n', "fees[0]", "nothing with the code extras"),
-    "a fee without a price": (FEE, "fees[0]", "needs one of"),
-    "a rule that can never apply": (
-        ZONES + FEE + 'price = 5\nwhen = [{ name = "zone", is = "c" }]\n',
-        "fees[0].when[0]",
-        "no choice c",
-    ),
-    "a condition that can never hold": (
-        FEE + 'price = 5\nwhen = [{ name = "billed", above = 10, below = 5 }]\n',
-        "fees[0].when[0]",
-        "can never hold",
-    ),
-    "a fee that ends before it begins": (
-        FEE + "price = 5\nfrom = 2026-05-01\nuntil = 2026-04-01\n",
-        "fees[0].until",
-        "before it begins",
-    ),
-    "a question without choices": (
-        '[[questions]]\ncode = "zone"\nlabel = "Zone"\nkind = "choice"\n',
-        "questions[0].choices",
-        "no choices",
-    ),
-    "a division by what can be zero": (
-        MILES + '[[quantities]]\ncode = "half"\nadd = ["lines"]\ndivide = ["miles"]\n',
-        "quantities[0].divide",
-        "can be zero",
-    ),
-    "an example that is wrong by a cent": (
-        EXAMPLE + "total = 100.01\n",
-        "examples[0].total",
-        "is 100.00, the example says 100.01",
-    ),
-    "an example that should be refused": (
-        EXAMPLE + 'refused = "lines"\n',
-        "examples[0].refused",
-        "is priced at 100.00",
-    ),
-}
+def test_what_rounds_to_nothing_is_refused():
+    prices = "prices = [{ tiers = [{ from = 1, price = 0.004 }] }]"
+    assert refused(a_book(product=prices), things(1)) == {
+        "lines.0.measure.amount": "That is too little to be charged. Enter a larger quantity."
+    }
+    assert str(quoted(a_book(product=prices), things(2)).lines[0].base) == "0.01"
 
 
-@pytest.mark.parametrize(("rules", "place", "words"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_in_a_rule_is_found_at_its_place(rules, place, words):
-    [finding] = lint.check(with_rules(rules))
-    assert finding.place == place
-    assert words in finding.message
-
-
-def test_more_that_costs_less_is_a_doubt_unless_the_book_says_so():
-    tiers = "prices = [{ tiers = [{ from = 1, to = 9, price = 10 }, { from = 10, price = 8 }] }]"
-    [doubt] = lint.warnings(a_book(product=tiers))
-    assert doubt.place == "products[0].prices[0].tiers[1]"
-    assert "10 costs $80.00, but 9 costs $90.00" in doubt.message
-    assert lint.warnings(a_book(product="falls = true\n" + tiers)) == ()
-
-
-def test_a_factor_that_stands_for_a_division_is_a_doubt():
-    helper = '{ kind = "boxes", label = "Boxes", formula = "area", factor = 0.6945 }'
-    book = parse(
-        BOOK.replace("{book}", "")
-        .replace("{product}", ONE_PRICE)
-        .replace('unit = "piece"', 'unit = "pza"')
-        .replace('{ kind = "pieces", label = "Pieces", formula = "known" }', helper)
-    )
-    [doubt] = lint.warnings(book)
-    assert "divide = [1.44]" in doubt.message
-
-
-def test_a_field_that_does_not_exist_is_named():
-    with pytest.raises(PriceBookInvalid, match=r"fees\[0\]\.prize"):
-        with_rules(FEE + "prize = 5\n")
+def test_lines_that_come_to_more_than_the_last_tier_together_are_refused():
+    tiers = 'tiers_across = "product"\nprices = [{ tiers = [{ from = 1, to = 9, price = 10 }] }]'
+    assert refused(a_book(product=tiers), things(5), things(5)).keys() == {"lines.0.product", "lines.1.product"}
