@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quoter.engine.numbers import Figure, Number, NumberUnclear, as_decimal, canonical, parse_decimal
+from quoter.engine.lengths import parse_quantity
+from quoter.engine.numbers import Figure, Number, NumberUnclear, as_decimal, canonical
 from quoter.engine.quantities import Quantity
 from quoter.engine.questions import Input, Refused
 from quoter.engine.text import Language, Text
@@ -202,7 +203,7 @@ def quantity(
     for name in measure.inputs(unit):
         spec, bounds = INPUTS.get(name) or Length(unit, Decimal(1), AMOUNT_LABEL), measure.bounds.get(name)
         try:
-            value = parse_decimal(typed.get(name, ""), unit=spec.unit)
+            value = parse_quantity(typed.get(name, ""), unit=spec.unit)
         except NumberUnclear as unclear:
             errors[name] = unclear.message
             continue

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from quoter.engine.numbers import Figure, NumberUnclear, canonical, parse_decimal
+from quoter.engine.lengths import parse_quantity
+from quoter.engine.numbers import Figure, NumberUnclear, canonical
 from quoter.engine.text import Text
 from quoter.engine.units import unit_text
 
@@ -60,7 +61,7 @@ class Input(_Part):
         if not typed.strip() and self.default is not None:
             return self.default
         try:
-            number = parse_decimal(typed, unit=self.unit)
+            number = parse_quantity(typed, unit=self.unit)
         except NumberUnclear as unclear:
             raise Refused(unclear.message) from unclear
         words: dict[str, str | Text] = {"label": self.label, "unit": unit, "low": canonical(self.min)}

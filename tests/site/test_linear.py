@@ -23,7 +23,7 @@ from leads.inbox import greeting, notes, pasted, search
 from leads.privacy import export, foreign
 from leads.staff import unfinished
 from quoter import incoming, origin, site, token
-from quoter.engine import folio, numbers
+from quoter.engine import folio, lengths, numbers
 from quoter.forms import edited, typed_lines
 from quoter.incoming import json_lines
 from quoter.language import LanguageMiddleware
@@ -61,6 +61,10 @@ def checked(check: Callable[[str], str]) -> Callable[[str], None]:
 def number(text: str) -> None:
     with suppress(numbers.NumberUnclear):
         numbers.parse_decimal(text, unit="m³")
+
+
+def length(text: str) -> None:
+    lengths.converted(text, unit="m")
 
 
 def broken_token(text: str) -> None:
@@ -129,6 +133,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "stored digits": phones.stored_digits,
     "part of a phone": lambda text: phones.has_part(text, text),
     "quantity": number,
+    "length": length,
     "origin": origin.read,
     "origin of a device": lambda text: origin.read(dict.fromkeys(origin.KEYS, text)),
     "headers": headers,
