@@ -5,17 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from quoter.engine.numbers import Figure
+from quoter.engine.numbers import Figure, TypedValues, as_typed
 from quoter.engine.quote import LineRequest
-
-
-def _as_typed(given: object) -> object:
-    """Write the numbers of a TOML table as a customer types them."""
-    if isinstance(given, dict):
-        return {name: _as_typed(value) for name, value in given.items()}
-    if isinstance(given, list):
-        return [_as_typed(value) for value in given]
-    return given if isinstance(given, str) else str(given)
 
 
 class Example(BaseModel):
@@ -29,8 +20,8 @@ class Example(BaseModel):
 
     say: str
     on: date = date(2026, 1, 15)
-    lines: Annotated[tuple[LineRequest, ...], BeforeValidator(_as_typed)]
-    answers: Annotated[dict[str, str], BeforeValidator(_as_typed)] = {}
+    lines: Annotated[tuple[LineRequest, ...], BeforeValidator(as_typed)]
+    answers: TypedValues = {}
     amounts: dict[str, Figure] = {}
     subtotal: Figure | None = None
     tax: Figure | None = None

@@ -59,7 +59,7 @@ def _of_product(product: Product, lines: list[QuoteLine], quote: Quote) -> Produ
                 if extra.code in extras or product.fees or product.quantities  # which may count it
             ),
             "measures": tuple(
-                _of_measure(measure)
+                _of_measure(measure, lines)
                 for measure in product.measures
                 if any(line.measure["kind"] == measure.kind for line in lines)
             ),
@@ -87,8 +87,14 @@ def _of_option(option: Option, lines: list[QuoteLine]) -> Option:
     return option.model_copy(update={"choices": choices, "help": None})
 
 
-def _of_measure(measure: Measure) -> Measure:
-    return measure.model_copy(update={"bounds": {}, "hints": {}, "usual": {}, "help": None})
+def _of_measure(measure: Measure, lines: list[QuoteLine]) -> Measure:
+    table = measure.coefficients
+    if table:
+        is_used = any(table.name in line.measure for line in lines)
+        rows = tuple(row.model_copy(update={"help": None, "icon": ""}) for row in table.choices)
+        # One whose default changes nothing, and of which nothing else was chosen, is in no line.
+        table = table.model_copy(update={"choices": rows, "help": None}) if is_used else None
+    return measure.model_copy(update={"bounds": {}, "hints": {}, "usual": {}, "help": None, "coefficients": table})
 
 
 def _of_question(question: Question, quote: Quote) -> Question:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from quoter.engine.lengths import parse_quantity
-from quoter.engine.numbers import Figure, Number, NumberUnclear, as_decimal, canonical
+from quoter.engine.numbers import Figure, Number, NumberUnclear, TypedValues, as_decimal, canonical
 from quoter.engine.quantities import Quantity
 from quoter.engine.questions import Input, Refused
 from quoter.engine.text import Language, Text
@@ -87,7 +87,7 @@ class Bounds(BaseModel):
 
 
 class Coefficient(BaseModel):
-    """One choice of a helper's table, such as a block size, and what it multiplies by."""
+    """One choice of a helper's table, such as a block size, and what it multiplies by. help, icon: shown beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -95,16 +95,26 @@ class Coefficient(BaseModel):
     label: Text
     factor: Figure = Field(gt=0)
     help: Text | None = None
+    icon: str = ""
 
 
 class Coefficients(BaseModel):
-    """A table that a helper chooses from: the field it adds to the form, and its rows."""
+    """A table that a helper chooses from: the field it adds to the form, and its rows.
+
+    help: why it is asked. default: the choice that counts until another one is made; without it, one has to be made.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     label: Text
     choices: tuple[Coefficient, ...] = Field(min_length=1)
+    help: Text | None = None
+    default: str = ""
+
+    def chosen(self, typed: Mapping[str, str]) -> Coefficient | None:
+        code = typed.get(self.name) or self.default
+        return next((row for row in self.choices if row.code == code), None)
 
 
 class Measure(BaseModel):
@@ -127,7 +137,7 @@ class Measure(BaseModel):
     asks: tuple[Input, ...] = ()
     quantities: tuple[Quantity, ...] = ()
     hints: dict[str, Text] = {}
-    usual: dict[str, str] = {}
+    usual: TypedValues = {}
     round: Literal["up", "down", "nearest"] | None = None
     help: Text | None = None
 
@@ -220,14 +230,15 @@ def quantity(
         factors.append((values[name], spec.unit))
         result *= value * spec.in_metres
     if table := measure.coefficients:
-        chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
+        chosen = table.chosen(typed)
         if chosen is None:
             errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
         else:
             numbers[table.name] = chosen.factor
-            values[table.name] = chosen.code
-            factors.append((canonical(chosen.factor), ""))
             result *= chosen.factor
+            if chosen.code != table.default or chosen.factor != 1:  # a default that changes nothing is not mentioned
+                values[table.name] = chosen.code
+                factors.append((canonical(chosen.factor), ""))
     if errors:
         raise MeasureRefused(errors)
     if measure.factor != 1:
@@ -241,7 +252,7 @@ def _calculated(
     values, numbers, errors = read_inputs(measure.asks, typed, say_unit)
     known: dict[str, Number] = {**names, **numbers}
     if (table := measure.coefficients) and not errors:
-        chosen = next((row for row in table.choices if row.code == typed.get(table.name)), None)
+        chosen = table.chosen(typed)
         if chosen is None:
             errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
         else:

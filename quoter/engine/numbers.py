@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, 
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from quoter.engine import currency
 from quoter.engine.text import Text
@@ -18,6 +18,18 @@ MAX_TYPED = 200
 
 # A number in a price book. Decimal keeps 28 digits, so the product of any two of these is exact.
 Figure = Annotated[Decimal, Field(max_digits=12)]
+
+
+def as_typed(given: object) -> object:
+    """Write the numbers of a TOML table as a customer types them."""
+    if isinstance(given, dict):
+        return {name: as_typed(value) for name, value in given.items()}
+    if isinstance(given, list):
+        return [as_typed(value) for value in given]
+    return given if isinstance(given, str) else str(given)
+
+
+TypedValues = Annotated[dict[str, str], BeforeValidator(as_typed)]
 
 # A number that was calculated. A division is exact only as a fraction: 368 ÷ 23 is 16, and no factor stands for it.
 Number = Decimal | Fraction

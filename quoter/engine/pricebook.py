@@ -17,7 +17,16 @@ from quoter.engine.finding import BookFinding as BookFinding
 from quoter.engine.finding import PriceBookInvalid as PriceBookInvalid
 from quoter.engine.finding import not_toml, wrong_shapes
 from quoter.engine.measure import Measure
-from quoter.engine.numbers import CENT, Figure, Number, RoundingMode, decimal_places, multiple_of, to_cents
+from quoter.engine.numbers import (
+    CENT,
+    Figure,
+    Number,
+    RoundingMode,
+    TypedValues,
+    decimal_places,
+    multiple_of,
+    to_cents,
+)
 from quoter.engine.quantities import Factor, Factors, Quantity
 from quoter.engine.questions import Input, Question
 from quoter.engine.taxes import Deposit, Tax, in_force
@@ -219,17 +228,21 @@ class Product(_Part):
 class Preset(_Part):
     """A kind of work, such as footings, that fills in the options when a customer chooses it.
 
-    reason: one sentence that tells the customer why these options. typical: usual values of the helper's inputs.
+    help, icon: shown beside it. reason: one sentence that tells the customer why these options. inputs: usual values
+    that it fills in, by the names of the helper's inputs, of the choice in its table and of the product's inputs.
+    hints: a line beside any of these inputs, instead of the input's own.
     """
 
     code: str
     label: Text
     product: str
+    help: Text | None = None
+    icon: str = ""
     options: dict[str, str] = {}
     measure: str | None = None
     reason: Text | None = None
-    icon: str = ""
-    typical: dict[str, str] = {}
+    inputs: TypedValues = {}
+    hints: dict[str, Text] = {}
 
 
 class Rounding(_Part):

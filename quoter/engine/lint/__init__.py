@@ -5,7 +5,7 @@ from pathlib import Path
 
 from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.lint import book as whole
-from quoter.engine.lint import charges, doubts, examples, products, rules
+from quoter.engine.lint import charges, doubts, examples, products, rules, usual
 from quoter.engine.pricebook import PriceBook, read
 
 
@@ -22,7 +22,7 @@ def check(book: PriceBook) -> tuple[BookFinding, ...]:
 
     The examples are priced only when nothing else is wrong.
     """
-    found = tuple(chain(whole.findings(book), products.findings(book), rules.findings(book)))
+    found = tuple(chain(whole.findings(book), products.findings(book), rules.findings(book), usual.findings(book)))
     found = found or tuple(charges.findings(book))
     return found or tuple(examples.findings(book))
 

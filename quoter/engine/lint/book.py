@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from quoter.engine import currency
 from quoter.engine.fees import Fee
 from quoter.engine.finding import BookFinding, place_of
+from quoter.engine.icons import ICONS
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.taxes import Tax, added_rate, series_of
 from quoter.engine.units import SIGNS, UNITS
@@ -22,6 +23,7 @@ def findings(book: PriceBook) -> Findings:
     yield from _empty_texts(book)
     yield from _repeated_codes(book)
     yield from _units(book)
+    yield from _icons(book)
     if book.currency.strip() and not currency.exists(book.currency):
         yield BookFinding(
             "currency", "%(currency)s is no currency of ISO 4217; Mexican pesos are MXN", currency=book.currency
@@ -86,6 +88,14 @@ def _units(book: PriceBook) -> Findings:
     for path, node in _nodes(book):
         if path and path[-1] == "unit" and isinstance(node, str) and node.strip() and node not in known:
             yield BookFinding(place_of(path), "%(unit)s is no known unit; give it a name in [[units]]", unit=node)
+
+
+def _icons(book: PriceBook) -> Findings:
+    for path, node in _nodes(book):
+        if path and path[-1] == "icon" and isinstance(node, str) and node.strip() and node not in ICONS:
+            yield BookFinding(
+                place_of(path), "there is no icon %(icon)s; there are %(icons)s", icon=node, icons=", ".join(ICONS)
+            )
 
 
 def _taxes(taxes: Sequence[Tax], listed: Sequence[Tax]) -> Findings:

@@ -152,6 +152,48 @@ FAULTS = {
         "presets[0].reason",
         "is shown nowhere",
     ),
+    "an icon that is not bundled": (
+        'code = "bedroom"',
+        'code = "bedroom"\nicon = "sofa"',
+        "presets[0].icon",
+        "no icon sofa; there are ball, border",
+    ),
+    "a usual value out of its bounds": (
+        'measure = "wall"',
+        'measure = "wall"\ninputs = { height_m = 6 }',
+        "presets[0].inputs.height_m",
+        "from 1 to 5 m",
+    ),
+    "a usual value of no input": (
+        'measure = "wall"',
+        'measure = "wall"\ninputs = { width_m = 2 }',
+        "presets[0].inputs",
+        "width_m",
+    ),
+    "a usual choice that does not exist": (
+        'measure = "wall"',
+        'measure = "rough_wall"\ninputs = { roughness = "flat" }',
+        "presets[0].inputs.roughness",
+        "no choice flat",
+    ),
+    "a hint of no input": (
+        'measure = "wall"',
+        'measure = "wall"\nhints = { area_m2 = "m²" }',
+        "presets[0].hints",
+        "area_m2",
+    ),
+    "a helper's usual value that is no number": (
+        'formula = "length_height"',
+        'formula = "length_height"\nusual = { height_m = "high" }',
+        "products[0].measures[1].usual.height_m",
+        "high is refused",
+    ),
+    "a default that is no choice": (
+        'name = "roughness"',
+        'name = "roughness"\ndefault = "flat"',
+        "products[0].measures[2].coefficients.default",
+        "no choice flat",
+    ),
     "a preset that is not offered": (
         'options = { finish = "matt" }',
         'options = { finish = "matt", colour = "red" }',

@@ -63,6 +63,26 @@ def test_the_calculation_is_shown_as_a_person_would_write_it():
     assert measured.values == {"length_m": "10.5", "width_m": "4", "thickness_cm": "12"}
 
 
+def test_waste_is_a_choice_that_says_so_and_without_it_nothing_is_added():
+    slab = CONCRETE.products[0].measure("solid_dimensions")
+    typed = {"length_m": "10", "width_m": "5", "thickness_cm": "10"}
+    for waste in ({}, {"waste": ""}, {"waste": "none"}):
+        measured = quantity(slab, "m³", typed | waste)
+        assert (measured.quantity, measured.values) == (Decimal("4.9"), typed)
+    measured = quantity(slab, "m³", {**typed, "waste": "5"})
+    assert measured.quantity == Decimal("5.145")
+    assert measured.values == {**typed, "waste": "5"}
+    assert measured.steps("en") == "10 m × 5 m × 10 cm × 1.05 × 0.98"
+    assert refused(slab, "m³", {**typed, "waste": "15"}) == {"waste": "Choose an option: Waste."}
+
+
+def test_the_choice_that_changes_nothing_is_kept_when_another_one_is_the_default():
+    rows = [{"code": code, "label": code, "factor": factor} for code, factor in (("none", "1"), ("5", "1.05"))]
+    measure = a_measure("area", coefficients={"name": "waste", "label": "Waste", "choices": rows, "default": "5"})
+    assert quantity(measure, "m²", {"area_m2": "100"}).quantity == 105
+    assert quantity(measure, "m²", {"area_m2": "100", "waste": "none"}).values == {"area_m2": "100", "waste": "none"}
+
+
 def test_inputs_that_the_formula_does_not_use_are_left_out():
     volume = CONCRETE.products[0].measure("volume")
     assert quantity(volume, "m³", {"m3": "5", "width_m": "x", "kind": "volume"}).values == {"m3": "5"}
