@@ -17,6 +17,7 @@ from checkout import notice
 from checkout.contact import contact_of
 from checkout.submission import NOT_TEXT, OrderSubmission, SubmissionRefused
 from checkout.views import BROKEN_LINK, as_json, chat_for, recorded
+from leads.customer.answers import fields
 from leads.delivery.record import Outcome, lead_record
 from quoter import incoming, origin, site, token
 from quoter.engine.pricing import FieldError
@@ -35,7 +36,7 @@ def late(request: HttpRequest) -> HttpResponse:
     if sent.faults or not sent.is_json:
         return _refused(sent.faults or [FieldError("", NOT_TEXT)])
     try:
-        submission = OrderSubmission.read(sent.json, is_late=True)
+        submission = OrderSubmission.read(sent.json, fields(today=None), is_late=True)
         issued = token.loads(submission.token, zone=site.zone())
     except SubmissionRefused as refused:
         return _refused(refused.errors)

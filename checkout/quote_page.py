@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from checkout import form
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
-from leads import customer, phones, snapshot
+from leads import phones, snapshot
 from leads.delivery import relay
 from leads.errors import error_name
 from leads.models import Lead
@@ -37,8 +38,6 @@ BEFORE = "before"
 # Of a path and its query, in bytes. gunicorn takes 8,190 for "POST", the address and "HTTP/1.1", and proxies about as
 # many.
 LONGEST_ADDRESS = 8_000
-# So many characters of a field are shown again: more than a value that is refused as too long needs to be recognised.
-MOST_SHOWN = 1_000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -85,12 +84,8 @@ def show(
     messages: dict[str, list[str]] = {}
     for error in errors:
         messages.setdefault(error.field or "form", []).append(error.message.in_(site.language()))
-    wrong_field = next((field.name for field in customer.fields() if field.name in messages), "")
-    form = incoming.read(request).form
     context: dict[str, Any] = {
-        "fields": list(_filled_in(form, messages, wrong_field)),
-        "wrong_field": wrong_field,
-        "wants_news": form.get("marketing_accepted", ""),
+        **form.context(incoming.read(request).form, messages),
         "errors": messages,
         "attribution": origin.as_query(came_from),
     }
@@ -123,31 +118,12 @@ def show(
             "chat_url": chat_url(),
             # When the server does not answer, the page's script opens this chat with the typed values filled in.
             "chat_url_to_fill": chat_url(
-                name="{name}", answers={field.name: f"{{{field.name}}}" for field in customer.OPTIONAL}
+                name="{name}",
+                answers=form.placeholders(),
             ),
             "notice_version": notice_in_force().version,
         }
     return render(request, "checkout/quote.html", context, status=status)
-
-
-def _filled_in(
-    form: Mapping[str, str], messages: Mapping[str, list[str]], wrong_field: str
-) -> Iterator[dict[str, Any]]:
-    """Yield the fields of the checkout's form, with what was typed in each and its error messages.
-
-    wrong_field: the first field with an error, which gets the focus.
-    """
-    for field in customer.fields():
-        label = field.label.in_(site.language())
-        attributes = {**field.attributes, **({"title": label} if field.attributes["type"] == "tel" else {})}
-        yield {
-            "name": field.name,
-            "label": label,
-            "attributes": attributes,
-            "value": form.get(field.name, "")[:MOST_SHOWN],
-            "messages": messages.get(field.name, []),
-            "has_focus": field.name == wrong_field,
-        }
 
 
 def address(request: HttpRequest, reference: str) -> str:

@@ -1,12 +1,12 @@
 """Reads and checks what a customer sends at checkout. Plain Python: no Django."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from leads import customer
-from leads.customer import FieldRefused
+from leads.customer import CustomerField, FieldRefused
 from quoter.engine.pricing import FieldError
+from quoter.engine.questions import ANSWER
 from quoter.engine.text import Text
 
 NOT_TEXT = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
@@ -25,8 +25,8 @@ class SubmissionRefused(ValueError):
 class OrderSubmission:
     """A checkout that can be recorded.
 
-    phone: as typed; answers: the optional fields that were filled in; website: whether the field that only bots see was
-    filled in.
+    phone: as typed; answers: to what the price book asks at checkout, by code; website: whether the field that only
+    bots see was filled in.
     """
 
     token: str
@@ -38,31 +38,41 @@ class OrderSubmission:
     website: bool
 
     @classmethod
-    def read(cls, sent: Mapping[str, Any], *, is_late: bool = False) -> Self:
+    def read(cls, sent: Mapping[str, Any], fields: Sequence[CustomerField], *, is_late: bool = False) -> Self:
         """Return the submission in a form or a JSON object; SubmissionRefused names every wrong field.
 
-        is_late: the customer can correct nothing any more, so a wrong optional field is left out instead.
+        fields: of the checkout; is_late: the customer can correct nothing any more, so a wrong answer is left out.
         """
         checked, errors = {}, []
-        for name, check in [("token", _present), *((field.name, field.check) for field in customer.fields())]:
+        given = _answers(sent)
+        for name, check in [("token", _present), *((field.name, field.check) for field in fields)]:
             try:
-                checked[name] = _checked(sent.get(name), check)
+                checked[name] = _checked(given.get(name, sent.get(name)), check)
             except FieldRefused as refused:
                 errors.append(FieldError(name, refused.text))
         if is_late:
-            optional = {field.name for field in customer.OPTIONAL}
-            errors = [error for error in errors if error.field not in optional]
+            errors = [error for error in errors if not error.field.startswith(ANSWER)]
         if errors:
             raise SubmissionRefused(errors)
         return cls(
             token=checked["token"],
             name=checked["name"],
             phone=checked["phone"],
-            answers={field.name: answer for field in customer.OPTIONAL if (answer := checked.get(field.name))},
+            answers={
+                name.removeprefix(ANSWER): answer
+                for name, answer in checked.items()
+                if answer and name.startswith(ANSWER)
+            },
             privacy_accepted=_is_ticked(sent.get("privacy_accepted")),
             marketing_accepted=_is_ticked(sent.get("marketing_accepted")),
             website=bool(sent.get("website")),
         )
+
+
+def _answers(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers of a JSON object by the names of the form's fields. A form has them by these names already."""
+    given = sent.get("answers")
+    return {f"{ANSWER}{code}": answer for code, answer in given.items()} if isinstance(given, Mapping) else {}
 
 
 def _checked(value: object, check: Callable[[str], str]) -> str:

@@ -19,6 +19,7 @@ from checkout.apps import notice_in_force
 from checkout.contact import contact_of
 from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
+from leads.customer.answers import fields, in_words
 from leads.delivery.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
 from leads.delivery.sealed import seal
 from leads.errors import error_name
@@ -105,7 +106,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
         return _refuse_checkout(request, sent, None, sent.faults)
     issued, token_errors = _quote_at_checkout(sent.fields.get("token"))
     try:
-        submission = OrderSubmission.read(sent.fields)
+        submission = OrderSubmission.read(sent.fields, fields(today=timezone.localdate()))
     except SubmissionRefused as refused:
         others = [error for error in refused.errors if error.field != "token" or not token_errors]
         return _refuse_checkout(request, sent, issued, [*token_errors, *others])
@@ -172,7 +173,7 @@ def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcom
         language=issued.language,
         link=_link(request, issued, contact, outcome),
         name=contact.name,
-        answers=contact.answers,
+        answers=in_words(contact.answers, issued.language),
     )
 
 

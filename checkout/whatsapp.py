@@ -1,16 +1,15 @@
 """The WhatsApp link of a quote, and the message in it. Plain Python: no Django."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
-from leads.customer import answers_in_words
 from quoter.conversation import chat_url
 from quoter.engine.numbers import decimal_places, grouped, money
 from quoter.engine.quote import Quote, QuotedFee, QuoteLine
 from quoter.engine.text import Language, Text
 from quoter.engine.units import unit_text
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+# Labels and answers, in words.
+Answers = Iterable[tuple[str, str]]
 
 # WhatsApp documents no limit. Links of this length opened on every system tried.
 MAX_URL = 2000
@@ -30,16 +29,16 @@ TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {tot
 
 
 def quote_chat_url(
-    number: str, quote: Quote, *, language: Language, link: str, name: str = "", answers: Mapping[str, str] = _NOTHING
+    number: str, quote: Quote, *, language: Language, link: str, name: str = "", answers: Answers = ()
 ) -> str:
     """Return the URL of a chat with the quote as its message, at most MAX_URL characters long if possible.
 
-    link: of the quote's page; answers: the customer's optional fields. A message that is too long leaves out lines from
+    link: of the quote's page; answers: to what is asked at checkout. A message that is too long leaves out lines from
     the end, then name and answers. Folio, total and link always stay: a link that carries a lead may be too long by
     itself, and a longer URL is better than a lost lead.
     """
     counts = range(len(quote.lines), -1, -1)
-    for shown, shown_name, shown_answers in [*((shown, name, answers) for shown in counts), (0, "", _NOTHING)]:
+    for shown, shown_name, shown_answers in [*((shown, name, answers) for shown in counts), (0, "", ())]:
         text = message(quote, language=language, link=link, name=shown_name, shown=shown, answers=shown_answers)
         url = chat_url(number, text)
         if len(url) <= MAX_URL:
@@ -47,9 +46,7 @@ def quote_chat_url(
     return url
 
 
-def message(
-    quote: Quote, *, language: Language, link: str, name: str, shown: int, answers: Mapping[str, str] = _NOTHING
-) -> str:
+def message(quote: Quote, *, language: Language, link: str, name: str, shown: int, answers: Answers = ()) -> str:
     """Return the message of a quote with its first `shown` lines. No emoji: they arrive broken on desktops."""
     greeting = GREETING.say(language, name=name) if name else HELLO.in_(language)
     omitted = len(quote.lines) - shown
@@ -61,7 +58,7 @@ def message(
         *([omission] if omitted else []),
         *(_fee(fee, quote.currency, language) for fee in (*quote.fees, *quote.discounts)),
         _total(quote, language),
-        *(f"{label}: {value}" for label, value in answers_in_words(answers, language)),
+        *(f"{label}: {value}" for label, value in answers),
         link,
     ]
     return "\n".join(parts)

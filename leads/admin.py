@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
-from leads.customer import answers_in_words
+from leads.customer.answers import in_words
 from leads.inbox import changelist, download, flags, history, notes, search, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent, Machine
@@ -76,7 +76,7 @@ class LeadAdmin(admin.ModelAdmin):
         context |= {
             "row": row,
             "stored": stored,
-            "answers": list(answers_in_words(stored.customer.answers, site.language())),
+            "earlier": [(each, in_words(each.customer.answers, site.language())) for each in reversed(stored.earlier)],
             "noted": flags.descriptions(stored, asked_at=obj.asked_at),
             "title": str(obj),
             "subtitle": None,

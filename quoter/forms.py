@@ -14,11 +14,11 @@ from django.http import QueryDict
 
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
+from quoter.engine.questions import ANSWER as ANSWER
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Text
 
 _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
-ANSWER = "answers."
 # So many characters of a field are shown again. Nobody types a longer quantity, and an attack must not grow the page.
 _KEPT = 100
 # So many extras of a line are read. No price book has as many.

@@ -1,20 +1,20 @@
-"""The fields that a customer fills in at checkout. Everything else follows from these definitions.
+"""The fields that a customer fills in at checkout: name, phone, and what the price book asks (`answers`).
 
 The form shows a field, the submission checks it, record and seal store it in `quote_data.customer`, and the chat's
-message, the lead's page and the exports show it. Plain Python: no Django, except in `matching`, which finds people.
+message, the inbox and the exports show it. Plain Python: no Django, except in `answers`, which reads the price book,
+and `matching`, which finds people.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 
 from leads import phones
 from quoter.engine.numbers import digits
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Text
 
 MAX_NAME = 120
 MAX_PHONE = 30
@@ -62,16 +62,23 @@ class FieldRefused(ValueError):
 class CustomerField:
     """One field of the checkout's form.
 
-    name: of the input, of the JSON member and of the key in `quote_data.customer`.
-    check: takes the typed text and returns the text to store; FieldRefused when the customer has to correct it.
+    name: of the input; check: takes the typed text and returns the text to store; FieldRefused when the customer has to
+    correct it.
     attributes: of the input, besides its name and value. They accept no value that `check` refuses, because the browser
     alone checks while the site cannot be reached.
+    kind: as of `Question`, "" for name and phone; choices: code and label of each; unit: written after the input; help:
+    a sentence below it; usual: the choice that counts until another one is made.
     """
 
     name: str
     label: Text
     check: Callable[[str], str]
     attributes: Mapping[str, str]
+    kind: str = ""
+    choices: tuple[tuple[str, Text], ...] = ()
+    unit: Text | None = None
+    help: Text | None = None
+    usual: str = ""
 
 
 # --- Checks -----------------------------------------------------------------------------------------------------------
@@ -108,7 +115,8 @@ def phone(typed: str) -> str:
     return number
 
 
-def _optional_text(typed: str, *, most: int) -> str:
+def words_typed(typed: str, *, most: int) -> str:
+    """Return a text as it is stored, as `name` does; it may be empty. most: characters; FieldRefused for more."""
     long = LONG_ANSWER.fill(most=str(most))
     kept = _one_line(typed, most=most, long=long, odd=ODD_ANSWER)
     if len(kept) > most:
@@ -165,7 +173,7 @@ def words(name: str) -> list[str]:
 
 NAME = CustomerField(
     "name",
-    Text(es="Nombre", en="Name"),
+    Text(es="Tu nombre", en="Your name"),
     name,
     MappingProxyType(
         {
@@ -179,7 +187,7 @@ NAME = CustomerField(
 )
 PHONE = CustomerField(
     "phone",
-    Text(es="Teléfono (10 dígitos)", en="Phone (10 digits)"),
+    Text(es="Tu WhatsApp (10 dígitos)", en="Your WhatsApp (10 digits)"),
     phone,
     MappingProxyType(
         {
@@ -190,31 +198,5 @@ PHONE = CustomerField(
             "pattern": r"(?=(\P{Nd}*\p{Nd}){10}).{10,30}",
         }
     ),
+    help=Text(es="Para responderte aunque se cierre el chat.", en="So that we can answer even if the chat is closed."),
 )
-
-
-def optional_text(name: str, label: Text, *, most: int) -> CustomerField:
-    """Return a field for one line of text, which may stay empty. most: its characters."""
-    # Not maxlength, with which browsers cut what is pasted and say nothing.
-    attributes = MappingProxyType({"type": "text", "pattern": f".{{0,{most}}}"})
-    return CustomerField(name, label, partial(_optional_text, most=most), attributes)
-
-
-# Name and phone have columns of their own. To ask for more, add a field here and say so in the privacy notice.
-OPTIONAL: tuple[CustomerField, ...] = ()
-
-
-def fields() -> tuple[CustomerField, ...]:
-    """Return every field, in the order of the form."""
-    return (NAME, PHONE, *OPTIONAL)
-
-
-def answers_in_words(answers: Mapping[str, str], language: Language) -> Iterator[tuple[str, str]]:
-    """Yield the label and the value of each optional field that was filled in, in the order of the form.
-
-    The label of a field that does not exist any more is its name.
-    """
-    labels = {each.name: each.label.in_(language) for each in OPTIONAL}
-    for key in [*labels, *(key for key in answers if key not in labels)]:
-        if value := answers.get(key):
-            yield labels.get(key, key), value

@@ -40,7 +40,7 @@ class Contact:
     attribution: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     marketing_accepted_at: datetime | None = None
-    answers: dict[str, str] = field(default_factory=dict)  # of leads.customer.OPTIONAL
+    answers: dict[str, str] = field(default_factory=dict)  # of leads.customer.answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

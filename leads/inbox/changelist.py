@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
 from leads.business_hours import Urgency, urgency
+from leads.customer.answers import in_words
 from leads.customer.matching import PhoneKey
 from leads.inbox import flags, notes, search
 from leads.models import Lead, LeadQuerySet
@@ -239,7 +240,7 @@ class LeadRow:
     stored: its quote; age: time since the customer asked, in words; others: how many more leads have the same phone;
     phone: which number is meant; flags: labels of the lead's flags, and of a doubtful phone; corrected: the person's
     leads with another phone, the newest first; people: the other people who asked for the same quote; note: the
-    beginning of its newest note.
+    beginning of its newest note; answers: to what was asked at checkout, each with its label.
     """
 
     lead: Lead
@@ -252,6 +253,7 @@ class LeadRow:
     corrected: tuple[Lead, ...]
     people: tuple[Lead, ...]
     note: str
+    answers: tuple[tuple[str, str], ...]
 
     @property
     def state(self) -> str:
@@ -288,6 +290,7 @@ def rows(leads: list[Lead], *, now: datetime, newest_notes: dict[Any, str] | Non
             corrected=tuple(other for other in others if other.is_same_person(lead))[:MOST_PEOPLE],
             people=tuple(other for other in others if not other.is_same_person(lead))[:MOST_PEOPLE],
             note=noted.get(lead.pk, ""),
+            answers=tuple(in_words(stored.customer.answers, site.language())),
         )
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError
 
-from leads import customer
+from leads.customer import answers
 from leads.inbox import flags
 from leads.models import Lead
 from leads.privacy.export import Row, lines_text
@@ -68,7 +68,7 @@ class Spreadsheet:
         self._book.use_zip64()  # a sheet of many long notes is larger than 4 GB
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._money = self._book.add_format({"num_format": "#,##0.00"})
-        self._columns = [*COLUMNS, *map(_answer, customer.OPTIONAL)]
+        self._columns = [*COLUMNS, *map(_answer, answers.columns(site.language()))]
         self._next_row = MOST_ROWS
 
     def __enter__(self) -> Self:
@@ -173,5 +173,11 @@ def _status(stored: object) -> object:
     return dict(Lead.Status.choices).get(str(stored), stored)
 
 
-def _answer(field: customer.CustomerField) -> Column:
-    return Column(field.label.in_(site.language()), 24, lambda row: row.stored.customer.answers.get(field.name))
+def _answer(question: tuple[str, str]) -> Column:
+    code, label = question
+
+    def in_words(row: Row) -> str:
+        given = row.stored.customer.answers.get(code, "")
+        return next((said for _label, said in answers.in_words({code: given}, site.language())), "")
+
+    return Column(label, 24, in_words)

@@ -20,11 +20,13 @@ from django.db.models import OuterRef, Q
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from leads import customer, snapshot
+from leads import snapshot
+from leads.customer import answers
 from leads.models import Lead, LeadEvent, LeadNote, LeadQuerySet
 from leads.paging import pages
 from leads.snapshot import Line, Snapshot
 from quoter.engine.numbers import canonical
+from quoter.engine.questions import ANSWER
 
 # Excel reads a CSV file as UTF-8 only with this mark.
 BYTE_ORDER_MARK = "\ufeff"
@@ -196,8 +198,9 @@ class Csv:
 
     def __init__(self, out: TextIO) -> None:
         self._sheet = csv.writer(out, quoting=csv.QUOTE_ALL)
-        self._answers = [field.name for field in customer.OPTIONAL]
-        self._sheet.writerow([*COLUMNS, *self._answers])
+        self._answers = [code for code, _label in answers.columns("es")]
+        # With a prefix: a question may be called "notes".
+        self._sheet.writerow([*COLUMNS, *(f"{ANSWER}{code}" for code in self._answers)])
 
     def write(self, rows: Iterable[Row]) -> None:
         self._sheet.writerows([csv_text(cell) for cell in self._cells(row)] for row in rows)
@@ -215,7 +218,7 @@ class Csv:
             "flags": " ".join(stored.flags),
         }
         known = [from_quote[column] if column in from_quote else row.values[column] for column in COLUMNS]
-        return [*known, *(stored.customer.answers.get(name) for name in self._answers)]
+        return [*known, *(stored.customer.answers.get(code) for code in self._answers)]
 
 
 def csv_text(cell: object) -> str:

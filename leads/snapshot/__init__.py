@@ -68,7 +68,7 @@ SET_ASIDE = frozenset({Flag.HONEYPOT, Flag.TOO_FAST, Flag.MANY_FROM_ADDRESS, Fla
 
 
 class Customer(NamedTuple):
-    """phone: +E.164 when it is valid, else as typed; phone_raw: as typed; answers: to optional fields, by name."""
+    """phone: +E.164 when it is valid, else as typed; phone_raw: as typed; answers: at checkout, by question's code."""
 
     name: str = ""
     phone: str = ""
@@ -232,7 +232,7 @@ def quote_metadata(
             "name": customer.name,
             "phone": customer.phone,
             "phone_raw": customer.phone_raw,
-            **customer.answers,
+            **({"answers": dict(customer.answers)} if customer.answers else {}),
         },
         "visitor_id": visitor_id,
         "attribution": dict(attribution),
@@ -277,7 +277,9 @@ def journal_record(record: object) -> JournalRecord:
 
 
 def _customer(stored: Mapping[str, Any]) -> Customer:
+    # Earlier releases kept answers beside name and phone.
     texts = {name: value for name, value in stored.items() if isinstance(value, str)}
+    texts |= {code: value for code, value in mapping(stored.get("answers")).items() if isinstance(value, str)}
     return Customer(
         name=texts.pop("name", ""),
         phone=texts.pop("phone", ""),

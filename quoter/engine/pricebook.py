@@ -314,8 +314,13 @@ class PriceBook(_Part):
 
     @property
     def priced_questions(self) -> tuple[Question, ...]:
-        """The questions that are asked while the job is priced. Words, which may be personal, wait for the checkout."""
-        return tuple(asked for asked in self.questions if not (asked.at_checkout or asked.is_of_words))
+        """The questions that are asked while the job is priced."""
+        return tuple(asked for asked in self.questions if not asked.waits)
+
+    @property
+    def checkout_questions(self) -> tuple[Question, ...]:
+        """The questions that wait until the customer goes to the chat."""
+        return tuple(asked for asked in self.questions if asked.waits)
 
 
 def parse(toml: str) -> PriceBook:

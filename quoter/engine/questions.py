@@ -21,8 +21,10 @@ FILL_IN = Text(es="Falta: {label}.", en="Still missing: {label}.")
 NO_DATE = Text(es="{label}: elige un día.", en="{label}: choose a day.")
 NO_HOUR = Text(es="{label}: elige una hora.", en="{label}: choose an hour.")
 
-# So much of an answer in words is kept.
-LONGEST = 500
+# A field with the answer to a question, and its place in the HTTP contract, begin with this.
+ANSWER = "answers."
+# Characters of an answer in words. Two of them fit a chat message with the lines of most quotes.
+LONGEST = 300
 
 
 class Refused(ValueError):
@@ -90,19 +92,29 @@ class Question(Input):
     """A question about the whole order, asked once.
 
     kind: a number, one of the choices, a day, an hour, or words (an address or notes). required: whether an empty
-    answer is refused; a question with a default is never empty. default_choice: the choice that counts until another
-    one is made. Rules may use every answer but words. at_checkout: asked only when the customer goes to the chat.
+    answer is refused, which by default only those are on which prices may depend; a question with a default is never
+    empty. default_choice: the choice that counts until another one is made. Rules may use every answer but words.
+    at_checkout: asked only when the customer goes to the chat.
     """
 
     kind: Literal["number", "choice", "date", "time", "address", "notes"] = "number"
     choices: tuple[Answer, ...] = ()
     default_choice: str = ""
-    required: bool = True
+    required: bool | None = None
     at_checkout: bool = False
 
     @property
     def is_of_words(self) -> bool:
         return self.kind in ("address", "notes")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is asked only at checkout. Words always are, because they may be personal."""
+        return self.at_checkout or self.is_of_words
+
+    @property
+    def is_required(self) -> bool:
+        return not self.waits if self.required is None else self.required
 
     def choice(self, code: str) -> Answer | None:
         return next((choice for choice in self.choices if choice.code == code), None)
@@ -111,7 +123,7 @@ class Question(Input):
         """Return the answer in its one spelling, "" for none; Refused when it cannot be used or is missing."""
         text = " ".join(typed.split())[:LONGEST] or self.default_choice
         if not text and (self.kind != "number" or self.default is None):
-            if not self.required:
+            if not self.is_required:
                 return ""
             raise Refused((CHOOSE if self.kind == "choice" else FILL_IN).fill(label=self.label))
         if self.kind == "number":

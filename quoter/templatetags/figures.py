@@ -1,15 +1,16 @@
 """Amounts, quantities and dates as people in Mexico write them, in Spanish and English."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django import template
-from django.utils import dateformat, timezone
+from django.utils import dateformat, timezone, translation
 
 from quoter.engine import numbers
 from quoter.engine.explain import readable
 from quoter.engine.numbers import decimal_places
 from quoter.engine.quote import QuoteLine
+from quoter.engine.text import Language
 from quoter.site import language
 
 register = template.Library()
@@ -50,11 +51,16 @@ def percent(rate: Decimal) -> str:
 @register.filter
 def day(at: datetime) -> str:
     """domingo 29 de noviembre de 2026; Sunday, November 29, 2026"""
-    at = timezone.localtime(at)
-    if language() == "en":
-        return dateformat.format(at, "l, F j, Y")
-    # Django's Spanish writes months and days with a capital letter; Spanish does not.
-    return dateformat.format(at, r"l j \d\e F \d\e Y").lower()
+    return written_day(timezone.localtime(at), language())
+
+
+def written_day(at: date, language: Language) -> str:
+    """Return a day, or that of an aware time, as `day` does, in a language that need not be the page's."""
+    with translation.override("en" if language == "en" else "es-mx"):
+        if language == "en":
+            return dateformat.format(at, "l, F j, Y")
+        # Django's Spanish writes months and days with a capital letter; Spanish does not.
+        return dateformat.format(at, r"l j \d\e F \d\e Y").lower()
 
 
 @register.filter

@@ -7,7 +7,7 @@ import { keep } from "./kept.js";
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
 const LONGEST_URL = 2000;
-const PLACEHOLDER = /\{\w+\}/g;
+const PLACEHOLDER = /\{[^{}]+\}/g;
 
 const form = document.querySelector("#checkout");
 const paper = document.querySelector(".paper");
@@ -66,12 +66,22 @@ async function goWithoutServer(fields) {
   location.assign(chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href);
 }
 
+// Returns what was typed in a field as people read it: the choice's label, the day with its weekday.
+function inWords(field, text) {
+  if (text && field.type === "date") {
+    const style = { dateStyle: "full", timeZone: "UTC" };
+    return new Intl.DateTimeFormat(document.documentElement.lang, style).format(new Date(text));
+  }
+  return text && field.selectedOptions ? field.selectedOptions[0].text : text.trim();
+}
+
 // Returns the chat's URL with the typed values in the message, or null if it is too long. The server wrote the message
 // with a placeholder for each field, such as {name}. A line whose optional field is empty is left out.
 function chatWith(fields) {
   const url = new URL(form.dataset.chatToFill);
-  const typed = (placeholder) => fields[placeholder.slice(1, -1)]?.trim() ?? "";
-  const isField = (placeholder) => form.elements.namedItem(placeholder.slice(1, -1));
+  const field = (placeholder) => form.elements.namedItem(placeholder.slice(1, -1));
+  const isField = (placeholder) => field(placeholder) !== null;
+  const typed = (placeholder) => inWords(field(placeholder), fields[placeholder.slice(1, -1)] ?? "");
   const lines = url.searchParams.get("text").split("\n")
     .filter((line) => (line.match(PLACEHOLDER) ?? []).every((found) => !isField(found) || typed(found)))
     .map((line) => line.replace(PLACEHOLDER, (found) => (isField(found) ? typed(found) : found)));

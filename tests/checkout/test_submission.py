@@ -1,6 +1,7 @@
 import pytest
 
 from checkout.submission import OrderSubmission, SubmissionRefused
+from leads.customer import NAME, PHONE
 
 A_SUBMISSION = {"token": "the token", "name": "Zoila Vaca", "phone": "656 765 4321"}
 
@@ -15,13 +16,13 @@ NOT_TEXT = "This value does not have the expected form."
 
 
 def submission(**changes) -> OrderSubmission:
-    return OrderSubmission.read(A_SUBMISSION | changes)
+    return OrderSubmission.read(A_SUBMISSION | changes, (NAME, PHONE))
 
 
 def refusals(sent: dict) -> list[tuple[str, str]]:
     """Read a submission that must be refused; return each wrong field with its message in English."""
     with pytest.raises(SubmissionRefused) as refused:
-        OrderSubmission.read(sent)
+        OrderSubmission.read(sent, (NAME, PHONE))
     return [(error.field, error.message.en) for error in refused.value.errors]
 
 
@@ -160,7 +161,7 @@ def test_all_wrong_fields_are_reported_together():
 
 def test_a_refusal_is_in_both_languages():
     with pytest.raises(SubmissionRefused) as refused:
-        OrderSubmission.read({"token": "", "name": "", "phone": "123"})
+        OrderSubmission.read({"token": "", "name": "", "phone": "123"}, (NAME, PHONE))
     assert [error.message.es for error in refused.value.errors] == [
         "Falta la cotización. Vuelve a calcularla.",
         "Escribe tu nombre.",
@@ -170,7 +171,7 @@ def test_a_refusal_is_in_both_languages():
 
 def test_a_refusal_does_not_repeat_what_was_typed():
     with pytest.raises(SubmissionRefused) as refused:
-        OrderSubmission.read(A_SUBMISSION | {"phone": "6561234 Zoila"})
+        OrderSubmission.read(A_SUBMISSION | {"phone": "6561234 Zoila"}, (NAME, PHONE))
     assert str(refused.value) == "phone"
 
 

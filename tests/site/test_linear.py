@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import thread_time
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from checkout.submission import OrderSubmission, SubmissionRefused
 from leads import customer, phones
 from leads.alerts import push
 from leads.customer import FieldRefused
+from leads.customer.answers import fields
 from leads.inbox import greeting, notes, pasted, search
 from leads.privacy import export, foreign
 from leads.staff import unfinished
@@ -47,7 +49,8 @@ def logged(text: str) -> str:
 
 def submitted(text: str) -> None:
     with suppress(SubmissionRefused):
-        OrderSubmission.read(dict.fromkeys(("token", "name", "phone", "privacy_accepted", "website"), text))
+        sent = dict.fromkeys(("token", "name", "phone", "privacy_accepted", "website", "answers.notes"), text)
+        OrderSubmission.read(sent, fields(today=None))
 
 
 def checked(check: Callable[[str], str]) -> Callable[[str], None]:
@@ -124,7 +127,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "search of the outbox": lambda text: search.matcher(text)(RECORD),
     "name": checked(customer.name),
     "phone": checked(customer.phone),
-    "other field": checked(customer.optional_text("more", customer.NO_NAME, most=60).check),
+    "other field": checked(partial(customer.words_typed, most=60)),
     "submission": submitted,
     "words": customer.words,
     "plain phone": phones.plain,

@@ -59,7 +59,7 @@ def _questions(questions: Sequence[Question], known: Known) -> Findings:
     for number, question in enumerate(questions):
         here = f"questions[{number}]"
         yield from asked_for.of_question(question, here)
-        if question.at_checkout or question.is_of_words:
+        if question.waits:
             continue
         if question.kind == "number":
             known.numbers[question.code] = spans.of_input(question)

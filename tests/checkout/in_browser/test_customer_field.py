@@ -8,28 +8,31 @@ from tests.support.walk import NAME, PHONE, go_to_the_chat, open_a_quote, visiti
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
+ADDRESS = "#answers\\.address"
+
 
 def test_the_chat_that_the_page_opens_has_the_field_if_it_was_filled_in(browser, postgres):
     with (
-        live.site(postgres.url, application="tests.support.added_field") as site,
+        live.site(postgres.url) as site,
         visiting(browser, site, expected=["net::ERR_"]) as page,
     ):
         open_a_quote(page, site)
         quote_page = page.url
         page.context.set_offline(True)
-        page.fill("#site_address", "x" * 61)
+        page.click("#checkout summary")
+        page.fill(ADDRESS, "x" * 301)
         page.fill("#name", NAME)
         page.fill("#phone", PHONE)
         page.click("#checkout button.primary")
-        expect(page.locator("#site_address")).to_be_focused()  # too long, and nothing of it was cut off
+        expect(page.locator(ADDRESS)).to_be_focused()  # too long, and nothing of it was cut off
         assert page.url == quote_page
 
-        page.fill("#site_address", " {name} & Juárez 12 ")
-        assert "Dirección de la obra: {name} & Juárez 12" in go_to_the_chat(page).splitlines()
+        page.fill(ADDRESS, " {name} & Juárez 12 ")
+        assert "Colonia o dirección de la obra: {name} & Juárez 12" in go_to_the_chat(page).splitlines()
 
         page.context.set_offline(False)
         page.goto(quote_page)
         page.context.set_offline(True)
         text = go_to_the_chat(page)
         assert NAME in text
-        assert "Dirección" not in text
+        assert "Colonia" not in text

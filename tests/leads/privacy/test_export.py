@@ -66,6 +66,7 @@ def folios(text: str) -> list[str]:
 
 def test_csv_has_one_row_for_each_lead(run_export, admin_user):
     about = {"attribution": {"utm_source": "facebook"}, "flags": ("late", "honeypot")}
+    about["answers"] = {"date": "2026-12-05"}
     lead = a_lead(a_line(), a_line(extras=[]), notes="Llamar\nmañana", **about)
     Lead.objects.contact(lead.pk, by=admin_user, now=datetime(2026, 11, 22, 20, 0, tzinfo=UTC))
 
@@ -89,6 +90,9 @@ def test_csv_has_one_row_for_each_lead(run_export, admin_user):
         "valid_until": lead.quote_data["valid_until"],
         "source": "facebook",
         "flags": "late honeypot",
+        "answers.date": "2026-12-05",
+        "answers.address": "",
+        "answers.notes": "",
     }
 
 
@@ -193,7 +197,8 @@ def test_leads_can_be_filtered_by_status_and_phone(run_export, admin_user):
 def test_no_leads_make_csv_without_rows(run_export):
     assert run_export().splitlines() == [
         '"folio","created_at","submitted_at","status","name","phone","lines","subtotal","tax","total","currency",'
-        '"contacted_at","contacted_by","notes","valid_until","source","flags"'
+        '"contacted_at","contacted_by","notes","valid_until","source","flags",'
+        '"answers.date","answers.address","answers.notes"'
     ]
     assert run_export("--format", "jsonl") == ""
 

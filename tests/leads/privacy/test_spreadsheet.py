@@ -27,6 +27,7 @@ DOWNLOAD = "/admin/leads/lead/export/"
 HEADINGS = [
     *["Folio", "Cotizado", "Solicitado", "Vigente hasta el", "Estado", "Nombre", "Teléfono", "Cotización", "Subtotal"],
     *["Impuesto", "Total", "Moneda", "Origen", "Observaciones", "Contactado", "Contactado por", "Notas"],
+    *["¿Para qué día?", "Colonia o dirección de la obra", "Hora, acceso o algo más"],
 ]
 
 
@@ -51,6 +52,7 @@ def downloaded(client, query: str = "", form: str = "xlsx") -> list[xlsx.Sheet]:
 def test_a_row_has_dates_amounts_and_a_phone_that_can_be_dialled(exported):
     seller = User.objects.create_user("bety", first_name="Beatriz", last_name="Ríos")
     about = {"attribution": {"utm_source": "facebook"}, "flags": ("late", "honeypot")}
+    about["answers"] = {"date": "2026-12-05"}
     lead = a_lead(a_line(), a_line(extras=[]), notes="Llamar\nmañana", **about)
     Lead.objects.contact(lead.pk, by=seller, now=datetime(2026, 11, 22, 20, 0, tzinfo=UTC))
 
@@ -77,6 +79,9 @@ def test_a_row_has_dates_amounts_and_a_phone_that_can_be_dialled(exported):
         "Contactado": datetime.fromisoformat("2026-11-22T13:00"),
         "Contactado por": "Beatriz Ríos",
         "Notas": "Llamar\nmañana",
+        "¿Para qué día?": "sábado 5 de diciembre de 2026",
+        "Colonia o dirección de la obra": None,
+        "Hora, acceso o algo más": None,
     }
 
 
@@ -86,7 +91,7 @@ def test_the_headings_stay_in_view_and_the_columns_can_be_filtered(exported):
     [sheet] = exported()
     assert (sheet.title, sheet.rows[0]) == ("Clientes", HEADINGS)
     assert '<pane ySplit="1"' in sheet.xml
-    assert '<autoFilter ref="A1:Q3"/>' in sheet.xml
+    assert '<autoFilter ref="A1:T3"/>' in sheet.xml
     assert '<col min="8" max="8" width="44.7' in sheet.xml
 
 
