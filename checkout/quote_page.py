@@ -47,14 +47,18 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
 
     A POST comes from the button that switches the language. It shows the same page with what was typed.
     """
-    came_from = origin.of_visit(request, landing=_quotes_path())
+    issued = found(request, reference)
+    if isinstance(issued, HttpResponse):
+        return issued
+    return show(request, issued, came_from=origin.of_visit(request, landing=_quotes_path()))
+
+
+def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
+    """Return the quote of a token or a folio, else the page that says why there is none."""
     try:
         number = folio.parse(reference)
     except folio.NotAFolio:
-        try:
-            return show(request, token.loads(reference, zone=site.zone()), came_from=came_from)
-        except BadToken:
-            return not_found(request)
+        return _loaded(reference) or not_found(request)
     our_relay = relay.of_this_process()
     with bulkhead.QUOTES.place() as has_place:
         if our_relay.is_down or not has_place:
@@ -65,8 +69,7 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
             our_relay.failed(error)
             logger.warning("Quote page without the database: folio=%s error=%s", number, error_name(error))
             return unavailable(request, folio=number)
-    issued = snapshot.read(data).issued
-    return show(request, issued, came_from=came_from) if issued else not_found(request)
+    return snapshot.read(data).issued or not_found(request)
 
 
 def show(
@@ -114,6 +117,7 @@ def show(
             "earlier": _earlier(request, issued),
             "link": page,
             "address_on_paper": address(request, issued.quote.folio),
+            "file_url": carried(f"{shared}pdf", request),
             "shop_phone": phones.readable(shop.WHATSAPP_NUMBER),
             "chat_url": chat_url(),
             # When the server does not answer, the page's script opens this chat with the typed values filled in.

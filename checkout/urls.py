@@ -3,6 +3,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
 from checkout import late, offline, quote_page, views
+from checkout.paper import page as paper
 
 app_name = "checkout"
 # csrf_exempt for the reason in quoter/urls.py: customers have no session, and perhaps no cookie. The form on /privacy/
@@ -10,6 +11,7 @@ app_name = "checkout"
 urlpatterns = [
     path("quote/", csrf_exempt(views.give_quote), name="give_quote"),
     path("q/<str:reference>/", csrf_exempt(gzip_page(quote_page.quote_page)), name="quote_page"),
+    path("q/<str:reference>/pdf", csrf_exempt(paper.quote_file), name="quote_file"),
     path("checkout/", csrf_exempt(views.checkout), name="checkout"),
     path("offline/", gzip_page(offline.calculator), name="offline"),
     path("worker.js", offline.worker, name="worker"),

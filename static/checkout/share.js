@@ -1,4 +1,4 @@
-// Shares a quote by the system's share dialog, the clipboard or a printout. The link has the quote and no personal data.
+// Shares a quote by the system's share dialog, the clipboard, a file or a printout. The link has the quote and no personal data.
 
 const actions = document.querySelector("[data-actions]");
 const share = actions?.querySelector("[data-share]");
@@ -22,6 +22,20 @@ function copyByCommand(text) {
   return isCopied;
 }
 
+// The file names who it is for, if that was typed. It is posted, because addresses are kept in histories and logs.
+function askForFile(event) {
+  const typed = document.querySelector("#checkout");
+  if (!typed?.elements.namedItem("name").value.trim()) return;
+  event.preventDefault();
+  const form = Object.assign(document.createElement("form"), { method: "post", action: event.currentTarget.href });
+  for (const field of typed.querySelectorAll(".field :is(input, select, textarea):not([type=tel])")) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: field.name, value: field.value }));
+  }
+  document.body.append(form);
+  form.submit();
+  form.remove();
+}
+
 const messageIn = (chatUrl) => new URL(chatUrl).searchParams.get("text");
 
 if (actions) {
@@ -31,6 +45,7 @@ if (actions) {
   actions.hidden = false;
   // It rejects when the person closes the dialog.
   share.addEventListener("click", () => navigator.share({ title: document.title, text, url: link }).catch(() => {}));
+  actions.querySelector("[data-file]").addEventListener("click", askForFile);
   print.hidden = !window.print;
   print.addEventListener("click", () => window.print());
   for (const button of actions.querySelectorAll("[data-copy]")) {
