@@ -30,6 +30,7 @@ _FILES = (
     "checkout/kept.js",
     "checkout/mine.js",
     "checkout/share.js",
+    "quoter/busy.js",
     "quoter/calculator.js",
     "quoter/words.js",
 )

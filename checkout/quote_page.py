@@ -17,7 +17,7 @@ from checkout import form
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
-from leads import phones, snapshot
+from leads import snapshot
 from leads.delivery import relay
 from leads.errors import error_name
 from leads.models import Lead
@@ -118,7 +118,6 @@ def show(
             "link": page,
             "address_on_paper": address(request, issued.quote.folio),
             "file_url": carried(f"{shared}pdf", request),
-            "shop_phone": phones.readable(shop.WHATSAPP_NUMBER),
             "chat_url": chat_url(),
             # When the server does not answer, the page's script opens this chat with the typed values filled in.
             "chat_url_to_fill": chat_url(

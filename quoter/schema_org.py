@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.text import Language
-from quoter.shop.values import shop
+from quoter.shop.values import facts, shop
 
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
@@ -19,6 +19,13 @@ def structured_data(book: PriceBook, *, language: Language, address: str, image:
 
     address: of the calculator; image: of the picture; both in full. Prices are those of the book.
     """
+    said = facts(language)
+    optional = {
+        "address": said.address,
+        "hasMap": said.map_url,
+        "areaServed": said.area,
+        "paymentAccepted": said.payment,
+    }
     data = {
         "@context": "https://schema.org",
         "@type": "LocalBusiness",
@@ -27,6 +34,7 @@ def structured_data(book: PriceBook, *, language: Language, address: str, image:
         "image": image,
         "telephone": f"+{shop.WHATSAPP_NUMBER}",
         "openingHours": list(_opening_hours()),
+        **{name: value for name, value in optional.items() if value},
         "hasOfferCatalog": {
             "@type": "OfferCatalog",
             "name": book.title.in_(language),

@@ -9,16 +9,17 @@ from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 
-from quoter import brand, token
+from quoter import brand, palette, token
 from quoter.apps import QuoterConfig
 from quoter.engine import folio, pricing
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
-from quoter.shop import served
+from quoter.shop import served, storefront
 from quoter.shop.values import shop
 
 
@@ -87,4 +88,7 @@ def business(request: HttpRequest) -> dict[str, Any]:
         "whatsapp_number": shop.WHATSAPP_NUMBER,
         "brand_stylesheet": brand.address_of(brand.stylesheet()),
         "brand_logo": brand.address_of(brand.logo()),
+        "theme_color": shop.BRAND_COLOR or palette.COLOR,
+        # Lazy, because most pages of staff do not say it.
+        "storefront": SimpleLazyObject(lambda: storefront.of_shop(language())),
     }

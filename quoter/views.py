@@ -7,13 +7,15 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from quoter import conversation, incoming, language, origin, preview, schema_org, share, site
 from quoter.controls import LineViews
 from quoter.engine.pricing import NO_ANSWERS, FieldError
 from quoter.forms import TypedLine, edited, typed_answers, typed_lines
-from quoter.shop.values import facts, shop
+from quoter.shop.storefront import lowest_price
+from quoter.shop.values import shop
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -82,7 +84,7 @@ def page(
         "here": reverse("quoter:calculator"),
         "is_offline": is_offline,
         "unpriced_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
-        "shop_facts": facts(site.language()),
+        "lowest_price": lowest_price(book, today=timezone.localdate(), language=site.language()),
         "title": book.title.in_(site.language()),
         "lines": shown,
         "questions": questions,

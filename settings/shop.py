@@ -21,7 +21,7 @@ DEFAULTS = {
     "BUSINESS_HOURS": "Mon-Fri 8:00-18:00, Sat 8:00-14:00",
     "HOLIDAYS": "",
     # The message with which a salesperson opens the chat, in the language of the quote.
-    "GREETING_ES": "Hola {name}, somos {business}. Le escribimos por su cotización {folio}, con un total de {total}.",
+    "GREETING_ES": "Hola {name}, somos {business}. Te escribimos por tu cotización {folio}, con un total de {total}.",
     "GREETING_EN": (
         "Hello {name}, this is {business}. We are writing about your quote {folio}, with a total of {total}."
     ),

@@ -5,19 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from leads import customer, phones
+from leads import customer
 from quoter import brand, palette
 from quoter.engine.numbers import money
 from quoter.engine.quote import Quote, QuotedFee, QuoteLine
 from quoter.engine.text import Language, Text
-from quoter.shop.values import Facts, facts, shop
+from quoter.shop import storefront
+from quoter.shop.values import Facts, shop
 from quoter.templatetags.figures import day, moment, percent
 
 TITLE = Text(es="Cotización preliminar", en="Preliminary quote")
 FOLIO = Text(es="Folio", en="Folio")
 ISSUED = Text(es="Fecha", en="Issued")
-VALID = Text(es="Vale hasta", en="Valid until")
-EXPIRED = Text(es="Venció", en="Expired on")
+VALID = Text(es="Vigente hasta el", en="Valid until")
+EXPIRED = Text(es="Venció el", en="Expired on")
 FOR = Text(es="Para", en="For")
 PLACE = Text(es="Dirección de entrega", en="Delivery address")
 WANTED = Text(es="Fecha deseada", en="Wanted on")
@@ -26,8 +27,8 @@ TOTAL = Text(es="Total", en="Total")
 TOTAL_WITH = Text(es="Total con {tax}", en="Total with {tax}")
 INCLUDED = Text(es="El precio incluye", en="The price includes")
 LEAD_TIME = Text(es="Tiempo de entrega", en="Lead time")
-PAYMENT = Text(es="Formas de pago", en="Payment")
-AREA = Text(es="Dónde atendemos", en="Where we serve")
+PAYMENT = Text(es="Forma de pago", en="Payment")
+AREA = Text(es="Dónde damos servicio", en="Where we serve")
 CHANGES = Text(es="Qué puede cambiar", en="What may change")
 MAY_CHANGE = Text(
     es="Después de la fecha de arriba cotizamos de nuevo con los precios del día. El acceso, el horario y la cantidad "
@@ -83,15 +84,15 @@ def of(quote: Quote, *, language: Language, link: str, now: datetime, typed: Map
     language: of the words around the bill; link: of the quote's page, short; typed: what the viewer has typed into the
     form of the page, of which name and optional fields are printed when they are right.
     """
-    said = facts(language)
-    number = f"WhatsApp {phones.readable(shop.WHATSAPP_NUMBER)}"
+    front = storefront.of_shop(language)
+    said = front.facts
     logo = brand.logo()
     last_day = EXPIRED if quote.is_expired(now) else VALID
     return Document(
         language=language,
         title=TITLE.in_(language),
         shop=shop.BUSINESS_NAME,
-        contact=" · ".join(filter(None, [_one_line(said.address), number])),
+        contact=" · ".join(filter(None, [_one_line(said.address), f"WhatsApp {front.phone}"])),
         color=shop.BRAND_COLOR or palette.COLOR,
         logo=b64encode(logo.content).decode() if logo else "",
         logo_suffix=f".{logo.name.rpartition('.')[2]}" if logo else "",

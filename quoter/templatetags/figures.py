@@ -9,11 +9,13 @@ from django.utils import dateformat, timezone, translation
 from quoter.engine import numbers
 from quoter.engine.explain import readable
 from quoter.engine.numbers import decimal_places
-from quoter.engine.quote import QuoteLine
-from quoter.engine.text import Language
+from quoter.engine.quote import Quote, QuoteLine
+from quoter.engine.text import Language, Text
 from quoter.site import language
 
 register = template.Library()
+
+MORE = Text(es=" + {count} más", en=" + {count} more")
 
 
 @register.filter
@@ -39,6 +41,14 @@ def quantity(number: Decimal) -> str:
 def billed(line: QuoteLine) -> str:
     """6 m³; 80 personas in Spanish and 80 people in English"""
     return line.billed_in(language())
+
+
+@register.filter
+def gist(quote: Quote) -> str:
+    """3 m³ · Ready-mix concrete, f'c 200 + 1 more"""
+    first, *others = quote.lines
+    what = f"{first.billed_in(quote.language)} · {first.description}"
+    return what + MORE.say(quote.language, count=str(len(others))) if others else what
 
 
 @register.filter

@@ -36,8 +36,17 @@ function askForFile(event) {
   form.remove();
 }
 
+// Writes on the paper who it is for, and what else was typed, but no phone.
+function fillBlanks() {
+  for (const blank of document.querySelectorAll("[data-typed]")) {
+    const field = document.querySelector("#checkout")?.elements.namedItem(blank.dataset.typed);
+    if (field) blank.textContent = field.value;
+  }
+}
+
 const messageIn = (chatUrl) => new URL(chatUrl).searchParams.get("text");
 
+addEventListener("beforeprint", fillBlanks);
 if (actions) {
   const link = document.querySelector("[data-link]").dataset.link;
   const text = document.querySelector("meta[name=description]").content;

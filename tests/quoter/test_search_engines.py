@@ -99,13 +99,13 @@ def test_a_price_book_cannot_end_the_element_that_describes_it(client, monkeypat
     assert "</script><b>" not in page
 
 
-def test_a_quote_is_not_listed_and_its_preview_names_the_total(client):
+def test_a_quote_is_not_listed_and_its_preview_says_what_it_is_and_the_total(client):
     issued = an_issued_quote()
     page = client.get(f"/q/{token.dumps(issued)}/").content.decode()
 
     meta = about(page)
     assert meta["robots"] == "noindex"
-    assert issued.quote.folio in meta["og:title"]
+    assert meta["og:title"] == "Cotización: 6 m³ · Concreto premezclado, f'c 200 kg/cm², tiro directo"
     assert "$17,622.10 MXN" in meta["og:description"]
     assert "canonical" not in page
     assert "og:url" not in meta

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db import DatabaseError
 
 from leads.errors import error_name
-from leads.ops.doctor import assets, clock, database, environment, outbox, reporting, rest_copy, shop, web
+from leads.ops.doctor import assets, clock, database, environment, facts, outbox, reporting, rest_copy, shop, web
 from leads.ops.doctor.finding import Finding, error
 
 
@@ -20,6 +20,7 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
     subjects = {
         "environment": environment.examine(os.environ),
         "shop": shop.examine(),
+        "facts": facts.examine(),
         "pages": assets.examine(),
         "delivery": reporting.examine(send=send_test_event, mail_to=mail_to),
         "web": web.examine(os.environ),

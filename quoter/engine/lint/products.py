@@ -129,7 +129,7 @@ def _combinations(book: PriceBook, sold: Product, place: str) -> Findings:
                 f"{place}.by_questions", "%(of)s: there is no question %(code)s with choices", of=_hint(sold), code=code
             )
     for question in asked:
-        if not (question.required or question.default_choice):
+        if not (question.is_required or question.default_choice):
             yield BookFinding(
                 f"{place}.by_questions",
                 "%(of)s: %(code)s may be left unanswered, and then there is no price",

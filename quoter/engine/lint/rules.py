@@ -66,7 +66,7 @@ def _questions(questions: Sequence[Question], known: Known) -> Findings:
         else:
             known.choices[question.code] = [choice.code for choice in question.choices]
             known.kinds[question.code] = question.kind
-            if question.kind == "choice" and not question.required and not question.default_choice:
+            if question.kind == "choice" and not question.is_required and not question.default_choice:
                 known.unanswered.add(question.code)
         yield from _values(question.code, [choice.values for choice in question.choices], known, f"{here}.choices")
 

@@ -41,7 +41,7 @@ def most_billed(sold: Product) -> Decimal | None:
 def of_input(asked: Input) -> Span:
     """Return what a customer can state; a question that is left unanswered counts nought."""
     least = asked.min if asked.default is None else min(asked.min, asked.default)
-    if isinstance(asked, Question) and not asked.required and asked.default is None:
+    if isinstance(asked, Question) and not asked.is_required and asked.default is None:
         least = min(least, _NONE)
     return Span(_ONE if asked.whole else _NONE, least, asked.max)
 

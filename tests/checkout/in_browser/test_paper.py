@@ -75,7 +75,7 @@ def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
         link = page.evaluate("() => navigator.clipboard.readText()")
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
         page.click("[data-copy-message]")
-        expect(status).to_have_text("Mensaje copiado.")
+        expect(status).to_have_text("Texto copiado.")
         assert f"*{quote['folio']}*" in page.evaluate("() => navigator.clipboard.readText()")
         page.click("[data-share]")
         assert page.evaluate("() => window.shared.url") == link
