@@ -36,13 +36,24 @@ MOST_IN_WINDOW = 2
 GAP_S = 45.0
 # For how long a refused password may be why nothing listens any more.
 BAN_LASTS_S = 3600.0
-# How long a thread waits for its turn. When another connects for longer, the server hangs and refuses nobody.
+# How long a thread waits for its turn.
 TURN_WAIT_S = 2.0
+# No process connects for so long: who holds the turn then is frozen, and the others go on without.
+TURN_LASTS_S = 30.0
 _TURN = "connecting"
+# Marks of whom the server accepted when this process connected last.
+_known: set[str] = set()
 
 
 class PasswordRefusedLately(OperationalError):
     """The password was refused a short time ago, and trying again could make the host ban this address."""
+
+
+class TurnTaken(OperationalError, TimeoutError):
+    """Another process has been connecting for TURN_WAIT_S, and may yet be refused."""
+
+    def __init__(self) -> None:
+        super().__init__("no turn to connect within the time")
 
 
 class Refused(NamedTuple):
@@ -78,10 +89,11 @@ class ConnectionTurns:
     def attempt(self, parameters: Mapping[str, Any]) -> Iterator[None]:
         """Hold this machine's turn while a connection is made, whoever makes it, and note whether it was refused.
 
-        PasswordRefusedLately when another was refused while this one waited. parameters: libpq's.
+        PasswordRefusedLately when another was refused while this one waited, TurnTaken when that was too long for a
+        password that this process has not used before. parameters: libpq's.
         """
         of, began = _who(parameters), time.monotonic()
-        with self._turn():
+        with self._turn(may_go_on=of in _known):
             if any(line.of == of and line.at > began for line in self._read()):
                 raise PasswordRefusedLately("the password was refused a moment ago")
             try:
@@ -156,6 +168,7 @@ class ConnectionTurns:
         return 0
 
     def _refused(self, error: BaseException, of: str) -> None:
+        _known.discard(of)
         if not self._may_write():
             return
         if refusal := refusal_of(error):
@@ -165,7 +178,10 @@ class ConnectionTurns:
 
     def _accepted(self, of: str) -> None:
         """End the wait of everybody with the same password; each relay sees it, and tries."""
-        self._replace([line._replace(until=0.0) if line.of in (of, "") else line for line in self._read()])
+        _known.add(of)
+        if any(line.until and line.of in (of, "") for line in self._read()) and self._may_write():
+            self._write([line._replace(until=0.0) if line.of in (of, "") else line for line in self._read()])
+            self._file(RETRY_NOW).touch()  # a relay that saw no block before it ended would sleep through it
 
     def _replace(self, lines: Sequence[Refused]) -> None:
         if lines != self._read() and self._may_write():
@@ -178,8 +194,11 @@ class ConnectionTurns:
         return False
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold the lock of this machine. A user whose files the site could not read, and a first command, have none."""
+    def _turn(self, *, may_go_on: bool) -> Iterator[None]:
+        """Hold the lock of this machine. A user whose files the site could not read, and a first command, have none.
+
+        may_go_on: whether to go on without it when another holds it for too long; else that is TurnTaken.
+        """
         fd = None
         for directory in self._directories:
             with suppress(OSError):
@@ -187,8 +206,8 @@ class ConnectionTurns:
                     fd = os.open(directory / _TURN, os.O_RDWR | os.O_CREAT, 0o600)
                     break
         try:
-            if fd is not None:
-                _lock(fd)
+            if fd is not None and not _lock(fd) and not may_go_on and time.monotonic() - _held_since(fd) < TURN_LASTS_S:
+                raise TurnTaken
             yield
         finally:
             if fd is not None:
@@ -219,13 +238,23 @@ def attempt(parameters: Mapping[str, Any]) -> Any:
     return ConnectionTurns(settings.OUTBOX_DIRECTORIES).attempt(parameters)
 
 
-def _lock(fd: int) -> None:
+def _lock(fd: int) -> bool:
+    """Return whether this thread got the lock; then the file says since when, as time.monotonic does."""
     end = time.monotonic() + TURN_WAIT_S
     while time.monotonic() < end:
         with suppress(BlockingIOError):
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):
+                os.pwrite(fd, f"{time.monotonic():020.3f}".encode(), 0)
+            return True
         time.sleep(0.005)
-    return None
+    return False
+
+
+def _held_since(fd: int) -> float:
+    with suppress(OSError, ValueError):
+        return float(os.pread(fd, 20, 0))
+    return time.monotonic()
 
 
 def _who(parameters: Mapping[str, Any]) -> str:

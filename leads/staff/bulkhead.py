@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Self
 
+from django.db import connections
+
 # How long a thread waits to come back to a place that it left.
 RETURN_WAIT_S = 2.0
 
@@ -49,7 +51,7 @@ class Bulkhead:
             yield has_place
         finally:
             if _inside.bulkhead:
-                self._free.release()
+                self._release()
             _inside.bulkhead = before
 
     @property
@@ -66,7 +68,7 @@ class Bulkhead:
             raise Full
         try:
             _inside.bulkhead = None
-            self._free.release()
+            self._release()
             yield
         finally:
             self._may_leave.release()
@@ -74,6 +76,15 @@ class Bulkhead:
                 _inside.bulkhead = self
         if not _inside.bulkhead:
             raise Full
+
+    def _release(self) -> None:
+        """Offer this thread's connection before its place: who takes the place would open another one."""
+        database = connections["default"]
+        try:
+            if not database.in_atomic_block:
+                database.close_if_unusable_or_obsolete()
+        finally:
+            self._free.release()
 
 
 class _Inside(threading.local):

@@ -37,9 +37,13 @@ def doctor(site: Site, subject: str) -> list[dict[str, str]]:
 # --- A password that a SCRAM PgBouncer refuses ------------------------------------------------------------------------
 
 
-def later(site: Site, seconds: float) -> None:
-    """Move what was refused back in time, as if it had been longer ago."""
+def later(site: Site, seconds: float, *, refused: int) -> None:
+    """Move what was refused back in time, as if it had been longer ago, once the site has noted so many refusals.
+
+    It notes one after the pooler has logged it, and what it writes at the same moment would be lost.
+    """
     file = site.outbox / AUTH_BLOCK
+    assert eventually(lambda: file.exists() and len(file.read_text().splitlines()) == refused)
     lines = [line.split(" ") for line in file.read_text().splitlines()]
     moved = [f"{float(until) - seconds} {float(at) - seconds} {more} {of}\n" for until, at, more, of in lines]
     unfinished = site.outbox / "moved"
@@ -61,14 +65,14 @@ def test_a_password_that_a_pooler_refuses_is_tried_rarely_and_used_soon_after_it
             assert "breaker opened: fault=auth" in site.log
             assert "because=the password is wrong" in site.log
 
-            later(site, GAP_S)
+            later(site, GAP_S, refused=1)
             assert eventually(lambda: pooler.refused == 2)  # the doctor has asked, so the site tries it again
-            later(site, GAP_S)
+            later(site, GAP_S, refused=2)
             assert "not tried again for" in doctor(site, "database")[0]["found"]
             assert pooler.refused == 2
 
             pooler.set(password=RIGHT)
-            later(site, WINDOW_S - 2 * GAP_S)
+            later(site, WINDOW_S - 2 * GAP_S, refused=2)
             assert doctor(site, "database")[0]["level"] == "ok"
             assert eventually(lambda: is_up(site))
             assert pooler.refused == 2

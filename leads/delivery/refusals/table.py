@@ -361,5 +361,11 @@ REFUSALS = (
         "Let the site's user into the socket's directory, or connect by TCP: 127.0.0.1 as the host.",
         words="permission denied",
     ),
+    Refusal(
+        Fault.TIMEOUT,
+        "another process of this machine is connecting, and the server has not answered it for two seconds",
+        "Wait: the next try is within a second. If it stays, the server hangs, or this machine has too much to do.",
+        words="no turn to connect",
+    ),
     NO_ANSWER,
 )

@@ -1,14 +1,27 @@
 """How a machine paces what was refused, with the times in its file moved back as if they had passed."""
 
+import fcntl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from django.db import OperationalError, connection
 
-from leads.delivery.turns import AUTH_BLOCK, AUTH_BLOCK_S, GAP_S, WINDOW_S, ConnectionTurns, PasswordRefusedLately
+from leads.delivery import turns as module
+from leads.delivery.breaker import Fault, classify
+from leads.delivery.turns import (
+    AUTH_BLOCK,
+    AUTH_BLOCK_S,
+    GAP_S,
+    TURN_LASTS_S,
+    WINDOW_S,
+    ConnectionTurns,
+    PasswordRefusedLately,
+    TurnTaken,
+)
 
 SASL = "connection failed: FATAL:  SASL authentication failed"
 NOT_FOUND = "connection failed: FATAL:  (ENOTFOUND) tenant/user postgres.shop not found"
@@ -104,6 +117,48 @@ def test_who_waited_for_a_turn_while_another_was_refused_does_not_try(turns, out
         tried.append(True)
     first.join()
     assert not tried
+
+
+@contextmanager
+def another_connecting(outbox: Path, *, since_s: float = 0.0) -> Iterator[None]:
+    """Hold the turn as another process that is slow, or frozen."""
+    outbox.mkdir()
+    with (outbox / "connecting").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(f"{time.monotonic() - since_s:020.3f}")
+        file.flush()
+        yield
+
+
+def test_a_password_that_this_process_has_not_used_is_not_tried_while_another_process_is_slow(
+    turns, outbox_directories, monkeypatch
+):
+    monkeypatch.setattr(module, "TURN_WAIT_S", 0.05)
+    monkeypatch.setattr(module, "_known", set())
+    with another_connecting(outbox_directories[0]):
+        with pytest.raises(TurnTaken) as taken:
+            accept(turns, password="new")
+        assert classify(taken.value) is Fault.TIMEOUT
+        assert "another process of this machine is connecting" in turns.because(taken.value)
+    accept(turns, password="new")
+    (outbox_directories[0] / "connecting").unlink()
+    outbox_directories[0].rmdir()
+    with another_connecting(outbox_directories[0]):
+        accept(turns, password="new")  # it was accepted, so a slow server keeps no page from staff
+
+
+def test_a_frozen_process_keeps_no_other_from_connecting(turns, outbox_directories, monkeypatch):
+    monkeypatch.setattr(module, "TURN_WAIT_S", 0.05)
+    with another_connecting(outbox_directories[0], since_s=TURN_LASTS_S + 1):
+        accept(turns, password="newer")
+
+
+def test_whoever_gets_in_wakes_a_relay_that_saw_no_block(turns):
+    accept(turns)
+    assert turns.retry_asked_at() == 0  # nobody was refused
+    refuse(turns)
+    accept(turns)
+    assert turns.retry_asked_at() > 0
 
 
 def test_a_ban_is_named_after_a_refused_password_only(turns):

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
@@ -167,6 +168,21 @@ def test_whoever_computes_a_hash_leaves_the_place_to_others():
     assert bulkhead.LOGINS.may_leave
     with bulkhead.LOGINS.place() as has_place:
         assert has_place
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_takes_a_place_takes_the_connection_that_its_last_user_had():
+    """Else a process would open more of them than it has places."""
+
+    def session() -> int:
+        with bulkhead.STAFF.place(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            return cursor.fetchone()[0]
+
+    with ThreadPoolExecutor(1) as another_thread:
+        mine, theirs = session(), another_thread.submit(session).result()  # neither request has ended
+        another_thread.submit(lambda: connection.close()).result()
+    assert mine == theirs
 
 
 def test_while_logins_are_refused_a_quote_still_gets_the_place_that_they_share():
