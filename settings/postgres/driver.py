@@ -5,6 +5,7 @@ as a frozen server or a hung pooler. Four hanging staff pages would take all of 
 """
 
 import time
+import traceback
 from typing import Any
 
 import psycopg
@@ -51,4 +52,10 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 def connect(*args: Any, **parameters: Any) -> BoundedConnection:  # type: ignore[no-redef]  # in place of psycopg's
     """Connect as psycopg does, but with names that are resolved within a limit (resolver.py)."""
-    return BoundedConnection.connect(*args, **{**parameters, **resolver.addresses(parameters)})
+    try:
+        return BoundedConnection.connect(*args, **{**parameters, **resolver.addresses(parameters)})
+    except psycopg.Error as error:
+        # psycopg's frame refers to its error and to the connection that it began. Until the garbage collector found the
+        # two, that would take a place at a server that does not answer.
+        traceback.clear_frames(error.__traceback__)
+        raise

@@ -3,27 +3,22 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 
 from tests.support import live
-from tests.support.authority import Authority
 from tests.support.customers import PERSON, a_token
 from tests.support.eventually import PATIENCE_S, eventually
-from tests.support.lacking import postgres_with_tls
 from tests.support.live import NOBODY_LISTENS
 from tests.support.processes import ROOT, run
+from tests.support.tls import TlsServer, tls_server
 
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 
@@ -43,53 +38,10 @@ def queried(sql: str, database_url: str, **changes: str) -> str:
 # --- TLS ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class TlsServer:
-    """A Postgres that accepts only encrypted connections. Its certificate is for the host `localhost`."""
-
-    port: int
-    ca: str
-    another_ca: str
-
-    def url(self, host: str = "localhost", query: str = "") -> str:
-        return f"postgresql://postgres@{host}:{self.port}/postgres?{query}"
-
-    def answers(self) -> bool:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(self.url()).close()
-            return True
-        return False
-
-
 @pytest.fixture(scope="module")
 def tls() -> Iterator[TlsServer]:
-    programs = postgres_with_tls()
-    assert programs
-    with TemporaryDirectory(prefix="folio-tls-") as name, socket.create_server(("127.0.0.1", 0)) as free:
-        directory, data, log = Path(name), Path(name, "data"), Path(name, "log")
-        directory.chmod(0o711)
-        data.mkdir(mode=0o700)
-        account: dict[str, Any] = {}
-        if os.geteuid() == 0:  # Postgres refuses to run as root
-            account = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-            shutil.chown(data, "nobody", "nogroup")
-        initdb = [programs / "initdb", "--username=postgres", "--auth=trust", "--no-sync", "--locale=C", data]
-        subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL, **account)
-        authority, another = Authority("authority", directory), Authority("another", directory)
-        authority.certify("localhost", data)
-        (data / "pg_hba.conf").write_text("hostssl all all all trust\n")
-        for file in ("server.crt", "server.key") if account else ():
-            shutil.chown(data / file, "nobody", "nogroup")
-        port = free.getsockname()[1]
-        free.close()
-        server = TlsServer(port, str(authority.certificate), str(another.certificate))
-        postgres = [programs / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "ssl=on", "-c", "fsync=off"]
-        with log.open("wb") as output, subprocess.Popen(postgres, cwd="/", stderr=output, **account) as process:
-            try:
-                eventually(server.answers, or_show=log.read_text)
-                yield server
-            finally:
-                process.send_signal(signal.SIGINT)  # a fast shutdown, which does not wait for open connections
+    with tls_server() as server:
+        yield server
 
 
 IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
@@ -104,18 +56,6 @@ def test_a_server_with_a_certificate_of_the_configured_authority_is_accepted(tls
 def test_an_sslmode_in_the_url_does_not_weaken_the_verification(tls):
     refusal = queried(IS_ENCRYPTED, tls.url(query="sslmode=prefer"), DATABASE_CA=tls.another_ca)
     assert "the server's certificate is not one of DATABASE_CA" in refusal
-
-
-@pytest.mark.needs("postgres with TLS")
-def test_a_server_with_a_certificate_of_another_authority_is_refused(tls):
-    refusal = queried(IS_ENCRYPTED, tls.url(), DATABASE_CA=tls.another_ca)
-    assert "the server's certificate is not one of DATABASE_CA" in refusal
-
-
-@pytest.mark.needs("postgres with TLS")
-def test_a_server_with_a_certificate_for_another_host_is_refused(tls):
-    refusal = queried(IS_ENCRYPTED, tls.url("127.0.0.1"), DATABASE_CA=tls.ca)
-    assert "the server's certificate is of another host name" in refusal
 
 
 @pytest.mark.needs("postgres with TLS")

@@ -61,7 +61,7 @@ def test_a_password_that_a_pooler_refuses_is_tried_rarely_and_used_soon_after_it
             for path in ("/admin/", "/admin/login/"):
                 assert {answer.status for answer in at_once(8, lambda path=path: site.get(path))} == {503}
             assert "not tried again for" in doctor(site, "database")[0]["found"]
-            assert pooler.refused == 1
+            assert pooler.refused == 1, site.log
             assert "breaker opened: fault=auth" in site.log
             assert "because=the password is wrong" in site.log
 
@@ -69,13 +69,13 @@ def test_a_password_that_a_pooler_refuses_is_tried_rarely_and_used_soon_after_it
             assert eventually(lambda: pooler.refused == 2)  # the doctor has asked, so the site tries it again
             later(site, GAP_S, refused=2)
             assert "not tried again for" in doctor(site, "database")[0]["found"]
-            assert pooler.refused == 2
+            assert pooler.refused == 2, site.log
 
             pooler.set(password=RIGHT)
             later(site, WINDOW_S - 2 * GAP_S, refused=2)
             assert doctor(site, "database")[0]["level"] == "ok"
             assert eventually(lambda: is_up(site))
-            assert pooler.refused == 2
+            assert pooler.refused == 2, site.log
             folios = {answer.json["folio"] for answer in answers}
             assert folios <= {row["folio"] for row in postgres.query("SELECT folio FROM leads")}
 
@@ -89,7 +89,7 @@ def test_a_release_lets_the_site_use_a_password_that_was_mended(postgres):
             pooler.set(password=RIGHT)
             site.manage("ensure_roles")
             assert eventually(lambda: is_up(site))
-            assert pooler.refused == 1
+            assert pooler.refused == 1, site.log
 
 
 # --- A session pooler whose sessions are taken ------------------------------------------------------------------------

@@ -90,10 +90,14 @@ def frozen(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
                 os.kill(process, signal.SIGCONT)
 
 
+def dropped(postgres: Postgres, proxy: Proxy) -> AbstractContextManager[None]:
+    return dropping(proxy.port)
+
+
 @contextmanager
-def dropped(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
-    """Lose every packet to and from the proxy, those of open connections included."""
-    rules = [["INPUT", "-i", "lo", "-p", "tcp", side, str(proxy.port), "-j", "DROP"] for side in ("--dport", "--sport")]
+def dropping(port: int) -> Iterator[None]:
+    """Lose every packet to and from a port of this machine, those of open connections included."""
+    rules = [["INPUT", "-i", "lo", "-p", "tcp", side, str(port), "-j", "DROP"] for side in ("--dport", "--sport")]
     added = []
     try:
         for rule in rules:

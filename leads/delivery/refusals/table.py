@@ -251,9 +251,10 @@ REFUSALS = (
     ),
     Refusal(
         Fault.INFRASTRUCTURE,
-        "the server's certificate is not one of DATABASE_CA",
-        "Download the project's certificate again (Supabase: Database, SSL configuration). If that fails as well, "
-        "somebody may be intercepting the connection: do not turn the check off.",
+        "the server's certificate is not one of DATABASE_CA, or has expired",
+        "Download the project's certificate again (Supabase: Database, SSL configuration). A server of your own: renew "
+        "its certificate, and see that this machine's clock is right. If that fails as well, somebody may be "
+        "intercepting the connection: do not turn the check off.",
         words="certificate verify failed",
     ),
     Refusal(
