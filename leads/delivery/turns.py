@@ -45,6 +45,15 @@ _TURN = "connecting"
 _known: set[str] = set()
 
 
+class _Looked(threading.local):
+    """refusals: when each was that this thread saw as it last looked whether it may try; None once it has tried."""
+
+    refusals: frozenset[float] | None = None
+
+
+_looked = _Looked()
+
+
 class PasswordRefusedLately(OperationalError):
     """The password was refused a short time ago, and trying again could make the host ban this address."""
 
@@ -89,12 +98,14 @@ class ConnectionTurns:
     def attempt(self, parameters: Mapping[str, Any]) -> Iterator[None]:
         """Hold this machine's turn while a connection is made, whoever makes it, and note whether it was refused.
 
-        PasswordRefusedLately when another was refused while this one waited, TurnTaken when that was too long for a
+        PasswordRefusedLately when another was refused since this thread looked, TurnTaken when that was too long for a
         password that this process has not used before. parameters: libpq's.
         """
-        of, began = _who(parameters), time.monotonic()
+        of = _who(parameters)
+        seen = _times(self._read()) if _looked.refusals is None else _looked.refusals
+        _looked.refusals = None
         with self._turn(may_go_on=of in _known):
-            if any(line.of == of and line.at > began for line in self._read()):
+            if any(line.of == of and line.until and line.at not in seen for line in self._read()):
                 raise PasswordRefusedLately("the password was refused a moment ago")
             try:
                 yield
@@ -106,7 +117,9 @@ class ConnectionTurns:
 
     def seconds_blocked(self) -> float:
         """Return for how many seconds this process may not try its password again, at most AUTH_BLOCK_S, or 0."""
-        if not (lines := self._read()):
+        lines = self._read()
+        _looked.refusals = _times(lines)
+        if not lines:
             return 0.0
         we, now = _who(connections["default"].get_connection_params()), time.monotonic()
         seconds = max((line.until - now for line in lines if line.of in (we, "")), default=0.0)
@@ -261,6 +274,10 @@ def _who(parameters: Mapping[str, Any]) -> str:
     """Return a mark of who connects where with which password. The password cannot be guessed from it."""
     parts = [str(parameters.get(name, "")) for name in ("host", "port", "user", "password")]
     return salted_hmac("leads.delivery.turns", "\0".join(parts), algorithm="sha256").hexdigest()[:16]
+
+
+def _times(lines: Sequence[Refused]) -> frozenset[float]:
+    return frozenset(line.at for line in lines)
 
 
 def _line(text: str) -> Refused:

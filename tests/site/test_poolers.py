@@ -74,7 +74,7 @@ def test_a_password_that_a_pooler_refuses_is_tried_rarely_and_used_soon_after_it
             pooler.set(password=RIGHT)
             later(site, WINDOW_S - 2 * GAP_S, refused=2)
             assert doctor(site, "database")[0]["level"] == "ok"
-            assert eventually(lambda: is_up(site))
+            eventually(lambda: is_up(site), or_show=lambda: site.log)
             assert pooler.refused == 2, site.log
             folios = {answer.json["folio"] for answer in answers}
             assert folios <= {row["folio"] for row in postgres.query("SELECT folio FROM leads")}

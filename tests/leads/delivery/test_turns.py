@@ -161,6 +161,16 @@ def test_whoever_gets_in_wakes_a_relay_that_saw_no_block(turns):
     assert turns.retry_asked_at() > 0
 
 
+def test_who_looked_before_another_was_refused_does_not_try(turns):
+    with turns.connecting():
+        other = Thread(target=refuse, args=[turns])
+        other.start()
+        other.join()
+        with pytest.raises(PasswordRefusedLately):
+            accept(turns)
+    accept(turns)  # a command, which has not looked, may
+
+
 def test_a_ban_is_named_after_a_refused_password_only(turns):
     assert "banned" not in turns.because(OperationalError(LISTENS))
     refuse(turns)
