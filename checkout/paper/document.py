@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from leads import customer
+from leads.customer import answers
 from quoter import brand, palette
 from quoter.engine.numbers import money
+from quoter.engine.questions import ANSWER
 from quoter.engine.quote import Quote, QuotedFee, QuoteLine
 from quoter.engine.text import Language, Text
 from quoter.shop import storefront
@@ -121,9 +123,11 @@ def _one_line(text: str) -> str:
 
 def _blanks(typed: Mapping[str, str], language: Language) -> Iterator[tuple[str, str]]:
     yield FOR.in_(language), _checked(customer.NAME, typed)
-    for field in customer.OPTIONAL:
-        yield field.label.in_(language), _checked(field, typed)
-    if not customer.OPTIONAL:
+    asked = [field for field in answers.fields(today=None) if field not in (customer.NAME, customer.PHONE)]
+    for field in asked:
+        said = answers.in_words({field.name.removeprefix(ANSWER): _checked(field, typed)}, language)
+        yield field.label.in_(language), "".join(words for _label, words in said)
+    if not asked:
         yield PLACE.in_(language), ""
         yield WANTED.in_(language), ""
 
