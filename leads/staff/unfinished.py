@@ -39,7 +39,10 @@ USER_COOKIE_LIFE = timedelta(days=180)
 KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form again: the key of its cookie
 MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
-TECHNICAL = {"next", "action", "format", "lead"}
+TECHNICAL = {"next", "action", "format", "lead", "when"}
+# The owner's pages, whose forms have every cell, and beside it what it was: only what differs is kept.
+OWNER_PAGES = {"owner_prices", "owner_shop"}
+CELL, SEEN = "cell:", "seen:"
 NOT_SENT_AGAIN = {"csrfmiddlewaretoken", "retry-now", KEY_FIELD}
 
 # What the button says, by the last part of the URL's name. who: the customer.
@@ -64,7 +67,7 @@ class Field(NamedTuple):
 
     @property
     def is_typed(self) -> bool:
-        is_technical = self.name in TECHNICAL or self.name.startswith("_")
+        is_technical = self.name in TECHNICAL or self.name.startswith(("_", SEEN))
         return not is_technical and any(character.isalpha() for character in self.value)
 
 
@@ -81,12 +84,13 @@ class Unfinished(NamedTuple):
 
 
 def action(path: str) -> ResolverMatch | None:
-    """Return the page of leads at a path. None for all others: some of their forms hold a password."""
+    """Return the page of leads, prices or the shop at a path. None for others: some of their forms hold a password."""
     try:
         match = resolve(path)
     except Resolver404:
         return None
-    return match if match.namespace == "admin" and (match.url_name or "").startswith("leads_") else None
+    name = match.url_name or ""
+    return match if (match.namespace == "admin" and name.startswith("leads_")) or name in OWNER_PAGES else None
 
 
 def lead_of(match: ResolverMatch) -> Lead | None:
@@ -101,7 +105,10 @@ def of(request: HttpRequest) -> Unfinished | None:
     if not is_form or not _is_from_this_site(request) or not action(request.path_info):
         return None
     sent = [Field(name, str(value)) for name, values in request.POST.lists() for value in values]
-    fields = tuple(field for field in sent if field.name not in NOT_SENT_AGAIN)
+    cells = {name: SEEN + name.removeprefix(CELL) for name, _value in sent if name.startswith(CELL)}
+    same = {name for name, seen in cells.items() if request.POST[name] == request.POST.get(seen)}
+    not_again = NOT_SENT_AGAIN | same | {cells[name] for name in same}
+    fields = tuple(field for field in sent if field.name not in not_again)
     if len(fields) > MOST_FIELDS:
         return None
     return Unfinished(request.get_full_path(), fields, by=_last_user(request))

@@ -34,13 +34,16 @@ def mark(text: str) -> str:
     return text if len(text) <= _LONGEST_SEEN else f"sha256 {digest(text)}"
 
 
-def cells(kind: str, base: Mapping[str, str]) -> dict[str, DraftCell]:
+def current(drafted: Iterable[DraftCell], base: Mapping[str, str]) -> dict[str, DraftCell]:
     """Return the draft's cells by path: those that still differ from the version in force.
 
     base: that version. What the base has changed under a cell is left to whoever saves the cell again.
     """
-    drafted = DraftCell.objects.filter(kind=kind)
     return {each.path: each for each in drafted if base.get(each.path, "") == each.was != each.text}
+
+
+def cells(kind: str, base: Mapping[str, str]) -> dict[str, DraftCell]:
+    return current(DraftCell.objects.filter(kind=kind), base)
 
 
 def save(kind: str, changes: Iterable[Change], *, base: Mapping[str, str], by: str) -> list[Conflict]:
@@ -50,19 +53,57 @@ def save(kind: str, changes: Iterable[Change], *, base: Mapping[str, str], by: s
         one_at_a_time()
         drafted = cells(kind, base)
         for change in changes:
-            in_force = base.get(change.path, "")
             there = drafted.get(change.path)
-            current = there.text if there else in_force
-            if change.text == current or mark(change.text) == change.seen:
+            text = there.text if there else base.get(change.path, "")
+            if change.text == text or mark(change.text) == change.seen:
                 continue
-            if mark(current) != change.seen:
-                conflicts.append(Conflict(change.path, current, there.by if there else ""))
-            elif change.text == in_force:
-                DraftCell.objects.filter(kind=kind, path=change.path).delete()
+            if mark(text) == change.seen:
+                _put(kind, change.path, change.text, base, by)
             else:
-                new = {"text": change.text, "was": in_force, "by": by, "at": Now()}
-                DraftCell.objects.update_or_create(kind=kind, path=change.path, defaults=new)
+                conflicts.append(Conflict(change.path, text, there.by if there else ""))
     return conflicts
+
+
+def put(kind: str, texts: Mapping[str, str], *, base: Mapping[str, str], by: str) -> None:
+    """Put texts into the draft, whatever it has there: new rows, and those that are brought back."""
+    with transaction.atomic():
+        one_at_a_time()
+        for path, text in texts.items():
+            _put(kind, path, text, base, by)
+
+
+def remove(
+    kind: str, rows: Iterable[str], *, below: Iterable[str], seen: Mapping[str, str], base: Mapping[str, str], by: str
+) -> list[Conflict]:
+    """Remove rows; return what somebody else has typed into them since the page was made, and then remove nothing.
+
+    below: the cells of these rows; seen: the mark of what each had on the page. A row that was only drafted is
+    forgotten.
+    """
+    rows, below = list(rows), set(below)
+    with transaction.atomic():
+        one_at_a_time()
+        drafted = cells(kind, base)
+        conflicts = [
+            Conflict(path, there.text, there.by)
+            for path, there in drafted.items()
+            if path in below and path in seen and seen[path] != mark(there.text)
+        ]
+        if not conflicts:
+            if not any(path in base for path in rows):  # nothing of them can be brought back
+                DraftCell.objects.filter(kind=kind, path__in=below & drafted.keys()).delete()
+            for path in rows:
+                _put(kind, path, "", base, by)
+    return conflicts
+
+
+def _put(kind: str, path: str, text: str, base: Mapping[str, str], by: str) -> None:
+    was = base.get(path, "")
+    if text == was:
+        DraftCell.objects.filter(kind=kind, path=path).delete()
+    else:
+        new = {"text": text, "was": was, "by": by, "at": Now()}
+        DraftCell.objects.update_or_create(kind=kind, path=path, defaults=new)
 
 
 def clear(kind: str, published: Iterable[DraftCell] | None = None) -> None:

@@ -11,9 +11,10 @@ from quoter import site
 from quoter.engine import pricing
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import LineRequest
+from quoter.shop.table.examples import Became, became
 
 QUOTES = 200
-MOST_NAMED = 5
+MOST_NAMED, MOST_EXAMPLES = 5, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """count: quotes that both price; before, after: their totals; most: the most changed; lost: those without one."""
+    """count: quotes that both price; before, after: their totals; most: the most changed; lost: those without one.
+
+    examples: what the book's own examples become.
+    """
 
     count: int
     before: Decimal
@@ -37,6 +41,7 @@ class Effect:
     changed: int
     most: tuple[Changed, ...]
     lost: tuple[str, ...]
+    examples: tuple[Became, ...]
 
     @property
     def difference(self) -> Decimal:
@@ -65,6 +70,7 @@ def of(draft: PriceBook) -> Effect:
         changed=len(changed),
         most=tuple(changed[:MOST_NAMED]),
         lost=tuple(lost),
+        examples=tuple(became(in_force, draft, MOST_EXAMPLES)),
     )
 
 

@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
-from leads.desk.owner import sheets
-from leads.desk.owner.views import PERMISSIONS, SHEETS
+from leads.desk.owner.sheets import SHEETS
+from leads.desk.owner.views import PERMISSIONS
 from quoter import brand
 from quoter import views as quoter_views
-from quoter.shop import draft, served
+from quoter.shop import served
 
 # Where the calculator's form and its buttons lead: to the calculator, or on to the quote.
 _FORMS = re.compile(r'((?:form)?action)="/(?:quote/)?(?=["?])')
@@ -44,11 +44,9 @@ def _drafts(request: HttpRequest) -> Iterator[None]:
     """Show the drafts that this user may see; one with a fault is shown as what is in force."""
     shop = served.current()
     for kind, permission in PERMISSIONS.items():
-        in_force = SHEETS[kind](sheets.content_in_force(kind))
-        texts = {path: cell.text for path, cell in draft.cells(kind, in_force.texts).items()}
-        content = in_force.with_cells(texts)
-        if texts and request.user.has_perm(permission) and not sheets.findings(kind, content):
-            shop = replace(shop, **{kind: served.check(kind, content)}, key="draft")
+        sheet = SHEETS[kind]()
+        if sheet.drafted and request.user.has_perm(permission) and not sheet.findings:
+            shop = replace(shop, **{kind: served.check(kind, sheet.drafted_content())}, key="draft")
     with served.one_version(shop):
         yield
 

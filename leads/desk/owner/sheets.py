@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -11,9 +13,13 @@ from django.utils.translation import gettext as _
 
 from leads import phones
 from quoter import site
-from quoter.engine.pricebook import PriceBookInvalid, parse
-from quoter.shop import details, publishing, served, sheet
-from quoter.shop.models import Published
+from quoter.engine.finding import BookFinding, PriceBookInvalid
+from quoter.engine.pricebook import PriceBook, parse
+from quoter.shop import details, draft, publishing, served
+from quoter.shop.models import DraftCell, Published
+from quoter.shop.table import cells, edits, examples, numbers, rows
+
+LONGEST_TEXT = 1_000
 
 
 def content_in_force(kind: str) -> str:
@@ -21,73 +27,149 @@ def content_in_force(kind: str) -> str:
     return row.content if row else publishing.first_content(kind)
 
 
-class Prices:
-    """The price list. sections: its cells in tables."""
+class Sheet:
+    """texts: of the version in force, and of the drafted new rows, by path; drafted: what differs, by path.
+
+    lost: what somebody typed into a cell that has changed, or gone, under the draft.
+    """
+
+    kind: str
+    content: str
+    texts: dict[str, str]
+
+    def _read_draft(self) -> None:
+        stored = {each.path: each for each in DraftCell.objects.filter(kind=self.kind)}
+        self.drafted = draft.current(stored.values(), self.texts)
+        same = {path for path, each in stored.items() if self.texts.get(path, "") == each.text}
+        self.lost = [each for path, each in stored.items() if path not in self.drafted and path not in same]
+
+    @property
+    def changes(self) -> dict[str, str]:
+        return {path: each.text for path, each in self.drafted.items()}
+
+    def shown(self, path: str, text: str) -> str:
+        """Return the text of a cell as a form has it."""
+        return text
+
+    def read(self, path: str, typed: str) -> str:
+        """Return what was typed into a cell as the document has it; ValueError for what cannot be its value."""
+        raise NotImplementedError
+
+    def drafted_content(self) -> str:
+        """Return the document with the draft, without another version's name."""
+        raise NotImplementedError
+
+    def to_publish(self, today: date) -> str:
+        raise NotImplementedError
+
+    @cached_property
+    def findings(self) -> list[BookFinding]:
+        """What is wrong with the draft; [] when it could be published."""
+        try:
+            served.check(self.kind, self.drafted_content())
+        except PriceBookInvalid as invalid:
+            return list(invalid.findings)
+        return []
+
+
+class Prices(Sheet):
+    """The price list. base: its document with the drafted new rows; after: with the whole draft."""
 
     kind = served.PRICES
 
-    def __init__(self, content: str) -> None:
-        self.content, self._data = content, sheet.parse(content)
-        self.sections = sheet.sections(self._data, site.language())
-        self.texts = {cell.path: cell.text for each in self.sections for cell in (*each.cells, *each.lists)}
+    def __init__(self) -> None:
+        self.content = content_in_force(self.kind)
+        in_force = rows.parse(self.content)
+        new = DraftCell.objects.filter(kind=self.kind, was="").exclude(text="").values_list("path", "text")
+        self.base, self.added = edits.with_rows(in_force, {path: text for path, text in new if rows.is_row(path)})
+        self.cells = {cell.path: cell for cell in cells.cells(self.base, site.language())}
+        self.texts = edits.texts_of(self.base, self.added)
+        self._read_draft()
 
-    def text(self, path: str, typed: str) -> str:
-        """Return what was typed into a cell as the document has it; ValueError for what cannot be its value."""
+    @cached_property
+    def after(self) -> rows.Document:
+        """The document with the whole draft, and its examples with what they come to then."""
+        after = edits.changed(self.base, self.changes)
+        with suppress(PriceBookInvalid):
+            return examples.with_amounts_of(after, parse(rows.dumps(after))) if self.changes else after
+        return after
+
+    def shown(self, path: str, text: str) -> str:
+        return numbers.percent(text) if path in self.cells and self.cells[path].kind == "rate" and text else text
+
+    def read(self, path: str, typed: str) -> str:
+        cell, text = self.cells[path], typed.strip()
+        if text == "" and cell.kind == "number" and cell.field in cells.TIER_BOUNDS:
+            return ""
         try:
-            if path.endswith(f".{sheet.TIERS}"):
-                sheet.changed(self._data, {path: typed})
-                return "\n".join(line.rstrip() for line in typed.strip().splitlines())
-            return sheet.number(typed)
-        except (sheet.NotANumber, LookupError, TypeError):
+            if cell.kind == "rate":
+                return numbers.fraction(text)
+            if cell.kind == "number":
+                return numbers.number(text, signed=cell.is_signed)
+        except (numbers.NotANumber, ArithmeticError):
             raise ValueError(_("Write a number such as 1890.00.")) from None
+        if cell.kind == "date":
+            try:
+                return date.fromisoformat(text).isoformat()
+            except ValueError:
+                raise ValueError(_("Write a day such as 2027-01-31.")) from None
+        if cell.kind == "choice":
+            return text
+        if len(text) > LONGEST_TEXT or any(not letter.isprintable() and letter not in "\n\t" for letter in text):
+            raise ValueError(_("This text is too long, or has a character that cannot be shown."))
+        return text
 
-    def with_cells(self, texts: Mapping[str, str]) -> str:
-        """Return the document with these cells, without another version's name."""
-        return sheet.dumps(sheet.changed(self._data, texts)) if texts else self.content
+    def drafted_content(self) -> str:
+        return rows.dumps(self.after) if self.changes else self.content
 
-    def to_publish(self, texts: Mapping[str, str], today: date) -> str:
+    def to_publish(self, today: date) -> str:
         """Return the document under a version that no other prices have: the day, and a number if it needs one."""
-        data = sheet.changed(self._data, texts)
         known = Published.objects.filter(kind=self.kind).values_list("content", flat=True)
         used = {_version(content) for content in [self.content, *known.filter(content__contains=str(today))]}
         names = (f"{today}.{number}" if number > 1 else str(today) for number in range(1, len(used) + 2))
-        return sheet.dumps(data | {"version": next(name for name in names if name not in used)})
+        return rows.dumps(self.after | {"version": next(name for name in names if name not in used)})
+
+    def book(self) -> PriceBook:
+        """Return what the draft means; only when nothing is wrong with it."""
+        book: PriceBook = served.check(self.kind, self.drafted_content())
+        return book
 
 
-class Details:
+class Details(Sheet):
     """The shop's settings. Its cells have the names of the variables."""
 
     kind = served.DETAILS
 
-    def __init__(self, content: str) -> None:
-        self.content, self._given = content, json.loads(content)
+    def __init__(self) -> None:
+        self.content = content_in_force(self.kind)
+        self._given = json.loads(self.content)
         self.texts = {**dict.fromkeys(details.names(), ""), **settings.SHOP_TEXTS, **self._given}
+        self._read_draft()
 
-    def text(self, path: str, typed: str) -> str:
+    def read(self, path: str, typed: str) -> str:
         text = typed.replace("\r\n", "\n").strip()
         value = details.value_of(path, text)
         if path == "WHATSAPP_NUMBER" and not phones.is_valid(value):
             raise ValueError(_("No phone has this number."))
         return text
 
-    def with_cells(self, texts: Mapping[str, str]) -> str:
-        return details.document(self._given | dict(texts))
+    def drafted_content(self) -> str:
+        return details.document(self._given | self.changes)
 
-    def to_publish(self, texts: Mapping[str, str], today: date) -> str:
-        after = self._given | dict(texts)
-        if any(path.startswith(details.NOTICE) for path in texts):
-            number = 1 + str(self._given.get(details.NOTICE_VERSION, "")).startswith(str(today))
-            after[details.NOTICE_VERSION] = f"{today}.{timezone.now():%H%M%S}" if number > 1 else str(today)
-        return details.document(after)
+    def to_publish(self, today: date) -> str:
+        return details.document(with_notice_version(self._given, self.changes, today))
 
 
-def findings(kind: str, content: str) -> list[Any]:
-    """Return what is wrong with a document; [] when it could be published."""
-    try:
-        served.check(kind, content)
-    except PriceBookInvalid as invalid:
-        return list(invalid.findings)
-    return []
+def with_notice_version(given: Mapping[str, Any], changes: Mapping[str, str], today: date) -> dict[str, Any]:
+    """Return the settings after the changes; those of the privacy notice make another version of it."""
+    after = {**given, **changes}
+    if any(path.startswith(details.NOTICE) for path in changes):
+        number = 1 + str(given.get(details.NOTICE_VERSION, "")).startswith(str(today))
+        after[details.NOTICE_VERSION] = f"{today}.{timezone.now():%H%M%S}" if number > 1 else str(today)
+    return after
+
+
+SHEETS: dict[str, type[Sheet]] = {served.PRICES: Prices, served.DETAILS: Details}
 
 
 def _version(content: str) -> str:

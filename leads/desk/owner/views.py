@@ -1,6 +1,7 @@
 """The pages of prices and settings: one shared draft of each, edited cell by cell, then published."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,28 +10,29 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from leads.desk.owner import effect, fields, sheets
+from leads.desk.owner import changing, effect, history, shop_fields, table, tiers
+from leads.desk.owner.fields import Shown, in_words
+from leads.desk.owner.sheets import SHEETS, Prices, content_in_force
 from quoter.shop import draft, publishing, served
-from quoter.shop.draft import Change, Conflict
-from quoter.shop.models import DraftCell, Published
 from quoter.shop.publishing import CannotPublish
 
-CELL, SEEN = "cell:", "seen:"
-MOST_VERSIONS = 12
 PERMISSIONS = {served.PRICES: "leads.change_price_book", served.DETAILS: "shop.change_shop"}
-SHEETS: dict[str, Any] = {served.PRICES: sheets.Prices, served.DETAILS: sheets.Details}
+OPENS = time(8)
+OTHER = "other"
 
 
-class Typed(NamedTuple):
-    """A form that was not saved whole. texts: as typed; errors: by cell, for people."""
+class Said(NamedTuple):
+    """What a page that is shown again has to say. typed: what was not saved; fault: of the whole; pasted: by field."""
 
-    texts: dict[str, str]
-    errors: dict[str, str]
+    typed: changing.Typed = changing.NOTHING
+    fault: str = ""
+    pasted: Mapping[str, str] = {}
 
 
-NOTHING = Typed({}, {})
+NOTHING = Said()
 
 
 def page(request: HttpRequest, kind: str) -> HttpResponse:
@@ -42,7 +44,7 @@ def page(request: HttpRequest, kind: str) -> HttpResponse:
     if "export" in request.GET:
         name = f"prices-{timezone.localdate()}.toml"
         attached = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return HttpResponse(sheets.content_in_force(kind), content_type="text/plain; charset=utf-8", headers=attached)
+        return HttpResponse(content_in_force(kind), content_type="text/plain; charset=utf-8", headers=attached)
     return _shown(request, kind)
 
 
@@ -51,7 +53,8 @@ details = partial(page, kind=served.DETAILS)
 
 
 def _changed(request: HttpRequest, kind: str) -> HttpResponse:
-    action, by = request.POST.get("action", "save"), request.user.get_username()
+    action, _colon, path = request.POST.get("action", "save").partition(":")
+    by = request.user.get_username()
     try:
         if action == "back":
             publishing.go_back(kind, int(request.POST.get("number", "0")), by=by)
@@ -62,125 +65,127 @@ def _changed(request: HttpRequest, kind: str) -> HttpResponse:
         elif action == "discard":
             draft.clear(kind)
             messages.success(request, _("The draft is discarded."))
+        elif action == "forget":
+            draft.clear(kind, SHEETS[kind]().lost)
         elif action == "import":
             publishing.publish(kind, request.POST.get("toml", ""), by=by, starts_at=_starts_at(request))
             messages.success(request, _("Published: every page shows it in a few seconds, or at its time."))
         else:
-            return _saved(request, kind, then_publish=action == "publish")
-    except (CannotPublish, ValueError) as error:
-        text = "\n".join(map(str, error.findings)) if isinstance(error, CannotPublish) else str(error)
-        return _shown(request, kind, fault=text, pasted=request.POST.get("toml", ""))
+            return _saved(request, kind, action, path)
+    except (CannotPublish, tiers.CannotPaste, ValueError) as error:
+        text = "\n".join(map(in_words, error.findings)) if isinstance(error, CannotPublish) else str(error)
+        return _shown(request, kind, Said(fault=text, pasted=_pasted(request)))
     return HttpResponseRedirect(request.path)
 
 
-def _saved(request: HttpRequest, kind: str, *, then_publish: bool) -> HttpResponse:
-    """Save the cells that were changed on this page; what cannot be saved is shown again beside its reason."""
-    in_force = SHEETS[kind](sheets.content_in_force(kind))
-    by = request.user.get_username()
-    typed, changes, errors = {}, [], {}
-    for name, value in request.POST.items():
-        path, text = name.removeprefix(CELL), _lines(str(value))
-        seen = _lines(request.POST.get(SEEN + path, ""))
-        if not name.startswith(CELL) or path not in in_force.texts or draft.mark(text) == seen:
-            continue
-        typed[path] = text
-        try:
-            changes.append(Change(path, seen, in_force.text(path, text)))
-        except ValueError as error:
-            errors[path] = fields.in_words(path, str(error))
-    conflicts = draft.save(kind, changes, base=in_force.texts, by=by)
-    errors |= {each.path: _conflict(each) for each in conflicts}
-    if errors:
-        kept = {path: text for path, text in typed.items() if path in errors}
-        return _shown(request, kind, typed=Typed(kept, errors))
-    if then_publish:
-        return _published(request, kind, in_force)
-    if changes:
+def _saved(request: HttpRequest, kind: str, action: str, path: str) -> HttpResponse:
+    """Save the cells that were changed on this page, then do what the button says.
+
+    What cannot be saved is shown again beside its reason.
+    """
+    sheet, by = SHEETS[kind](), request.user.get_username()
+    typed, count = changing.save(sheet, request.POST, by=by)
+    anchor = "draft"
+    if isinstance(sheet, Prices) and action in changing.ROW_ACTIONS:
+        sheet = Prices()  # with what was just saved
+        anchor, conflicts = changing.change_rows(sheet, action, path, request.POST, by=by)
+        if conflicts:
+            typed = changing.Typed(typed.texts, typed.errors, (*typed.told, *conflicts))
+    if typed.errors or typed.told:
+        return _shown(request, kind, Said(typed, pasted=_pasted(request)))
+    if action == "publish":
+        return _published(request, kind)
+    if count and action == "save":
         messages.success(request, _("Saved in the draft. Customers see it once it is published."))
-    return HttpResponseRedirect(f"{request.path}#draft")
+    asked = {"find": request.POST.get("find", "").strip(), "product": path if action == "open" else ""}
+    query = urlencode({name: text for name, text in asked.items() if text})
+    if action in ("find", "open"):
+        anchor = "cells"
+    return HttpResponseRedirect(f"{request.path}{'?' if query else ''}{query}#{anchor}")
 
 
-def _lines(text: str) -> str:
-    """Return a text with the line ends that it was made with: browsers send others."""
-    return text.replace("\r\n", "\n")
-
-
-def _published(request: HttpRequest, kind: str, in_force: Any) -> HttpResponse:
-    cells = draft.cells(kind, in_force.texts)
-    if not cells:
+def _published(request: HttpRequest, kind: str) -> HttpResponse:
+    sheet = SHEETS[kind]()
+    if not sheet.drafted:
         messages.warning(request, _("Nothing is different from what is in force."))
         return HttpResponseRedirect(request.path)
-    texts = {path: cell.text for path, cell in cells.items()}
-    content = in_force.to_publish(texts, timezone.localdate())
     starts_at = _starts_at(request)
     note = str(request.POST.get("note", ""))[:200]
+    content = sheet.to_publish(timezone.localdate())
     publishing.publish(kind, content, by=request.user.get_username(), starts_at=starts_at, note=note)
-    draft.clear(kind, cells.values())
+    draft.clear(kind, sheet.drafted.values())
     messages.success(request, _("Published: every page shows it in a few seconds, or at its time."))
     return HttpResponseRedirect(request.path)
 
 
 def _starts_at(request: HttpRequest) -> datetime | None:
-    """Return the time in the form, in the shop's time zone; None: now. ValueError for what is no time."""
-    text = str(request.POST.get("at", "")).strip()
+    """Return the time in the form, in the shop's time zone; None: now. ValueError for what is no time.
+
+    A time that was typed counts, whatever was chosen beside it.
+    """
+    chosen = str(request.POST.get("when", "")).strip()
+    text = str(request.POST.get("at", "")).strip() or (chosen if chosen not in ("now", OTHER) else "")
+    if chosen == OTHER and not text:
+        raise ValueError(_("Write a time such as 2026-12-07 8:00."))
     try:
         return timezone.make_aware(datetime.fromisoformat(text)) if text else None
     except ValueError:
         raise ValueError(_("Write a time such as 2026-12-07 8:00.")) from None
 
 
-def _conflict(conflict: Conflict) -> str:
-    values = {"name": conflict.by or _("somebody"), "text": conflict.text}
-    return _("%(name)s has changed this meanwhile to: %(text)s. Save again to put yours in its place.") % values
+def _times(now: datetime) -> list[datetime]:
+    """Return when owners usually let prices begin: tomorrow and next Monday, as the shop opens."""
+    tomorrow = now.date() + timedelta(days=1)
+    monday = tomorrow + timedelta(days=-tomorrow.weekday() % 7)
+    return [datetime.combine(day, OPENS) for day in sorted({tomorrow, monday})]
 
 
-def _shown(
-    request: HttpRequest,
-    kind: str,
-    *,
-    typed: Typed = NOTHING,
-    fault: str = "",
-    pasted: str = "",
-) -> HttpResponse:
-    in_force = SHEETS[kind](sheets.content_in_force(kind))
-    cells = draft.cells(kind, in_force.texts)
-    texts = {path: cell.text for path, cell in cells.items()}
-    content = in_force.with_cells(texts)
-    found = sheets.findings(kind, content) if cells else []
-    shown = fields.Shown(in_force.texts | texts, typed.texts, in_force.texts, cells, typed.errors, found)
+def _pasted(request: HttpRequest) -> dict[str, str]:
+    return {name: str(text) for name, text in request.POST.items() if name == "toml" or name.startswith("paste:")}
+
+
+def _shown(request: HttpRequest, kind: str, said: Said = NOTHING) -> HttpResponse:
+    sheet = SHEETS[kind]()
+    found = sheet.findings if sheet.drafted else []
+    shown = Shown(sheet, said.typed.texts, said.typed.errors, found)
+    now = timezone.localtime()
     context = {
         **admin.site.each_context(request),
         "title": _("Prices") if kind == served.PRICES else _("The shop"),
         "kind": kind,
-        "groups": fields.of_prices(shown, content) if kind == served.PRICES else fields.of_details(shown),
-        "drafted": _drafted(cells),
-        "faults": [*filter(None, fault.splitlines()), *shown.general()],
-        "has_errors": bool(typed.errors),
-        "can_publish": bool(cells) and not found and not typed.errors,
-        "versions": _versions(kind),
-        "pasted": pasted,
-        "now": timezone.localtime(),
+        "drafted": len(sheet.drafted),
+        "lost": sheet.lost,
+        "has_errors": bool(said.typed.errors),
+        "can_publish": bool(sheet.drafted) and not found and not said.typed.errors,
+        "versions": history.versions(kind),
+        "pasted": said.pasted.get("toml", ""),
+        "now": now,
+        "times": _times(now),
     }
-    if kind == served.PRICES and cells and not found:
-        context["effect"] = effect.of(served.check(kind, content))
+    if isinstance(sheet, Prices):
+        context |= _of_prices(request, sheet, shown, said)
+        context["effect"] = effect.of(sheet.book()) if context["can_publish"] else None
+    else:
+        context["groups"] = shop_fields.groups(shown)
+    # Last, because the fields take the findings that stand beside them.
+    context["faults"] = [*filter(None, said.fault.splitlines()), *said.typed.told, *shown.general()]
+    if "one" in request.GET and "other" in request.GET:
+        context |= _compared(request, kind)
     return render(request, "leads/owner/page.html", context)
 
 
-def _drafted(cells: dict[str, DraftCell]) -> list[DraftCell]:
-    return sorted(cells.values(), key=lambda cell: cell.path)
+def _of_prices(request: HttpRequest, sheet: Prices, shown: Shown, said: Said) -> dict[str, Any]:
+    find = request.GET.get("find", "")[:80]
+    products = table.of(sheet, shown, find=find, opened=request.GET.get("product", ""))
+    for product in products:
+        product.pasted = said.pasted.get(f"paste:{product.line.path}", "")
+        product.targets = tiers.combinations(sheet, product.line.path)
+    return {"products": products, "find": find, "has_many": len(shown.sheet.texts) > table.MANY, "data": sheet.base}
 
 
-def _versions(kind: str) -> list[dict[str, Any]]:
-    rows = list(Published.objects.filter(kind=kind).order_by("-pk")[: MOST_VERSIONS + 1])
-    begun = Published.objects.filter(kind=kind).begun().first()
-    first = Published(pk=0, kind=kind, content=publishing.first_content(kind), published_by="")
-    now = timezone.now()
-    return [
-        {
-            "row": row,
-            "is_in_force": row == begun,
-            "is_to_come": bool(row.starts_at and row.starts_at > now and not row.withdrawn_at),
-            "changes": fields.differences(kind, before.content, row.content)[: fields.MOST_DIFFERENCES],
-        }
-        for row, before in zip(rows, [*rows[1:], first], strict=False)
-    ][:MOST_VERSIONS]
+def _compared(request: HttpRequest, kind: str) -> dict[str, Any]:
+    try:
+        return {"compared": history.compared(kind, request.GET["one"], request.GET["other"])}
+    except LookupError:
+        messages.warning(request, _("There is no such version."))
+        return {}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from leads.delivery.record import lead_record
 from leads.models import Lead, LeadNote
 from leads.staff import unfinished
+from quoter.shop.models import DraftCell
 from tests.support.codes import app_code
 from tests.support.factories import NAME, a_contact, an_issued_quote, store
 
@@ -166,6 +167,29 @@ def test_a_note_too_long_for_a_cookie_stays_on_the_page_until_the_login_in_anoth
     path, fields = form_of(again)
     browser.post(path, fields, headers=OUR_PAGE)
     assert texts_of(lead) == [long]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_an_owner_has_typed_survives_the_end_of_a_session_and_a_stale_page(ana, ended):
+    price, other = "products[concrete].extras[fiber].price", "products[concrete].step"
+    typed = {f"cell:{price}": "199.00", f"seen:{price}": "150.00", f"cell:{other}": "0.5", f"seen:{other}": "0.5"}
+    typed |= {"cell:title.es": "Concreto de Río", "seen:title.es": "Concreto premezclado", "action": "save"}
+    browser = logged_in()
+    if ended:
+        end_session()
+        page = browser.get(log_in(browser, next_url=next_of(send(browser, "/admin/prices/", typed))))
+    else:
+        page = browser.post("/admin/prices/", typed | {"csrfmiddlewaretoken": "old" * 16}, headers=OUR_PAGE)
+    assert "Concreto de Río" in page.content.decode()
+    assert DraftCell.objects.count() == 0
+    path, fields = form_of(page)
+    assert path == "/admin/prices/"
+    assert f"cell:{other}" not in fields
+    browser.post(path, {**fields, "csrfmiddlewaretoken": token_of(browser)}, headers=OUR_PAGE)
+    assert {(cell.path, cell.text) for cell in DraftCell.objects.all()} == {
+        (price, "199.00"),
+        ("title.es", "Concreto de Río"),
+    }
 
 
 def test_two_tabs_keep_what_each_has_sent_and_all_cookies_stay_small(ana, lead):

@@ -3,7 +3,8 @@
 import pytest
 
 from quoter.engine import lint
-from quoter.engine.pricebook import PriceBookInvalid, parse
+from quoter.engine.finding import PriceBookInvalid
+from quoter.engine.pricebook import parse
 from tests.support.small_books import BOOK, ONE_PRICE, a_book, with_rules
 
 MILES = '[[questions]]\ncode = "miles"\nlabel = "Miles"\nmax = 30\n'

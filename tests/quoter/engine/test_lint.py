@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quoter.engine import lint, pricing
-from quoter.engine.pricebook import PriceBookInvalid, parse
+from quoter.engine.finding import PriceBookInvalid
+from quoter.engine.pricebook import parse
 from tests.support.quotes import BOOKS
 
 SMALL_BOOK = (Path(__file__).parent / "data" / "small_book.toml").read_text(encoding="utf-8")

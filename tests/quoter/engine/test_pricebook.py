@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from quoter.engine import pricing
-from quoter.engine.finding import place_of
-from quoter.engine.pricebook import PriceBook, PriceBookInvalid, as_data, parse, read
+from quoter.engine.finding import PriceBookInvalid, place_of
+from quoter.engine.pricebook import PriceBook, as_data, parse, read
 from tests.support.quotes import BOOKS, CONCRETE, TURF, concrete, edging, priced, turf
 
 CONCRETE_TOML = (BOOKS / "concrete.toml").read_text(encoding="utf-8")

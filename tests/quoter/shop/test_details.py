@@ -6,7 +6,7 @@ import json
 import pytest
 
 from leads.business_hours import Hours
-from quoter.engine.pricebook import PriceBookInvalid
+from quoter.engine.finding import PriceBookInvalid
 from quoter.shop import carrying, details, publishing, served
 from quoter.shop.publishing import CannotPublish
 from quoter.shop.values import shop

@@ -10,15 +10,21 @@ from django.core.management import call_command
 from django.test import Client
 
 from leads.delivery.record import lead_record
+from leads.desk.owner import table, words
 from quoter import site
-from quoter.shop import carrying, served
+from quoter.shop import carrying, publishing, served
 from quoter.shop.models import DraftCell, Published
+from quoter.shop.table import cells, rows
 from quoter.shop.values import shop
 from tests.support.factories import a_contact, an_issued_quote, store
+from tests.support.quotes import BOOKS
 
 pytestmark = pytest.mark.django_db
 
 PRICES, SHOP, PREVIEW = "/admin/prices/", "/admin/shop/", "/admin/preview/"
+DIRECT = "products[concrete].prices[service=direct,strength=100].tiers"
+PUMPED = "products[concrete].prices[service=pumped,strength=150].tiers"
+PRICE = f"cell:{DIRECT}[3].price"
 FIELD = re.compile(r'(?:<input|<textarea)[^>]*? name="(cell:[^"]+)"(?:[^>]*? value="([^"]*)")?[^>]*>([^<]*)')
 SEEN = re.compile(r'name="(seen:[^"]+)" value="([^"]*)"')
 
@@ -50,7 +56,7 @@ def form_of(browser: Client, path: str) -> dict[str, str]:
 
 
 def first_price(form: dict[str, str]) -> str:
-    return next(name for name in form if name.startswith("cell:products[0].prices[0].tiers[0].price"))
+    return PRICE
 
 
 def serve() -> None:
@@ -91,7 +97,7 @@ def test_a_price_is_changed_its_effect_read_published_and_taken_back(ana, client
     before = site.price_book()
     form = form_of(ana, PRICES)
     for name in list(form):
-        if name.startswith("cell:products[0]") and name.endswith("price"):
+        if name.startswith("cell:products[concrete].prices") and name.endswith("price"):
             form[name] = "$2,999.50"
     assert ana.post(PRICES, form | {"action": "save"}).status_code == 302
     page = ana.get(PRICES).content.decode()
@@ -129,11 +135,11 @@ def test_a_price_is_published_for_a_time_and_withdrawn(ana):
     assert row.withdrawn_by == "ana"
 
 
-@pytest.mark.parametrize("typed", ["", "abc", "-5", "1.2.3", "1890,5", "١٢٣", "1e9", "9" * 40, "<b>"])
+@pytest.mark.parametrize("typed", ["", "abc", "-5", "1.2.3", "1,89,0", "١٢٣", "1e9", "9" * 40, "<b>"])
 def test_what_is_no_number_stands_beside_its_cell_and_the_rest_is_saved(ana, typed):
     form = form_of(ana, PRICES)
     name = first_price(form)
-    other = next(each for each in form if each.endswith("tiers[1].price") and each.startswith("cell:"))
+    other = f"cell:{PUMPED}[4].price"
     answer = ana.post(PRICES, form | {name: typed, other: "1999.00", "action": "publish"})
     page = answer.content.decode()
     assert answer.status_code == 200
@@ -157,7 +163,7 @@ def test_a_finding_of_the_check_stands_beside_its_cell_and_keeps_the_draft_from_
 def test_two_owners_who_edit_other_cells_both_keep_what_they_typed(ana, leo):
     of_ana, of_leo = form_of(ana, PRICES), form_of(leo, PRICES)
     one = first_price(of_ana)
-    other = one.replace("prices[0]", "prices[1]")
+    other = f"cell:{PUMPED}[3].price"
     ana.post(PRICES, of_ana | {one: "2001.00", "action": "save"})
     leo.post(PRICES, of_leo | {other: "1999.00", "action": "save"})
     assert {(cell.by, cell.text) for cell in DraftCell.objects.all()} == {("ana", "2001.00"), ("leo", "1999.00")}
@@ -187,13 +193,178 @@ def test_a_form_older_than_what_was_published_meanwhile_is_told_so(ana, leo):
 
 
 def test_tiers_are_pasted_from_a_spreadsheet(ana):
-    form = form_of(ana, PRICES)
-    name = "cell:products[0].prices[0].tiers"
-    maximum = site.price_book().products[0].maximum
-    ana.post(PRICES, form | {name: f"3\t9.5\t$2,100.00\n10\t{maximum}\t1,999.00", "action": "publish"})
+    text = "cantidad\tdirecto 100\tbombeado 150\n3-9.5\t$ 2,100.00\t2.900,50\n10+\t1,999.00\t2,800.00"
+    put = {"paste:products[concrete]": text, "action": "paste:products[concrete]"}
+    assert ana.post(PRICES, form_of(ana, PRICES) | put).status_code == 302
+    ana.post(PRICES, form_of(ana, PRICES) | {"action": "publish"})
     serve()
-    tiers = site.price_book().products[0].prices[0].tiers
-    assert [(str(tier.start), str(tier.price)) for tier in tiers] == [("3", "2100.00"), ("10", "1999.00")]
+    book = site.price_book()
+    tiers = {
+        listed.options["strength"]: listed.tiers for listed in (book.products[0].prices[0], book.products[0].prices[5])
+    }
+    assert [(str(tier.start), str(tier.price)) for tier in tiers["100"]] == [("3", "2100.00"), ("10", "1999.00")]
+    assert [(str(tier.end), str(tier.price)) for tier in tiers["150"]] == [("9.5", "2900.50"), ("None", "2800.00")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3-5\t2100\nmuchos\t12\n8\tx", "Row 2 cannot be read: muchos"),
+        ("\n", "There is no row"),
+        ("m³\t900\n3\t5", "Which prices are in the column"),
+    ],
+)
+def test_what_cannot_be_pasted_is_named_and_nothing_is_lost(ana, text, said):
+    name, target = "paste:products[concrete]", {"for:products[concrete]": ""}
+    answer = ana.post(PRICES, form_of(ana, PRICES) | target | {name: text, PRICE: "2001", "action": name})
+    page = answer.content.decode()
+    assert said in page
+    assert text.strip() in unescape(page)
+    assert [cell.path for cell in DraftCell.objects.all()] == [PRICE.removeprefix("cell:")]
+
+
+FIBER, STRENGTH = "products[concrete].extras[fiber]", "products[concrete].options[strength].choices"
+
+
+def act(browser: Client, action: str, **typed: str) -> str:
+    """Tap a button of the page as it is now; return the page that follows."""
+    return browser.post(PRICES, form_of(browser, PRICES) | typed | {"action": action}, follow=True).content.decode()
+
+
+def test_products_choices_and_rows_are_added_copied_removed_and_brought_back(ana):
+    act(ana, f"copy:{STRENGTH}[300]", **{PRICE: "2200.00"})
+    new = next(
+        name for name in form_of(ana, PRICES) if name.startswith(f"cell:{STRENGTH}[300_") and name.endswith("es")
+    )
+    act(ana, "save", **{new: "f'c 350", new.replace(".es", ".en"): "f'c 350"})
+    act(ana, f"remove:{FIBER}")
+    act(ana, f"remove:{STRENGTH}[100]")
+    act(ana, f"restore:{STRENGTH}[100]")
+    act(ana, f"add:{PUMPED}")
+    page = act(ana, "save")
+    assert "Fill this in." in page
+    row = next(name for name in form_of(ana, PRICES) if name.startswith(f"cell:{PUMPED}[+") and name.endswith("from"))
+    filled = {row: "10", row.replace("from", "price"): "2,700", f"cell:{PUMPED}[5].to": "9.5"}
+    act(ana, "save", **filled)
+    act(ana, "publish")
+    serve()
+    product = site.price_book().products[0]
+    assert [choice.label.es for choice in product.options[0].choices][-1] == "f'c 350"
+    assert [extra.code for extra in product.extras] == ["accelerant"]
+    assert [str(tier.price) for tier in product.tiers({"strength": "150", "service": "pumped"})][-1] == "2700"
+    assert str(product.tiers({"strength": "100", "service": "direct"})[0].price) == "2200.00"
+    assert len(product.prices) == 11
+    page = " ".join(ana.get(PRICES).content.decode().split())
+    assert "Reinforcing fibre: <del>$150.00</del>" in page
+
+
+def test_a_new_product_is_sold_once_it_has_a_name_and_a_price(ana, client):
+    act(ana, "add:products")
+    form = form_of(ana, PRICES)
+    path = next(name for name in form if name.startswith("cell:products[product_") and name.endswith("label.es"))
+    product = path.removesuffix(".label.es")
+    price = next(name for name in form if name.startswith(f"{product}.prices") and name.endswith("price"))
+    act(ana, "publish", **{path: "Arena", f"{product}.label.en": "Sand", price: "99.50"})
+    assert Published.objects.count() == 1
+    serve()
+    assert "Arena" in client.get("/", headers={"Accept-Language": "es"}).content.decode()
+
+
+def test_a_row_that_a_colleague_has_changed_is_removed_only_by_who_has_seen_that(ana, leo):
+    old = form_of(leo, PRICES)
+    act(ana, "save", **{f"cell:{FIBER}.price": "160.00"})
+    page = leo.post(PRICES, old | {"action": f"remove:{FIBER}"}).content.decode()
+    assert "ana has changed this meanwhile to: 160.00. Remove it again" in page
+    assert [cell.text for cell in DraftCell.objects.all()] == ["160.00"]
+    act(leo, f"remove:{FIBER}")
+    act(leo, f"restore:{FIBER}")
+    assert [(cell.by, cell.text) for cell in DraftCell.objects.all()] == [("ana", "160.00")]
+
+
+def test_what_is_typed_into_a_row_that_a_colleague_has_removed_is_kept_and_told(ana, leo):
+    old = form_of(leo, PRICES)
+    act(ana, f"remove:{FIBER}")
+    page = leo.post(PRICES, old | {f"cell:{FIBER}.price": "170.00", "action": "save"}).content.decode()
+    assert "ana has removed this row. What you typed is kept" in page
+    act(leo, f"restore:{FIBER}")
+    assert form_of(leo, PRICES)[f"cell:{FIBER}.price"] == "170.00"
+
+
+def test_owners_who_add_change_and_remove_at_once_lose_nothing(ana, leo):
+    of_ana, of_leo = form_of(ana, PRICES), form_of(leo, PRICES)
+    ana.post(PRICES, of_ana | {"action": f"copy:{STRENGTH}[250]"})
+    leo.post(PRICES, of_leo | {f"cell:{DIRECT}[3].price": "2001.00", "action": f"copy:{STRENGTH}[250]"})
+    ana.post(
+        PRICES, of_ana | {f"cell:{FIBER}.price": "151.00", "action": "remove:products[concrete].extras[accelerant]"}
+    )
+    leo.post(PRICES, of_leo | {"action": "save"})
+    act(ana, "publish")
+    serve()
+    product = site.price_book().products[0]
+    assert len(product.options[0].choices) == 7
+    assert [(extra.code, str(extra.price)) for extra in product.extras] == [("fiber", "151.00")]
+    assert str(product.prices[0].tiers[0].price) == "2001.00"
+
+
+def test_a_draft_under_which_the_prices_have_changed_is_still_to_be_read(ana, leo):
+    act(leo, "save", **{f"cell:{FIBER}.price": "170.00"})
+    content = publishing.first_content("prices").replace("price = 150.00", "price = 155.00")
+    publishing.publish("prices", content.replace('version = "2026-01"', 'version = "x"'), by="ana")
+    page = ana.get(PRICES).content.decode()
+    assert "These were typed, but" in page
+    assert "170.00 (leo)" in page
+    assert "These were typed, but" not in act(ana, "forget")
+
+
+def test_any_two_versions_are_compared_in_words(ana):
+    numbers = []
+    for price in ("2001.00", "2002.00", "2003.00"):
+        act(ana, "publish", **{PRICE: price, f"cell:{FIBER}.price": price})
+        numbers.append(str(Published.objects.latest("pk").pk))
+    page = ana.get(PRICES, {"one": numbers[0], "other": numbers[2]}).content.decode()
+    compared = " ".join(page[page.index('id="compared"') : page.index('id="cells"')].split())
+    assert (
+        "Ready-mix concrete · f&#x27;c 100 kg/cm² · direct pour · 3 + · Price: $2001.00 / m³ → $2003.00 / m³"
+        in compared
+    )
+    assert compared.count("<li>") == 2
+    assert "They are the same." in ana.get(PRICES, {"one": numbers[0], "other": numbers[0]}).content.decode()
+    for wrong in ("99999", "x", ""):
+        assert "There is no such version." in ana.get(PRICES, {"one": wrong, "other": "0"}).content.decode()
+
+
+def test_a_search_leaves_what_has_its_words(ana):
+    page = ana.get(PRICES, {"find": "fiBRE"}).content.decode()
+    assert f"cell:{FIBER}.price" in page
+    assert PRICE not in page
+
+
+def test_a_list_too_long_for_one_form_shows_a_product_at_a_time(ana, monkeypatch):
+    monkeypatch.setattr(table, "MOST_CELLS", 20)
+    book = (BOOKS / "turf.toml").read_text()
+    publishing.publish("prices", book, by="ana")
+    assert "cell:products[edging].step" not in form_of(ana, PRICES)
+    act(ana, "open:edging", **{"cell:products[turf].step": "2"})
+    form = form_of(ana, f"{PRICES}?product=edging")
+    assert "cell:products[edging].step" in form
+    assert "cell:products[turf].step" not in form
+    assert [cell.text for cell in DraftCell.objects.all()] == ["2"]
+
+
+@pytest.mark.parametrize("file", sorted(BOOKS.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_cell_of_every_book_has_a_label_in_the_language_of_staff(file):
+    for cell in cells.cells(rows.parse(file.read_text()), "es"):
+        own = cell.names[cell.names.index("values") + 1 :] if "values" in cell.names else ()
+        names = {name for name in cell.names if name not in ("es", "en") and not name.isdecimal()} - set(own)
+        assert names <= {name for name in words.LABELS if isinstance(name, str)}
+        assert {row.name for row in cell.rows} <= {*words.PARTS, "products", "prices", "options", "tiers", "asks"}
+
+
+@pytest.mark.parametrize("action", ["add:nothing", "copy:products[x]", "remove:products[x].y", "restore:", "paste:a[b"])
+def test_a_row_that_has_gone_is_told(ana, action):
+    answer = ana.post(PRICES, {"action": action})
+    assert answer.status_code == 200
+    assert "That row has gone meanwhile." in answer.content.decode()
 
 
 def test_toml_goes_out_and_in_again(ana):

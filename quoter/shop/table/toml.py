@@ -21,7 +21,7 @@ def _table(data: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
     headed = {name: value for name, value in data.items() if len(above) < _HEADINGS and _is_list_of_tables(value)}
     for name, value in data.items():
         if name not in headed:
-            yield f"{_key(name)} = {_value(value)}"
+            yield f"{_key(name)} = {inline(value)}"
     for name, tables in headed.items():
         for table in tables:
             yield f"\n[[{'.'.join(map(_key, (*above, name)))}]]"
@@ -36,7 +36,8 @@ def _key(name: str) -> str:
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: Any) -> str:
+def inline(value: Any) -> str:
+    """Return a value as it stands behind an equals sign."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -50,12 +51,12 @@ def _value(value: Any) -> str:
         case datetime() | date() | time():
             return value.isoformat()
         case dict():
-            inside = ", ".join(f"{_key(name)} = {_value(each)}" for name, each in value.items())
+            inside = ", ".join(f"{_key(name)} = {inline(each)}" for name, each in value.items())
             return f"{{ {inside} }}" if inside else "{}"
         case list():
             if _is_list_of_tables(value):
-                return "[\n" + "".join(f"  {_value(each)},\n" for each in value) + "]"
-            return f"[{', '.join(map(_value, value))}]"
+                return "[\n" + "".join(f"  {inline(each)},\n" for each in value) + "]"
+            return f"[{', '.join(map(inline, value))}]"
     raise TypeError(f"{type(value).__name__} is nothing that TOML has")
 
 
