@@ -8,6 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -30,7 +31,7 @@ _STYLE = (
 )
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
-    " base-uri 'none'; frame-ancestors 'none'"
+    f" base-uri 'none'; frame-ancestors {' '.join(settings.SECURE_CSP['frame-ancestors'])}"
 )
 # In the place of the request's id, none of which has an A.
 _CODE = b"AAAA-AAAA"

@@ -2,7 +2,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 
-from quoter import brand, share, views
+from quoter import brand, manifest, share, views
 
 app_name = "quoter"
 # csrf_exempt: a customer has no session that another site's form could use, and many come with browsers inside apps,
@@ -14,6 +14,7 @@ urlpatterns = [
     path("summary/", csrf_exempt(gzip_page(views.summary)), name="summary"),
     path("share/<str:name>", share.picture, name="share"),
     path("brand/<str:name>", gzip_page(brand.piece), name="brand"),
+    path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("robots.txt", views.robots, name="robots"),
     path("sitemap.xml", views.sitemap, name="sitemap"),
 ]

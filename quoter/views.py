@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import conversation, incoming, language, origin, preview, schema_org, share, site
+from quoter import conversation, incoming, language, links, origin, preview, schema_org, share, site
 from quoter.controls import LineViews
 from quoter.engine.pricing import NO_ANSWERS, FieldError
 from quoter.forms import TypedLine, edited, typed_answers, typed_lines
@@ -23,7 +23,7 @@ def calculator(request: HttpRequest) -> HttpResponse:
     """Show the calculator. A POST from an edit button shows it with that edit made and everything that was typed."""
     if request.method != "POST":
         came_from = origin.of_visit(request, landing=request.path)
-        return page(request, [TypedLine.fresh(site.price_book().products[0])], came_from=came_from)
+        return page(request, [links.opened(request.GET.dict(), site.price_book())], came_from=came_from)
     sent = incoming.read(request)
     typed, errors = typed_lines(sent.form)
     lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())

@@ -280,6 +280,8 @@ FILE_UPLOAD_HANDLERS = ["settings.body.NoFiles"]
 
 # Chrome applies form-action to every redirect that follows a POST.
 WHATSAPP_ORIGINS = ["https://wa.me", "https://api.whatsapp.com", "https://web.whatsapp.com"]
+# Sites that may show the customers' pages in a frame: the shop's own. Staff's pages never are.
+EMBED_ORIGINS = env.origins("EMBED_ORIGINS")
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -290,7 +292,7 @@ SECURE_CSP = {
     "manifest-src": ["'self'"],
     "form-action": ["'self'", *WHATSAPP_ORIGINS],
     "base-uri": ["'none'"],
-    "frame-ancestors": ["'none'"],
+    "frame-ancestors": EMBED_ORIGINS or ["'none'"],
 }
 X_FRAME_OPTIONS = "DENY"
 # The quote's link must not reach WhatsApp in a Referer header.

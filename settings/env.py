@@ -118,6 +118,19 @@ def names(name: str, default: list[str]) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()] or default
 
 
+_ORIGIN = re.compile(
+    r"https://(\*\.)?([a-z0-9-]+\.)+[a-z][a-z0-9-]*(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?", re.ASCII
+)
+
+
+def origins(name: str) -> list[str]:
+    """Return a comma-separated list of origins, such as https://www.example.com, as a content policy takes them."""
+    given = names(name, default=[])
+    if wrong := [origin for origin in given if not _ORIGIN.fullmatch(origin)]:
+        raise ImproperlyConfigured(f"{name}: {wrong[0]} does not have the form of https://www.example.com.")
+    return given
+
+
 # For each day of the week, Monday first: the pairs of opening and closing time, as time since midnight.
 Hours = tuple[tuple[tuple[timedelta, timedelta], ...], ...]
 

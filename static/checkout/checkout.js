@@ -36,7 +36,7 @@ async function checkOut(fields) {
   if (answer?.success) {
     track("lead_submitted");
     if (answer.warning) track("lead_warning", { warning: answer.warning });
-    location.assign(answer.whatsapp_url);
+    openChat(answer.whatsapp_url);
   } else if (answer) {
     form.submit(); // the server's page shows the errors
   } else {
@@ -63,7 +63,13 @@ async function goWithoutServer(fields) {
   await keep(paper.dataset.folio, form.dataset.late, sent);
   track("lead_submitted");
   track("lead_warning", { warning: "kept" });
-  location.assign(chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href);
+  openChat(chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href);
+}
+
+// WhatsApp refuses to be shown in a frame, and this page may be in one.
+function openChat(url) {
+  if (window.top === window) location.assign(url);
+  else window.top.location.href = url;
 }
 
 // Returns what was typed in a field as people read it: the choice's label, the day with its weekday.
