@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned image-test clean
+.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned test-postgres-15 image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -27,7 +27,7 @@ run: .venv/installed-run
 		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots test-long test-partitioned image-test: export DEBUG := true
+test lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
 # Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
 test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
@@ -95,6 +95,14 @@ test-long: install
 test-partitioned: install
 	@python -m tests.support.databases
 	@PARTITIONED=true $(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+		$(or $(ARGS),tests/leads)
+
+# All tests of leads on Debian's Postgres 15, which older projects of Supabase run on: some minutes.
+test-postgres-15: export POSTGRES_PROGRAMS := /usr/lib/postgresql/15/bin
+test-postgres-15: WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --copy-of=var/usr-lib-postgresql-15-bin/test-postgres
+test-postgres-15: install
+	@python -m tests.support.databases
+	@$(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
 		$(or $(ARGS),tests/leads)
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.

@@ -29,7 +29,8 @@ from tests.support import partitioned
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
-VAR = ROOT / "var"
+# What is kept for a run on another Postgres (bin/with-postgres) is of that one alone.
+VAR = ROOT / "var" / os.environ.get("POSTGRES_PROGRAMS", "").strip("/").replace("/", "-")
 SECRET_KEY = secrets.token_urlsafe(50)  # another for each process, so that none is published
 WHATSAPP_NUMBER = "526561234567"
 # The header of a host's proxy. Without it, a site in production redirects to https.
@@ -82,12 +83,16 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Yield a new Postgres with empty tables. It ends with this process, even if that is killed, and so do its data."""
-    migrated = migrated_postgres()
+def postgres(programs: Path | None = None) -> Iterator[Postgres]:
+    """Yield a new Postgres with empty tables. It ends with this process, even if that is killed, and so do its data.
+
+    programs: the directory of another Postgres's programs, which has no tables then.
+    """
+    model = ["--no-fsync"] if programs else [f"--copy-of={migrated_postgres()}"]
     command = ["sh", "-c", 'echo "$DATABASE_URL"; echo "$PGDATA"; echo "$PGBIN"; exec cat']
     with subprocess.Popen(
-        [sys.executable, ROOT / "bin" / "with-postgres", "--temporary", f"--copy-of={migrated}", *command],
+        [sys.executable, ROOT / "bin" / "with-postgres", "--temporary", *model, *command],
+        env=os.environ | ({"POSTGRES_PROGRAMS": str(programs)} if programs else {}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -289,7 +294,7 @@ def migrated_postgres() -> Path:
 def _the_first_of_this_run(name: str) -> Iterator[bool]:
     """Yield whether this is the first process of this `make test` to do something; the others wait until it is done."""
     run = os.environ.get("TEST_RUN") or os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
-    VAR.mkdir(exist_ok=True)
+    VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{name}-by").open("a+") as note:
         flock(note, LOCK_EX)
         note.seek(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,9 +24,9 @@ SINCE_2026 = {"TABLES": "TRUNCATE, REFERENCES, TRIGGER"}
 
 
 @contextmanager
-def server() -> Iterator[Postgres]:
-    """Yield a new server, because roles belong to a whole server."""
-    with live.postgres() as running:
+def server(programs: Path | None = None) -> Iterator[Postgres]:
+    """Yield a new server, because roles belong to a whole server. programs: the directory of another Postgres's."""
+    with live.postgres(programs) as running:
         running.query(f"CREATE ROLE {OWNER} LOGIN CREATEROLE BYPASSRLS")
         running.query("CREATE ROLE authenticator LOGIN NOINHERIT")
         for role in ROLES:
