@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from django.db import ProgrammingError, connection, migrations, models, transaction
-from django.db.migrations.loader import MigrationLoader
 
-from leads.delivery.breaker import Fault, classify
-from leads.delivery.record import quote_record
 from tests.support import live
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import eventually
-from tests.support.factories import an_issued_quote, store
 from tests.support.live import ROOT, Postgres, Site
 from tests.support.processes import run
 from tests.support.release import blocks, clone, follow, in_a_terminal, processes, serving, shell
@@ -244,97 +239,3 @@ def test_every_variable_is_in_the_document():
     table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert set(re.findall(r"`([A-Z_]+)`", table)) == known | {"PORT", "WEB_CONCURRENCY", "WEB_THREADS"}
-
-
-# --- The old release on the new tables --------------------------------------------------------------------------------
-
-# The statements of the first release, which runs while the next one migrates, and again after a rollback.
-FIRST_UPSERT = """
-INSERT INTO leads (folio, name, phone, quote_data, visitor_id, created_at, submitted_at)
-SELECT folio, name, phone, quote_data, visitor_id, created_at, submitted_at
-FROM jsonb_to_recordset(%s::jsonb) AS arrived (
-    folio text, name text, phone text, quote_data jsonb, visitor_id text,
-    created_at timestamptz, submitted_at timestamptz
-)
-ON CONFLICT (folio) DO UPDATE SET
-    name = excluded.name,
-    phone = excluded.phone,
-    quote_data = excluded.quote_data,
-    visitor_id = excluded.visitor_id,
-    submitted_at = excluded.submitted_at
-WHERE excluded.submitted_at > coalesce(leads.submitted_at, '-infinity')
-"""
-FIRST_LEAD = '[{"folio": "261122-7F3K-Q2M9-X", "name": "", "phone": "", "quote_data": {}, "visitor_id": "",'
-FIRST_LEAD += ' "created_at": "2026-11-22T12:00:00Z", "submitted_at": null}]'
-FIRST_READS = [
-    "SELECT id, folio, name, phone, quote_data, status, visitor_id, created_at, submitted_at, contacted_at,"
-    " contacted_by, notes FROM leads",
-    "SELECT id, lead_id, at, actor_id, kind, detail FROM lead_events",
-]
-
-
-@pytest.mark.django_db
-def test_the_statements_of_the_first_release_still_read_and_its_leads_wait_in_the_outbox():
-    store(quote_record(an_issued_quote(), visitor_id=""))
-    with connection.cursor() as cursor:
-        with pytest.raises(ProgrammingError) as refused, transaction.atomic():
-            cursor.execute(FIRST_UPSERT, [FIRST_LEAD])
-        # The earlier releases have the same rule: what is wrong with the table is not the lead's fault.
-        assert classify(refused.value) is Fault.SCHEMA
-        cursor.execute(
-            "INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)"
-            " SELECT id, now(), null, 'contacted', '' FROM leads"
-        )
-        for statement in FIRST_READS:
-            cursor.execute(statement)
-            assert len(cursor.fetchall()) == 1
-
-
-REMOVALS = (
-    migrations.RemoveField,
-    migrations.RenameField,
-    migrations.DeleteModel,
-    migrations.RenameModel,
-    migrations.AlterModelTable,
-)
-
-
-def breaks_the_old_release(migration: migrations.Migration) -> list[str]:
-    """Return the operations that the previous release cannot handle: removals, and required columns."""
-    if "_contract" in migration.name:
-        return []
-    new = {operation.name_lower for operation in migration.operations if isinstance(operation, migrations.CreateModel)}
-    faults = []
-    for operation in migration.operations:
-        is_required = isinstance(operation, migrations.AddField) and not (
-            operation.field.null
-            or operation.field.has_db_default()
-            or isinstance(operation.field, models.ManyToManyField)
-        )
-        is_new = getattr(operation, "model_name_lower", None) in new
-        if isinstance(operation, REMOVALS) or (is_required and not is_new):
-            faults.append(f"{migration.app_label}.{migration.name}: {operation.describe()}")
-    return faults
-
-
-def test_no_migration_breaks_the_previous_release():
-    own = [m for (app, _), m in MigrationLoader(None).disk_migrations.items() if app in ("quoter", "leads", "checkout")]
-    assert len(own) >= 2
-    assert [fault for migration in own for fault in breaks_the_old_release(migration)] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "operation", "is_fault"),
-    [
-        ("0009_source", migrations.AddField("lead", "source", models.TextField(default="")), True),
-        ("0009_source", migrations.AddField("lead", "source", models.TextField(db_default="")), False),
-        ("0009_source", migrations.AddField("lead", "source", models.TextField(null=True)), False),
-        ("0009_source", migrations.RemoveField("lead", "source"), True),
-        ("0009_source", migrations.RenameField("lead", "source", "origin"), True),
-        ("0010_contract_source", migrations.RemoveField("lead", "source"), False),
-    ],
-)
-def test_a_migration_that_would_break_the_previous_release_is_found(name, operation, is_fault):
-    migration = migrations.Migration(name, "leads")
-    migration.operations = [operation]
-    assert bool(breaks_the_old_release(migration)) == is_fault
