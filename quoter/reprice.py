@@ -52,8 +52,6 @@ def reprice(issued: IssuedQuote) -> Repriced:
         today = site.preview(pricing.requests(issued.quote), issued.quote.answers)
     except pricing.QuoteRefused as refused:
         return Repriced(refusals=tuple(error.message.in_(site.language()) for error in refused.errors))
-    except pricing.NoTier as gap:
-        return Repriced(refusals=(str(gap),))
     return _compared(issued, today, site.price_book())
 
 

@@ -1,6 +1,6 @@
 """Explains a line of the bill: why its quantity was rounded, which price applies, what a cheaper tier would cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from quoter.engine.measure import Measured
 from quoter.engine.numbers import Number, as_decimal, canonical, decimal_places, grouped, money
 from quoter.engine.pricebook import Extra, PriceBook, Product
 from quoter.engine.text import Language, Text
-from quoter.engine.tiers import Tier
+from quoter.engine.tiers import Tier, graduated
 
 MEASURED = Text(es="Medida: {steps} = {requested} {unit}.", en="Measured: {steps} = {requested} {unit}.")
 ROUNDED = Text(
@@ -42,7 +42,7 @@ TIER_OPEN = Text(
 )
 FLAT_RANGE = Text(es="Precio de {start} a {end} {unit}: {price}.", en="Price for {start} to {end} {unit}: {price}.")
 FLAT_OPEN = Text(es="Precio desde {start} {unit}: {price}.", en="Price from {start} {unit} on: {price}.")
-BY_PARTS = Text(es="Cada tramo se cobra a su precio.", en="Each part is billed at the price of its band.")
+NEXT_TIER_PRICE = Text(es="Desde {start} {unit} baja a {price}.", en="From {start} {unit} on it drops to {price}.")
 NEXT_TIER_WITH_TAX = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount}.",
     en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount}.",
@@ -69,7 +69,8 @@ class Explained(NamedTuple):
     """What is explained of a line.
 
     rounded: the quantity rounded to the step; billed: that raised to the minimum; step: the size of a pack, if there
-    is one; extras: the chosen ones; amount: of the line, extras included; raised_to: the least amount, when it decided.
+    is one; extras: the chosen ones; amount: of the line, extras included; raised_to: the least amount, when it decided;
+    has_fees: whether fees or discounts are in the amount.
     """
 
     book: PriceBook
@@ -83,6 +84,13 @@ class Explained(NamedTuple):
     extras: Sequence[Extra]
     amount: Decimal
     raised_to: Decimal | None
+    has_fees: bool
+
+    @property
+    def has_more_to_count(self) -> bool:
+        """Whether another quantity would change more of the line than its base and its extras per unit."""
+        by_line = self.has_fees or self.product.pack or self.product.tiers_across == "product"
+        return bool(by_line or any(extra.rate or extra.quantity or extra.each != 1 for extra in self.extras))
 
 
 def explain(line: Explained, language: Language) -> str:
@@ -105,7 +113,8 @@ def _how_billed(line: Explained, steps: str, unit: str, language: Language) -> l
     requested = _requested(as_decimal(line.measured.quantity), step=line.step)
     parts: list[str] = []
     if any(sign in steps for sign in "×÷−+"):
-        parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=unit))
+        of_so_many = line.book.unit_text(line.product.unit, line.measured.quantity).in_(language)
+        parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=of_so_many))
     if line.billed > line.rounded:
         minimum = canonical(as_decimal(line.billed))
         parts.append(RAISED.say(language, minimum=minimum, requested=requested, unit=unit))
@@ -155,7 +164,7 @@ def _requested(quantity: Decimal, *, step: Decimal) -> str:
 def _which_tier(line: Explained, unit: str, language: Language) -> str:
     tier, is_flat = line.tier, line.product.pricing == "flat"
     if line.product.pricing == "graduated":
-        return BY_PARTS.in_(language)
+        return f"{in_parts(graduated(line.tiers, line.billed), line.book.currency)}."
     values = {
         "start": canonical(tier.low),
         "unit": unit,
@@ -169,25 +178,32 @@ def _which_tier(line: Explained, unit: str, language: Language) -> str:
     return (FLAT_RANGE if is_flat else TIER_RANGE).say(language, end=canonical(tier.high), **values)
 
 
+def in_parts(parts: Iterable[tuple[Fraction, Tier]], currency: str) -> str:
+    """Write how much of a quantity is billed at which price: 50 × $3.00 + 1 × $1.50."""
+    return " + ".join(f"{canonical(as_decimal(part))} × {money(tier.price, currency)}" for part, tier in parts)
+
+
 def _next_cheaper(line: Explained) -> Tier | None:
     later = [other for other in line.tiers if other.low > line.billed and other.price < line.tier.price]
     return min(later, key=lambda other: other.low, default=None)
 
 
 def _next_tier(line: Explained, following: Tier, unit: str, language: Language) -> list[str]:
-    """Return what the next cheaper tier would cost, when it is near or when it costs less in total."""
-    per_unit = [extra.price for extra in line.extras if extra.per == "unit" and not (extra.quantity or extra.rate)]
+    """Return what the next cheaper tier would cost, when it is near or when it costs less in total.
+
+    What else the line has may depend on the quantity in other ways; then only the price is said.
+    """
+    is_near = following.low <= NEAR * as_decimal(line.billed)
+    code = line.book.currency
+    values = {"start": canonical(following.low), "unit": unit, "price": money(following.price, code)}
+    if line.has_more_to_count:
+        return [NEXT_TIER_PRICE.say(language, **values)] if is_near else []
+    per_unit = [extra.price for extra in line.extras if extra.per == "unit"]
     now = _cost(line, line.billed, [line.tier.price, *per_unit])
     more = _cost(line, following.low, [following.price, *per_unit]) - now
-    if more >= 0 and following.low > NEAR * as_decimal(line.billed):
+    if more >= 0 and not is_near:
         return []
-    code = line.book.currency
-    values = {
-        "start": canonical(following.low),
-        "unit": unit,
-        "price": money(following.price, code),
-        "amount": money(line.amount + more, code),
-    }
+    values["amount"] = money(line.amount + more, code)
     has_tax = line.book.prices_include_tax or not line.book.taxes
     if more < 0:
         words = NEXT_TIER_WITH_TAX_CHEAPER if has_tax else NEXT_TIER_CHEAPER

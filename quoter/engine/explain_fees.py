@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from quoter.engine.conditions import Scope
+from quoter.engine.explain import in_parts
 from quoter.engine.fees import Computed, Fee
 from quoter.engine.measure import QUANTITY
 from quoter.engine.numbers import Number, as_decimal, canonical, decimal_places, grouped, money
@@ -18,9 +19,13 @@ FIRST_AND_FURTHER = Text(
     en="{quantity}: the first at {price}, each further one at {percent} of that.",
 )
 FOR_BAND = Text(es="{price} por {quantity}.", en="{price} for {quantity}.")
-BY_PARTS = Text(es="{quantity}, cada tramo a su precio.", en="{quantity}, each part at the price of its band.")
+BY_PARTS = Text(es="{quantity}: {parts}.", en="{quantity}: {parts}.")
 PERCENT = Text(es="{percent} de {base}.", en="{percent} of {base}.")
 PERCENT_AND = Text(es="{price} más {percent} de {base}.", en="{price} plus {percent} of {base}.")
+PERCENT_EACH = Text(es="{quantity} × {percent} de {base}.", en="{quantity} × {percent} of {base}.")
+PERCENT_AND_EACH = Text(
+    es="{quantity} × ({price} más {percent} de {base}).", en="{quantity} × ({price} plus {percent} of {base})."
+)
 AT_LEAST = Text(es="Mínimo {bound}.", en="At least {bound}.")
 AT_MOST = Text(es="Máximo {bound}.", en="At most {bound}.")
 UP_TO = Text(es="El mínimo es de {least}; faltan {amount}.", en="The minimum is {least}; {amount} is missing.")
@@ -46,8 +51,7 @@ def _sentences(fee: Fee, computed: Computed, amount: Decimal, book: PriceBook, s
         is_least = computed.bound == fee.minimum and computed.bound > 0
         yield (AT_LEAST if is_least else AT_MOST).fill(bound=say(abs(computed.bound)))
     elif computed.rate:
-        values: dict[str, str | Text] = {"percent": percent(abs(computed.rate)), "base": say(computed.base)}
-        yield PERCENT_AND.fill(price=say(computed.price), **values) if computed.price else PERCENT.fill(**values)
+        yield _percent(fee, computed, book, say)
     elif computed.quantity is not None:
         yield _counted(fee, computed, book, say)
     for condition in fee.when:
@@ -58,19 +62,30 @@ def _sentences(fee: Fee, computed: Computed, amount: Decimal, book: PriceBook, s
         yield UNTIL.fill(day=fee.until.isoformat())
 
 
+def _percent(fee: Fee, computed: Computed, book: PriceBook, say: "_Money") -> Text:
+    values: dict[str, str | Text] = {"percent": percent(abs(computed.rate)), "base": say(computed.base)}
+    values["price"] = say(abs(computed.price))
+    count = None if computed.quantity is None else computed.quantity / Fraction(fee.each)
+    if count is None or fee.pricing != "unit" or (count == 1 and not fee.unit):
+        return (PERCENT_AND if computed.price else PERCENT).fill(**values)
+    values["quantity"] = _quantity(count, fee.unit if fee.each == 1 else "", book)
+    return (PERCENT_AND_EACH if computed.price else PERCENT_EACH).fill(**values)
+
+
 def _counted(fee: Fee, computed: Computed, book: PriceBook, say: "_Money") -> Text:
     assert computed.quantity is not None
     quantity = _quantity(computed.quantity, fee.unit, book)
+    price = say(abs(computed.price))
     if fee.pricing == "graduated":
-        return BY_PARTS.fill(quantity=quantity)
+        return BY_PARTS.fill(quantity=quantity, parts=in_parts(computed.parts, book.currency))
     if fee.pricing == "flat":
-        return FOR_BAND.fill(quantity=quantity, price=say(computed.price))
-    if fee.further is not None:
-        return FIRST_AND_FURTHER.fill(quantity=quantity, price=say(computed.price), percent=percent(fee.further))
+        return FOR_BAND.fill(quantity=quantity, price=price)
+    if fee.further is not None and computed.quantity > fee.each:
+        return FIRST_AND_FURTHER.fill(quantity=quantity, price=price, percent=percent(fee.further))
     if fee.each != 1:
         each = _quantity(Fraction(fee.each), fee.unit, book)
-        return PER_EACH.fill(quantity=quantity, price=say(computed.price), each=each)
-    return PER_UNIT.fill(quantity=quantity, price=say(computed.price))
+        return PER_EACH.fill(quantity=quantity, price=price, each=each)
+    return PER_UNIT.fill(quantity=quantity, price=price)
 
 
 def _quantity(number: Number, unit: str, book: PriceBook) -> Text:

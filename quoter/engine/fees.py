@@ -38,7 +38,7 @@ class Computed(NamedTuple):
     """What a fee comes to, before it is rounded. quantity: None for a fee that has none.
 
     price, rate: those that applied; base: what the rate is of; part: so much of it is charged, when a minimum or
-    maximum has decided.
+    maximum has decided; parts: how much of the quantity is in which tier, of a graduated fee.
     """
 
     amount: Fraction
@@ -48,6 +48,7 @@ class Computed(NamedTuple):
     base: Decimal
     tier: Tier | None = None
     bound: Decimal | None = None
+    parts: Sequence[tuple[Fraction, Tier]] = ()
 
 
 class Fee(BaseModel):
@@ -106,7 +107,7 @@ class Fee(BaseModel):
         if self.pricing == "graduated":
             parts = graduated(row.tiers, count)
             amount = sum((part * Fraction(tier.price) for part, tier in parts), Fraction(0))
-            return Computed(amount, quantity, parts[-1][1].price, Decimal(0), base, parts[-1][1])
+            return Computed(amount, quantity, parts[-1][1].price, Decimal(0), base, parts[-1][1], parts=parts)
         tier = None
         price, rate = row.price, row.rate
         if row.tiers:

@@ -266,9 +266,10 @@ def _price(
 ) -> PricedLine:
     product, scope = line.product, line.scope
     tiers, billed = line.listed.tiers, line.billed
+    if product.adds_to_price:
+        tiers = tuple(_with_choices(tier, line.chosen) for tier in tiers)
     tier = tier_for(tiers, across)
-    unit_price = _with_choices(tier.price, line.chosen) if product.adds_to_price else tier.price
-    base = book.rounded(_base(line, tier, unit_price))
+    base = book.rounded(_base(product, tiers, tier, billed))
     least = product.least if line.listed.least is None else line.listed.least
     raised_to = None
     if least is not None and base < least:
@@ -284,21 +285,20 @@ def _price(
         if errors := errors + charging.limited(product.limits, scope, path=""):
             raise QuoteRefused(errors)
     amount = scope.amount_of(EVERYTHING)
-    description = product.label.in_(language)
-    for choice in line.chosen:
-        description += f", {choice.label.in_(language)}"
+    has_fees = bool(fees or discounts)
+    measured, step = line.measured, line.step
     explained = Explained(
-        book, product, line.measured, line.rounded, billed, line.step, tiers, tier, line.extras, amount, raised_to
+        book, product, measured, line.rounded, billed, step, tiers, tier, line.extras, amount, raised_to, has_fees
     )
     quoted = QuoteLine(
         product=product.code,
-        description=description,
+        description=_description(line, language),
         options=line.options,
         measure={"kind": line.kind, **line.measured.values},
         requested=as_decimal(line.measured.quantity),
         billed=as_decimal(billed),
         unit=product.unit,
-        unit_price=unit_price,
+        unit_price=tier.price,
         base=base,
         extras=extras,
         amount=amount,
@@ -312,32 +312,35 @@ def _price(
     return PricedLine(quoted, scope)
 
 
+def _description(line: _ReadLine, language: Language) -> str:
+    text = line.product.label.in_(language)
+    for choice in line.chosen:
+        text += f", {choice.label.in_(language)}"
+    return text
+
+
 def _unit_name(book: PriceBook, product: Product, billed: Number, language: Language) -> str:
     """Return how the unit is written on the bill; "" for a sign, which every page can write."""
     name = book.unit_text(product.unit, billed).in_(language)
     return "" if name == product.unit else name
 
 
-def _with_choices(price: Decimal, chosen: Sequence[Choice]) -> Decimal:
-    """Return the unit price with what the choices add: first money, then per cent, one on top of the other."""
-    rates = []
+def _with_choices(tier: Tier, chosen: Sequence[Choice]) -> Tier:
+    """Return the tier with what the choices add to its price: first money, then per cent, one on top of the other."""
+    price = tier.price
     for choice in chosen:
-        if choice.add is not None:
-            price += choice.add
-        if choice.rate is not None:
-            rates.append(choice.rate)
-    for rate in rates:
-        price *= 1 + rate
-    return price
+        price += choice.add or 0
+    for choice in chosen:
+        price *= 1 + (choice.rate or 0)
+    return tier.model_copy(update={"price": price})
 
 
-def _base(line: _ReadLine, tier: Tier, unit_price: Decimal) -> Number:
-    if line.product.pricing == "unit":
-        return line.billed * unit_price if isinstance(line.billed, Decimal) else line.billed * Fraction(unit_price)
-    if line.product.pricing == "flat":
-        return unit_price
-    parts = graduated(line.listed.tiers, line.billed)
-    return sum((part * Fraction(_with_choices(each.price, line.chosen)) for part, each in parts), Fraction(0))
+def _base(product: Product, tiers: Sequence[Tier], tier: Tier, billed: Number) -> Number:
+    if product.pricing == "unit":
+        return billed * tier.price if isinstance(billed, Decimal) else billed * Fraction(tier.price)
+    if product.pricing == "flat":
+        return tier.price
+    return sum((part * Fraction(each.price) for part, each in graduated(tiers, billed)), Fraction(0))
 
 
 def _quote_extras(

@@ -262,9 +262,11 @@ def _calculated(
     if not measure.quantities:
         [result] = numbers.values()
         return Measured(result, values, known)
-    written = {asked.code: _written(asked, numbers[asked.code], say_unit) for asked in measure.asks}
+    written = {asked.code: _written(numbers[asked.code], asked.unit, say_unit) for asked in measure.asks}
     for step in measure.quantities:
         known[step.code] = step.of(known)
+        if step.unit:
+            written[step.code] = _written(known[step.code], step.unit, say_unit)
     last = measure.quantities[-1]
     formula = Text(
         es=last.steps(known, {code: text.es for code, text in written.items()}),
@@ -273,9 +275,9 @@ def _calculated(
     return Measured(known[last.code], values, known, formula=formula)
 
 
-def _written(asked: Input, number: Number, say_unit: Callable[[str], Text]) -> Text:
+def _written(number: Number, unit: str, say_unit: Callable[[str], Text]) -> Text:
     text = canonical(as_decimal(number))
-    return QUANTITY.fill(number=text, unit=say_unit(asked.unit)) if asked.unit else Text(es=text, en=text)
+    return QUANTITY.fill(number=text, unit=say_unit(unit)) if unit else Text(es=text, en=text)
 
 
 def read_inputs(

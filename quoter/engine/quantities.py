@@ -117,8 +117,11 @@ class Quantity(BaseModel):
         def term(factors: tuple[Decimal | str, ...]) -> str:
             return " × ".join(map(figure, factors))
 
-        text = " + ".join(map(term, self.add)) + "".join(f" − {term(factors)}" for factors in self.subtract)
-        if (len(self.add) > 1 or self.subtract) and (self.multiply or self.divide):
+        # What comes to nothing is not said: 20 m, and not 20 m − 0.
+        added = [factors for factors in self.add if product_of(factors, names)] or self.add[:1]
+        taken = [factors for factors in self.subtract if product_of(factors, names)]
+        text = " + ".join(map(term, added)) + "".join(f" − {term(factors)}" for factors in taken)
+        if (len(added) > 1 or taken) and (self.multiply or self.divide):
             text = f"({text})"
         return (
             text

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
+from math import prod
 
 from quoter.engine.conditions import Condition, Scope
 from quoter.engine.fees import Fee, FeePrice
@@ -98,8 +99,9 @@ def _least_base(sold: Product) -> Decimal:
     amounts = []
     for listed in sold.prices:
         minimum = sold.minimum if listed.minimum is None else listed.minimum
-        if not (sold.pack or sold.exact_to):
-            minimum = max(minimum, sold.step)
+        smallest = sold.pack.size if sold.pack else sold.step
+        if isinstance(smallest, Decimal) and not sold.exact_to:
+            minimum = max(minimum, smallest)
         least = sold.least if listed.least is None else listed.least
         for tier in listed.tiers:
             # With tiers across lines, a small line can have the price of a large one.
@@ -154,10 +156,29 @@ def _part_of_a_price(fee: Fee, tier: FeeTier, floor: Decimal, sold: Product | No
     once = _part_of(-tier.price, floor) + max(-tier.rate, _NONE)
     if not once or not fee.quantity or fee.pricing == "flat":
         return once
-    if sold and fee.quantity == ("billed",) and sold.pricing == "unit" and tier.rate >= 0:
-        unit_price = min(least_price(sold, each) for listed in sold.prices for each in listed.tiers)
-        return _part_of(-tier.price / fee.each, unit_price)
-    return _ENDLESS
+    count = _for_each_billed(fee.quantity, sold) if sold and sold.pricing == "unit" and tier.rate >= 0 else None
+    if sold is None or count is None:
+        return _ENDLESS
+    unit_price = min(least_price(sold, each) for listed in sold.prices for each in listed.tiers)
+    return _part_of(-tier.price * count / fee.each, unit_price)
+
+
+def _for_each_billed(factors: Sequence[Decimal | str], sold: Product) -> Decimal | None:
+    """Return how many there are at most for each billed unit, as one for ten; None when that is not known."""
+    names = [factor for factor in factors if isinstance(factor, str)]
+    times = prod((factor for factor in factors if isinstance(factor, Decimal)), start=_ALL)
+    if names == ["billed"]:
+        return times
+    if names == ["packs"] and sold.pack and isinstance(sold.pack.size, Decimal) and sold.pack.size > 0:
+        return times / sold.pack.size
+    quantity = next((each for each in sold.quantities if [each.code] == names), None)
+    if quantity is None or quantity.minimum is not None or (quantity.step is not None and quantity.round != "down"):
+        return None
+    counts = [_for_each_billed((*term, *quantity.multiply), sold) for term in quantity.add]
+    divisors = [factor for factor in quantity.divide if isinstance(factor, Decimal) and factor > 0]
+    if None in counts or len(divisors) != len(quantity.divide):
+        return None
+    return times * sum((count for count in counts if count is not None), _NONE) / prod(divisors, start=_ALL)
 
 
 def _part_of(amount: Decimal, whole: Decimal) -> Decimal:

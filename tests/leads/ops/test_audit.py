@@ -125,7 +125,10 @@ def test_flags_of_another_shape_are_not_a_finding(flags):
         (lambda data: data.update(prices={}), "its prices are not a price book"),
         (lambda data: data.update(issued_at="yesterday"), "its 'issued_at' is wrong"),
         (lambda data: data["lines"][0].update(product="bricks"), "QuoteRefused: lines.0.product: Choose a product"),
-        (lambda data: data["prices"]["products"][0]["prices"][0]["tiers"][0].update({"from": "90"}), "NoTier"),
+        (
+            lambda data: data["prices"]["products"][0]["prices"][0]["tiers"][0].update({"from": "90"}),
+            "QuoteRefused: lines.0",
+        ),
         (lambda data: data["lines"].clear(), "QuoteRefused: lines: Add at least one line."),
     ],
 )

@@ -178,6 +178,13 @@ FAULTS_OF_A_PRODUCT = {
         "products[0].fees[0]",
         "take off everything",
     ),
+    "more for free than is bought": (
+        "pack = { name = { one = 'box', many = 'boxes' }, size = 2 }\nprices = [{ tiers = [{ price = 10 }] }]\n"
+        "quantities = [{ code = 'free', add = ['packs'], step = 1 }]\n"
+        "fees = [{ code = 'free', label = 'Free', quantity = 'free', price = -1 }]",
+        "products[0].fees[0]",
+        "take off everything",  # rounded up, it is not known how many are free
+    ),
     "packs beyond the last tier": (
         "pack = { name = { one = 'box', many = 'boxes' }, size = 3 }\n"
         "prices = [{ tiers = [{ from = 0, to = 1000, price = 10 }] }]",

@@ -175,6 +175,53 @@ def test_a_limit_on_the_whole_order_refuses_it_with_its_own_words():
     assert quoted(book, things(4), things(6)).total == 1000
 
 
+@pytest.mark.parametrize(
+    ("rule", "count", "sentence"),
+    [
+        ('quantity = "billed"\nrate = 0.35', 2, "2 × 35 % of $200.00."),
+        ('quantity = "billed"\nunit = "day"\nrate = 0.5\nprice = 4', 1, "1 day × ($4.00 plus 50 % of $100.00)."),
+        ('quantity = "billed"\nprice = -3', 2, "2 × $3.00."),
+        (
+            'quantity = "billed"\npricing = "graduated"\ntiers = [{ to = 2, price = 9 }, { above = 2, price = 4 }]',
+            5,
+            "5: 2 × $9.00 + 3 × $4.00.",
+        ),
+        ('quantity = "billed"\nprice = 75\nfurther = 0.8', 1, "1 × $75.00."),
+        (
+            'quantity = "billed"\nprice = 75\nfurther = 0.8',
+            2,
+            "2: the first at $75.00, each further one at 80 % of that.",
+        ),
+    ],
+)
+def test_a_fee_says_how_often_and_at_which_price_it_is_charged(rule, count, sentence):
+    quote = quoted(with_rules(f'[[fees]]\ncode = "fee"\nlabel = "Fee"\n{rule}\n'), things(count))
+    [fee] = (*quote.fees, *quote.discounts)
+    assert fee.explanation == sentence
+
+
+def test_a_cheaper_tier_is_named_at_the_price_with_what_the_options_add():
+    tiers = "prices = [{ tiers = [{ from = 1, to = 9, price = 10 }, { from = 10, price = 9 }] }]\n"
+    options = 'options = [{ code = "use", label = "Use", choices = [{ code = "x", label = "X", rate = -0.1 }] }]\n'
+    line = LineRequest(product="thing", options={"use": "x"}, measure={"kind": "pieces", "amount": "9"})
+    assert quoted(a_book(product=tiers + options), line).lines[0].explanation == (
+        "Price from 1 to 9 pieces: $9.00 per piece. "
+        "From 10 pieces on it drops to $8.10: 10 pieces would cost $81.00 plus tax."
+    )
+    fees = 'fees = [{ code = "fast", label = "Fast", rate = 0.5 }]\n'  # which would change with the base
+    assert quoted(a_book(product=tiers + options + fees), line).lines[0].explanation == (
+        "Price from 1 to 9 pieces: $9.00 per piece. From 10 pieces on it drops to $8.10."
+    )
+
+
+def test_what_comes_to_nothing_is_left_out_of_the_calculation():
+    helper = 'asks = [{ code = "m", label = "M", unit = "m" }, { code = "gates", label = "G", default = 0 }], '
+    helper += 'quantities = [{ code = "net", add = [["m", 2]], subtract = ["gates"] }]'
+    book = parse(BOOK.replace("{book}", "").replace("{product}", ONE_PRICE).replace('formula = "known"', helper))
+    line = LineRequest(product="thing", measure={"kind": "pieces", "m": "5"})
+    assert quoted(book, line).lines[0].explanation == "Measured: 5 m × 2 = 10 pieces."
+
+
 def test_a_fee_explains_itself_and_what_would_avoid_it():
     rule = (
         '[[fees]]\ncode = "delivery"\nlabel = "Delivery"\nprice = 50\nwhen = [{ amount_of = "thing", below = 500 }]\n'
