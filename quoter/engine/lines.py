@@ -138,11 +138,11 @@ def _read(book: PriceBook, line: LineRequest, order: Scope) -> _ReadLine:
     if errors or measure is None or measured is None or listed is None:
         raise QuoteRefused(errors)
 
-    scope = Scope(numbers, {**order.choices, **options}, [], order.tax_rate)
+    scope = Scope(numbers, order.choices | options, [], order.tax_rate)
     numbers |= measured.numbers
     rounded, step = _rounded(product, measure, measured.quantity, numbers)
     billed = _raised(book, product, listed, rounded)
-    numbers |= {"requested": measured.quantity, "billed": billed}
+    numbers["requested"], numbers["billed"] = measured.quantity, billed
     if product.pack:
         numbers["packs"] = Fraction(billed) / Fraction(step)
     for extra in extras:  # one that is not chosen counts nought, as each name without a number
@@ -270,9 +270,9 @@ def _price(
         tiers = tuple(_with_choices(tier, line.chosen) for tier in tiers)
     tier = tier_for(tiers, across)
     base = book.rounded(_base(product, tiers, tier, billed))
-    least = product.least if line.listed.least is None else line.listed.least
     raised_to = None
-    if least is not None and base < least:
+    least = line.listed.least or product.least
+    if least and base < least:
         base = raised_to = least
     if base <= 0:
         raise QuoteRefused([FieldError(_quantity_field(product), TOO_SMALL)])
@@ -292,7 +292,7 @@ def _price(
     )
     quoted = QuoteLine(
         product=product.code,
-        description=_description(line, language),
+        description=", ".join([product.label.in_(language), *[each.label.in_(language) for each in line.chosen]]),
         options=line.options,
         measure={"kind": line.kind, **line.measured.values},
         requested=as_decimal(line.measured.quantity),
@@ -310,13 +310,6 @@ def _price(
         pricing=product.pricing,
     )
     return PricedLine(quoted, scope)
-
-
-def _description(line: _ReadLine, language: Language) -> str:
-    text = line.product.label.in_(language)
-    for choice in line.chosen:
-        text += f", {choice.label.in_(language)}"
-    return text
 
 
 def _unit_name(book: PriceBook, product: Product, billed: Number, language: Language) -> str:

@@ -1,5 +1,6 @@
 """Every book: the shipped ones, and published rate cards of other trades. Each carries examples worked out by hand."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,20 +52,20 @@ def test_an_example_says_the_same_in_both_languages_and_from_its_own_prices(book
     assert quoted(kept, *pricing.requests(spanish), answers=spanish.answers) == spanish
 
 
-def amounts_in(node: object):
+def values_in(node: object):
     if isinstance(node, dict):
         for value in node.values():
-            yield from amounts_in(value)
+            yield from values_in(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            yield from amounts_in(value)
+            yield from values_in(value)
     else:
         yield node
 
 
 def numbers_of(asked, draw) -> str:
     most = asked.max if asked.max is not None else Decimal(60)
-    places = 0 if asked.whole else 2
+    places = 0 if asked.whole else draw(st.integers(0, 6))
     return f"{draw(st.decimals(asked.min, min(most, asked.min + 400), places=places)):f}"
 
 
@@ -92,8 +93,11 @@ def requests_of(draw, book: PriceBook):
     for question in book.priced_questions:
         if question.kind == "choice":
             answers[question.code] = draw(st.sampled_from(question.choices)).code
-        else:
+        elif question.kind == "number":
             answers[question.code] = numbers_of(question, draw)
+        else:
+            moments = {"date": st.dates(date(2026, 1, 1), date(2026, 12, 31)), "time": st.times()}
+            answers[question.code] = draw(moments[question.kind]).isoformat()[:10]
     return lines, answers
 
 
@@ -102,12 +106,13 @@ ASKED = st.sampled_from(ALL).flatmap(lambda book: st.tuples(st.just(book), reque
 
 @given(ASKED)
 @settings(max_examples=150)
-def test_the_total_is_the_sum_of_its_parts_and_nothing_is_billed_at_zero_or_as_a_float(asked):
+def test_a_quote_is_the_sum_of_its_parts_without_a_zero_or_a_float_and_is_priced_the_same_again(asked):
     book, (lines, answers) = asked
     try:
         quote = quoted(book, *lines, answers=answers)
     except pricing.QuoteRefused as refused:
-        assert all(message.es and message.en for _field, message in refused.errors)  # noqa: PT017
+        assert refused.errors  # noqa: PT017
+        assert all(field and message.es and message.en for field, message in refused.errors)  # noqa: PT017
         return
     for line in quote.lines:
         assert line.base > 0
@@ -119,7 +124,10 @@ def test_the_total_is_the_sum_of_its_parts_and_nothing_is_billed_at_zero_or_as_a
     assert quote.total == quote.subtotal + quote.tax.amount
     assert quote.tax.amount == sum(tax.amount for tax in quote.taxes or (quote.tax,))
     assert quote.total > 0
-    assert not any(isinstance(value, float) for value in amounts_in(quote.model_dump()))
+    assert not any(isinstance(value, float) for value in values_in(quote.model_dump()))
+    # What is stored is priced again from its own prices, to the same text.
+    kept = PriceBook.model_validate(as_data(pricing.excerpt(book, quote), "es"))
+    assert quoted(kept, *pricing.requests(quote), answers=quote.answers) == quote
 
 
 @given(ASKED, st.randoms(use_true_random=False))
@@ -133,3 +141,43 @@ def test_the_order_of_the_lines_does_not_change_the_total_of_any_book(asked, cha
             quoted(book, *chance.sample(lines, len(lines)), answers=answers)
         return
     assert quoted(book, *chance.sample(lines, len(lines)), answers=answers).total == total
+
+
+# As a client may send them: numbers that are none, of any length and script, and names that no book has.
+ODD = st.one_of(
+    st.sampled_from(
+        ["", "0", "-1", "1e9", "NaN", "Infinity", "9" * 20, "9" * 5000, "0.000001", "1,234", "٣", "\x00", "½"]
+    ),
+    st.text(max_size=8),
+    st.decimals(allow_nan=False, allow_infinity=False, places=9).map(str),
+)
+
+
+@given(ASKED, st.data())
+@settings(max_examples=150)
+def test_no_request_does_anything_but_get_a_quote_or_errors_at_its_fields(asked, data):
+    book, (lines, answers) = asked
+    places: list[tuple[dict[str, str], str]] = [(answers, code) for code in answers]
+    for line in lines:
+        places += [(part, name) for part in (line.options, line.measure, line.inputs) for name in part]
+    for part, name in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=3)):
+        part[name] = data.draw(ODD)
+    try:
+        quote = quoted(book, *lines, answers=answers)
+    except pricing.QuoteRefused as refused:
+        assert refused.errors  # noqa: PT017
+        assert all(field and len(message.es) < 400 for field, message in refused.errors)  # noqa: PT017
+    else:
+        assert quote.total > 0
+
+
+def test_the_largest_request_takes_no_longer_than_its_lines():
+    """Twenty lines with every part a hundred times as long as anybody types are read once each."""
+    book = ALL[0]
+    digits = {f"{number}": "9" * 20_000 for number in range(100)}
+    line = LineRequest(
+        product=book.products[0].code, options=digits, measure={"kind": "volume", **digits}, inputs=digits
+    )
+    with pytest.raises(pricing.QuoteRefused) as refused:
+        quoted(book, *[line] * pricing.MAX_LINES, answers=digits)
+    assert len(refused.value.errors) <= 10 * pricing.MAX_LINES
