@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from quoter.shop.durable import make_directory, private, sync_directory
 from quoter.shop.version import Version, in_order
 
 FOLDER = "published"
@@ -77,12 +78,12 @@ def write(path: Path, versions: Iterable[Version], mark: Mark) -> None:
     """Replace the file. After an OSError, or a crash at any moment, it is the old one or the new one."""
     ordered = in_order(versions)
     lines = [_line({"versions": len(ordered), "mark": list(mark)}), *map(_line_of, ordered)]
-    _make_folder(path.parent)
+    make_directory(path.parent)
     for left in path.parent.glob(f"{path.name}.*.tmp"):  # by a process that was killed
         left.unlink(missing_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with open(unfinished, "wb", opener=_private) as file:
+        with open(unfinished, "wb", opener=private) as file:
             file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
@@ -91,7 +92,7 @@ def write(path: Path, versions: Iterable[Version], mark: Mark) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise
-    _sync(path.parent)
+    sync_directory(path.parent)
 
 
 @lru_cache(maxsize=16)
@@ -141,23 +142,3 @@ def _checked(line: bytes) -> dict[str, Any]:
         raise ValueError("checksum")
     values: dict[str, Any] = json.loads(text)
     return values
-
-
-def _make_folder(folder: Path) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in missing:
-        with suppress(OSError):  # a parent that this user may not read
-            _sync(each.parent)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""Disk functions for the journal: durable directories, locks, free space and the type of file system."""
+"""Disk functions for the journal: locks, rights, free space and the type of file system."""
 
 import fcntl
 import os
@@ -6,28 +6,15 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from quoter.shop.durable import make_directory as make_directory
+from quoter.shop.durable import private as private
+from quoter.shop.durable import sync_directory as sync_directory
+
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs"}
     | {f"fuse.{name}" for name in ("sshfs", "s3fs", "mount-s3", "goofys", "gcsfuse", "rclone", "juicefs", "glusterfs")}
 )
 EPHEMERAL_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay", "aufs", "fuse.fuse-overlayfs"})
-
-
-def make_directory(directory: Path) -> None:
-    """Create a directory that only this user can read, and its parents, and sync them so that they survive a crash."""
-    missing = [folder for folder in (directory, *directory.parents) if not os.path.lexists(folder)]
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in missing:
-        with suppress(PermissionError):  # a parent that this user may not read cannot be synced
-            sync_directory(folder.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def files(directory: Path, suffix: str) -> list[Path]:
@@ -97,11 +84,6 @@ def _existing(path: Path) -> Path:
     while not os.path.exists(real):
         real = os.path.dirname(real)
     return Path(real)
-
-
-def private(path: str, flags: int) -> int:
-    """Open a file that only this user can read. It is an opener for `open`."""
-    return os.open(path, flags, 0o600)
 
 
 def lock(fd: int) -> bool:
