@@ -27,8 +27,8 @@ class Piece(NamedTuple):
 
 @require_safe
 def piece(request: HttpRequest, name: str) -> HttpResponse:
-    """GET /brand/<name>: the stylesheet with the shop's colours, or its logo."""
-    for file in (stylesheet(), logo()):
+    """GET /brand/<name>: the stylesheet with the shop's colours, its logo or its photo."""
+    for file in (stylesheet(), logo(), photo()):
         if file and file.name == name:
             kept = {"Cache-Control": "public, max-age=31536000, immutable"}
             return HttpResponse(file.content, content_type=file.content_type, headers=kept)
@@ -48,6 +48,11 @@ def logo() -> Piece | None:
         suffix, content = given[details.LOGO] or ("", b"")
         return _piece(content, suffix, LOGO_TYPES[suffix]) if content else None
     return _logo(settings.BRAND_LOGO) if settings.BRAND_LOGO else None
+
+
+def photo() -> Piece | None:
+    content = served.current().details.get(details.PHOTO)
+    return _piece(content, ".webp", LOGO_TYPES[".webp"]) if content else None
 
 
 def address_of(file: Piece | None) -> str:

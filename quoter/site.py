@@ -92,4 +92,5 @@ def business(request: HttpRequest) -> dict[str, Any]:
         "theme_color": shop.BRAND_COLOR or palette.COLOR,
         # Lazy, because most pages of staff do not say it.
         "storefront": SimpleLazyObject(lambda: storefront.of_shop(language())),
+        "brand_photo": brand.address_of(brand.photo()),
     }

@@ -1,16 +1,13 @@
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads import phones
 from leads.desk import figures
 from leads.desk.days import OTHERS
+from leads.desk.owner import start
 from quoter import site
-from quoter.shop import served
-from quoter.shop.values import shop
 
 register = template.Library()
 
@@ -51,11 +48,5 @@ def grouped(number: int) -> str:
 
 @register.simple_tag
 def unset_in_shop() -> list[str]:
-    """Return what customers must not see wrong and nobody has set yet: name, number, prices; for the owner."""
-    bundled = settings.PRICE_BOOK.is_relative_to(settings.BASE_DIR / "quoter" / "books")
-    unset = {
-        _("Name"): shop.BUSINESS_NAME == "Folio",
-        _("WhatsApp number"): not phones.is_valid(shop.WHATSAPP_NUMBER),
-        _("Prices"): bundled and not served.current().numbers[served.PRICES],
-    }
-    return [name for name, is_unset in unset.items() if is_unset]
+    """Return what customers must not see wrong and nobody has set yet, for the owner."""
+    return start.unset()

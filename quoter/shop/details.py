@@ -19,6 +19,8 @@ from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.text import Text
 
 LOGO = "LOGO"
+PHOTO = "PHOTO"
+PHOTO_START = "data:image/webp;base64,"
 NOTICE = "PRIVACY_NOTICE"  # with _ES and _EN
 NOTICE_VERSION = "PRIVACY_NOTICE_VERSION"
 MAP_URL = "MAP_URL"
@@ -28,13 +30,19 @@ FACTS = ("ADDRESS", "AREA", "INCLUDED", "PAYMENT", "LEAD_TIME", QUESTIONS)
 LANGUAGES = ("ES", "EN")
 OWN = (
     LOGO,
+    PHOTO,
     NOTICE_VERSION,
     MAP_URL,
     *(f"{name}_{language}" for name in (NOTICE, *FACTS) for language in LANGUAGES),
 )
 # An owner may leave these empty; the site needs a text of the others.
 MAY_BE_EMPTY = {"BRAND_COLOR", "BRAND_ACCENT", "HOLIDAYS", "ALERT_EMAILS", "ALERT_MANAGER_EMAILS", *OWN}
-MOST_CHARACTERS = {"BUSINESS_NAME": 60, LOGO: 30_000, **{f"{NOTICE}_{each}": 20_000 for each in LANGUAGES}}
+MOST_CHARACTERS = {
+    "BUSINESS_NAME": 60,
+    LOGO: 30_000,
+    PHOTO: 210_000,
+    **{f"{NOTICE}_{each}": 20_000 for each in LANGUAGES},
+}
 LONGEST_TEXT = 1_200
 MOST_QUESTIONS = 4
 LARGEST_LOGO = 20_000  # bytes; the budget of a customer's page is 40 kB in all
@@ -80,6 +88,8 @@ def value_of(name: str, text: str) -> Any:
         return _variable(name, text)
     if name == LOGO:
         return logo_of(text)
+    if name == PHOTO:
+        return photo_of(text)
     if name == MAP_URL and text.strip() and urlsplit(text.strip()).scheme != "https":
         raise ValueError("is not an address that begins with https://")
     if name.startswith(f"{NOTICE}_") and name != NOTICE_VERSION:
@@ -115,6 +125,19 @@ def logo_of(text: str) -> tuple[str, bytes] | None:
     if len(content) > LARGEST_LOGO:
         raise ValueError(f"has over {LARGEST_LOGO // 1000} kB, too much for a phone")
     return SUFFIXES[match[1]], content
+
+
+def photo_of(text: str) -> bytes | None:
+    """Return a WebP picture from a data: URL; None of an empty text."""
+    if not text:
+        return None
+    try:
+        content = base64.b64decode(text.removeprefix(PHOTO_START), validate=True)
+    except binascii.Error:
+        content = b""
+    if not text.startswith(PHOTO_START) or not content.startswith(_SIGNATURES["webp"]):
+        raise ValueError("is not a WebP picture")
+    return content
 
 
 def questions_of(text: str) -> tuple[tuple[str, str], ...]:

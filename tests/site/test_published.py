@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import live
+from tests.support import faults, live
 from tests.support.customers import a_quote
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site
@@ -47,14 +47,12 @@ def test_prices_are_served_in_every_process_and_go_on_without_postgres(sites, po
         eventually(lambda site=site: versions(site) == {"spring"}, or_show=lambda site=site: site.log)
     assert [site.workers() for site in sites] == processes
 
-    postgres.stop()
-    try:
-        assert versions(sites[0]) == {"spring"}
-        sites[1].stop()
-        sites[1].start()
-        assert versions(sites[1]) == {"spring"}  # a start without Postgres
-    finally:
-        postgres.start()
+    for outage in (faults.frozen, faults.stopped):
+        with outage(postgres, None):
+            assert versions(sites[0]) == {"spring"}
+            sites[1].stop()
+            sites[1].start()
+            assert versions(sites[1]) == {"spring"}  # a start without Postgres
 
     sites[1].manage("pricebook", "back")
     for site in sites:

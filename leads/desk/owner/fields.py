@@ -41,7 +41,7 @@ class Field:
 
     @property
     def is_long(self) -> bool:
-        return self.kind in ("area", "picture") or len(self.value) > 40
+        return self.kind in ("area", "picture", "photo") or len(self.value) > 40
 
     @property
     def is_number(self) -> bool:

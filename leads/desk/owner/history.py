@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 from leads.desk.owner import shop_fields, words
 from quoter import site
 from quoter.shop import publishing, served
+from quoter.shop.details import LOGO, PHOTO
 from quoter.shop.models import Published
 from quoter.shop.table import cells, numbers, rows
 from quoter.shop.table.cells import Cell, Row
 
 MOST_VERSIONS, MOST_DIFFERENCES = 12, 8
 LONGEST = 80
+PICTURES = {LOGO, PHOTO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def differences(kind: str, before: str, after: str) -> list[Difference]:
     old, new = json.loads(before), json.loads(after)
     labels = shop_fields.labels()
     return [
-        Difference(label, _short(old.get(name, "")), _short(new.get(name, "")))
+        Difference(label, *(_said(name, texts.get(name, "")) for texts in (old, new)))
         for name, label in labels.items()
         if old.get(name, "") != new.get(name, "")
     ]
@@ -120,6 +122,13 @@ def _version(kind: str, number: str) -> Published:
     if found is None:
         raise LookupError(number)
     return found
+
+
+def _said(name: str, text: str) -> str:
+    """Return a setting as the history shows it."""
+    if name in PICTURES and text:
+        return _("a picture of %(size)d kB") % {"size": len(text) * 3 // 4000}
+    return _short(text)
 
 
 def _short(text: str) -> str:

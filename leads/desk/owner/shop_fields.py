@@ -35,6 +35,12 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
                 gettext_lazy("At the top of every page, in place of the name: SVG, PNG or WebP of up to 20 kB."),
                 "picture",
             ),
+            (
+                details.PHOTO,
+                gettext_lazy("Photo"),
+                gettext_lazy("Of your work, your shop or your people, below the calculator."),
+                "photo",
+            ),
         ),
     ),
     (

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from leads.desk.owner import changing, effect, history, shop_fields, table, tier
 from leads.desk.owner.fields import Shown, in_words
 from leads.desk.owner.sheets import SHEETS, Prices, content_in_force
 from quoter.shop import draft, publishing, served
+from quoter.shop.details import PHOTO
 from quoter.shop.publishing import CannotPublish
 
 PERMISSIONS = {served.PRICES: "leads.change_price_book", served.DETAILS: "shop.change_shop"}
@@ -91,6 +93,9 @@ def _saved(request: HttpRequest, kind: str, action: str, path: str) -> HttpRespo
         anchor, conflicts = changing.change_rows(sheet, action, path, request.POST, by=by)
         if conflicts:
             typed = changing.Typed(typed.texts, typed.errors, (*typed.told, *conflicts))
+    if action == "nophoto":
+        draft.put(kind, {PHOTO: ""}, base=sheet.texts, by=by)
+        anchor = PHOTO
     if typed.errors or typed.told:
         return _shown(request, kind, Said(typed, pasted=_pasted(request)))
     if action == "publish":
@@ -167,6 +172,7 @@ def _shown(request: HttpRequest, kind: str, said: Said = NOTHING) -> HttpRespons
         context["effect"] = effect.of(sheet.book()) if context["can_publish"] else None
     else:
         context["groups"] = shop_fields.groups(shown)
+        context["photo"] = reverse("owner_photo") if shown.text(PHOTO) else ""
     # Last, because the fields take the findings that stand beside them.
     context["faults"] = [*filter(None, said.fault.splitlines()), *said.typed.told, *shown.general()]
     if "one" in request.GET and "other" in request.GET:

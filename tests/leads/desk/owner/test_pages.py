@@ -3,11 +3,13 @@
 import re
 from base64 import b64encode
 from html import unescape
+from io import BytesIO
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
+from PIL import Image
 
 from leads.delivery.record import lead_record
 from leads.desk.owner import table, words
@@ -22,6 +24,7 @@ from tests.support.quotes import BOOKS
 pytestmark = pytest.mark.django_db
 
 PRICES, SHOP, PREVIEW = "/admin/prices/", "/admin/shop/", "/admin/preview/"
+PHOTO, START = f"{SHOP}photo/", "/admin/start/"
 DIRECT = "products[concrete].prices[service=direct,strength=100].tiers"
 PUMPED = "products[concrete].prices[service=pumped,strength=150].tiers"
 PRICE = f"cell:{DIRECT}[3].price"
@@ -67,12 +70,16 @@ def serve() -> None:
 # --- Who may ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [PRICES, SHOP, PREVIEW, f"{PREVIEW}summary/", f"{PREVIEW}brand/x.css"])
+@pytest.mark.parametrize(
+    "path", [PRICES, SHOP, START, PHOTO, f"{PHOTO}draft.webp", PREVIEW, f"{PREVIEW}summary/", f"{PREVIEW}brand/x.css"]
+)
 @pytest.mark.parametrize("role", ["Sales", "Sales manager", "nobody's group"])
 def test_nobody_but_an_owner_sees_or_changes_drafts_and_settings(path, role):
     browser = signed_in("eva", role)
-    assert browser.get(path).status_code == 403
-    assert browser.post(path, {"action": "back", "number": "0"}).status_code == 403
+    assert {browser.get(path).status_code, browser.post(path, {"action": "back", "number": "0"}).status_code} <= {
+        403,
+        405,
+    }
     assert "owner-links" not in browser.get("/admin/").content.decode()
     assert Published.objects.count() == 0
 
@@ -463,3 +470,68 @@ def test_each_change_of_the_notice_is_a_new_version(ana):
     serve()
     assert served.current().details["PRIVACY_NOTICE_VERSION"] == versions[1]
     assert shop.BUSINESS_NAME == "Otro"
+
+
+def a_photo(**more) -> bytes:
+    written = BytesIO()
+    Image.effect_noise((80, 60), 60).resize((1600, 1200)).convert("RGB").save(written, "JPEG", quality=60, **more)
+    return written.getvalue()
+
+
+def test_a_photo_is_made_small_and_bare_and_shown_once_it_is_published(ana, client):
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    assert b"taken at home" in (photo := a_photo(exif=exif))
+    assert ana.post(PHOTO, photo, content_type="image/jpeg").status_code == 200
+    drafted = ana.get(f"{PHOTO}draft.webp").content
+    assert len(drafted) <= 150_000
+    assert b"taken at home" not in drafted
+    assert max(Image.open(BytesIO(drafted)).size) == 1200
+    assert 'class="photo"' not in client.get("/").content.decode()
+    ana.post(SHOP, form_of(ana, SHOP) | {"action": "publish"})
+    serve()
+    page = client.get("/").content.decode()
+    [address] = re.findall(r'class="photo" src="([^"]+)"', page)
+    served_photo = client.get(address)
+    assert (served_photo.content, served_photo["Content-Type"]) == (drafted, "image/webp")
+    assert "a picture of" in ana.get(SHOP).content.decode()
+    ana.post(SHOP, form_of(ana, SHOP) | {"action": "nophoto"})
+    ana.post(SHOP, form_of(ana, SHOP) | {"action": "publish"})
+    serve()
+    assert 'class="photo"' not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("body", [b"", b"GIF89a", b"<svg/>", b"\xff\xd8\xff" + b"x" * 1000, b"x" * 1_100_000])
+def test_what_is_no_photo_is_refused(ana, body):
+    assert ana.post(PHOTO, body, content_type="image/jpeg").status_code in (400, 413)
+    assert DraftCell.objects.count() == 0
+
+
+# --- The first run ----------------------------------------------------------------------------------------------------
+
+
+def test_the_owner_of_a_new_shop_is_asked_for_what_customers_must_not_see_wrong(ana, settings, client):
+    settings.WHATSAPP_NUMBER = "526561234567"
+    assert ana.get("/admin/").url == START
+    assert ana.get(START).status_code == 200
+    typed = {"BUSINESS_NAME": "Concretos Río", "WHATSAPP_NUMBER": "123", "book": "paint"}
+    page = ana.post(START, typed).content.decode()
+    assert "This cannot be used." in page
+    assert 'value="Concretos Río"' in page
+    assert Published.objects.count() == 0
+    assert ana.post(START, typed | {"WHATSAPP_NUMBER": "+52 656 765 4321"}).url == "/admin/"
+    serve()
+    assert ana.get("/admin/").status_code == 200
+    page = client.get("/").content.decode()
+    assert "Concretos Río" in page
+    assert "wa.me/526567654321" in page
+    assert site.price_book().name == "paint"
+
+
+def test_the_first_questions_are_put_off_with_one_tap_and_asked_of_owners_alone(ana, settings, admin_client):
+    settings.WHATSAPP_NUMBER = "526561234567"
+    assert admin_client.get("/admin/").status_code == 200
+    assert signed_in("eva", "Sales manager").get("/admin/").status_code == 200
+    assert ana.post(START, {"action": "later"}).url == "/admin/"
+    assert ana.get("/admin/").status_code == 200
+    assert START in ana.get("/admin/").content.decode()
