@@ -4,141 +4,35 @@ The controls follow the price book; nothing here depends on a trade.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from quoter.conversation import is_beyond
+from quoter.differences import differences
 from quoter.engine.explain_fees import percent
+from quoter.engine.lengths import converted, is_length
 from quoter.engine.measure import AMOUNT, INPUTS_OF, QUANTITIES, Measure
 from quoter.engine.numbers import canonical, money
-from quoter.engine.pricebook import Choice, Extra, Preset, PriceBook, Product
+from quoter.engine.pricebook import Extra, Option, Preset, PriceBook, Product
 from quoter.engine.questions import Input, Question
 from quoter.engine.quote import QuoteLine
 from quoter.engine.refusal import FieldError
 from quoter.engine.text import Language, Text
-from quoter.forms import ANSWER, TypedLine
+from quoter.fields import Card, ChoiceField, ExtraField, Fault, Field, LineView, MeasureField, Tile, TileGroup
+from quoter.forms import ANSWER, MANY, TypedLine
 
-
-@dataclass(frozen=True)
-class Field:
-    """One control, for the template.
-
-    errors: messages beside it; unit: written after it; help: a sentence below it; placeholder: what counts while it is
-    empty; kind: of what is typed, as `Question` has it.
-    """
-
-    name: str
-    label: str
-    value: str = ""
-    errors: tuple[str, ...] = ()
-    unit: str = ""
-    hint: str = ""
-    help: str = ""
-    placeholder: str = ""
-    kind: str = "number"
-
-    @property
-    def id(self) -> str:
-        return self.name.replace(".", "-")
-
-
-@dataclass(frozen=True)
-class ChoiceField(Field):
-    """A control with fixed choices, each a code, a label and a difference in price or "".
-
-    value: the chosen one; suggested: the preset's; reason: why, as the preset says.
-    """
-
-    choices: tuple[tuple[str, str, str], ...] = ()
-    suggested: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class MeasureField:
-    """One measuring helper: a radio button, a drawing and its inputs. lengths: each input's label in the drawing."""
-
-    kind: str
-    label: str
-    is_chosen: bool
-    is_known: bool
-    drawing: str
-    lengths: dict[str, str]
-    inputs: tuple[Field, ...]
-    table: ChoiceField | None
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ExtraField:
-    code: str
-    label: str
-    hint: str
-    price: str
-    is_chosen: bool
-
-
-@dataclass(frozen=True)
-class PresetField:
-    code: str
-    label: str
-    is_chosen: bool
-
-
-@dataclass(frozen=True)
-class LineView:
-    """A line as the template shows it.
-
-    path: the prefix of its fields' names; quoted: the priced line, None while it is incomplete; is_beyond: whether its
-    quantity is above what is quoted online; is_open: not folded; is_begun: past the first question; measure: the
-    chosen helper, or the first one; other_measures: the rest; can_switch: whether another product can be chosen for it.
-    """
-
-    number: int
-    path: str
-    product: Product
-    label: str
-    quoted: QuoteLine | None
-    is_beyond: bool
-    is_open: bool
-    is_begun: bool
-    presets: tuple[PresetField, ...]
-    preset: PresetField | None
-    options: tuple[ChoiceField, ...]
-    inputs: tuple[Field, ...]
-    kind_errors: tuple[str, ...]
-    measure: MeasureField
-    other_measures: tuple[MeasureField, ...]
-    extras: tuple[ExtraField, ...]
-    extras_errors: tuple[str, ...]
-    errors: tuple[str, ...]
-    can_switch: bool = False
-
-    @property
-    def ordinal(self) -> int:
-        return self.number + 1
-
-    def wrong_fields(self) -> Iterator[Field]:
-        """Yield the controls that have errors, in the order of the page."""
-        yield from (control for control in (*self.options, *self.inputs) if control.errors)
-        for measure in (self.measure, *self.other_measures):
-            for control in (*measure.inputs, *filter(None, [measure.table])):
-                if control.errors or measure.errors:
-                    yield control
-
-
-def _hint(asked: Input, language: Language) -> str:
-    """Return the hint beside an input: its own, or its bounds."""
-    if asked.hint:
-        return asked.hint.in_(language)
-    return f"{canonical(asked.min)} – {canonical(asked.max)}" if asked.max is not None else ""
+NOT_CHOSEN = Text(es="Por elegir", en="To be chosen")
+NONE_OF_THEM = Text(es="Ninguno", en="None")
+LINE = Text(es="Partida {number}", en="Line {number}")
 
 
 class LineViews:
-    """Makes the lines of the page from what was typed and from the errors in it."""
+    """Makes the lines of the page from what was typed and from the errors in it. answers: about the whole order."""
 
-    def __init__(self, book: PriceBook, errors: Iterable[FieldError], language: Language) -> None:
-        self._book, self._language = book, language
+    def __init__(
+        self, book: PriceBook, errors: Iterable[FieldError], language: Language, answers: Mapping[str, str]
+    ) -> None:
+        self._book, self._language, self._answers = book, language, answers
         errors = list(errors)
         self._wrong_lines = {error.field.split(".")[1] for error in errors if error.field.startswith("lines.")}
         self._errors: dict[str, list[str]] = {}
@@ -151,81 +45,169 @@ class LineViews:
 
     def of(self, lines: Sequence[TypedLine], quoted: Iterable[QuoteLine | None]) -> list[LineView]:
         """Return the lines to show. quoted: for each what it costs, or None while it cannot be priced."""
-        numbered, is_alone = enumerate(lines), len(lines) == 1
-        return [self._line(number, line, cost, is_alone) for (number, line), cost in zip(numbered, quoted, strict=True)]
+        quoted = list(quoted)
+        billed: dict[str, Decimal] = {}
+        for cost in filter(None, quoted):
+            billed[cost.product] = billed.get(cost.product, Decimal(0)) + cost.billed
+        is_alone = len(lines) == 1
+        return [
+            self._line(number, line, cost, billed, is_alone)
+            for number, (line, cost) in enumerate(zip(lines, quoted, strict=True))
+        ]
 
-    def _line(self, number: int, line: TypedLine, quoted: QuoteLine | None, is_alone: bool) -> LineView:
-        product = self._book.product(line.product) or self._book.products[0]
-        path = f"lines.{number}"
+    def faults(self, lines: Sequence[LineView], questions: Iterable[Field]) -> list[Fault]:
+        """Return everything to correct, in the order of the page. Of several lines, each fault says which it is."""
+        found = []
+        for line in lines:
+            where = LINE.say(self._language, number=str(line.ordinal)) if len(lines) > 1 else ""
+            found += [fault._replace(label=" · ".join(filter(None, [where, fault.label]))) for fault in line.faults()]
+        return found + [fault for question in questions for fault in question.faults()]
+
+    def _line(
+        self,
+        number: int,
+        line: TypedLine,
+        quoted: QuoteLine | None,
+        billed: Mapping[str, Decimal],
+        is_alone: bool,
+    ) -> LineView:
+        book, path = self._book, f"lines.{number}"
+        # A line without a product has the controls of one, which the page does not show.
+        shown = book.product(line.product) or book.products[0]
+        product = shown if line.product or len(book.products) == 1 else None
         is_wrong = str(number) in self._wrong_lines
         # The page first asks for the kind of work, so an untouched line offers the presets of every product.
-        is_untouched = not (line.is_begun or line.is_edited or is_wrong)
-        presets = [preset for preset in self._book.presets if is_untouched or preset.product == product.code]
+        is_untouched = not product or not (line.is_begun(shown) or line.is_edited or is_wrong)
+        presets = [preset for preset in book.presets if is_untouched or preset.product == shown.code]
         chosen = next((preset for preset in presets if preset.code == line.preset), None)
-        measures = [self._measure(path, product, measure, line) for measure in product.measures]
-        shown = next((measure for measure in measures if measure.is_chosen), measures[0])
+        measures = [self._measure(path, shown, measure, line, chosen) for measure in shown.measures]
+        measure = next((measure for measure in measures if measure.is_chosen), measures[0])
+        own = quoted.billed if quoted else None
+        quantity = billed.get(shown.code) if shown.tiers_across == "product" else own
         return LineView(
             number=number,
             path=path,
             product=product,
-            label=self._words(product.label),
+            label=self._words(shown.label if product else NOT_CHOSEN),
+            help=self._maybe(shown.help) if product else "",
+            icon=shown.icon if product else "",
             quoted=quoted,
-            is_beyond=is_wrong and is_beyond(self._book, line.request()),
+            is_beyond=is_wrong and is_beyond(book, line.request()),
             is_open=is_alone or line.is_edited or is_wrong or quoted is None,
-            is_begun=line.is_begun or is_wrong or not presets,
-            presets=tuple(self._preset(preset, chosen) for preset in presets),
-            preset=self._preset(chosen, chosen) if chosen else None,
-            options=tuple(
-                ChoiceField(
-                    name=f"{path}.options.{option.code}",
-                    label=self._words(option.label),
-                    value=line.options.get(option.code, ""),
-                    choices=tuple(
-                        (choice.code, self._words(choice.label), self._difference(choice)) for choice in option.choices
-                    ),
-                    help=self._words(option.help) if option.help else "",
-                    errors=self._at(f"{path}.options.{option.code}"),
-                    suggested=chosen.options.get(option.code, "") if chosen else "",
-                    reason=self._reason(chosen, option.code),
-                )
-                for option in product.options
-            ),
+            is_begun=bool(product) and (line.is_begun(shown) or is_wrong or not presets or not is_untouched),
+            is_direct=bool(product),
+            can_switch=bool(product) and not is_untouched and len(book.products) > 1,
+            presets=tuple(self._preset(number, preset, chosen) for preset in presets),
+            products=tuple(self._products(number, product)) if is_untouched else (),
+            preset_code=chosen.code if chosen else "",
+            preset=self._words(chosen.label) if chosen else "",
+            options=tuple(self._option(path, shown, option, line, chosen, quantity) for option in shown.options),
             inputs=tuple(
-                self._input(f"{path}.inputs.{asked.code}", asked, line.inputs.get(asked.code, ""))
-                for asked in product.inputs
+                self._input(f"{path}.inputs.{asked.code}", asked, line.inputs.get(asked.code, ""), chosen)
+                for asked in shown.inputs
             ),
             kind_errors=self._at(f"{path}.measure.kind"),
-            measure=shown,
-            other_measures=tuple(measure for measure in measures if measure is not shown),
-            extras=tuple(
-                ExtraField(
-                    code=extra.code,
-                    label=self._words(extra.label),
-                    hint=self._words(extra.help) if extra.help else "",
-                    price=self._extra_price(extra, product),
-                    is_chosen=extra.code in line.extras,
-                )
-                for extra in product.extras
-            ),
+            measure=measure,
+            other_measures=tuple(other for other in measures if other is not measure),
+            extras=tuple(self._extra(extra, shown, line) for extra in shown.extras if not extra.group),
+            extra_groups=tuple(self._extra_groups(path, shown, line)),
             extras_errors=self._at(f"{path}.extras"),
             errors=(*self._at(path), *self._at(f"{path}.product")),
-            can_switch=is_untouched and not presets and len(self._book.products) > 1,
         )
 
-    def _preset(self, preset: Preset, chosen: Preset | None) -> PresetField:
-        return PresetField(
-            code=preset.code,
-            label=self._words(preset.label),
-            is_chosen=preset is chosen,
+    # --- What is chosen first -----------------------------------------------------------------------------------------
+
+    def _products(self, number: int, chosen: Product | None) -> Iterator[TileGroup]:
+        """Yield the products to choose from, below their headings: those that no kind of work leads to, or all."""
+        products = self._book.products
+        led_to = {preset.product for preset in self._book.presets} if len(products) <= MANY else set()
+        headings: dict[str, list[Tile]] = {}
+        for product in products if len(products) > 1 else ():
+            if product.code not in led_to:
+                is_chosen = product is chosen and not self._book.presets
+                edit = f"product:{number}:{product.code}"
+                tile = Tile(edit, self._words(product.label), self._maybe(product.help), product.icon, is_chosen)
+                headings.setdefault(self._maybe(product.group), []).append(tile)
+        for heading, tiles in headings.items():
+            yield TileGroup(heading, tuple(tiles))
+
+    def _preset(self, number: int, preset: Preset, chosen: Preset | None) -> Tile:
+        edit = f"preset:{number}:{preset.code}"
+        return Tile(edit, self._words(preset.label), self._maybe(preset.help), preset.icon, preset is chosen)
+
+    # --- Options and extras -------------------------------------------------------------------------------------------
+
+    def _option(
+        self,
+        path: str,
+        product: Product,
+        option: Option,
+        line: TypedLine,
+        preset: Preset | None,
+        quantity: Decimal | None,
+    ) -> ChoiceField:
+        chosen = {**{code: self._answers.get(code, "") for code in product.by_questions}, **line.options}
+        prices = differences(self._book, product, option, chosen, quantity=quantity, language=self._language)
+        # The reason stands beside the last option that the preset fills in.
+        is_last = preset and option.code in preset.options and option.code == [*preset.options][-1]
+        return ChoiceField(
+            name=f"{path}.options.{option.code}",
+            label=self._words(option.label),
+            value=line.options.get(option.code, ""),
+            cards=tuple(
+                Card(each.code, self._words(each.label), self._maybe(each.help), each.icon, prices.get(each.code, ""))
+                for each in option.choices
+            ),
+            help=self._maybe(option.help),
+            errors=self._at(f"{path}.options.{option.code}"),
+            suggested=preset.options.get(option.code, "") if preset else "",
+            reason=self._maybe(preset.reason) if preset and is_last else "",
+            has_prices=len(option.choices) > 1,
+            kind="option",
         )
 
-    def _reason(self, preset: Preset | None, option: str) -> str:
-        """Return the preset's reason beside the last option that it fills in, "" beside the others."""
-        is_beside = preset and option in preset.options and option == [*preset.options][-1]
-        return self._words(preset.reason) if preset and preset.reason and is_beside else ""
+    def _extra(self, extra: Extra, product: Product, line: TypedLine) -> ExtraField:
+        is_chosen = extra.code in line.extras
+        price = self._extra_price(extra, product)
+        return ExtraField(extra.code, self._words(extra.label), self._maybe(extra.help), extra.icon, price, is_chosen)
 
-    def _measure(self, path: str, product: Product, measure: Measure, line: TypedLine) -> MeasureField:
+    def _extra_groups(self, path: str, product: Product, line: TypedLine) -> Iterator[ChoiceField]:
+        for group in product.groups:
+            extras = [extra for extra in product.extras if extra.group == group.code]
+            cards = [
+                Card(
+                    extra.code,
+                    self._words(extra.label),
+                    self._maybe(extra.help),
+                    extra.icon,
+                    f"+ {self._extra_price(extra, product)}",
+                )
+                for extra in extras
+            ]
+            none = [] if group.choose == "one" else [Card("", self._words(NONE_OF_THEM))]
+            yield ChoiceField(
+                name=f"{path}.extras.{group.code}",
+                label=self._words(group.label),
+                value=next((extra.code for extra in extras if extra.code in line.extras), ""),
+                cards=(*none, *cards),
+                kind="extras",
+            )
+
+    def _extra_price(self, extra: Extra, product: Product) -> str:
+        if extra.rate:
+            return percent(extra.rate)
+        counted = extra.unit if extra.quantity else product.unit if extra.per == "unit" else ""
+        unit = self._words(self._book.unit_text(counted, Decimal(1))) if counted else ""
+        price = money(extra.price, self._book.currency)
+        return f"{price}/{unit}" if unit else price
+
+    # --- Numbers ------------------------------------------------------------------------------------------------------
+
+    def _measure(
+        self, path: str, product: Product, measure: Measure, line: TypedLine, preset: Preset | None
+    ) -> MeasureField:
         is_chosen = measure.kind == line.kind
+        preset = preset if preset and preset.measure == measure.kind else None
 
         def errors(name: str) -> tuple[str, ...]:
             return self._at(f"{path}.measure.{name}") if is_chosen else ()
@@ -237,21 +219,29 @@ class LineViews:
         quantity_errors = errors(QUANTITIES.get(product.unit, AMOUNT))
         for name in measure.inputs(product.unit):
             asked = measure.asked(name, product.unit)
-            control = self._input(f"{path}.measure.{measure.kind}.{name}", asked, value(name))
+            control = self._input(f"{path}.measure.{measure.kind}.{name}", asked, value(name), preset)
+            usual = control.usual or measure.usual.get(name, "")
             more = errors(name) + (quantity_errors if measure.formula == "known" else ())
-            inputs.append(replace(control, errors=more))
+            inputs.append(replace(control, errors=more, usual=usual))
         table = None
         if rows := measure.coefficients:
             table = ChoiceField(
                 name=f"{path}.measure.{measure.kind}.{rows.name}",
                 label=self._words(rows.label),
-                value=value(rows.name),
-                choices=tuple((row.code, self._words(row.label), "") for row in rows.choices),
+                value=value(rows.name) or rows.default,
+                cards=tuple(
+                    Card(row.code, self._words(row.label), self._maybe(row.help), row.icon) for row in rows.choices
+                ),
+                help=self._maybe(rows.help),
                 errors=errors(rows.name),
+                default=rows.default,
+                kind="table",
             )
         return MeasureField(
+            id=f"{path}.{measure.kind}",
             kind=measure.kind,
             label=self._words(measure.label),
+            help=self._maybe(measure.help),
             is_chosen=is_chosen,
             is_known=measure.formula == "known",
             drawing=f"quoter/drawings/{measure.formula}.svg" if measure.formula in INPUTS_OF else "",
@@ -261,9 +251,31 @@ class LineViews:
             errors=() if measure.formula == "known" else quantity_errors,
         )
 
-    def answers(self, typed: Mapping[str, str]) -> list[Field]:
+    def _input(self, name: str, asked: Input, typed: str, preset: Preset | None = None) -> Field:
+        hint = (preset.hints.get(asked.code) if preset else None) or asked.hint
+        return Field(
+            name=name,
+            label=self._words(asked.label),
+            value=typed,
+            unit=self._words(self._book.unit_text(asked.unit)) if asked.unit else "",
+            hint=self._maybe(hint),
+            help=self._maybe(asked.help),
+            usual=preset.inputs.get(asked.code, "") if preset else "",
+            read_as=converted(typed, unit=asked.unit),
+            takes_lengths=is_length(asked.unit),
+            # In Spanish nearly everybody measures in metres, and digits are typed faster.
+            keyboard="text" if is_length(asked.unit) and self._language == "en" else "decimal",
+            placeholder="" if asked.default is None else canonical(asked.default),
+            kind=asked.kind if isinstance(asked, Question) else "number",
+            errors=self._at(name),
+        )
+
+    # --- The whole order ----------------------------------------------------------------------------------------------
+
+    def questions(self) -> list[Field]:
         """Return the questions about the whole order."""
-        return [self._question(question, typed.get(question.code, "")) for question in self._book.priced_questions]
+        asked = self._book.priced_questions
+        return [self._question(question, self._answers.get(question.code, "")) for question in asked]
 
     def _question(self, question: Question, typed: str) -> Field:
         control = self._input(f"{ANSWER}{question.code}", question, typed)
@@ -275,41 +287,15 @@ class LineViews:
             value=typed or question.default_choice,
             errors=control.errors,
             help=control.help,
-            choices=tuple((choice.code, self._words(choice.label), "") for choice in question.choices),
+            cards=tuple(Card(choice.code, self._words(choice.label)) for choice in question.choices),
             kind="choice",
         )
 
-    def _input(self, name: str, asked: Input, typed: str) -> Field:
-        return Field(
-            name=name,
-            label=self._words(asked.label),
-            value=typed,
-            unit=self._words(self._book.unit_text(asked.unit)) if asked.unit else "",
-            hint=_hint(asked, self._language),
-            help=self._words(asked.help) if asked.help else "",
-            placeholder="" if asked.default is None else canonical(asked.default),
-            kind=asked.kind if isinstance(asked, Question) else "number",
-            errors=self._at(name),
-        )
-
-    def _difference(self, choice: Choice) -> str:
-        """Return what a choice adds to the unit price by itself."""
-        if choice.rate:
-            return f"{choice.rate * 100:+.4g} %"
-        return f"{'+' if choice.add > 0 else ''}{self._money(choice.add)}" if choice.add else ""
-
-    def _extra_price(self, extra: Extra, product: Product) -> str:
-        if extra.rate:
-            return percent(extra.rate)
-        counted = extra.unit if extra.quantity else product.unit if extra.per == "unit" else ""
-        unit = self._words(self._book.unit_text(counted, Decimal(1))) if counted else ""
-        return f"{self._money(extra.price)}/{unit}" if unit else self._money(extra.price)
-
-    def _money(self, amount: Decimal) -> str:
-        return money(amount, self._book.currency)
-
     def _at(self, path: str) -> tuple[str, ...]:
         return tuple(self._errors.get(path, ()))
+
+    def _maybe(self, text: Text | None) -> str:
+        return text.in_(self._language) if text else ""
 
     def _words(self, text: Text) -> str:
         return text.in_(self._language)

@@ -12,7 +12,7 @@ from typing import Self
 
 from django.http import QueryDict
 
-from quoter.engine.pricebook import PriceBook, Product
+from quoter.engine.pricebook import Preset, PriceBook, Product
 from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
 from quoter.engine.questions import ANSWER as ANSWER
 from quoter.engine.quote import LineRequest
@@ -23,6 +23,8 @@ _FIELD = re.compile(r"lines\.(\d{1,4})\.([a-z_]+)(?:\.(.+))?", re.DOTALL)
 _KEPT = 100
 # So many extras of a line are read. No price book has as many.
 _MOST_EXTRAS = 100
+# With more products than these, one is chosen from a list before the page asks anything else.
+MANY = 12
 
 LEFT_OUT = Text(
     es="Una cotización lleva {most} partidas como máximo. Aquí están las primeras; cotiza aparte las demás: {count}.",
@@ -47,15 +49,60 @@ class TypedLine:
     inputs: dict[str, str] = field(default_factory=dict)
     is_edited: bool = False
 
-    @property
-    def is_begun(self) -> bool:
+    def is_begun(self, product: Product) -> bool:
         """Return whether the customer has entered anything yet."""
-        return any((self.preset, *self.options.values(), *self.measures.values(), *self.extras, *self.inputs.values()))
+        return not self._is_like(TypedLine.fresh(product), product)
+
+    def _is_like(self, other: Self, product: Product) -> bool:
+        """Return whether two lines say the same, in whichever way a quantity is to be entered."""
+        return self._said(product) == other._said(product)
+
+    def _said(self, product: Product) -> tuple[object, ...]:
+        defaults = {
+            (f"{measure.kind}.{table.name}", table.default)
+            for measure in product.measures
+            if (table := measure.coefficients)
+        }
+        measures = {pair for pair in self.measures.items() if pair[1] and pair not in defaults}
+        options, inputs = ({pair for pair in said.items() if pair[1]} for said in (self.options, self.inputs))
+        return self.preset, options, measures, set(filter(None, self.extras)), inputs
 
     @classmethod
     def fresh(cls, product: Product) -> Self:
-        usual = [extra.code for extra in product.extras if extra.is_usual]
-        return cls(product=product.code, kind=product.measures[0].kind, extras=usual)
+        """Return a line of a product as the page first shows it, with what is usual filled in."""
+        extras = [extra.code for extra in product.extras if extra.is_usual]
+        usual = {f"{each.kind}.{name}": value for each in product.measures for name, value in each.usual.items()}
+        return cls(product=product.code, kind=product.measures[0].kind, extras=extras, measures=usual)
+
+    @classmethod
+    def first(cls, book: PriceBook) -> Self:
+        """Return the line of an empty calculator: without a product where one is to be chosen from many."""
+        products = book.products
+        is_to_be_chosen = len(products) > MANY or (len(products) > 1 and not book.presets)
+        return cls() if is_to_be_chosen else cls.fresh(products[0])
+
+    def another(self, book: PriceBook) -> Self:
+        """Return a further line that keeps what this one says, but for its quantities and extras."""
+        product = book.product(self.product)
+        if not product:
+            return type(self)()
+        table = {f"{each.kind}.{each.coefficients.name}" for each in product.measures if each.coefficients}
+        line = self.fresh(product)
+        line.preset, line.options, line.kind = self.preset, dict(self.options), self.kind
+        line.measures |= {name: text for name, text in self.measures.items() if name in table}
+        for preset in book.presets:
+            if preset.code == self.preset and preset.product == self.product:
+                line.fill_in_usual(preset, product, before=None)
+        return line
+
+    def fill_in_usual(self, preset: Preset, product: Product, *, before: Preset | None) -> None:
+        """Fill in what is usual for a kind of work, where nothing was typed. before: the kind chosen so far."""
+        own = {asked.code for asked in product.inputs}
+        for name, value in preset.inputs.items():
+            values, key = (self.inputs, name) if name in own else (self.measures, f"{preset.measure}.{name}")
+            is_old = before is not None and before.inputs.get(name) == values.get(key)
+            if is_old or values.get(key, "") in ("", _usual_of(product, key)):
+                values[key] = value
 
     def request(self) -> LineRequest:
         chosen = f"{self.kind}."
@@ -106,7 +153,9 @@ def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
         elif part == "inputs" and rest:
             line.inputs[rest] = text
         elif part == "extras" and not rest:
-            line.extras = [str(value)[:_KEPT] for value in values[:_MOST_EXTRAS]]
+            line.extras += [str(value)[:_KEPT] for value in values[:_MOST_EXTRAS]]
+        elif part == "extras" and text:  # the chosen one of a group
+            line.extras.append(text)
     count = len(numbers) - len(lines)
     left_out = FieldError("", LEFT_OUT.fill(most=str(MAX_LINES), count=str(count)))
     return [*lines.values()], [left_out] if count else []
@@ -121,7 +170,8 @@ def typed_answers(form: QueryDict) -> dict[str, str]:
 def edited(lines: list[TypedLine], edit: str, book: PriceBook) -> tuple[list[TypedLine], list[FieldError]]:
     """Return the lines after one edit button, and an error when there is no room for another line.
 
-    edit: add:<product>, copy:<line>, remove:<line>, product:<line>:<product>, preset:<line>:<preset>.
+    edit: add:<product>, add: for one that is yet to be chosen, copy:<line>, remove:<line>, product:<line>:<product>,
+    switch:<line> to choose another product, preset:<line>:<preset>; anything else changes nothing.
     """
     after = _edited(lines, edit, book)
     return (after, []) if len(after) <= MAX_LINES else (lines, [FieldError("lines", TOO_MANY_LINES)])
@@ -129,34 +179,78 @@ def edited(lines: list[TypedLine], edit: str, book: PriceBook) -> tuple[list[Typ
 
 def _edited(lines: list[TypedLine], edit: str, book: PriceBook) -> list[TypedLine]:
     match edit.split(":"):
+        case ["add", ""]:
+            return [*lines, TypedLine(is_edited=True)]
         case ["add", code] if product := book.product(code):
-            return [*lines, replace(TypedLine.fresh(product), is_edited=True)]
+            last = next((line for line in reversed(lines) if line.product == code), TypedLine.fresh(product))
+            return [*lines, replace(last.another(book), is_edited=True)]
         case ["copy", number] if line := _at(lines, number):
             return [*lines, replace(TypedLine.of_request(line.request()), preset=line.preset, is_edited=True)]
         case ["remove", number] if line := _at(lines, number):
             return [other for other in lines if other is not line]
+        case ["switch", number] if line := _at(lines, number):
+            return [TypedLine(is_edited=True) if other is line else other for other in lines]
         case ["product", number, code] if (line := _at(lines, number)) and (product := book.product(code)):
             switched = replace(TypedLine.fresh(product), is_edited=True)
             return [switched if other is line else other for other in lines]
         case ["preset", number, code] if line := _at(lines, number):
             for preset in (preset for preset in book.presets if preset.code == code):
-                line.product, line.preset, line.is_edited = preset.product, preset.code, True
-                line.options |= preset.options
-                line.kind = preset.measure or line.kind
+                _choose(line, preset, book)
     return lines
 
 
+def _choose(line: TypedLine, preset: Preset, book: PriceBook) -> None:
+    product = book.product(preset.product)
+    if not product:
+        return
+    if line.product != preset.product:
+        fresh = TypedLine.fresh(product)
+        line.product, line.kind, line.extras, line.measures = fresh.product, fresh.kind, fresh.extras, fresh.measures
+    before = next((each for each in book.presets if each.code == line.preset), None)
+    line.preset, line.is_edited = preset.code, True
+    line.options |= preset.options
+    line.kind = preset.measure or line.kind
+    line.fill_in_usual(preset, product, before=before)
+
+
 def begun(lines: list[TypedLine], book: PriceBook) -> list[TypedLine]:
-    """Return the lines in which anything was entered; all of them when there is none, so that errors have a place.
+    """Return the lines in which anything was entered; all of them when there is none, so that errors have a place."""
+    are_touched = touched(lines, book)
+    return [line for line, is_touched in zip(lines, are_touched, strict=True) if is_touched] or lines
 
-    Extras that are on unless they are declined do not count.
+
+def touched(lines: Sequence[TypedLine], book: PriceBook) -> list[bool]:
+    """Return for each line whether anything was entered in it.
+
+    A line that is still as the page made it does not count: empty, or with what an earlier line says. It does count
+    when nothing has to be entered in it.
     """
-    return [line for line in lines if _is_touched(line, book.product(line.product))] or lines
+    are_touched = []
+    for number, line in enumerate(lines):
+        product = book.product(line.product)
+        if not product:
+            are_touched.append(bool(line.product))
+            continue
+        earlier = (other.another(book) for other in lines[:number] if other.product == line.product)
+        is_untouched = any(line._is_like(made, product) for made in (TypedLine.fresh(product), *earlier))
+        are_touched.append(not is_untouched or not _asks_for_more(line, product))
+    return are_touched
 
 
-def _is_touched(line: TypedLine, product: Product | None) -> bool:
-    usual = {extra.code for extra in product.extras if extra.is_usual} if product else set()
-    return replace(line, extras=[]).is_begun or set(line.extras) != usual
+def _asks_for_more(line: TypedLine, product: Product) -> bool:
+    measure = product.measure(line.kind) or product.measures[0]
+    asked = [(measure.asked(name, product.unit), f"{measure.kind}.{name}") for name in measure.inputs(product.unit)]
+    return (
+        any(each.default is None and not line.measures.get(key) for each, key in asked)
+        or any(each.default is None and not line.inputs.get(each.code) for each in product.inputs)
+        or any(not line.options.get(option.code) for option in product.options)
+    )
+
+
+def _usual_of(product: Product, key: str) -> str:
+    kind, _dot, name = key.partition(".")
+    measure = product.measure(kind)
+    return measure.usual.get(name, "") if measure else ""
 
 
 def _at(lines: Sequence[TypedLine], number: str) -> TypedLine | None:

@@ -15,10 +15,12 @@ _LONGEST = 20
 
 
 def opened(query: Mapping[str, str], book: PriceBook) -> TypedLine:
-    """Return the line that a link's query asks for; a fresh one when it asks for none."""
-    line = TypedLine.fresh(book.product(query.get(PRODUCT)) or book.products[0])
+    """Return the line that a link's query asks for; that of an empty calculator when it asks for none."""
+    asked = book.product(query.get(PRODUCT))
+    line = TypedLine.fresh(asked) if asked else TypedLine.first(book)
     edited([line], f"preset:0:{query.get(WORK, '')}", book)
-    product = book.product(line.product) or book.products[0]
+    if not (product := book.product(line.product)):
+        return line
     line.options |= {
         option.code: query[option.code] for option in product.options if option.choice(query.get(option.code, ""))
     }

@@ -9,7 +9,7 @@ from quoter.engine import numbers
 from quoter.engine.pricing import NO_ANSWERS, FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
-from quoter.forms import TypedLine
+from quoter.forms import TypedLine, touched
 from quoter.shop.values import shop
 
 MISSING = Text(es="Falta: {label}", en="Still missing: {label}")
@@ -20,7 +20,8 @@ class Preview(NamedTuple):
 
     quote: of the lines that are complete, None without any; quoted: each line priced, None for an incomplete one;
     hints: what is wrong with the values typed so far; missing: the next value to enter, when nothing is wrong;
-    conversation_url: a chat that asks for these lines, when they are above what is quoted online.
+    conversation_url: a chat that asks for these lines, when they are above what is quoted online; errors: all that
+    keeps the lines that were begun from being quoted, what is still missing included.
     """
 
     quote: Quote | None
@@ -28,6 +29,7 @@ class Preview(NamedTuple):
     hints: Sequence[str] = ()
     missing: str = ""
     conversation_url: str = ""
+    errors: Sequence[FieldError] = ()
 
 
 def of(
@@ -44,7 +46,7 @@ def of(
         quote = site.preview(requests, answers)
         return Preview(quote, list(quote.lines))
     except QuoteRefused as refused:
-        refusals = refused.errors
+        refusals = _of_touched(refused.errors, lines)
     typed = [error for error in refusals if error.message != numbers.EMPTY and _is_typed(error, lines, answers)]
     hints = list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
     missing = "" if hints else _missing(refusals, lines)
@@ -55,9 +57,23 @@ def of(
     is_complete = [_is_complete(request, answers) for request in requests]
     complete = _of_complete(list(compress(requests, is_complete)), answers)
     if complete is None:
-        return Preview(None, [None] * len(lines), hints, missing, chat)
+        return Preview(None, [None] * len(lines), hints, missing, chat, refusals)
     costs = iter(complete.lines)
-    return Preview(complete, [next(costs) if complete else None for complete in is_complete], hints, missing, chat)
+    quoted = [next(costs) if complete else None for complete in is_complete]
+    return Preview(complete, quoted, hints, missing, chat, refusals)
+
+
+def _of_touched(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> list[FieldError]:
+    """Return the errors without those of lines that do not count, because nothing was entered in them."""
+    counts = touched(lines, site.price_book())
+    if not any(counts):
+        return list(errors)
+    kept = []
+    for error in errors:
+        place = error.field.split(".")
+        if place[0] != "lines" or len(place) == 1 or counts[int(place[1])]:
+            kept.append(error)
+    return kept
 
 
 def _of_complete(lines: Sequence[LineRequest], answers: Mapping[str, str]) -> Quote | None:
@@ -72,9 +88,13 @@ def _missing(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> str:
     """Return which value is missing first, in the first line that was begun."""
     for error in errors:
         match error.field.split("."):
-            case ["lines", number, part, name] if lines[int(number)].is_begun:
-                if label := _label(lines[int(number)], part, name):
+            case ["lines", number, part, name]:
+                line = lines[int(number)]
+                product = site.price_book().product(line.product)
+                if product and line.is_begun(product) and (label := _label(line, part, name)):
                     return MISSING.fill(label=label).in_(site.language())
+            case ["lines", _number, "product"]:
+                return error.message.in_(site.language())
             case ["answers", code]:
                 asked = next(question for question in site.price_book().questions if question.code == code)
                 return MISSING.fill(label=asked.label).in_(site.language())
@@ -114,6 +134,8 @@ def _is_typed(error: FieldError, lines: Sequence[TypedLine], answers: Mapping[st
             return bool(lines[int(number)].inputs.get(name))
         case ["answers", code]:
             return bool(answers.get(code))
+        case ["lines", number, "product"]:
+            return bool(lines[int(number)].product)
         case ["lines", number, "measure", name] if name != "kind":
             line = lines[int(number)]
             return bool(line.measures.get(f"{line.kind}.{name}", "")) or not _is_input(name, line)

@@ -12,10 +12,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from quoter import conversation, incoming, language, links, origin, preview, schema_org, share, site
 from quoter.controls import LineViews
+from quoter.engine.icons import ICONS
 from quoter.engine.pricing import NO_ANSWERS, FieldError
-from quoter.forms import TypedLine, edited, typed_answers, typed_lines
+from quoter.forms import MANY, TypedLine, edited, touched, typed_answers, typed_lines
 from quoter.shop.storefront import lowest_price
 from quoter.shop.values import shop
+
+# The field of a form that was refused before.
+CHECKED = "checked"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -29,7 +33,9 @@ def calculator(request: HttpRequest) -> HttpResponse:
     lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())
     came_from = origin.read(sent.form.get("attribution"))
     answers = typed_answers(sent.form)
-    return page(request, lines, answers=answers, came_from=came_from, errors=[*sent.faults, *errors, *more_errors])
+    errors = [*sent.faults, *errors, *more_errors]
+    is_checked = CHECKED in sent.form
+    return page(request, lines, answers=answers, came_from=came_from, errors=errors, is_checked=is_checked)
 
 
 @require_POST
@@ -37,9 +43,11 @@ def summary(request: HttpRequest) -> HttpResponse:
     """Return the parts of the page that change while the form is filled in: the bill, the total, each line's title."""
     sent = incoming.read(request)
     lines, errors = typed_lines(sent.form)
-    so_far = preview.of(lines, [*sent.faults, *errors], answers=typed_answers(sent.form))
-    views = LineViews(site.price_book(), [], site.language()).of(lines, so_far.quoted)
-    return render(request, "quoter/_live.html", {**so_far._asdict(), "lines": views})
+    answers = typed_answers(sent.form)
+    so_far = preview.of(lines, [*sent.faults, *errors], answers=answers)
+    faults = so_far.errors if CHECKED in sent.form else ()
+    context = {**so_far._asdict(), **_controls(lines, so_far, faults, answers), "has_errors": bool(faults)}
+    return render(request, "quoter/_live.html", context)
 
 
 @require_safe
@@ -63,22 +71,25 @@ def page(
     came_from: Mapping[str, str],
     errors: Iterable[FieldError] = (),
     status: int = 200,
+    is_checked: bool = False,
     is_offline: bool = False,
 ) -> HttpResponse:
     """Return the calculator with these lines, answers about the whole order, and errors.
+
+    is_checked: whether the form was refused before, so that all that is still missing in it is an error.
 
     came_from: as `origin.read` returns it; is_offline: the page that devices keep, which says that there is no
     connection and has no data for search engines.
     """
     book = site.price_book()
     errors = list(errors)
-    views = LineViews(book, errors, site.language())
-    lines = list(lines) or [TypedLine.fresh(book.products[0])]
+    lines = list(lines) or [TypedLine.first(book)]
     so_far = preview.of(lines, answers=answers)
-    shown = views.of(lines, so_far.quoted)
-    questions = views.answers(answers)
-    wrong = [field.name for line in shown for field in line.wrong_fields()]
-    wrong += [question.name for question in questions if question.errors]
+    is_checked = is_checked or status != 200
+    if is_checked and not errors:
+        errors = [*so_far.errors]
+    controls = _controls(lines, so_far, errors, answers)
+    products = [(product.code, product.label.in_(site.language())) for product in book.products]
     context = {
         "book": book,
         "here": reverse("quoter:calculator"),
@@ -86,20 +97,40 @@ def page(
         "unpriced_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
         "lowest_price": lowest_price(book, today=timezone.localdate(), language=site.language()),
         "title": book.title.in_(site.language()),
-        "lines": shown,
-        "questions": questions,
-        "is_fresh": not any(line.is_begun for line in lines),
-        "first_wrong": wrong[0] if wrong else "",
-        "products": [(product.code, product.label.in_(site.language())) for product in book.products],
-        "general_errors": views.general(),
+        "is_fresh": not (errors or any(touched(lines, book))),
+        "products": products,
+        "more_of": next((each for each in products if each[0] == lines[-1].product), None),
+        "has_many": len(products) > MANY,
         "has_errors": bool(errors),
-        "is_all_here": not any(error.field == "" for error in errors),
+        "is_checked": is_checked,
+        "many": MANY,
         "attribution": origin.as_query(came_from),
         **so_far._asdict(),
-        **({"hints": views.general()} if errors else {}),
+        **controls,
+        **({"hints": controls["general_errors"]} if errors else {}),
         **({} if is_offline else _search_engine_data(request)),
     }
     return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)
+
+
+def _controls(
+    lines: Sequence[TypedLine], so_far: preview.Preview, errors: Sequence[FieldError], answers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the template context of the lines and questions, with what is wrong in them."""
+    views = LineViews(site.price_book(), errors, site.language(), answers)
+    shown, questions = views.of(lines, so_far.quoted), views.questions()
+    wrong = [field.name for line in shown for field in line.wrong_fields()]
+    wrong += [question.name for question in questions if question.errors]
+    names = sorted({icon for line in shown for icon in line.icons()} & ICONS.keys())
+    return {
+        "lines": shown,
+        "questions": questions,
+        "first_wrong": wrong[0] if wrong else "",
+        "general_errors": views.general(),
+        "is_all_here": not any(error.field == "" for error in errors),
+        "faults": views.faults(shown, questions),
+        "icons": [(name, ICONS[name]) for name in names],
+    }
 
 
 def _search_engine_data(request: HttpRequest) -> dict[str, Any]:

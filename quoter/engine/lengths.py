@@ -41,8 +41,8 @@ _PART = re.compile(
 _MOST_TYPED = 60
 
 UNCLEAR = Text(
-    es="No entendimos «{typed}». Escribe solo el número en {unit}, o con su unidad: 6.5 m, 10 cm, 20 ft, 4 in.",
-    en="We could not read “{typed}”. Enter just the number in {unit}, or its unit too: 6.5 m, 10 cm, 20 ft, 4 in.",
+    es="No entendimos «{typed}». Escribe por ejemplo 6.5 m, 10 cm, 20 ft o 4 in.",
+    en="We could not read “{typed}”. Enter for example 6.5 m, 10 cm, 20 ft or 4 in.",
 )
 
 
@@ -58,6 +58,11 @@ def parse_quantity(typed: str, *, unit: str) -> Decimal:
         if unit not in _METRES or len(typed) > MAX_TYPED or unclear.message == EMPTY:
             raise
         return _length(_plain(typed), unit, unclear)
+
+
+def is_length(unit: str) -> bool:
+    """Return whether a field of this unit takes lengths of any unit."""
+    return unit in _METRES
 
 
 def converted(typed: str, *, unit: str) -> str:
@@ -85,7 +90,7 @@ def _plain(typed: str) -> str:
 
 def _length(text: str, unit: str, unclear: NumberUnclear) -> Decimal:
     """Return a length in a unit. unclear: what is wrong with the text as a plain number."""
-    refusal = NumberUnclear(UNCLEAR.fill(typed=text[:MAX_LENGTH], unit=unit))
+    refusal = NumberUnclear(UNCLEAR.fill(typed=text[:MAX_LENGTH]))
     parts = _parts(text)
     if not parts or len(text) > _MOST_TYPED:
         raise refusal

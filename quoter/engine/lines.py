@@ -11,7 +11,7 @@ from quoter.engine.conditions import EVERYTHING, Scope, all_hold
 from quoter.engine.explain import Explained, explain
 from quoter.engine.measure import AMOUNT, QUANTITIES, Measure, Measured, MeasureRefused, quantity, read_inputs
 from quoter.engine.numbers import Number, as_decimal, decimal_places, grouped, multiple_of
-from quoter.engine.pricebook import Choice, Extra, PriceBook, PriceList, Product
+from quoter.engine.pricebook import Choice, Extra, PriceBook, PriceList, Product, with_choices
 from quoter.engine.quantities import product_of, value_of
 from quoter.engine.quote import LineRequest, QuotedExtra, QuotedFee, QuoteLine
 from quoter.engine.refusal import (
@@ -319,13 +319,7 @@ def _unit_name(book: PriceBook, product: Product, billed: Number, language: Lang
 
 
 def _with_choices(tier: Tier, chosen: Sequence[Choice]) -> Tier:
-    """Return the tier with what the choices add to its price: first money, then per cent, one on top of the other."""
-    price = tier.price
-    for choice in chosen:
-        price += choice.add or 0
-    for choice in chosen:
-        price *= 1 + (choice.rate or 0)
-    return tier.model_copy(update={"price": price})
+    return tier.model_copy(update={"price": with_choices(tier.price, chosen)})
 
 
 def _base(product: Product, tiers: Sequence[Tier], tier: Tier, billed: Number) -> Number:

@@ -1,7 +1,7 @@
 """The price book: what is sold, in what steps and tiers, at what price and tax. Read from TOML, never changed."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -76,6 +76,18 @@ class Option(_Part):
     def adds_to_price(self) -> bool:
         """Whether its choices change the unit price by themselves, so that no price list names it."""
         return any(choice.add is not None or choice.rate is not None for choice in self.choices)
+
+
+def with_choices(price: Decimal, chosen: Iterable[Choice]) -> Decimal:
+    """Return the unit price with what the choices add: first money, then per cent, one on top of the other."""
+    chosen = tuple(chosen)
+    for choice in chosen:
+        if choice.add is not None:
+            price += choice.add
+    for choice in chosen:
+        if choice.rate is not None:
+            price *= 1 + choice.rate
+    return price
 
 
 class PriceList(_Part):

@@ -56,7 +56,26 @@ async function refresh() {
   // A slow early reply would otherwise overwrite a newer price.
   if (body !== latest) return;
   setOffline(!page);
-  if (page) updateLiveParts(page);
+  if (!page) return;
+  updateLiveParts(page);
+  clearMended();
+}
+
+// Takes the messages off fields that the list of errors no longer has, and renews those that it has.
+function clearMended() {
+  const links = [...form.querySelectorAll("#alert [data-error]")];
+  for (const error of form.querySelectorAll(".lines .error[id]")) {
+    const messages = links.filter((link) => link.dataset.error === error.id).map((link) => link.dataset.message);
+    if (messages.length) error.textContent = messages.join(" ");
+    else mend(error);
+  }
+}
+
+function mend(error) {
+  const described = form.querySelectorAll(`[aria-describedby~="${error.id}"]`);
+  const cards = error.closest("fieldset")?.querySelectorAll(":scope > .segments > input") ?? [];
+  for (const control of [...described, ...cards]) control.removeAttribute("aria-invalid");
+  error.remove();
 }
 
 // Posts a form, such as one with an edit button pressed, and shows the lines that the server returns. Returns false, and
@@ -67,13 +86,27 @@ async function show(body) {
   const page = await postForPage(form.dataset.editUrl, body);
   if (typed() !== typedBefore) return false;
   form.querySelector(".lines").replaceWith(page.querySelector(".lines"));
+  showSearches();
   setOffline(false);
   updateLiveParts(page);
   remember();
   return true;
 }
 
-async function getQuote() {
+// Enter in a field: the quote if nothing is missing, else the total so far, and the next empty field.
+async function enter() {
+  const inputs = [...form.querySelectorAll(".lines :is([type=text], select)")].filter((each) => each.offsetParent);
+  const isEmpty = (each) => !each.value && !each.placeholder;
+  const here = inputs.indexOf(document.activeElement);
+  const next = inputs.find((each, place) => place > here && isEmpty(each)) ?? inputs.find(isEmpty);
+  if (next) {
+    next.focus();
+    return refresh();
+  }
+  return getQuote({ byEnter: true });
+}
+
+async function getQuote({ byEnter = false } = {}) {
   if (isAsking) return;
   isAsking = true;
   const answer = await post(form.action, new FormData(form), { Accept: "application/json" })
@@ -81,6 +114,7 @@ async function getQuote() {
     .catch(() => null);
   if (answer?.url) return location.assign(answer.url);
   isAsking = false;
+  if (answer && byEnter) return refresh();
   if (answer) return form.submit(); // the server's page shows the errors
   setOffline(true);
   chat.focus();
@@ -126,7 +160,7 @@ const LINES_HTML = "folio.lines"; // the lines as the server last rendered them
 // Returns the form's fields without the attribution.
 function lines() {
   const fields = new URLSearchParams(typed());
-  fields.delete("attribution");
+  for (const name of ["attribution", "checked"]) fields.delete(name);
   return fields.toString();
 }
 
@@ -203,9 +237,35 @@ function restoreWithoutServer(fields) {
   }
 }
 
+// --- Searching a long list -------------------------------------------------------------------------------------------
+
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+// Shows only the products and kinds of work that have every word that was typed, and unfolds their headings.
+function search(field) {
+  const body = field.closest(".line-body");
+  const words = plain(field.value).split(/\s+/).filter(Boolean);
+  let found = 0;
+  for (const tile of body.querySelectorAll(".tile")) {
+    const text = plain(tile.textContent);
+    tile.hidden = !words.every((word) => text.includes(word));
+    if (!tile.hidden) found += 1;
+  }
+  for (const fold of body.querySelectorAll("details:has(> .tiles)")) {
+    fold.hidden = !fold.querySelector(".tile:not([hidden])");
+    fold.open = words.length > 0;
+  }
+  body.querySelector("[data-none]").hidden = found > 0;
+}
+
+function showSearches() {
+  for (const field of form.querySelectorAll("[data-search]")) field.hidden = false;
+}
+
 // --- Events ----------------------------------------------------------------------------------------------------------
 
-form?.addEventListener("input", () => {
+form?.addEventListener("input", ({ target }) => {
+  if (target.closest("[data-search]")) return search(target);
   clearTimeout(timer);
   timer = setTimeout(refresh, PAUSE_MS);
 });
@@ -223,12 +283,14 @@ form?.addEventListener("submit", (event) => {
   const isEdit = button?.name === "edit";
   if (!isEdit && button?.hasAttribute("formaction")) return; // switches the language
   event.preventDefault();
-  if (isEdit) edit(button);
+  if (isEdit && button.value === "enter") enter();
+  else if (isEdit) edit(button);
   else getQuote();
 });
 
 chat?.addEventListener("click", () => { chat.href = withWords(chatWithoutLines, form); });
 
+if (form) showSearches();
 if (form) for (const change of ["online", "offline"]) addEventListener(change, refresh);
 
 // Back and reload restore what was typed after the page was rendered.

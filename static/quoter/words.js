@@ -14,6 +14,8 @@ const isShown = (control) => !control.matches(".inputs *") || control.matches(":
 function answer(control) {
   if (control.matches("button")) return label(control);
   const name = label(control.labels[0]);
+  const table = control.closest(".table");
+  if (table) return table.dataset.default === control.value ? "" : `${label(table.querySelector("legend"))} ${name}`;
   if (control.matches("[type=radio], [type=checkbox]")) return name;
   const given = control.matches("select") ? control.value && control.selectedOptions[0].text : control.value.trim();
   const unit = control.parentElement.querySelector(".unit")?.textContent ?? "";

@@ -1,7 +1,9 @@
 """The calculator's page: how it leads a customer through, and what it shows while it is being filled in."""
 
 import re
+import zlib
 from html import unescape
+from pathlib import Path
 from typing import get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -17,9 +19,11 @@ from quoter.engine.measure import INPUTS, INPUTS_OF, Formula
 from quoter.engine.numbers import money
 from quoter.engine.pricebook import read
 from quoter.forms import begun, hidden_fields, typed_lines
+from tests.support.catalogue import catalogue
 from tests.support.factories import a_line, as_form
 from tests.support.quotes import BOOKS, CONCRETE, TURF
 
+CARDS = Path(__file__).parent / "engine" / "cards"
 IN_ENGLISH = {"headers": {"accept-language": "en"}}
 
 
@@ -181,7 +185,7 @@ def test_a_form_with_more_lines_than_a_quote_takes_is_not_priced_line_by_line(cl
     summary = client.post("/summary/", as_form(*[a_volume("6")] * 21)).content.decode()
     assert "20 partidas como máximo" in summary
     assert 'class="bill"' not in summary
-    assert summary.count("data-live") == 22  # the bill, the total and 20 titles
+    assert len(re.findall(r'id="title-\d+" data-live', summary)) == 20
 
 
 def test_of_more_lines_than_a_quote_takes_the_first_stay_and_the_page_says_how_many_do_not(client):
@@ -254,3 +258,161 @@ def test_the_first_product_can_be_chosen(client, monkeypatch):
     assert 'value="product:0:adhesive"' in client.get("/").content.decode()
     page = client.post("/", {"lines.0.product": "turf", "edit": "product:0:adhesive"}).content.decode()
     assert '<input type="hidden" name="lines.0.product" value="adhesive">' in page
+
+
+# --- Guiding a layman -------------------------------------------------------------------------------------------------
+
+
+def prices(page, option):
+    """Return the price that stands in the label of each choice of an option of the first line."""
+    found = re.findall(rf'id="lines-0-options-{option}\.(\w+)-price" data-live>([^<]*)<', page)
+    return {code: unescape(price) for code, price in found}
+
+
+def test_each_choice_shows_its_price_beside_the_chosen_one_as_soon_as_it_is_known(client):
+    nothing = client.get("/").content.decode()
+    assert set(prices(nothing, "strength").values()) == {""}
+
+    page = page_of(client, a_line(options={"service": "pumped"}, measure={"kind": "volume", "m3": ""}))
+    assert prices(page, "strength") == {
+        "100": "no disponible",
+        "150": "$3,079.56/m³",
+        "200": "+$249.10/m³",
+        "250": "+$500.00/m³",
+        "300": "+$713.00/m³",
+    }
+    # Of 6 m³, another tier: 3,046.26 for 200, pumped; 2,569.46 direct.
+    live = client.post("/summary/", as_form(a_line(measure={"kind": "volume", "m3": "6"}))).content.decode()
+    assert prices(live, "service") == {"direct": "$2,569.46/m³", "pumped": "+$476.80/m³"}
+    assert prices(live, "strength")["150"] == "−$213.00/m³"
+
+
+def test_a_kind_of_work_fills_in_what_is_usual_and_another_one_its_own(client):
+    untyped = a_line(options={}, measure={"kind": "volume", "m3": ""}, extras=[])
+    page = page_of(client, untyped, edit="preset:0:patio")
+    thickness = 'name="lines.0.measure.solid_dimensions.thickness_cm" value="{}"'
+    assert thickness.format(10) in page
+    assert "Lo usual: 10 cm" in page
+    assert "12 cm si a veces entra un coche" in page
+
+    slab = a_line(options={}, measure={"kind": "solid_dimensions", "thickness_cm": "10", "length_m": "6"}, extras=[])
+    page = page_of(client, slab, edit="preset:0:driveway", **{"lines.0.preset": "patio"})
+    assert thickness.format(12) in page
+    slab["measure"]["thickness_cm"] = "9"  # the customer's own
+    page = page_of(client, slab, edit="preset:0:driveway", **{"lines.0.preset": "patio"})
+    assert thickness.format(9) in page
+
+
+def test_only_the_icons_that_are_shown_are_sent(client):
+    page = client.get("/").content.decode()
+    sent, used = set(re.findall(r'<symbol id="i-(\w+)"', page)), set(re.findall(r'href="#i-(\w+)"', page))
+    assert sent == used
+    assert {"patio", "truck"} <= sent
+    assert "paw" not in sent
+
+
+def test_a_length_in_feet_is_shown_back_in_the_unit_of_the_field(client):
+    slab = {"kind": "solid_dimensions", "length_m": "20'", "width_m": "13 ft 1 1/2 in", "thickness_cm": '4"'}
+    summary = unescape(client.post("/summary/", as_form(a_line(measure=slab, extras=[]))).content.decode())
+    for words in ("20' = 6.096 m", "13 ft 1 1/2 in = 4.0005 m", '4" = 10.16 cm'):
+        assert words in summary
+    assert "Medida: 6.096 m × 4.0005 m × 10.16 cm × 0.98" in summary
+
+
+# --- A second line ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_line_keeps_what_the_first_says_and_does_not_count_before_its_quantity(client):
+    slab = {"kind": "solid_dimensions", "length_m": "6", "width_m": "4", "thickness_cm": "10"}
+    form = as_form(a_line(measure=slab)) | {"lines.0.preset": "slab"}
+    page = client.post("/", form | {"edit": "add:concrete"}).content.decode()
+    second = dict(re.findall(r'name="lines\.1\.([\w.]+)" value="([^"]*)"(?: checked|>|\n)', page))
+    assert 'name="lines.1.options.strength" value="200" checked' in page
+    assert 'name="lines.1.options.service" value="direct" checked' in page
+    assert 'name="lines.1.measure.solid_dimensions.thickness_cm" value="10"' in page
+    assert 'name="lines.1.measure.solid_dimensions.length_m" value=""' in page
+    assert second["preset"] == "slab"
+
+    kept = {"product": "concrete", "preset": "slab", "options.strength": "200", "options.service": "direct"}
+    kept |= {"measure.kind": "solid_dimensions", "measure.solid_dimensions.thickness_cm": "10"}
+    kept |= {"measure.solid_dimensions.waste": "none"}
+    length = {"measure.solid_dimensions.length_m": "5"}
+    for change, status in ({}, 303), (length, 422), ({"options.strength": "250"}, 422):
+        more = {f"lines.1.{name}": value for name, value in (kept | change).items()}
+        assert client.post("/quote/", form | more).status_code == status
+
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_alert_lists_what_is_wrong_and_links_to_it_and_forgets_what_is_mended(client):
+    wrong = as_form(a_line(options={"strength": "200"}, measure={"kind": "volume", "m3": "6 metros"}), a_volume(""))
+    page = unescape(client.post("/quote/", wrong).content.decode())
+    links = re.findall(r'<li><a href="#([^"]+)" data-error="([^"]+)"', page)
+    assert [target for target, _error in links] == [
+        "lines-0-options-service.direct",
+        "lines-0-measure-volume-m3",
+        "lines-1-measure-volume-m3",
+    ]
+    for target, error in links:
+        assert f'id="{target}"' in page
+        assert f'id="{error}"' in page
+    assert "Falta corregir 3 cosas:" in page
+    assert "Partida 2 · Volumen: Escribe un número." in page
+
+    mended = wrong | {"lines.0.options.service": "direct", "lines.0.measure.volume.m3": "6", "checked": "yes"}
+    for address, more in (("/summary/", {}), ("/", {"edit": "update"})):
+        page = unescape(client.post(address, mended | more).content.decode())
+        assert re.findall(r'<li><a href="#([^"]+)"', page) == ["lines-1-measure-volume-m3"]
+        assert "Falta corregir una cosa:" in page
+    # Before anything is refused, what is missing is no error.
+    del mended["checked"]
+    assert 'role="alert"' not in client.post("/", mended | {"edit": "update"}).content.decode()
+
+
+def test_a_refused_page_is_not_taken_for_an_untouched_one(client):
+    refused = client.post("/quote/", as_form(a_line(options={}, measure={"kind": "volume", "m3": ""}, extras=[])))
+    assert refused.status_code == 422
+    assert "data-fresh" not in refused.content.decode()
+
+
+def test_enter_updates_the_total_and_neither_sends_nor_edits(client):
+    page = client.get("/").content.decode()
+    first = re.search(r"<button[^>]*form=\"calculator\"[^>]*>", page)[0]
+    assert 'value="enter"' in first
+    assert drawn(page_of(client, a_volume("6"), a_volume("7"), edit="enter")) == [0, 1]
+
+
+# --- Many products ----------------------------------------------------------------------------------------------------
+
+
+def test_of_forty_products_one_is_chosen_first_below_its_heading(client, monkeypatch):
+    book = pricebook.parse(catalogue())
+    assert lint.check(book) == ()
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", book)
+    page = client.get("/").content.decode()
+    assert re.findall(r'value="product:0:p(\d+)"', page) == [str(number) for number in range(40)]
+    assert page.count("<summary>") == 1 + 5  # the line's, and the headings'
+    assert "lines.0.options" not in page
+    assert len(zlib.compress(page.encode())) < 6_000
+    assert "Elige un producto de la lista." in client.post("/quote/", {"lines.0.product": ""}).content.decode()
+
+    page = client.post("/", {"lines.0.product": "", "edit": "product:0:p17"}).content.decode()
+    assert '<input type="hidden" name="lines.0.product" value="p17">' in page
+    assert "product:0:" not in page
+    assert prices(page, "size") == {"s": "$27.00/pza", "l": "+$18.50/pza"}
+    page = client.post("/", {"lines.0.product": "p17", "edit": "switch:0"}).content.decode()
+    assert page.count('value="product:0:') == 40
+    assert re.findall(r'value="(add:\w*)"', page) == ["add:"]
+
+
+def test_of_extras_of_which_one_is_chosen_the_page_lets_choose_only_one(client, monkeypatch):
+    book = read(CARDS / "us_paper.toml")
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", book)
+    [group, *_] = next(product.groups for product in book.products if product.groups)
+    sold = next(product for product in book.products if product.groups)
+    page = client.post("/", {"lines.0.product": sold.code, "edit": "enter"}).content.decode()
+    assert f'type="radio" id="lines-0-extras-{group.code}.' in page
+    code = next(extra.code for extra in sold.extras if extra.group == group.code)
+    typed, _errors = typed_lines(QueryDict(urlencode({f"lines.0.extras.{group.code}": code, "lines.0.product": "x"})))
+    assert typed[0].extras == [code]

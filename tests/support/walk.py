@@ -178,9 +178,9 @@ def start_afresh(page: Page, site: Site) -> None:
 
 
 def typed(page: Page, form: str = "#calculator") -> dict[str, list[str]]:
-    """Return the values of a form's fields."""
+    """Return the values of a form's fields, without the mark of one that was refused."""
     pairs = page.evaluate("(form) => [...new FormData(document.querySelector(form))]", form)
-    return {name: [value for key, value in pairs if key == name] for name, _ in pairs}
+    return {name: [value for key, value in pairs if key == name] for name, _ in pairs if name != "checked"}
 
 
 def tab_to(page: Page, selector: str, *, backwards: bool = False) -> None:

@@ -257,7 +257,7 @@ def test_the_chat_gets_the_labels_of_another_price_book(browser):
         choose(page, "lines.0.options.pile_mm", "30")
         choose(page, "lines.0.measure.kind", "shape")
         page.fill('[name="lines.0.measure.shape.area_m2"]', "40")
-        page.select_option('[name="lines.0.measure.shape.outline"]', "curves")
+        choose(page, "lines.0.measure.shape.outline", "curves")
         for extra in ("installation", "weed_barrier"):
             page.check(f'[name="lines.0.extras"][value="{extra}"]')
         assert open_the_chat(page).splitlines()[1:] == [
