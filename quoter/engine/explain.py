@@ -97,8 +97,9 @@ def explain(line: Explained, language: Language) -> str:
     """Return the explanation of a line, as one paragraph."""
     unit = line.book.unit_text(line.product.unit).in_(language)
     steps = line.measured.steps(language, line.book.unit_text)
-    is_plain = not steps and not line.product.pack and line.billed == line.measured.quantity
-    parts = [] if is_plain else _how_billed(line, steps, unit, language)
+    parts: list[str] = []
+    if steps or line.product.pack or line.billed != line.measured.quantity:
+        parts = _how_billed(line, steps, unit, language)
     if line.raised_to is not None:
         parts.append(LEAST.say(language, least=money(line.raised_to, line.book.currency)))
     elif len(line.tiers) > 1:

@@ -56,6 +56,18 @@ def _wrong_shape(place: str, fault: ErrorDetails) -> BookFinding:
             return BookFinding(place, "is no number. Numbers take a decimal point and no comma: 189.00, 1890.00.")
         case "decimal_parsing" | "decimal_type" | "int_parsing" | "int_type" | "finite_number":
             return BookFinding(place, "is no number")
+        case "greater_than":
+            return BookFinding(place, "is not above %(bound)s", bound=fault["ctx"]["gt"])
+        case "string_type":
+            return BookFinding(place, "is no text: texts stand in straight quotes")
+        case "tuple_type" | "list_type":
+            return BookFinding(place, "is no list: lists stand in brackets, [ ]")
+        case "model_type" | "dict_type":
+            return BookFinding(place, "is no table: tables stand in braces, { }")
+        case "too_short":
+            return BookFinding(place, "is empty")
+        case "date_type" | "date_parsing" | "date_from_datetime_parsing":
+            return BookFinding(place, "is no day such as 2026-01-31")
         case "decimal_max_digits" | "decimal_whole_digits" | "decimal_max_places":
             return BookFinding(place, "has more than 12 digits")
         case "literal_error":

@@ -271,8 +271,8 @@ def _price(
     tier = tier_for(tiers, across)
     base = book.rounded(_base(product, tiers, tier, billed))
     raised_to = None
-    least = line.listed.least or product.least
-    if least and base < least:
+    least = product.least if line.listed.least is None else line.listed.least
+    if least is not None and base < least:
         base = raised_to = least
     if base <= 0:
         raise QuoteRefused([FieldError(_quantity_field(product), TOO_SMALL)])

@@ -48,6 +48,26 @@ def test_a_wrong_shape_is_named_by_its_place(old, new, place):
     assert place in places(CONCRETE_TOML.replace(old, new, 1))
 
 
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ('validity_days = "a week"', "validity_days: is no number"),
+        ("prize = 7", "validity_days: is missing; prize: there is no such field here"),
+        ("validity_days = 7\nfees = 3", "fees: is no list: lists stand in brackets, [ ]"),
+        ("validity_days = 7\ndeposit = 3", "deposit: is no table: tables stand in braces, { }"),
+        (
+            'validity_days = 7\nrounding = { mode = "off" }',
+            "rounding.mode: is none of these: 'half_up', 'half_even', 'up', 'down', 'nearest'",
+        ),
+        ("validity_days = 7\nrounding = { to = 0 }", "rounding.to: is not above 0"),
+    ],
+)
+def test_a_wrong_shape_is_named_in_plain_words(new, message):
+    with pytest.raises(PriceBookInvalid) as invalid:
+        parse(CONCRETE_TOML.replace("validity_days = 7", new, 1))
+    assert str(invalid.value) == message
+
+
 def test_a_price_that_is_missing_is_named_by_its_place():
     book = CONCRETE_TOML.replace("{ from = 3, price = 2569.46 }", "{ from = 3 }")
     assert places(book) == ["products[0].prices[2].tiers[0].price"]
