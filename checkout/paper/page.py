@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 FILE_NAME = Text(es="cotizacion-{folio}.pdf", en="quote-{folio}.pdf")
 # Raise it with each change of the layout.
 _VERSION = 1
-_PATIENCE_S = 8
+_PATIENCE_S = 10
 # Of a process's four threads, one may wait for a drawing and one for that one; who comes then is told to come again.
 _PLACES, _WAIT_S = 2, 3.0
 _places, _turn = BoundedSemaphore(_PLACES), Lock()

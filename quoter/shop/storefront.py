@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import groupby
 from textwrap import shorten
 
@@ -140,6 +141,7 @@ def _clock(since_midnight: timedelta, language: Language) -> str:
     return f"{(hours + 11) % 12 + 1}:{minutes:02}\N{NO-BREAK SPACE}{'a' if hours % 24 < 12 else 'p'}m"
 
 
+@lru_cache(maxsize=4)
 def _readable(number: str) -> str:
     """526561234567 -> +52 656 123 4567"""
     try:

@@ -28,7 +28,7 @@ export function serve({ release, files, pages }) {
 
 const isStaff = (path) => path.startsWith("/admin/");
 const isCalculator = ({ pathname }) => pathname === "/";
-const isQuote = ({ pathname }) => pathname.startsWith("/q/");
+const isQuote = ({ pathname }) => pathname.startsWith("/q/") && pathname.endsWith("/"); // and not its PDF
 
 async function cached(request, release) {
   const cache = await caches.open(release);

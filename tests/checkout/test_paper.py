@@ -1,6 +1,7 @@
 """The quote as a PDF file: what it says, who it names, and that drawing it stays within its bounds."""
 
 import re
+import sys
 
 import pytest
 
@@ -41,6 +42,7 @@ def test_eight_lines_fit_one_page_and_are_not_drawn_again(client):
     address = address_of(*[a_line(measure=measured)] * 8)
     answer = client.get(address, headers={"accept-language": "en"})
     assert pages_of(answer) == 1
+    assert "fpdf" not in sys.modules  # another process draws, so that no worker grows
     assert re.fullmatch(r'inline; filename="quote-\d{6}-[\w-]+\.pdf"', answer["Content-Disposition"])
     assert answer["Cache-Control"].startswith("private")
     again = client.get(address, headers={"accept-language": "en", "if-none-match": answer["ETag"]})
