@@ -116,6 +116,10 @@ def assert_opens(site: Site, address: str) -> Answer:
     return answer
 
 
+def is_page_of_quote(address: str) -> bool:
+    return address.startswith("/q/") and not address.partition("?")[0].endswith("/pdf")
+
+
 def test_a_long_expired_quote_is_priced_again_whatever_its_names(site, book):
     before = long_expired(pricebook.parse(book))
     if len(f"/q/{before}/?{urlencode(CAMPAIGN)}") < LONGEST_ADDRESS:
@@ -127,7 +131,7 @@ def test_a_long_expired_quote_is_priced_again_whatever_its_names(site, book):
     assert answer.status == 303
     page = assert_opens(site, answer.location)
     for address in addresses(page.text):
-        if address.startswith("/q/"):
+        if is_page_of_quote(address):
             assert_opens(site, address)
     if len(before) < 3_000:
         assert 'class="card earlier"' in page.text
@@ -139,7 +143,7 @@ def test_so_is_a_new_quote(site, book):
     assert answer.status == 201
     address = answer.json["url"].removeprefix(site.url.replace("http", "https")).removeprefix(site.url)
     for each in [address, *addresses(assert_opens(site, address).text)]:
-        if each.startswith("/q/"):
+        if is_page_of_quote(each):
             assert_opens(site, each)
     # From a page that somebody shared, with the address of the page that led there.
     if "-" not in address[:12]:
