@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,12 +28,28 @@ QUESTIONS = "QUESTIONS"
 # What the shop says of itself, in both languages: ADDRESS_ES, ADDRESS_EN.
 FACTS = ("ADDRESS", "AREA", "INCLUDED", "PAYMENT", "LEAD_TIME", QUESTIONS)
 LANGUAGES = ("ES", "EN")
+# What staff send later, besides the greeting: REMINDER_ES, REMINDER_EN. These count until the owner has others.
+READY = {
+    "REMINDER": Text(
+        es="Hola {name}, ¿pudo ver su cotización {folio} de {total}? Con gusto le resolvemos sus dudas. {business}",
+        en="Hello {name}, did you see your quote {folio} of {total}? We are glad to answer your questions. {business}",
+    ),
+    "RENEWAL": Text(
+        es="Hola {name}, su cotización {folio} venció. Con gusto se la hacemos con los precios de hoy. {business}",
+        en="Hello {name}, your quote {folio} has expired. We are glad to make it again at today's prices. {business}",
+    ),
+    "AFTER_SALE": Text(
+        es="Hola {name}, gracias por su compra. ¿Quedó todo bien? {business}",
+        en="Hello {name}, thank you for your purchase. Is everything as it should be? {business}",
+    ),
+}
+READY_FIELDS = ("name", "folio", "total", "business")
 OWN = (
     LOGO,
     PHOTO,
     NOTICE_VERSION,
     MAP_URL,
-    *(f"{name}_{language}" for name in (NOTICE, *FACTS) for language in LANGUAGES),
+    *(f"{name}_{language}" for name in (NOTICE, *FACTS, *READY) for language in LANGUAGES),
 )
 # An owner may leave these empty; the site needs a text of the others.
 MAY_BE_EMPTY = {"BRAND_COLOR", "BRAND_ACCENT", "HOLIDAYS", "ALERT_EMAILS", "ALERT_MANAGER_EMAILS", *OWN}
@@ -93,7 +109,9 @@ def value_of(name: str, text: str) -> Any:
     if name == MAP_URL and text.strip() and urlsplit(text.strip()).scheme != "https":
         raise ValueError("is not an address that begins with https://")
     if name.startswith(f"{NOTICE}_") and name != NOTICE_VERSION:
-        _refuse_braces(text)
+        _refuse_braces(text, ("business",))
+    if name.rpartition("_")[0] in READY:
+        _refuse_braces(text, READY_FIELDS)
     return questions_of(text) if name.startswith(QUESTIONS) else text.strip()
 
 
@@ -150,11 +168,20 @@ def questions_of(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((question.strip(), answer.strip()) for question, answer in paragraphs)
 
 
-def _refuse_braces(text: str) -> None:
+def _refuse_braces(text: str, fields: Iterable[str]) -> None:
     try:
-        Text.model_validate(text).say("es", business="")
+        Text.model_validate(text).say("es", **dict.fromkeys(fields, ""))
     except (LookupError, AttributeError, ValueError):
-        raise ValueError("may use {business} and no other braces") from None
+        allowed = ", ".join(f"{{{field}}}" for field in fields)
+        raise ValueError(f"may use {allowed} and no other braces") from None
+
+
+def ready(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ready texts by name and language, REMINDER_ES: the owner's, or else those above."""
+    texts = {
+        f"{name}_{code}": text for name, both in READY.items() for code, text in (("ES", both.es), ("EN", both.en))
+    }
+    return {name: given.get(name) or text for name, text in texts.items()}
 
 
 def document(texts: Mapping[str, str]) -> str:

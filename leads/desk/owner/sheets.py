@@ -143,7 +143,8 @@ class Details(Sheet):
     def __init__(self) -> None:
         self.content = content_in_force(self.kind)
         self._given = json.loads(self.content)
-        self.texts = {**dict.fromkeys(details.names(), ""), **settings.SHOP_TEXTS, **self._given}
+        ready = details.ready(self._given)
+        self.texts = {**dict.fromkeys(details.names(), ""), **settings.SHOP_TEXTS, **self._given, **ready}
         self._read_draft()
 
     def read(self, path: str, typed: str) -> str:

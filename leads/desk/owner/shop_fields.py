@@ -91,6 +91,27 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
                 gettext_lazy("Opens the chat with a customer. It may have {name}, {folio}, {total}, {business}."),
                 "area",
             ),
+            *(
+                (f"{name}_{code}", label, where, "area")
+                for name, label, where in (
+                    (
+                        "REMINDER",
+                        gettext_lazy("Reminder"),
+                        gettext_lazy("To whoever has not answered. {name}, {folio}, {total}."),
+                    ),
+                    (
+                        "RENEWAL",
+                        gettext_lazy("Renewal"),
+                        gettext_lazy("When a quote has expired. {name}, {folio}, {total}."),
+                    ),
+                    (
+                        "AFTER_SALE",
+                        gettext_lazy("After the sale"),
+                        gettext_lazy("When all is delivered. {name}, {folio}."),
+                    ),
+                )
+                for _language, code in _BOTH
+            ),
             ("ALERT_EMAILS", gettext_lazy("Mail for each lead"), gettext_lazy("Addresses, between commas."), "text"),
             (
                 "ALERT_MANAGER_EMAILS",

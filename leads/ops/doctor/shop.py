@@ -12,7 +12,7 @@ from leads.ops.doctor.finding import Finding, error, ok, warning
 from quoter import site
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.taxes import Tax
-from quoter.shop import served
+from quoter.shop import details, served
 from quoter.shop.values import shop
 
 # In .env.example and docs/deploy.md.
@@ -49,9 +49,19 @@ def _settings() -> Finding:
     """Say which settings are the owner's, so that nobody wonders why a variable does nothing."""
     if not (number := served.current().numbers[served.DETAILS]):
         return ok("shop", "name, number, hours and texts are those of the environment: none were published")
+    missed = ", ".join(_missed())
+    told = f"; customers would read more with: {missed}" if missed else ""
     theirs = [name for name in settings.SHOP_TEXTS if name in served.current().details]
     names = ", ".join(theirs) or "no variable's"
-    return ok("shop", f"version {number} that was published counts for {names}; the environment for the others")
+    return ok("shop", f"version {number} that was published counts for {names}; the environment for the others{told}")
+
+
+def _missed() -> list[str]:
+    """Return what the shop could say of itself to customers, and does not."""
+    given = served.current().details
+    facts = [name for name in details.FACTS if not any(given.get(f"{name}_{code}") for code in details.LANGUAGES)]
+    pictures = [] if given.get(details.PHOTO) else [details.PHOTO]
+    return [name.lower().replace("_", " ") for name in (*facts, *pictures)]
 
 
 def _tax(book: PriceBook, *, today: date) -> Finding:

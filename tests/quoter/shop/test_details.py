@@ -121,3 +121,15 @@ def test_a_consent_is_stored_with_the_version_of_the_owner_s_notice(client):
     assert "Somos Folio." in client.get("/privacy/?lang=es").content.decode()
     quote = client.post("/quote/", {"lines": [A_LINE]}, content_type="application/json").json()
     assert "2026-11-30" in client.get(f"/q/{quote['token']}/").content.decode()
+
+
+def test_ready_texts_are_the_owners_or_else_those_of_the_site():
+    own = {"REMINDER_ES": "Hola {name}: {folio}"}
+    assert details.meaning(details.document(own)) == own
+    texts = details.ready(own)
+    assert texts["REMINDER_ES"] == "Hola {name}: {folio}"
+    assert "{total}" in texts["REMINDER_EN"]
+    for name, text in texts.items():
+        assert details.value_of(name, text) == text
+    with pytest.raises(ValueError, match="no other braces"):
+        details.value_of("RENEWAL_EN", "{phone}")
