@@ -8,6 +8,7 @@ from django.utils import timezone
 from leads.customer import CustomerField
 from leads.customer.answers import fields
 from quoter import site
+from quoter.engine.text import Language
 
 # So many characters of a field are shown again: more than a value that is refused as too long needs to be recognised.
 MOST_SHOWN = 1_000
@@ -29,10 +30,10 @@ def context(form: Mapping[str, str], messages: Mapping[str, list[str]]) -> dict[
     }
 
 
-def placeholders() -> Iterable[tuple[str, str]]:
+def placeholders(language: Language) -> Iterable[tuple[str, str]]:
     """Yield label and placeholder of each question, for a message that the page's script fills in."""
     for field in fields(today=None)[2:]:
-        yield field.label.in_(site.language()), f"{{{field.name}}}"
+        yield field.label.in_(language), f"{{{field.name}}}"
 
 
 def _shown(

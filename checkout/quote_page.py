@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from checkout import form
+from checkout import form, hours, qr
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
@@ -25,16 +25,16 @@ from leads.staff import bulkhead
 from quoter import incoming, origin, site, token
 from quoter.engine import folio
 from quoter.engine.pricing import FieldError, requests
+from quoter.engine.text import Text
 from quoter.forms import hidden_fields
 from quoter.language import carried
-from quoter.reprice import compared
+from quoter.reprice import BEFORE, compared, earlier
 from quoter.shop.values import shop
-from quoter.token import BadToken, IssuedQuote
+from quoter.token import IssuedQuote
 
 logger = logging.getLogger(__name__)
 
-# The form field and the query parameter with the token of the earlier quote, which this one prices again.
-BEFORE = "before"
+AND_MORE = Text(es="+ {count} más", en="+ {count} more")
 # Of a path and its query, in bytes. gunicorn takes 8,190 for "POST", the address and "HTTP/1.1", and proxies about as
 # many.
 LONGEST_ADDRESS = 8_000
@@ -50,7 +50,8 @@ def quote_page(request: HttpRequest, reference: str) -> HttpResponse:
     issued = found(request, reference)
     if isinstance(issued, HttpResponse):
         return issued
-    return show(request, issued, came_from=origin.of_visit(request, landing=_quotes_path()))
+    came_from = origin.of_visit(request, landing=_quotes_path())
+    return show(request, issued, came_from=came_from, is_stored=_is_folio(reference))
 
 
 def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
@@ -58,7 +59,7 @@ def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
     try:
         number = folio.parse(reference)
     except folio.NotAFolio:
-        return _loaded(reference) or not_found(request)
+        return earlier(reference) or not_found(request)
     our_relay = relay.of_this_process()
     with bulkhead.QUOTES.place() as has_place:
         if our_relay.is_down or not has_place:
@@ -72,6 +73,13 @@ def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
     return snapshot.read(data).issued or not_found(request)
 
 
+def _is_folio(reference: str) -> bool:
+    try:
+        return bool(folio.parse(reference))
+    except folio.NotAFolio:
+        return False
+
+
 def show(
     request: HttpRequest,
     issued: IssuedQuote | None,
@@ -79,10 +87,12 @@ def show(
     came_from: Mapping[str, str],
     errors: Iterable[FieldError] = (),
     status: int = 200,
+    is_stored: bool = False,
 ) -> HttpResponse:
     """Return the page of a quote, with the values typed in the request's form. errors: why a checkout was refused.
 
-    issued: None for a broken token, which leaves only the form and its errors.
+    issued: None for a broken token, which leaves only the form and its errors. is_stored: whether the short address by
+    folio is known to work.
     """
     messages: dict[str, list[str]] = {}
     for error in errors:
@@ -93,40 +103,73 @@ def show(
         "attribution": origin.as_query(came_from),
     }
     if issued:
-        issued = site.translated(issued, site.language())
-        signed, short = token.dumps(issued), token.short(issued)
-        own = request.path if request.path.startswith(_quotes_path()) else path_of(signed)
-        shared, _before = fitting([path_of(short)], issued)
-        page = _with_host(request, shared)
-        here, here_query = fitting(
-            [own, path_of(short)],
-            issued,
-            query=origin.as_query(came_from),
-            before=request.GET.get(BEFORE),
-        )
-        chat_url = partial(quote_chat_url, shop.WHATSAPP_NUMBER, issued.quote, language=issued.language, link=page)
-        context |= {
-            "address": site.address(request),
-            "here": here,
-            "here_query": here_query,
-            "quote": issued.quote,
-            "foreign": issued.language if issued.language != site.language() else "",
-            "token": signed,
-            "expired": issued.quote.is_expired(timezone.now()),
-            "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)],
-            "earlier": _earlier(request, issued),
-            "link": page,
-            "address_on_paper": address(request, issued.quote.folio),
-            "file_url": carried(f"{shared}pdf", request),
-            "chat_url": chat_url(),
-            # When the server does not answer, the page's script opens this chat with the typed values filled in.
-            "chat_url_to_fill": chat_url(
-                name="{name}",
-                answers=form.placeholders(),
-            ),
-            "notice_version": notice_in_force().version,
-        }
+        context |= _of_quote(request, site.translated(issued, site.language()), came_from, is_stored=is_stored)
     return render(request, "checkout/quote.html", context, status=status)
+
+
+def _of_quote(
+    request: HttpRequest, issued: IssuedQuote, came_from: Mapping[str, str], *, is_stored: bool
+) -> dict[str, Any]:
+    """Return the template context of a quote. is_stored: as of `show`."""
+    signed, short = token.dumps(issued), token.short(issued)
+    own = request.path if request.path.startswith(_quotes_path()) else path_of(signed)
+    shared, _before = fitting([path_of(short)], issued)
+    page, short_page = _with_host(request, shared), address(request, issued.quote.folio)
+    now = timezone.now()
+    here, here_query = fitting(
+        [own, path_of(short)],
+        issued,
+        query=origin.as_query(came_from),
+        before=request.GET.get(BEFORE),
+    )
+    chat_url = partial(
+        quote_chat_url,
+        shop.WHATSAPP_NUMBER,
+        issued.quote,
+        language=issued.language,
+        link=short_page if is_stored else page,
+    )
+    return {
+        "address": site.address(request),
+        "here": here,
+        "here_query": here_query,
+        "quote": issued.quote,
+        "foreign": issued.language if issued.language != site.language() else "",
+        "token": signed,
+        "expired": issued.quote.is_expired(now),
+        "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)],
+        "earlier": _earlier(request, issued),
+        "link": page,
+        "short_link": short_page,
+        "is_stored": is_stored,
+        "what": _in_short(issued),
+        "change": _change(request, origin.as_query({**came_from, BEFORE: short})),
+        "answer_times": hours.sentences(now, site.language()),
+        "qr": _qr(request, chat_url(most=qr.MOST_CHARACTERS)),
+        "file_url": carried(f"{shared}pdf", request),
+        "chat_url": chat_url(),
+        # When the server does not answer, the page's script opens this chat with the typed values filled in.
+        "chat_url_to_fill": chat_url(name="{name}", answers=form.placeholders(issued.language)),
+        "notice_version": notice_in_force().version,
+    }
+
+
+def _in_short(issued: IssuedQuote) -> str:
+    """Return what a quote is for, in a few words."""
+    first, *others = issued.quote.lines
+    text = f"{first.billed_in(issued.language)} · {first.description}"
+    return f"{text} {AND_MORE.say(issued.language, count=str(len(others)))}" if others else text
+
+
+def _change(request: HttpRequest, query: str) -> str:
+    """Return the address of the calculator filled in with a quote; "" when it is too long for one."""
+    change = carried(reverse("quoter:calculator"), request, query)
+    return change if len(change) <= LONGEST_ADDRESS else ""
+
+
+def _qr(request: HttpRequest, chat_url: str) -> qr.Code | None:
+    """Return the code of a chat without personal data; None for phones, which have the chat themselves."""
+    return None if "Mobi" in request.headers.get("User-Agent", "") else qr.code(chat_url)
 
 
 def address(request: HttpRequest, reference: str) -> str:
@@ -141,15 +184,17 @@ def address_of_new(request: HttpRequest, issued: IssuedQuote, signed: str) -> st
 
 
 def path_of_new(
-    request: HttpRequest, issued: IssuedQuote, signed: str, *, came_from: Mapping[str, str], before: object
+    request: HttpRequest, issued: IssuedQuote, signed: str, *, came_from: Mapping[str, str], before: IssuedQuote | None
 ) -> str:
     """Return the path and query of a new quote's page, with the page's language.
 
-    came_from: as `origin.read` returns it; before: the token of the quote that this one prices again, as it was sent.
+    came_from: as `origin.read` returns it; before: the quote that this one replaces, which the page compares with this
+    one when it is for the same job.
     """
     query = origin.as_query(came_from)
-    path, earlier = fitting(_paths(issued, signed), issued, query=query, before=before)
-    return carried(path, request, origin.as_query({**came_from, **earlier}))
+    reference = token.short(before) if before and compared(before, issued) else None
+    path, comparison = fitting(_paths(issued, signed), issued, query=query, before=reference)
+    return carried(path, request, origin.as_query({**came_from, **comparison}))
 
 
 def path_of(reference: str) -> str:
@@ -164,11 +209,11 @@ def fitting(
     query: the rest of the query. When none fits, the last path without the earlier quote, which is then not compared;
     when that is too long as well, the path by folio, which needs the database.
     """
-    earlier = _after(before)
+    comparison = {BEFORE: before} if isinstance(before, str) and earlier(before) else {}
     longest = LONGEST_ADDRESS - len(query)
     for path in paths:
-        if len(path) + len(origin.as_query(earlier)) <= longest:
-            return path, earlier
+        if len(path) + len(origin.as_query(comparison)) <= longest:
+            return path, comparison
     return (path, {}) if len(path) <= longest else (path_of(issued.quote.folio), {})
 
 
@@ -181,26 +226,11 @@ def _with_host(request: HttpRequest, path: str) -> str:
     return f"{request.scheme}://{request.get_host()}{path}"
 
 
-def _after(before: object) -> dict[str, str]:
-    """Return the `before` query parameter, which names the quote being repriced; {} unless it is a valid token.
-
-    before: the token of that quote, as the client sent it.
-    """
-    return {BEFORE: before} if isinstance(before, str) and _loaded(before) else {}
-
-
 def _earlier(request: HttpRequest, issued: IssuedQuote) -> dict[str, Any] | None:
     """Return the earlier quote and its comparison with this one; None unless the address names one for the same job."""
-    before = _loaded(request.GET.get(BEFORE, ""))
+    before = earlier(request.GET.get(BEFORE))
     comparison = compared(before, issued) if before else None
     return {"quote": before.quote, "comparison": comparison} if before and comparison else None
-
-
-def _loaded(reference: str) -> IssuedQuote | None:
-    try:
-        return token.loads(reference, zone=site.zone())
-    except BadToken:
-        return None
 
 
 @cache

@@ -30,6 +30,7 @@ from quoter.engine.text import Text
 from quoter.forms import TypedLine, begun, typed_answers, typed_lines
 from quoter.incoming import Incoming, json_answers, json_lines
 from quoter.language import carried
+from quoter.reprice import BEFORE, earlier, still_holds
 from quoter.shop.values import shop
 from quoter.token import BadToken, IssuedQuote
 from telemetry import current, series
@@ -67,16 +68,22 @@ def give_quote(request: HttpRequest) -> HttpResponse:
         lines, errors = json_lines(sent.json)
         answers, more_errors = json_answers(sent.json)
         errors += more_errors
+    visitor_id = visitor.id_or_new(request)
+    before = None if sent.is_json else earlier(sent.form.get(BEFORE))
+    replaces = before.quote.folio if before else ""
     try:
-        issued = site.issue(lines, answers)
+        # A client that sends JSON asks for a new quote each time.
+        issued = site.issue(lines, answers, replaces=replaces, visitor_id="" if sent.is_json else visitor_id)
     except QuoteRefused as refused:
         errors += [] if sent.is_json and not lines and errors else refused.errors
     if errors:
         return _refuse_quote(request, sent, typed, errors)
 
-    visitor_id = visitor.id_or_new(request)
     came_from = origin.read(sent.fields.get("attribution"))
-    recorded(quote_record(issued, visitor_id=visitor_id, attribution=came_from))
+    if before and still_holds(before, issued, now=timezone.now()):
+        issued, before = before, None  # nothing was changed
+    else:
+        recorded(quote_record(issued, visitor_id=visitor_id, attribution=came_from))
     signed = token.dumps(issued)
     if sent.is_json:
         answer = {
@@ -86,7 +93,6 @@ def give_quote(request: HttpRequest) -> HttpResponse:
             "url": quote_page.address_of_new(request, issued, signed),
         }
         return JsonResponse(answer, status=201)
-    before = sent.fields.get(quote_page.BEFORE)
     page = quote_page.path_of_new(request, issued, signed, came_from=came_from, before=before)
     # calculator.js sends the form with fetch(), then navigates to this URL.
     by_script = request.headers.get("Accept") == "application/json"
@@ -210,8 +216,10 @@ def _refuse_quote(
     if sent.is_json:
         return incoming.refusal(errors)
     came_from = origin.read(sent.fields.get("attribution"))
-    answers = typed_answers(sent.form)
-    return quoter_views.page(request, typed, answers=answers, came_from=came_from, errors=errors, status=422)
+    answers, before = typed_answers(sent.form), earlier(sent.form.get(BEFORE))
+    return quoter_views.page(
+        request, typed, answers=answers, came_from=came_from, before=before, errors=errors, status=422
+    )
 
 
 def _refuse_checkout(

@@ -22,6 +22,7 @@ EXTRAS = Text(es=" (con {extras})", en=" (with {extras})")
 MORE = Text(es="- y {count} partidas más", en="- and {count} more lines")
 ONE_MORE = Text(es="- y 1 partida más", en="- and 1 more line")
 ALL = Text(es="- {count} partidas", en="- {count} lines")
+REPLACES = Text(es="Reemplaza a la cotización {folio}.", en="It replaces quote {folio}.")
 ALL_ONE = Text(es="- 1 partida", en="- 1 line")
 FEE = Text(es="- {description}: {amount}", en="- {description}: {amount}")
 TOTAL_ALONE = Text(es="*Total: {total} {currency}*.", en="*Total: {total} {currency}*.")
@@ -29,9 +30,16 @@ TOTAL = Text(es="*Total: {total} {currency}*, {tax} incluido.", en="*Total: {tot
 
 
 def quote_chat_url(
-    number: str, quote: Quote, *, language: Language, link: str, name: str = "", answers: Answers = ()
+    number: str,
+    quote: Quote,
+    *,
+    language: Language,
+    link: str,
+    name: str = "",
+    answers: Answers = (),
+    most: int = MAX_URL,
 ) -> str:
-    """Return the URL of a chat with the quote as its message, at most MAX_URL characters long if possible.
+    """Return the URL of a chat with the quote as its message, at most `most` characters long if possible.
 
     link: of the quote's page; answers: to what is asked at checkout. A message that is too long leaves out lines from
     the end, then name and answers. Folio, total and link always stay: a link that carries a lead may be too long by
@@ -41,7 +49,7 @@ def quote_chat_url(
     for shown, shown_name, shown_answers in [*((shown, name, answers) for shown in counts), (0, "", ())]:
         text = message(quote, language=language, link=link, name=shown_name, shown=shown, answers=shown_answers)
         url = chat_url(number, text)
-        if len(url) <= MAX_URL:
+        if len(url) <= most:
             break
     return url
 
@@ -58,6 +66,7 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
         *([omission] if omitted else []),
         *(_fee(fee, quote.currency, language) for fee in (*quote.fees, *quote.discounts)),
         _total(quote, language),
+        *([REPLACES.say(language, folio=quote.replaces)] if quote.replaces else []),
         *(f"{label}: {value}" for label, value in answers),
         link,
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 # For each day of the week, Monday first: when the shop opens and closes, as times since midnight.
@@ -41,6 +42,36 @@ def due_at(
             return begins + left
         left -= max(closes - begins, timedelta())
     raise ValueError("The shop never opens.")
+
+
+class AnswerTime(NamedTuple):
+    """When who asks before `until` gets an answer. closes: when the shop does, if it is open; due: see `due_at`.
+
+    is_soon: whether the answer comes before the shop closes.
+    """
+
+    until: datetime
+    closes: datetime | None
+    due: datetime
+    is_soon: bool
+
+
+def answer_times(
+    now: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()
+) -> Iterator[AnswerTime]:
+    """Yield what is true from `now` on, one after another without an end; nothing when the shop never opens."""
+
+    def due(asked_at: datetime) -> datetime:
+        return due_at(asked_at, promise=promise, hours=hours, zone=zone, holidays=holidays)
+
+    for opens, closes in _openings(now.astimezone(zone).date(), hours, zone, holidays):
+        last_soon = max(opens, closes - promise)
+        times = [
+            AnswerTime(opens, None, due(opens), False),
+            AnswerTime(last_soon, closes, due(opens), True),
+            AnswerTime(closes, closes, due(closes), False),
+        ]
+        yield from (each for each in times if each.until > now)
 
 
 def due_since(now: datetime, *, promise: timedelta, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()) -> datetime:

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from quoter import site
+from quoter import site, token
 from quoter.engine import pricing
 from quoter.engine.numbers import canonical, decimal_places, grouped, money
 from quoter.engine.pricebook import PriceBook, Product
 from quoter.engine.quote import Quote, QuotedExtra, QuotedFee, QuoteLine
 from quoter.engine.text import Text
 from quoter.engine.units import unit_text
-from quoter.token import IssuedQuote
+from quoter.token import BadToken, IssuedQuote
+
+# The form field and the query parameter with the token of an earlier quote, which is changed or priced again.
+BEFORE = "before"
 
 TAX = Text(es="Impuesto", en="Tax")
 STEP = Text(es="Incremento", en="Step")
@@ -46,6 +50,20 @@ class Repriced:
     refusals: tuple[str, ...] = ()
 
 
+def earlier(reference: object) -> IssuedQuote | None:
+    """Return the quote that a BEFORE names; None unless it is a valid token. reference: as the client sent it."""
+    try:
+        return token.loads(reference, zone=site.zone()) if isinstance(reference, str) and reference else None
+    except BadToken:
+        return None
+
+
+def still_holds(before: IssuedQuote, after: IssuedQuote, *, now: datetime) -> bool:
+    """Return whether the earlier quote is for the same job, still valid and not dearer."""
+    is_valid = not before.quote.is_expired(now) and before.quote.total <= after.quote.total
+    return is_valid and _is_same_job(before.quote, after.quote)
+
+
 def reprice(issued: IssuedQuote) -> Repriced:
     """Price the same request by today's book."""
     try:
@@ -57,10 +75,13 @@ def reprice(issued: IssuedQuote) -> Repriced:
 
 def compared(before: IssuedQuote, after: IssuedQuote) -> Repriced | None:
     """Compare two quotes for the same job, each with its own prices; None when they are for different jobs."""
-    same_lines = pricing.requests(before.quote) == pricing.requests(after.quote)
-    if not same_lines or before.quote.answers != after.quote.answers:
+    if not _is_same_job(before.quote, after.quote):
         return None
     return _compared(before, after.quote, PriceBook.model_validate(after.prices))
+
+
+def _is_same_job(one: Quote, other: Quote) -> bool:
+    return pricing.requests(one) == pricing.requests(other) and one.answers == other.answers
 
 
 def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:

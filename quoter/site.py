@@ -1,5 +1,6 @@
 """Gives the plain engine what it needs from this site: price book, time zone, language, clock and random numbers."""
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -9,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 
@@ -47,12 +49,26 @@ def preview(lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWER
     )
 
 
-def issue(lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS) -> token.IssuedQuote:
-    """Price the lines now and give the quote its folio; QuoteRefused as `pricing.price`."""
-    unnumbered = preview(lines, answers)
-    number = folio.mint(unnumbered.issued_at.date(), random_bits=secrets.randbits(folio.RANDOM_BITS))
-    quote = unnumbered.model_copy(update={"folio": number})
-    return token.issue(price_book(), quote)
+def issue(
+    lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS, *, replaces: str = "", visitor_id: str = ""
+) -> token.IssuedQuote:
+    """Price the lines now and give the quote its folio; QuoteRefused as `pricing.price`.
+
+    replaces: the folio of the quote that was changed into this one. visitor_id: who asks for the same job again on the
+    same day, at the same prices, gets the same folio; without an id every quote has its own.
+    """
+    quote = preview(lines, answers).model_copy(update={"replaces": replaces})
+    bits = _bits_of(quote, visitor_id) if visitor_id else secrets.randbits(folio.RANDOM_BITS)
+    number = folio.mint(quote.issued_at.date(), random_bits=bits)
+    return token.issue(price_book(), quote.model_copy(update={"folio": number}))
+
+
+def _bits_of(quote: Quote, visitor_id: str) -> int:
+    """Return a folio's random bits, which only this site can tell from the visitor and the job."""
+    job = [line.model_dump(mode="json") for line in pricing.requests(quote)]
+    what = [visitor_id, quote.price_book.version, str(quote.total), job, quote.answers, quote.replaces]
+    digest = salted_hmac("quoter.folio", json.dumps(what, sort_keys=True), algorithm="sha256").digest()
+    return int.from_bytes(digest) % (1 << folio.RANDOM_BITS)
 
 
 def translated(issued: token.IssuedQuote, language: Language) -> token.IssuedQuote:
@@ -69,7 +85,7 @@ def translated(issued: token.IssuedQuote, language: Language) -> token.IssuedQuo
             issued_at=quote.issued_at,
             zone=zone(),
             language=language,
-        )
+        ).model_copy(update={"replaces": quote.replaces})
     except pricing.QuoteRefused:
         return issued
     is_the_same = (same_quote.total, same_quote.valid_until) == (quote.total, quote.valid_until)

@@ -99,7 +99,10 @@ def short(issued: IssuedQuote) -> str:
     ]
     at = issued.quote.issued_at.isoformat(timespec="seconds")
     payload = [at, issued.quote.folio, issued.language, issued.prices, lines]
-    payload += [issued.quote.answers] if issued.quote.answers else []
+    # As an answer to no question, which an earlier release ignores.
+    replaces = {"": issued.quote.replaces} if issued.quote.replaces else {}
+    answers = {**issued.quote.answers, **replaces}
+    payload += [answers] if answers else []
     return _sign(_SHORT, to_json(payload), _SHORT_DICTIONARY)
 
 
@@ -140,7 +143,7 @@ def _priced_again(
         zone=zone,
         language=language,
     )
-    return IssuedQuote.of(quote, prices=prices)
+    return IssuedQuote.of(quote.model_copy(update={"replaces": answers.get("", "")}), prices=prices)
 
 
 def _sign(version: str, text: bytes, dictionary: bytes) -> str:

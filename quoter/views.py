@@ -10,13 +10,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import conversation, incoming, language, links, origin, preview, schema_org, share, site
+from quoter import conversation, incoming, language, links, origin, preview, schema_org, share, site, token
 from quoter.controls import LineViews
+from quoter.engine import pricing
 from quoter.engine.icons import ICONS
 from quoter.engine.pricing import NO_ANSWERS, FieldError
 from quoter.forms import MANY, TypedLine, edited, touched, typed_answers, typed_lines
+from quoter.reprice import BEFORE, earlier
 from quoter.shop.storefront import lowest_price
 from quoter.shop.values import shop
+from quoter.token import IssuedQuote
 
 # The field of a form that was refused before.
 CHECKED = "checked"
@@ -27,15 +30,23 @@ def calculator(request: HttpRequest) -> HttpResponse:
     """Show the calculator. A POST from an edit button shows it with that edit made and everything that was typed."""
     if request.method != "POST":
         came_from = origin.of_visit(request, landing=request.path)
-        return page(request, [links.opened(request.GET.dict(), site.price_book())], came_from=came_from)
+        before = earlier(request.GET.get(BEFORE))
+        if before:
+            lines = [TypedLine.of_request(line) for line in pricing.requests(before.quote)]
+        else:
+            lines = [links.opened(request.GET.dict(), site.price_book())]
+        answers = before.quote.answers if before else NO_ANSWERS
+        return page(request, lines, answers=answers, came_from=came_from, before=before)
     sent = incoming.read(request)
     typed, errors = typed_lines(sent.form)
     lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())
     came_from = origin.read(sent.form.get("attribution"))
     answers = typed_answers(sent.form)
     errors = [*sent.faults, *errors, *more_errors]
-    is_checked = CHECKED in sent.form
-    return page(request, lines, answers=answers, came_from=came_from, errors=errors, is_checked=is_checked)
+    before, is_checked = earlier(sent.form.get(BEFORE)), CHECKED in sent.form
+    return page(
+        request, lines, answers=answers, came_from=came_from, before=before, errors=errors, is_checked=is_checked
+    )
 
 
 @require_POST
@@ -69,6 +80,7 @@ def page(
     *,
     answers: Mapping[str, str] = NO_ANSWERS,
     came_from: Mapping[str, str],
+    before: IssuedQuote | None = None,
     errors: Iterable[FieldError] = (),
     status: int = 200,
     is_checked: bool = False,
@@ -76,10 +88,9 @@ def page(
 ) -> HttpResponse:
     """Return the calculator with these lines, answers about the whole order, and errors.
 
-    is_checked: whether the form was refused before, so that all that is still missing in it is an error.
-
-    came_from: as `origin.read` returns it; is_offline: the page that devices keep, which says that there is no
-    connection and has no data for search engines.
+    came_from: as `origin.read` returns it; before: the quote that is being changed; is_checked: whether the form was
+    refused before, so that all that is still missing in it is an error; is_offline: the page that devices keep, which
+    says that there is no connection and has no data for search engines.
     """
     book = site.price_book()
     errors = list(errors)
@@ -105,6 +116,7 @@ def page(
         "is_checked": is_checked,
         "many": MANY,
         "attribution": origin.as_query(came_from),
+        "before": {"folio": before.quote.folio, "token": token.short(before)} if before else {},
         **so_far._asdict(),
         **controls,
         **({"hints": controls["general_errors"]} if errors else {}),

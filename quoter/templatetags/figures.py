@@ -76,9 +76,15 @@ def written_day(at: date, language: Language) -> str:
 @register.filter
 def moment(at: datetime) -> str:
     """domingo 29 de noviembre de 2026, a las 11:59 p. m.; Sunday, November 29, 2026, at 11:59 p.m."""
-    hour = dateformat.format(timezone.localtime(at), "g:i a")
-    if language() == "en":
-        return f"{day(at)}, at {hour}"
-    article = "a la" if hour.startswith("1:") else "a las"
+    hour = written_hour(timezone.localtime(at), language())
+    return f"{day(at)}, at {hour}" if language() == "en" else f"{day(at)}, a {hour}"
+
+
+def written_hour(at: datetime, language: Language) -> str:
+    """las 11:59 p. m., la 1:05 p. m.; 11:59 p.m. at: in the business's zone."""
+    hour = dateformat.format(at, "g:i a")
+    if language == "en":
+        return hour
+    article = "la" if hour.startswith("1:") else "las"
     spaced = hour.replace(".m.", ".\N{NO-BREAK SPACE}m.")
-    return f"{day(at)}, {article} {spaced}"
+    return f"{article} {spaced}"

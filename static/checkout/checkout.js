@@ -3,6 +3,7 @@
 // redirect to the chat. Also pushes events with folio and value, never the person, to the shop's analytics.
 
 import { keep } from "./kept.js";
+import { wasSent } from "./mine.js";
 
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
@@ -36,6 +37,7 @@ async function checkOut(fields) {
   if (answer?.success) {
     track("lead_submitted");
     if (answer.warning) track("lead_warning", { warning: answer.warning });
+    wasSent({ isStored: !answer.warning, chat: answer.whatsapp_url });
     openChat(answer.whatsapp_url);
   } else if (answer) {
     form.submit(); // the server's page shows the errors
@@ -63,7 +65,9 @@ async function goWithoutServer(fields) {
   await keep(paper.dataset.folio, form.dataset.late, sent);
   track("lead_submitted");
   track("lead_warning", { warning: "kept" });
-  openChat(chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href);
+  const chat = chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href;
+  wasSent({ isStored: false, chat });
+  openChat(chat);
 }
 
 // WhatsApp refuses to be shown in a frame, and this page may be in one.
@@ -93,6 +97,12 @@ function chatWith(fields) {
     .map((line) => line.replace(PLACEHOLDER, (found) => (isField(found) ? typed(found) : found)));
   const filled = `${url.origin}${url.pathname}?text=${encodeURIComponent(lines.join("\n"))}`;
   return filled.length <= LONGEST_URL ? filled : null;
+}
+
+// Returns the chat's URL for what is typed now, without the phone; null while there is no name.
+export function chatOfTyped() {
+  const fields = form ? Object.fromEntries(new FormData(form)) : {};
+  return fields.name?.trim() ? chatWith(fields) : null;
 }
 
 if (paper) track("quote_shown");

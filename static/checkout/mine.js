@@ -1,5 +1,6 @@
-// "My quotes": the quotes that this device has shown, stored only on the device. Each has its folio, total, dates, link and
-// the time of its checkout, but no name or phone. In a browser without storage the list stays hidden.
+// "My quotes": the quotes that this device has shown, stored only on the device. Each has its folio, total, dates, link,
+// what it is for, and when it was sent and whether it arrived, but no name or phone. In a browser without storage the list
+// stays hidden. After a checkout, this page's form gives its place to what happens next.
 
 const KEY = "quotes";
 const MOST = 20;
@@ -8,6 +9,10 @@ const PAGES = "/q/";
 const section = document.querySelector("[data-mine]");
 const paper = document.querySelector("[data-link]");
 const reopen = document.querySelector("[data-reopen]");
+const form = document.querySelector("#checkout");
+const toForm = document.querySelector("[data-to-form]");
+let last = null; // what this page has sent, also in a browser without storage
+let isAway = false; // between a hand-off to the chat and the return
 
 function storedQuotes() {
   try {
@@ -36,12 +41,12 @@ const day = (at) => formatted(`${at.slice(0, 19)}Z`, { dateStyle: "long", timeZo
 // Puts this page's quote first in the list. Its link is the address with the token, if that was opened, because the worker
 // has cached that page; never the address with the folio, which needs the database.
 function remember(change = {}) {
-  const { folio, total, made, until, link } = paper.dataset;
+  const { folio, total, made, until, link, what } = paper.dataset;
   const earlier = storedQuotes().find((quote) => quote.folio === folio);
   const others = storedQuotes().filter((quote) => quote.folio !== folio);
   const isByToken = location.pathname.startsWith(PAGES) && !location.pathname.includes(folio);
   const path = isByToken ? location.pathname : earlier?.link ?? new URL(link).pathname;
-  store([{ ...earlier, folio, total, made, until, link: path, ...change }, ...others]);
+  store([{ ...earlier, folio, total, made, until, what, link: path, ...change }, ...others]);
 }
 
 // Deletes the pages of quotes that the service worker has cached.
@@ -57,10 +62,17 @@ function item(quote) {
   const row = section.querySelector("template").content.cloneNode(true);
   const isExpired = new Date(quote.until) < new Date();
   const link = row.querySelector("a");
-  link.href = new URL(quote.link, location.origin).pathname;
+  const path = new URL(quote.link, location.origin).pathname;
+  link.href = path;
   if (quote.folio === paper?.dataset.folio) link.setAttribute("aria-current", "page");
   row.querySelector(".folio").textContent = quote.folio;
   row.querySelector("[data-total]").textContent = quote.total;
+  row.querySelector("[data-what]").textContent = quote.what ?? "";
+  row.querySelector("[data-which]").textContent = quote.folio;
+  const change = row.querySelector("[data-change]");
+  const calculator = new URL(change.getAttribute("href"), location.origin);
+  calculator.searchParams.set("before", path.slice(PAGES.length, -1));
+  change.href = calculator;
   for (const moment of ["made", "until"]) {
     const time = row.querySelector(`[data-${moment}]`);
     time.dateTime = quote[moment];
@@ -77,25 +89,65 @@ function show() {
   showReopen();
 }
 
-// Shows the link that opens the chat again, once this page's quote was sent.
+// --- After a checkout -------------------------------------------------------------------------------------------------
+
+// Notes that this page's quote goes to the chat. isStored: whether the shop's database has the lead; chat: the URL, kept
+// only as long as this page, because it has the name.
+export function wasSent({ isStored, chat }) {
+  isAway = true;
+  last = { sent: new Date().toJSON(), isStored };
+  remember(last);
+  const again = reopen?.querySelector("[data-chat-again]");
+  if (again) again.href = chat;
+}
+
+const lastSent = () => storedQuotes().find(({ folio, sent }) => sent && folio === paper.dataset.folio) ?? last;
+
+// Returns the address of this page to pass on: the short one if it is known to work, which needs the database.
+export function linkToPassOn() {
+  const isStored = "stored" in paper.dataset || lastSent()?.isStored;
+  return isStored ? paper.dataset.short : paper.dataset.link;
+}
+
+// Shows what happens next in the place of the form, once this page's quote was sent.
 function showReopen() {
+  showAnswerTime();
   if (!reopen) return;
-  const sent = storedQuotes().find(({ folio }) => folio === paper.dataset.folio)?.sent;
-  reopen.hidden = !sent;
-  if (sent) reopen.querySelector("[data-sent]").textContent = formatted(sent, { dateStyle: "long", timeStyle: "short" });
+  // A form that was refused has to be mended first, whatever was sent before.
+  const lead = "refused" in paper.dataset && !last ? null : lastSent();
+  reopen.hidden = !lead;
+  if (form) form.hidden = Boolean(lead);
+  if (toForm) toForm.hidden = Boolean(lead);
+  if (!lead) return;
+  document.querySelector(".alert")?.remove();
+  for (const part of reopen.querySelectorAll("[data-with-us]")) part.hidden = !lead.isStored;
+  for (const part of reopen.querySelectorAll("[data-in-chat]")) part.hidden = lead.isStored;
+  reopen.querySelector("[data-sent]").textContent = formatted(lead.sent, { dateStyle: "long", timeStyle: "short" });
+  const again = reopen.querySelector("[data-chat-again]");
+  again.href = again.href.replace(encodeURIComponent(paper.dataset.link), encodeURIComponent(linkToPassOn()));
+  if (isAway) reopen.focus(); // the eye is where the form was
+  isAway = false;
+}
+
+// The page says when the shop answers for the next two days, because it may stay open that long.
+function showAnswerTime() {
+  for (const times of document.querySelectorAll("[data-answers]")) {
+    const now = [...times.children].find(({ dataset }) => new Date(dataset.until) > new Date());
+    for (const each of times.children) each.hidden = each !== now;
+  }
 }
 
 if (section) {
-  // A refused checkout does not count as sent.
-  if (paper) remember("refused" in paper.dataset ? { sent: undefined } : {});
+  if (paper) remember();
   show();
-  const form = document.querySelector("#checkout");
-  form?.addEventListener("submit", ({ submitter }) => {
-    if (paper && !submitter?.hasAttribute("formaction")) remember({ sent: new Date().toJSON() });
+  reopen?.querySelector("[data-change-phone]").addEventListener("click", () => {
+    reopen.hidden = true;
+    form.hidden = toForm.hidden = false;
+    form.querySelector("#phone").focus();
   });
-  form?.addEventListener("invalid", () => paper && remember({ sent: undefined }), true);
   section.querySelector("button").addEventListener("click", () => {
     store([]);
+    last = null;
     deleteCachedPages().catch(() => {}); // not every browser has the Cache API
     show();
     const cleared = document.querySelector("[data-mine-cleared]");
@@ -103,6 +155,6 @@ if (section) {
     cleared.focus();
   });
   // Back from the chat, the browser may show this page from its back/forward cache, or it never left it.
-  window.addEventListener("pageshow", ({ persisted }) => persisted && show());
+  addEventListener("pageshow", ({ persisted }) => persisted && show());
   document.addEventListener("visibilitychange", () => document.hidden || showReopen());
 }

@@ -1,5 +1,8 @@
 // Shares a quote by the system's share dialog, the clipboard, a file or a printout. The link has the quote and no personal data.
 
+import { chatOfTyped } from "./checkout.js";
+import { linkToPassOn } from "./mine.js";
+
 const actions = document.querySelector("[data-actions]");
 const share = actions?.querySelector("[data-share]");
 const print = actions?.querySelector("[data-print]");
@@ -44,23 +47,26 @@ function fillBlanks() {
   }
 }
 
-const messageIn = (chatUrl) => new URL(chatUrl).searchParams.get("text");
+// Returns the chat's message, with the name that is typed in the form.
+function message(chatUrl) {
+  const text = new URL(chatOfTyped() ?? chatUrl).searchParams.get("text");
+  return text.replace(document.querySelector("[data-link]").dataset.link, linkToPassOn());
+}
 
 addEventListener("beforeprint", fillBlanks);
 if (actions) {
-  const link = document.querySelector("[data-link]").dataset.link;
   const text = document.querySelector("meta[name=description]").content;
   share.hidden = !navigator.share;
   actions.hidden = false;
   // It rejects when the person closes the dialog.
-  share.addEventListener("click", () => navigator.share({ title: document.title, text, url: link }).catch(() => {}));
+  share.addEventListener("click", () => navigator.share({ title: document.title, text, url: linkToPassOn() }).catch(() => {}));
   actions.querySelector("[data-file]").addEventListener("click", askForFile);
   print.hidden = !window.print;
   print.addEventListener("click", () => window.print());
   for (const button of actions.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", () => copy(button.dataset.copy, button));
+    button.addEventListener("click", () => copy(linkToPassOn(), button));
   }
   for (const button of actions.querySelectorAll("[data-copy-message]")) {
-    button.addEventListener("click", () => copy(messageIn(button.dataset.copyMessage), button));
+    button.addEventListener("click", () => copy(message(button.dataset.copyMessage), button));
   }
 }

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.support import live
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.eventually import eventually
-from tests.support.live import Postgres, Site
+from tests.support.live import Postgres, Site, message
 from tests.support.quotes import BOOKS
 from tests.support.walk import (
     CHAT,
@@ -92,12 +92,13 @@ def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres,
 @pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
 def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_the_page_open(visit, site, is_offline):
     first = visit(expected=["net::ERR_"])
-    open_a_quote(first, site)
+    folio = open_a_quote(first, site)["folio"]
     page, chats = first.context.new_page(), list[str]()
 
     def open_in_the_app(route: Route) -> None:
         chats.append(route.request.url)
-        route.fulfill(status=204)
+        # Neither unloads the page: the app takes the address, or the system's question which app is dismissed.
+        route.abort("aborted") if len(chats) == 2 else route.fulfill(status=204)
 
     page.route(f"{CHAT}**", open_in_the_app)
     page.goto(first.url)
@@ -109,7 +110,25 @@ def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_t
         assert eventually(lambda taps=taps: page.wait_for_timeout(20) or len(chats) == taps)
     assert page.url == first.url
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # back from the app
-    expect(page.locator("[data-reopen]")).to_be_visible()
+    # What happens next is where the form was, and a mistyped phone can be mended.
+    expect(page.locator("#sent")).to_be_focused()
+    expect(page.locator("#checkout")).to_be_hidden()
+    title = "Falta un paso" if is_offline else "Listo: ya tenemos"
+    expect(page.locator("#sent h2").get_by_text(title)).to_be_visible()
+    expect(page.locator("#sent [data-answers] span").locator("visible=true")).to_have_count(1)
+    page.click("[data-chat-again]")
+    assert eventually(lambda: page.wait_for_timeout(20) or len(chats) == 4)
+    assert NAME in message(chats[-1])
+    page.click("[data-change-phone]")
+    expect(page.locator("#phone")).to_be_focused()
+    expect(page.locator("#name")).to_have_value(NAME)
+    # Only a link that is known to work without the quote in it is short.
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[data-copy-message]")
+    expect(page.locator("[data-actions] [role=status]")).to_have_text("Mensaje copiado.")
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert NAME in copied
+    assert copied.endswith(f"/q/{folio}/") != is_offline
 
 
 def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
