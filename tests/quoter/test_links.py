@@ -11,11 +11,15 @@ from quoter.links import opened
 from settings import env
 
 
+# What the kind of work fills in.
+USUAL = {"solid_dimensions.thickness_cm": "12"}
+
+
 @pytest.mark.parametrize(
     ("query", "options", "measures", "work"),
     [
         ({}, {}, {}, ""),
-        ({"work": "driveway"}, {"strength": "200"}, {}, "driveway"),
+        ({"work": "driveway"}, {"strength": "200"}, USUAL, "driveway"),
         (
             {"product": "concrete", "strength": "200", "service": "direct", "quantity": " 8 "},
             {"strength": "200", "service": "direct"},
@@ -25,7 +29,7 @@ from settings import env
         (
             {"work": "driveway", "strength": "100", "quantity": "a lot"},
             {"strength": "100"},
-            {"volume.m3": "a lot"},
+            {**USUAL, "volume.m3": "a lot"},
             "driveway",
         ),
         ({"work": "bridge", "product": "gold", "strength": "900", "lang": "en", "quantity": " "}, {}, {}, ""),

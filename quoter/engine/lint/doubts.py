@@ -36,7 +36,7 @@ def findings(book: PriceBook) -> Findings:
 
 
 def _has_rules(book: PriceBook) -> bool:
-    rules = (book.fees, book.quantities, book.limits, book.questions)
+    rules = (book.fees, book.quantities, book.limits, book.priced_questions)
     return any(rules) or any(any((sold.fees, sold.inputs, sold.quantities, sold.limits)) for sold in book.products)
 
 
