@@ -13,3 +13,7 @@ addEventListener("submit", ({ submitter }) => {
 });
 addEventListener("pageshow", free);
 document.addEventListener("visibilitychange", free);
+// The calculator says by a class of its form whether the server answered.
+for (const form of document.querySelectorAll("[data-summary-url]")) {
+  new MutationObserver(free).observe(form, { attributeFilter: ["class"] });
+}
