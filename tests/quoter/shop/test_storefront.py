@@ -5,11 +5,12 @@ from html import unescape
 
 import pytest
 
+from quoter import token
 from quoter.engine import lint
 from quoter.shop import storefront
 from settings import env
 from tests.quoter.shop.test_details import publish
-from tests.support.factories import quoted
+from tests.support.factories import an_issued_quote
 
 TODAY = date(2026, 11, 30)
 
@@ -82,7 +83,7 @@ def test_every_fact_is_where_customers_look_for_it_and_long_ones_are_cut_only_at
     assert "…</dd>" in hero
     assert long.strip() in rest
     assert "¿Y si falta?" in rest
-    paper = unescape(client.get(f"/q/{quoted(client)['token']}/?lang=es").content.decode())
+    paper = unescape(client.get(f"/q/{token.dumps(an_issued_quote())}/?lang=es").content.decode())
     for fact in ("Más lejos, con flete", "Efectivo", long.strip()):
         assert fact in paper
     assert "<b>Juárez" not in client.get("/privacy/").content.decode()
