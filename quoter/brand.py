@@ -1,7 +1,7 @@
 """Serves the shop's logo and colours. Their names are made of their content, so browsers may keep them for ever."""
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,5 +69,6 @@ def _logo(path: Path) -> Piece:
     return _piece(path.read_bytes(), path.suffix.lower(), LOGO_TYPES[path.suffix.lower()])
 
 
+@lru_cache(maxsize=8)
 def _piece(content: bytes, suffix: str, content_type: str) -> Piece:
     return Piece(f"{hashlib.sha256(content).hexdigest()[:12]}{suffix}", content_type, content)
