@@ -77,7 +77,7 @@ def change_rows(
             texts = edits.copied(sheet.base, path, mark=" (2)") if action == "copy" else edits.blank(sheet.base, path)
     except tiers.CannotPaste:
         raise
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, AttributeError):  # the path is of no row
         raise ValueError(_("That row has gone meanwhile.")) from None
     if not texts:
         raise ValueError(_("That row has gone meanwhile."))
@@ -96,6 +96,8 @@ def lines(text: str) -> str:
 
 
 def _removed(sheet: Prices, path: str, form: Mapping[str, str], *, by: str) -> tuple[str, tuple[str, ...]]:
+    if sheet.texts.get(path) != edits.PRESENT and path not in sheet.added:
+        raise LookupError(path)
     together = edits.together(sheet.base, path)
     below = [each for each in sheet.drafted if any(each == row or rows.is_below(each, row) for row in together)]
     seen = {each: lines(form[SEEN + each]) for each in sheet.texts if SEEN + each in form}

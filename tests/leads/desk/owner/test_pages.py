@@ -367,7 +367,18 @@ def test_every_cell_of_every_book_has_a_label_in_the_language_of_staff(file):
         assert {row.name for row in cell.rows} <= {*words.PARTS, "products", "prices", "options", "tiers", "asks"}
 
 
-@pytest.mark.parametrize("action", ["add:nothing", "copy:products[x]", "remove:products[x].y", "restore:", "paste:a[b"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "add:nothing",
+        "copy:products[x]",
+        "copy:products[concrete].prices",
+        "remove:products[x].y",
+        "remove:validity_days",
+        "restore:",
+        "paste:a[b",
+    ],
+)
 def test_a_row_that_has_gone_is_told(ana, action):
     answer = ana.post(PRICES, {"action": action})
     assert answer.status_code == 200
