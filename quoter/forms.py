@@ -51,21 +51,18 @@ class TypedLine:
 
     def is_begun(self, product: Product) -> bool:
         """Return whether the customer has entered anything yet."""
-        return not self._is_like(TypedLine.fresh(product), product)
+        return self.said(product) != TypedLine.fresh(product).said(product)
 
-    def _is_like(self, other: Self, product: Product) -> bool:
-        """Return whether two lines say the same, in whichever way a quantity is to be entered."""
-        return self._said(product) == other._said(product)
-
-    def _said(self, product: Product) -> tuple[object, ...]:
+    def said(self, product: Product) -> tuple[object, ...]:
+        """Return what the line says, in whichever way a quantity is to be entered."""
         defaults = {
             (f"{measure.kind}.{table.name}", table.default)
             for measure in product.measures
             if (table := measure.coefficients)
         }
-        measures = {pair for pair in self.measures.items() if pair[1] and pair not in defaults}
-        options, inputs = ({pair for pair in said.items() if pair[1]} for said in (self.options, self.inputs))
-        return self.preset, options, measures, set(filter(None, self.extras)), inputs
+        measures = frozenset(pair for pair in self.measures.items() if pair[1] and pair not in defaults)
+        options, inputs = (frozenset(pair for pair in each.items() if pair[1]) for each in (self.options, self.inputs))
+        return self.preset, options, measures, frozenset(filter(None, self.extras)), inputs
 
     @classmethod
     def fresh(cls, product: Product) -> Self:
@@ -226,14 +223,15 @@ def touched(lines: Sequence[TypedLine], book: PriceBook) -> list[bool]:
     when nothing has to be entered in it.
     """
     are_touched = []
-    for number, line in enumerate(lines):
+    made: dict[str, set[tuple[object, ...]]] = {}
+    for line in lines:
         product = book.product(line.product)
         if not product:
             are_touched.append(bool(line.product))
             continue
-        earlier = (other.another(book) for other in lines[:number] if other.product == line.product)
-        is_untouched = any(line._is_like(made, product) for made in (TypedLine.fresh(product), *earlier))
-        are_touched.append(not is_untouched or not _asks_for_more(line, product))
+        as_made = made.setdefault(product.code, {TypedLine.fresh(product).said(product)})
+        are_touched.append(line.said(product) not in as_made or not _asks_for_more(line, product))
+        as_made.add(line.another(book).said(product))
     return are_touched
 
 

@@ -282,7 +282,7 @@ def test_a_quote_can_be_made_without_a_mouse(visit):
     for text in ("10", "5", "10"):
         page.keyboard.type(text)
         page.keyboard.press("Tab")
-    tab_to(page, '[name="lines.0.extras"]', backwards=True)
+    tab_to(page, '[name="lines.0.extras"]')
     page.keyboard.press("Space")
     assert line(typed(page), 0) == {
         "product": ["concrete"],
@@ -347,6 +347,8 @@ def test_a_wrong_quantity_can_be_corrected_and_the_other_fields_are_kept(visit):
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.locator(".error")).to_have_count(1)
     field.fill("40")
+    # At once, and not only when it is sent again.
+    expect(page.locator(".error, [aria-invalid], [role=alert]")).to_have_count(0)
     get_the_quote(page)
     expect(page.locator(".bill .total")).to_contain_text(TOTAL)
     page.go_back()

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support import live
+from tests.support.catalogue import catalogue
 from tests.support.customers import a_token
-from tests.support.live import Site
+from tests.support.live import NOBODY_LISTENS, Site
+from tests.support.looks import axe_finds_nothing
 from tests.support.throttle import throttled
-from tests.support.walk import choose, press, visiting
+from tests.support.walk import choose, fits_the_screen, press, visiting
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -63,6 +66,31 @@ def test_a_first_visit_fits_the_budget_and_requests_no_other_site(browser, site,
     shifts = [shifts_of_a_first_visit(browser, site, path) for _ in range(2)]
     # A busy browser may draw the sticky bar late once. A shift that the page causes happens in both visits.
     assert [] in shifts, shifts
+
+
+def test_a_phone_finds_one_of_forty_products_within_the_budget(browser, tmp_path):
+    book = tmp_path / "merchant.toml"
+    book.write_text(catalogue(), encoding="utf-8")
+    with (
+        live.site(NOBODY_LISTENS, PRICE_BOOK=str(book)) as site,
+        visiting(browser, site) as page,
+        on_the_wire(page) as wire,
+    ):
+        page.goto("/", wait_until="networkidle")
+        assert wire.bytes <= MOST_BYTES, wire
+        assert len(wire.urls) <= MOST_REQUESTS, wire.urls
+        page.fill("[data-search] input", "block 12")
+        expect(page.locator(".tile:visible")).to_have_count(1)
+        fits_the_screen(page)
+        axe_finds_nothing(page, "calculator-of-forty-products")
+        page.click(".tile:visible")
+        choose(page, "lines.0.options.size", "l")
+        page.fill('[name="lines.0.measure.pieces.pieces"]', "10")
+        # The 26th product costs 35.00 and 26.50 more when it is large.
+        expect(page.locator("#summary .total")).to_contain_text("$615.00")
+        # Enter gets the quote, because nothing is missing.
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/q/*/")
 
 
 def shifts_of_a_first_visit(browser: Browser, site: Site, path: str) -> list[Any]:
