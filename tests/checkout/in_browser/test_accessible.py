@@ -16,7 +16,7 @@ from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.customers import a_token
 from tests.support.live import Site
 from tests.support.looks import axe_finds_nothing
-from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, press, unfold, visiting
+from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, go_to_the_chat, press, unfold, visiting
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
@@ -101,8 +101,18 @@ def quote(page: Page, site: Site, **_) -> None:
 
 
 @state
+def quote_that_was_sent(page: Page, site: Site, **_) -> None:
+    page.goto(f"/q/{a_token(site)}/")
+    go_to_the_chat(page)
+    page.go_back()
+    expect(page.locator("#sent")).to_be_visible()
+
+
+@state
 def quote_with_errors(page: Page, site: Site, **_) -> None:
     page.goto(f"/q/{a_token(site)}/")
+    page.click("#checkout summary")
+    page.fill("#answers\\.notes", "Gate 2")
     page.fill("#phone", "123")
     page.click("#checkout button.primary")
     page.wait_for_url("**/checkout/")
