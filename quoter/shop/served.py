@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from quoter.engine import lint
-from quoter.engine.finding import PriceBookInvalid
+from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.pricebook import PriceBook, parse
 from quoter.shop import details, shelf
 from quoter.shop.version import Version, digest
@@ -132,32 +132,52 @@ def look(now: float | None = None) -> bool:
 
 
 def check(kind: str, content: str) -> Any:
-    """Return what a version means to the site; ValueError with all that is wrong when it cannot be served."""
-    return _meaning(kind, content)
+    """Return what a version means to the site; ValueError with all that is wrong when it may not be published."""
+    meaning = _meaning(kind, content)
+    if findings := _findings(kind, content):
+        raise PriceBookInvalid(findings)
+    return meaning
 
 
 def _in_force(kind: str, versions: Sequence[Version], now: float, found: list[str]) -> _Chosen:
-    """Return the last version that has begun and can be served; else the first one. found: faults are added to it."""
+    """Return the last version that has begun and can be read; else the first one. found: faults are added to it.
+
+    A version was checked before it was published. What a later release finds in it is told and changes no price: the
+    owner's prices would otherwise become the earlier ones with that release.
+    """
     chosen = None
     for version in reversed(versions):
         try:
-            meaning = check(kind, version.content)
+            meaning = _meaning(kind, version.content)
         except Exception as error:  # broad: whatever is wrong with a version, the one before it is served
             found.append(f"version {version.number} of the {kind} is refused: {str(error)[:_LONGEST_FAULT]}")
             continue
         if chosen is None and version.has_begun(now):
+            found += _found_later(kind, version)
             chosen = _Chosen(version.number, digest(version.content), meaning)
     return chosen or _FIRST
+
+
+def _found_later(kind: str, version: Version) -> list[str]:
+    try:
+        findings = [str(finding) for finding in _findings(kind, version.content)]
+    except Exception as error:  # broad: the version is served, whatever is wrong with the check
+        findings = [type(error).__name__]
+    if not findings:
+        return []
+    return [f"version {version.number} of the {kind} would not be published today: {findings[0][:_LONGEST_FAULT]}"]
 
 
 @lru_cache(maxsize=16)
 def _meaning(kind: str, content: str) -> Any:
     if kind == DETAILS:
         return details.meaning(content)
-    book = parse(content)
-    if findings := lint.check(book):
-        raise PriceBookInvalid(findings)
-    return book
+    return parse(content)
+
+
+@lru_cache(maxsize=16)
+def _findings(kind: str, content: str) -> tuple[BookFinding, ...]:
+    return lint.check(_meaning(kind, content)) if kind == PRICES else ()
 
 
 def _serve(chosen: Mapping[str, _Chosen]) -> bool:

@@ -10,7 +10,6 @@ from quoter import site
 from quoter.links import opened
 from settings import env
 
-
 # What the kind of work fills in.
 USUAL = {"solid_dimensions.thickness_cm": "12"}
 

@@ -1,5 +1,6 @@
 """Published prices: checked before, immutable after, carried to the disk and served from there."""
 
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -225,6 +226,20 @@ def test_a_whole_version_that_this_release_cannot_read_is_refused_as_well(outbox
         shelf.write(shelf.path_of(directory, PRICES), [version, newer], shelf.Mark(newer.number))
     assert version_served() == "spring"
     assert f"version {newer.number} of the prices is refused" in served.faults()[0]
+
+
+def test_a_version_in_which_a_later_release_finds_something_is_served_loudly(outbox_directories):
+    publish("spring")
+    [version] = carrying.versions_to_serve(PRICES)
+    content = version.content.replace("minimum = ", "minimum = 0.3 # ", 1)
+    assert content != version.content
+    with pytest.raises(ValueError, match="minimum"):
+        served.check(PRICES, content)
+    of_before = replace(version, number=version.number + 1, content=content.replace("spring", "summer"))
+    for directory in outbox_directories:
+        shelf.write(shelf.path_of(directory, PRICES), [version, of_before], shelf.Mark(of_before.number))
+    assert version_served() == "summer"
+    assert "of the prices would not be published today: products[0].minimum" in served.faults()[0]
 
 
 def test_a_database_without_versions_takes_none_off_the_disk():
