@@ -39,6 +39,7 @@ LABELS: dict[str | tuple[str, str], Any] = {
     "height_m": gettext_lazy("Height (m)"),
     "help": gettext_lazy("Explanation"),
     "hint": gettext_lazy("Hint"),
+    "hints": gettext_lazy("Hint"),
     "is_usual": gettext_lazy("On unless declined"),
     "label": gettext_lazy("Name"),
     "least": gettext_lazy("Least amount"),
