@@ -245,12 +245,15 @@ def test_repeated_failing_trials_leave_no_statements_waiting_in_postgres(site, p
 
 
 def test_a_checkout_is_one_statement_in_one_round_trip(site, postgres, network):
-    quotes = [a_quote(site) for _ in range(5)]
-    warm_up(site)
-    network.messages.clear()
-    assert not any("warning" in check_out_with(site, quote).json for quote in quotes)
-    network.messages.pop("Query", None)  # of idle relays, which ask for a sign of life every few seconds
-    assert network.messages == {"Bind": 5, "other": 5, "Execute": 5, "Sync": 5}  # other: Describe
+    for _try in range(3):
+        quotes = [a_quote(site) for _ in range(5)]
+        warm_up(site)
+        network.messages.clear()
+        assert not any("warning" in check_out_with(site, quote).json for quote in quotes)
+        network.messages.pop("Query", None)  # of idle relays, which ask for a sign of life every few seconds
+        if not network.messages["Parse"]:  # else a round of the alerts worker, every five seconds, came in between
+            break
+    assert +network.messages == {"Bind": 5, "other": 5, "Execute": 5, "Sync": 5}  # other: Describe
 
 
 def test_many_simultaneous_checkouts_share_statements(site, postgres, network):
