@@ -23,6 +23,7 @@ let failures = 0;
 // The server renders the rows before the panel, and a lead may arrive in between.
 let isStale = document.querySelector("[data-inbox]").dataset.waiting !== panel.dataset.waiting;
 let isPolling = false;
+let mustPollAgain = false; // asked for while a poll was under way
 let isSignedOut = false;
 let newestEver = known.newest;
 let unseen = 0; // leads that came and are not among the rows
@@ -32,8 +33,12 @@ let timer;
 // --- Polling ---------------------------------------------------------------------------------------------------------
 
 async function poll() {
-  if (isPolling) return;
+  if (isPolling) {
+    mustPollAgain = true;
+    return;
+  }
   isPolling = true;
+  mustPollAgain = false;
   clearTimeout(timer);
   try {
     const response = await get(panel.dataset.live, { "If-None-Match": known.etag });
@@ -53,6 +58,7 @@ async function poll() {
     if (failures === 2 && !isSignedOut) status.textContent = panel.dataset.lost;
   }
   isPolling = false;
+  if (mustPollAgain) return poll();
   const pause = document.hidden ? HIDDEN_MS : EVERY_MS;
   timer = setTimeout(poll, isSignedOut ? LONGEST_MS : Math.min(pause * 2 ** failures, LONGEST_MS));
 }

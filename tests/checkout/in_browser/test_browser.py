@@ -125,7 +125,7 @@ def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_t
     # Only a link that is known to work without the quote in it is short.
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("[data-copy-message]")
-    expect(page.locator("[data-actions] [role=status]")).to_have_text("Mensaje copiado.")
+    expect(page.locator("[data-actions] [role=status]")).to_have_text("Texto copiado.")
     copied = page.evaluate("() => navigator.clipboard.readText()")
     assert NAME in copied
     assert copied.endswith(f"/q/{folio}/") != is_offline
@@ -137,6 +137,7 @@ def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
     fill_in_two_lines(page)
     get_the_quote(page)
     page.go_back()
+    expect(page.locator("[data-line]")).to_have_count(2)  # as it was left
     expect(page.locator("[name=attribution]")).to_have_count(1)
     folio = get_the_quote(page)
     go_to_the_chat(page)
