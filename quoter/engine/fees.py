@@ -150,11 +150,6 @@ class Fee(BaseModel):
         names = set(names_in([self.quantity])) | {condition.name for condition in self.when if condition.has_bounds}
         return names | ({self.by} if self.by else set())
 
-    def used_amounts(self) -> set[str]:
-        """Return the codes of what it is a part of, or compares with."""
-        of = self.of if self.is_percent or self.up_to is not None else ()
-        return {*of, *self.by_amount, *(code for condition in self.when for code in condition.amount_of)} - {ALL}
-
 
 def all_tiers(fee: Fee) -> Sequence[Sequence[Tier]]:
     """Return the fee's lists of tiers: its own, or those of the rows of its table."""

@@ -61,11 +61,11 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
         tuple(
             (f"{name}_{code}", label, where, "area")
             for name, label, where in (
-                ("INCLUDED", gettext_lazy("The price includes"), gettext_lazy("Below the calculator.")),
-                ("LEAD_TIME", gettext_lazy("Lead time"), gettext_lazy("Below the calculator.")),
-                ("PAYMENT", gettext_lazy("Payment"), gettext_lazy("Below the calculator.")),
-                ("AREA", gettext_lazy("Where we serve"), gettext_lazy("Below the calculator.")),
-                ("ADDRESS", gettext_lazy("Address"), gettext_lazy("Below the calculator, with the link to the map.")),
+                ("INCLUDED", gettext_lazy("The price includes"), gettext_lazy("Below the title, and on the quote.")),
+                ("LEAD_TIME", gettext_lazy("Lead time"), gettext_lazy("Below the title, and on the quote.")),
+                ("PAYMENT", gettext_lazy("Payment"), gettext_lazy("At the foot of every page, and on the quote.")),
+                ("AREA", gettext_lazy("Where we serve"), gettext_lazy("Above the title, and on the quote.")),
+                ("ADDRESS", gettext_lazy("Address"), gettext_lazy("At the foot of every page, and on the quote.")),
                 (
                     details.QUESTIONS,
                     gettext_lazy("Questions and answers"),

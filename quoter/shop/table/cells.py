@@ -28,7 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 # Numbers that may be quoted, and those that may be below zero.
 _QUOTED = {"price", "rate", "step", "minimum", "maximum", "from", "to", "least", "factor"}
 _SIGNED = {"fees", "choices"}
-_SKIPPED = {rows.KEY, "name", "version", "currency", rows.EXAMPLES, "code", "icon", "typical", "usual", "not_offered"}
+_SKIPPED = {rows.KEY, "name", "version", "currency", rows.EXAMPLES, "code", "icon", "usual", "not_offered"}
 # A text may be one for both languages.
 _TEXTS = {"title", "label", "help", "hint", "message", "reason", "beyond", "group", "one", "many"}
 _FIGURE = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
