@@ -31,7 +31,9 @@ class Shop(NamedTuple):
     site: Site
 
     def leads(self, *folios: str) -> list[dict[str, Any]]:
-        return self.postgres.query("SELECT * FROM leads WHERE folio = ANY (%s) ORDER BY arrived_at", list(folios))
+        """Return these leads without what staff were told of them, which may change at any time."""
+        rows = self.postgres.query("SELECT * FROM leads WHERE folio = ANY (%s) ORDER BY arrived_at", list(folios))
+        return [{column: value for column, value in row.items() if column != "alert_stage"} for row in rows]
 
     def status(self) -> str:
         return self.site.manage("outbox", "status")

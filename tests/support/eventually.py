@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 20
+# A start takes two seconds, on a busy machine ten times as long.
+PATIENCE_S = 45
 
 
 def eventually(

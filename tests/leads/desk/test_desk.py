@@ -329,33 +329,36 @@ def test_days_without_a_quote_are_drawn_flat():
 
 @pytest.fixture
 def many_leads(admin_user):
-    """Twenty thousand leads of one year; only a few are today's."""
+    """Sixteen thousand leads of one year; only a few are today's."""
     options = {"book": site.price_book(), "zone": site.zone(), "language": "es", "chance": Random(1)}
     for _written in demo.add_leads(1_000, by=admin_user, now=timezone.now(), **options):
         pass
     copied = ", ".join(field.column for field in Lead._meta.concrete_fields if field.column not in ("id", "folio"))
     of_an_event = ", ".join(field.column for field in LeadEvent._meta.concrete_fields if field.column != "id")
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO leads (folio, {copied}) SELECT folio || n, {copied} FROM leads, generate_series(1, 19) AS n"
-        )
-        cursor.execute(
-            f"INSERT INTO lead_events ({of_an_event}) SELECT {of_an_event} FROM lead_events, generate_series(1, 19)"
-        )
+        for times in (1, 2, 4, 8):  # one statement for all would take a busy machine longer than a statement may
+            cursor.execute(f"INSERT INTO leads (folio, {copied}) SELECT folio || '-{times}', {copied} FROM leads")
+            cursor.execute(f"INSERT INTO lead_events ({of_an_event}) SELECT {of_an_event} FROM lead_events")
         cursor.execute("ANALYZE leads")
         cursor.execute("ANALYZE lead_events")
 
 
+def count_every_day() -> None:
+    """Count what the desk shows, however slow the machine: the page itself stops after two seconds."""
+    now = timezone.now()
+    counted(the_last(90, timezone.localtime(now, site.zone())), now=now, zone=site.zone(), clock=lambda: 0)
+
+
 def test_the_desk_takes_few_queries(admin_client, django_assert_max_num_queries):
     a_lead(today_at_noon())
-    page_of(admin_client, 90)
+    count_every_day()
     with django_assert_max_num_queries(14):  # session, user, 8 of the desk, 2 of its transaction, machines twice
         page_of(admin_client, 90)
 
 
 @of_one_table
 def test_the_desk_never_reads_the_whole_table(admin_client, admin_user, many_leads):
-    page_of(admin_client, 90)
+    count_every_day()
     Lead.objects.contact(Lead.objects.waiting().earliest("pk").pk, by=admin_user, now=timezone.now())
     with CaptureQueriesContext(connection) as queries:
         page_of(admin_client, 90)
