@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import HEIGHT, PHONE_WIDTH
+from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.eventually import eventually
 from tests.support.looks import assert_accessible, assert_fits_the_screen, picture
 
@@ -35,7 +35,9 @@ def test_a_price_is_changed_published_for_monday_and_taken_back_with_a_thumb(vis
     expect(page.locator(".effect strong").first).to_be_visible()
     assert page.locator(".effect li").count() > 0
     page.evaluate("() => document.querySelectorAll('.product details').forEach((each) => { each.open = true; })")
-    assert_accessible(page, "prices", PHONE_WIDTH, 1280)
+    assert_accessible(page, "prices", PHONE_WIDTH)
+    page.set_viewport_size({"width": DESKTOP_WIDTH, "height": HEIGHT})
+    assert_fits_the_screen(page)
     page.set_viewport_size({"width": PHONE_WIDTH, "height": HEIGHT})
     tap(".when label:has([value*='T08:00']) >> nth=-1")
     tap("button[value=publish]")
