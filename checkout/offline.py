@@ -21,6 +21,7 @@ from quoter import brand
 from quoter import views as quoter_views
 from quoter.language import PAGE_LANGUAGES, PARAMETER, PageLanguage, in_language, of_page
 from quoter.shop import served
+from quoter.undo import Draft
 
 _FILES = (
     "favicon.svg",
@@ -78,4 +79,4 @@ def _page(language: PageLanguage, shop: str) -> str:
     request = HttpRequest()
     request.GET = QueryDict(f"{PARAMETER}={language.code}")
     with translation.override(language.django):
-        return quoter_views.page(request, [], came_from={}, is_offline=True).content.decode()
+        return quoter_views.page(request, Draft(), came_from={}, is_offline=True).content.decode()

@@ -33,6 +33,7 @@ from quoter.language import carried
 from quoter.reprice import BEFORE, earlier, still_holds
 from quoter.shop.values import shop
 from quoter.token import BadToken, IssuedQuote
+from quoter.undo import Draft
 from telemetry import current, series
 
 logger = logging.getLogger(__name__)
@@ -216,10 +217,8 @@ def _refuse_quote(
     if sent.is_json:
         return incoming.refusal(errors)
     came_from = origin.read(sent.fields.get("attribution"))
-    answers, before = typed_answers(sent.form), earlier(sent.form.get(BEFORE))
-    return quoter_views.page(
-        request, typed, answers=answers, came_from=came_from, before=before, errors=errors, status=422
-    )
+    draft, _errors = Draft.read(sent.form)
+    return quoter_views.page(request, replace(draft, lines=typed), came_from=came_from, errors=errors, status=422)
 
 
 def _refuse_checkout(

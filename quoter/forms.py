@@ -112,6 +112,16 @@ class TypedLine:
             inputs=self.inputs,
         )
 
+    def fields(self, number: int) -> list[tuple[str, str]]:
+        """Return the names and values of the form's fields of this line. number: its place in the form."""
+        path = f"lines.{number}"
+        named = [("product", self.product), ("preset", self.preset), ("measure.kind", self.kind)]
+        named += [(f"options.{code}", choice) for code, choice in self.options.items()]
+        named += [(f"measure.{name}", text) for name, text in self.measures.items()]
+        named += [("extras", code) for code in self.extras]
+        named += [(f"inputs.{code}", text) for code, text in self.inputs.items()]
+        return [(f"{path}.{name}", text) for name, text in named if text or name == "product"]
+
     @classmethod
     def of_request(cls, line: LineRequest) -> Self:
         kind = line.measure.get("kind", "")
@@ -131,7 +141,7 @@ def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
     Gaps in their numbers are closed.
     """
     fields = [(match, values) for name, values in form.lists() if values and (match := _FIELD.fullmatch(name))]
-    numbers = sorted({int(match[1]) for match, _values in fields})
+    numbers = line_numbers(form)
     lines = {number: TypedLine() for number in numbers[:MAX_LINES]}
     for match, values in fields:
         if not (line := lines.get(int(match[1]))):
@@ -156,6 +166,11 @@ def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
     count = len(numbers) - len(lines)
     left_out = FieldError("", LEFT_OUT.fill(most=str(MAX_LINES), count=str(count)))
     return [*lines.values()], [left_out] if count else []
+
+
+def line_numbers(form: QueryDict) -> list[int]:
+    """Return the numbers of the lines in a posted form, in order; they may have gaps."""
+    return sorted({int(match[1]) for name in form if (match := _FIELD.fullmatch(name))})
 
 
 def typed_answers(form: QueryDict) -> dict[str, str]:
@@ -259,12 +274,5 @@ def hidden_fields(lines: Iterable[LineRequest], answers: Mapping[str, str]) -> l
     """Return the names and values of form fields that open the calculator with these lines and answers."""
     fields = [(f"{ANSWER}{code}", text) for code, text in answers.items()]
     for number, line in enumerate(lines):
-        kind = line.measure.get("kind", "")
-        fields += [(f"lines.{number}.product", line.product), (f"lines.{number}.measure.kind", kind)]
-        fields += [(f"lines.{number}.options.{code}", choice) for code, choice in line.options.items()]
-        fields += [
-            (f"lines.{number}.measure.{kind}.{name}", text) for name, text in line.measure.items() if name != "kind"
-        ]
-        fields += [(f"lines.{number}.extras", code) for code in line.extras]
-        fields += [(f"lines.{number}.inputs.{name}", text) for name, text in line.inputs.items()]
+        fields += TypedLine.of_request(line).fields(number)
     return fields

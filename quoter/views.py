@@ -14,12 +14,12 @@ from quoter import conversation, incoming, language, links, origin, preview, sch
 from quoter.controls import LineViews
 from quoter.engine import pricing
 from quoter.engine.icons import ICONS
-from quoter.engine.pricing import NO_ANSWERS, FieldError
-from quoter.forms import MANY, TypedLine, edited, touched, typed_answers, typed_lines
+from quoter.engine.pricing import FieldError
+from quoter.forms import MANY, TypedLine, touched, typed_answers, typed_lines
 from quoter.reprice import BEFORE, earlier
 from quoter.shop.storefront import lowest_price
 from quoter.shop.values import shop
-from quoter.token import IssuedQuote
+from quoter.undo import Draft
 
 # The field of a form that was refused before.
 CHECKED = "checked"
@@ -30,23 +30,18 @@ def calculator(request: HttpRequest) -> HttpResponse:
     """Show the calculator. A POST from an edit button shows it with that edit made and everything that was typed."""
     if request.method != "POST":
         came_from = origin.of_visit(request, landing=request.path)
-        before = earlier(request.GET.get(BEFORE))
-        if before:
+        reference = request.GET.get(BEFORE, "")
+        if before := earlier(reference):
             lines = [TypedLine.of_request(line) for line in pricing.requests(before.quote)]
-        else:
-            lines = [links.opened(request.GET.dict(), site.price_book())]
-        answers = before.quote.answers if before else NO_ANSWERS
-        return page(request, lines, answers=answers, came_from=came_from, before=before)
+            return page(request, Draft(lines, before.quote.answers, reference), came_from=came_from)
+        return page(request, Draft([links.opened(request.GET.dict(), site.price_book())]), came_from=came_from)
     sent = incoming.read(request)
-    typed, errors = typed_lines(sent.form)
-    lines, more_errors = edited(typed, sent.form.get("edit", ""), site.price_book())
+    typed, errors = Draft.read(sent.form)
+    draft, more_errors = typed.edited(sent.form.get("edit", ""), site.price_book())
     came_from = origin.read(sent.form.get("attribution"))
-    answers = typed_answers(sent.form)
     errors = [*sent.faults, *errors, *more_errors]
-    before, is_checked = earlier(sent.form.get(BEFORE)), CHECKED in sent.form
-    return page(
-        request, lines, answers=answers, came_from=came_from, before=before, errors=errors, is_checked=is_checked
-    )
+    is_checked = CHECKED in sent.form and not draft.is_restarted
+    return page(request, draft, came_from=came_from, errors=errors, is_checked=is_checked)
 
 
 @require_POST
@@ -76,25 +71,23 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 
 def page(
     request: HttpRequest,
-    lines: Sequence[TypedLine],
+    draft: Draft,
     *,
-    answers: Mapping[str, str] = NO_ANSWERS,
     came_from: Mapping[str, str],
-    before: IssuedQuote | None = None,
     errors: Iterable[FieldError] = (),
     status: int = 200,
     is_checked: bool = False,
     is_offline: bool = False,
 ) -> HttpResponse:
-    """Return the calculator with these lines, answers about the whole order, and errors.
+    """Return the calculator with what the form holds, and errors.
 
-    came_from: as `origin.read` returns it; before: the quote that is being changed; is_checked: whether the form was
-    refused before, so that all that is still missing in it is an error; is_offline: the page that devices keep, which
-    says that there is no connection and has no data for search engines.
+    came_from: as `origin.read` returns it; is_checked: whether the form was refused before, so that all that is still
+    missing in it is an error; is_offline: the page that devices keep, which says that there is no connection and has no
+    data for search engines.
     """
     book = site.price_book()
-    errors = list(errors)
-    lines = list(lines) or [TypedLine.first(book)]
+    errors, answers, before = list(errors), draft.answers, earlier(draft.before)
+    lines = list(draft.lines) or [TypedLine.first(book)]
     so_far = preview.of(lines, answers=answers)
     is_checked = is_checked or status != 200
     if is_checked and not errors:
@@ -116,6 +109,8 @@ def page(
         "is_checked": is_checked,
         "many": MANY,
         "attribution": origin.as_query(came_from),
+        "removed": " ".join(draft.removed),
+        "removal": draft.latest(book, site.language()),
         "before": {"folio": before.quote.folio, "token": token.short(before)} if before else {},
         **so_far._asdict(),
         **controls,

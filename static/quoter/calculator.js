@@ -85,7 +85,10 @@ async function show(body) {
   latest = body;
   const page = await postForPage(form.dataset.editUrl, body);
   if (typed() !== typedBefore) return false;
-  form.querySelector(".lines").replaceWith(page.querySelector(".lines"));
+  const after = page.querySelector(".lines");
+  for (const control of after.querySelectorAll("[autofocus]")) control.removeAttribute("autofocus"); // edit() sets the focus
+  form.querySelector(".lines").replaceWith(after);
+  noteUntouched();
   showSearches();
   setOffline(false);
   updateLiveParts(page);
@@ -122,22 +125,30 @@ async function getQuote({ byEnter = false } = {}) {
 
 async function edit(button) {
   const focus = focusAfter(button.value);
+  const isRestart = button.value === "restart";
+  if (isRestart) beginEntry();
   try {
     // On a slow connection a person may type before the answer arrives, and none of that may be lost.
     while (!(await show(new FormData(form, button))));
   } catch {
+    if (isRestart) return restartWithoutServer();
     if (button.value.startsWith("preset:")) choose(button);
     setOffline(true);
     return;
   }
+  button.removeAttribute("aria-busy");
+  if (isRestart) form.querySelector("[data-brought-back]").hidden = true;
   [...form.querySelectorAll(focus)].find((control) => control.offsetParent)?.focus();
 }
 
-// Returns a selector for the control that gets the focus after an edit: the same button, or the first one of a line.
+// Returns a selector for what gets the focus after an edit: the same button, what says that something was removed, or the
+// first control of a line.
 function focusAfter(value) {
-  if (value.startsWith("preset:")) return `button[value="${value}"]`;
-  const lines = form.querySelectorAll("[data-line]").length;
-  return `[data-line="${value.startsWith("remove:") ? 0 : lines}"] :is(button, summary, input:not([type=hidden]))`;
+  const [name, number] = value.split(":");
+  if (name === "preset") return `button[value="${value}"]`;
+  if (name === "remove" || name === "restart") return "[data-removal]";
+  const line = name === "undo" ? number : form.querySelectorAll("[data-line]").length;
+  return `[data-line="${line}"] :is(button, summary, input:not([type=hidden]))`;
 }
 
 // Sets the kind of work without the server, and opens the fields. Only the server knows the values it would suggest.
@@ -157,28 +168,48 @@ function choose(tile) {
 const DRAFT = "folio.draft"; // the values of the fields
 const LINES_HTML = "folio.lines"; // the lines as the server last rendered them
 
-// Returns the form's fields without the attribution.
-function lines() {
+// Returns the form's fields without the attribution and these.
+function fieldsWithout(...names) {
   const fields = new URLSearchParams(typed());
-  for (const name of ["attribution", "checked"]) fields.delete(name);
+  for (const name of ["attribution", "checked", ...names]) fields.delete(name);
   return fields.toString();
 }
 
-// The fields of an empty calculator; null on any other page.
-const untouched = form && "fresh" in form.dataset ? lines() : null;
+const lines = () => fieldsWithout("removed");
+
+// The fields of an empty calculator; null until there was one.
+let untouched = null;
+
+function noteUntouched() {
+  if ("fresh" in form.querySelector(".lines").dataset) untouched = lines();
+}
+
+// Starting over begins an entry of the browser's history, so that Back brings everything back, too.
+let entry = history.state?.entry ?? 0;
+
+function beginEntry() {
+  clearTimeout(timer);
+  entry += 1;
+  history.pushState(null, "", form.dataset.editUrl);
+}
+
+function restartWithoutServer() {
+  stored(DRAFT, null); // but not the lines' HTML, for Back
+  location.assign(form.dataset.editUrl);
+}
 
 // Stores what was typed in this entry of the browser's history, because Back may load the page again, as in-app browsers
 // do; and on the device, for people who close the page and come back. The page of a refused form cannot be loaded by its
 // address, so its entry gets the calculator's.
 function remember() {
   const { editUrl } = form.dataset;
-  history.replaceState(typed(), "", location.pathname === editUrl ? location.href : editUrl);
+  history.replaceState({ typed: typed(), entry }, "", location.pathname === editUrl ? location.href : editUrl);
   const isUntouched = lines() === untouched;
-  if (!isUntouched) {
-    stored(DRAFT, lines());
+  if (!isUntouched || form.elements.removed) {
+    stored(DRAFT, fieldsWithout());
     stored(LINES_HTML, linesHtml());
   }
-  for (const link of form.querySelectorAll(".lines [data-start-over]")) link.hidden = isUntouched;
+  form.querySelector(".ticket [data-restart]").hidden = isUntouched;
 }
 
 function linesHtml() {
@@ -213,7 +244,7 @@ async function restoreDraft() {
   const fields = new URLSearchParams(draft);
   if (form.elements.attribution) fields.set("attribution", form.elements.attribution.value);
   await restore(fields);
-  document.querySelector("[data-brought-back]").hidden = false;
+  document.querySelector("[data-brought-back]").hidden = lines() === untouched;
 }
 
 // Shows a form with these fields: rendered by the server or, without a connection, from the lines' stored HTML.
@@ -270,13 +301,6 @@ form?.addEventListener("input", ({ target }) => {
   timer = setTimeout(refresh, PAUSE_MS);
 });
 
-form?.addEventListener("click", ({ target }) => {
-  if (!target.closest("[data-start-over]")) return;
-  clearTimeout(timer);
-  history.replaceState(null, "");
-  forget();
-});
-
 form?.addEventListener("submit", (event) => {
   const button = event.submitter;
   remember();
@@ -290,6 +314,7 @@ form?.addEventListener("submit", (event) => {
 
 chat?.addEventListener("click", () => { chat.href = withWords(chatWithoutLines, form); });
 
+if (form) noteUntouched();
 if (form) showSearches();
 if (form) for (const change of ["online", "offline"]) addEventListener(change, refresh);
 
@@ -297,8 +322,17 @@ if (form) for (const change of ["online", "offline"]) addEventListener(change, r
 window.addEventListener("pageshow", () => {
   if (!form) return;
   isAsking = false;
-  if (history.state && history.state !== typed()) restore(new URLSearchParams(history.state));
+  const kept = history.state?.typed;
+  if (kept && kept !== typed()) restore(new URLSearchParams(kept));
   else if (!history.state && lines() === untouched) restoreDraft();
   else refresh();
   if (form.classList.contains("offline")) setOffline(true);
+});
+
+// Links within the page make entries as well; those keep what was typed since.
+window.addEventListener("popstate", ({ state }) => {
+  if (!form || !state || state.entry === entry) return;
+  clearTimeout(timer);
+  entry = state.entry;
+  restore(new URLSearchParams(state.typed));
 });

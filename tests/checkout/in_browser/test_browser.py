@@ -178,6 +178,22 @@ def test_edit_buttons_keep_what_was_typed_in_every_line(visit, scripts):
     assert line(after_removal, 0) == line(two_lines, 1)
     assert line(after_removal, 1) == line(with_preset, 2)
     assert not line(after_removal, 2)
+    expect(page.locator("[data-removal]")).to_be_focused()
+    expect(page.locator("[data-removal]")).to_be_in_viewport(ratio=1)
+
+    press(page, "undo:0")
+    assert typed(page) == with_preset
+    page.locator('.ticket [value="restart"]').click()
+    expect(page.locator("[data-removal]")).to_be_focused()
+    if scripts:  # Back undoes as well, and neither way forgets
+        page.go_back()
+        expect(page.locator("[data-line]")).to_have_count(3)
+        page.go_forward()
+        expect(page.locator("[data-line]")).to_have_count(1)
+        page.reload()
+        expect(page.locator("[data-removal]")).to_be_visible()
+    press(page, "undo:0")
+    assert typed(page) == with_preset
 
 
 def line(form: dict[str, list[str]], number: int) -> dict[str, list[str]]:
@@ -231,8 +247,9 @@ def test_a_calculator_opened_again_has_what_was_typed_before(visit):
     draft = reopened.evaluate("() => localStorage.getItem('folio.draft')")
     assert "utm_source" not in draft
 
-    reopened.click("[data-brought-back] [data-start-over]")
+    reopened.click("[data-brought-back] [data-restart]")
     expect(reopened.locator("[data-line]")).to_have_count(1)
+    expect(reopened.locator("[data-brought-back]")).to_be_hidden()
     reopened.reload()
     expect(reopened.locator("[data-brought-back]")).to_be_hidden()
     assert {name for name in line(typed(reopened), 0) if not name.endswith(".waste")} == {"product", "measure.kind"}
@@ -332,6 +349,17 @@ def test_an_english_browser_gets_english_pages_and_an_english_message(visit):
     fill_in_two_lines(page)
     get_the_quote(page)
     expect(page.locator("html")).to_have_attribute("lang", "en")
+
+    page.get_by_role("link", name="Change this quote").click()
+    before = page.input_value("[name=before]")
+    page.get_by_role("button", name="Español").click()
+    expect(page.locator("html")).to_have_attribute("lang", "es-mx")
+    page.reload()
+    expect(page.locator("[data-line]")).to_have_count(2)
+    expect(page.locator("[name=before]")).to_have_value(before)
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("[name=before]")).to_have_value(before)
+    get_the_quote(page)
     assert "Ready-mix concrete" in go_to_the_chat(page)
 
 

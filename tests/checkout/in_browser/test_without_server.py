@@ -225,7 +225,7 @@ def test_a_reload_without_a_connection_keeps_what_was_typed(browser, site):
         page.context.set_offline(True)
         page.fill('[name="lines.1.measure.solid_area.thickness_cm"]', "15")
         assert_offline(page)
-        assert eventually(lambda: page.evaluate("history.state.includes('thickness_cm=15')"))
+        assert eventually(lambda: page.evaluate("history.state.typed.includes('thickness_cm=15')"))
         before = typed(page)
         page.reload()
         expect(page.locator("[data-line]")).to_have_count(2)
