@@ -35,8 +35,8 @@ TAX_INSIDE = Text(es="{tax} incluido", en="{tax} included")
 class Storefront:
     """promise: a sentence without a full stop; hours: a line for each group of days; phone: as people write it.
 
-    place: where the shop works, in a few words; first: up to three facts for the top of the page, each with its title;
-    whole: those of them that were cut there.
+    place: where the shop works, in a few words; first: up to three facts for the top of the page, each with the name of
+    its icon and its title; whole: those of them that were cut there, without icons.
     """
 
     facts: Facts
@@ -44,7 +44,7 @@ class Storefront:
     hours: tuple[str, ...]
     phone: str
     place: str
-    first: tuple[tuple[str, str], ...]
+    first: tuple[tuple[str, str, str], ...]
     whole: tuple[tuple[str, str], ...]
 
 
@@ -61,16 +61,19 @@ def of_shop(language: Language) -> Storefront:
     hours = tuple(_hours(language))
     promise = _promise(shop.ANSWER_PROMISE, language) if hours else ""
     said = facts(language)
-    titled = ((INCLUDED.in_(language), said.included), (LEAD_TIME.in_(language), said.lead_time))
-    first = [(title, _in_brief(text)) for title, text in titled if text]
+    titled = (
+        ("check", INCLUDED.in_(language), said.included),
+        ("calendar", LEAD_TIME.in_(language), said.lead_time),
+    )
+    first = [(icon, title, _in_brief(text)) for icon, title, text in titled if text]
     return Storefront(
         facts=said,
         promise=promise,
         hours=hours,
         phone=_readable(shop.WHATSAPP_NUMBER),
         place=_in_brief(said.area),
-        first=(*first, *([(promise, " · ".join(hours))] if promise else [])),
-        whole=tuple((title, text) for title, text in titled if text != _in_brief(text)),
+        first=(*first, *([("clock", promise, " · ".join(hours))] if promise else [])),
+        whole=tuple((title, text) for _icon, title, text in titled if text != _in_brief(text)),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import live
-from tests.support.browser import DESKTOP_WIDTH
+from tests.support.browser import DESKTOP_WIDTH, HEIGHT
 from tests.support.customers import A_LINE
 from tests.support.live import NOBODY_LISTENS, Site, message
 from tests.support.walk import CHAT, NAME, PHONE, fits_the_screen, go_to_the_chat, visiting
@@ -68,6 +68,9 @@ def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
         page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
         page.goto(f"/q/{quote['token']}/?utm_source=instagram&landing=/")
         fits_the_screen(page)
+        # On a phone its own dialog copies.
+        expect(page.locator("[data-copy], [data-print]").locator("visible=true")).to_have_count(0)
+        page.set_viewport_size({"width": DESKTOP_WIDTH, "height": HEIGHT})
         status = page.locator("[data-actions] [role=status]")
 
         page.click("[data-copy]")

@@ -301,6 +301,9 @@ def test_a_page_of_another_server_counts_as_no_connection(browser, site):
 def test_with_a_connection_nothing_about_connections_is_shown(browser, site, scripts):
     with visiting(browser, site, scripts=scripts) as page:
         page.goto("/")
+        # Nothing to send before the first answer, with scripts and without.
+        expect(page.locator(".summary button.primary")).to_be_hidden()
+        unfold(page, '[name="lines.0.measure.volume.m3"]')
         expect(page.locator(".summary button.primary")).to_be_visible()
         for offline in page.locator(".offline-only").all():
             expect(offline).to_be_hidden()
