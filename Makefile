@@ -28,15 +28,16 @@ run: .venv/installed-run
 
 # With DEBUG, the settings need no other variable.
 test lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
-# Tests start Python about a hundred times, so bytecode is cached even if the environment forbids it.
-test: export PYTHONDONTWRITEBYTECODE :=
+# Tests start Python hundreds of times, so bytecode is cached even if the environment forbids it.
+test test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
 # Identifies this run, so that its processes share files that are built once, such as static files.
 test: export TEST_RUN := $(shell date +%s%N)
 
 # The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
-# first most tests, in three processes, and a few again on a partitioned table; then those that measure how long customers wait, without heavy tests at the same
-# time; then, through a transaction pooler, those that a pooler might break. `make test ARGS=tests/quoter/test_token.py`
-# runs one file; `make test ONLY=needs` runs the tests that need another program.
+# first most tests, in three processes, and a few again on a partitioned table; then those that measure how long
+# customers wait, without heavy tests at the same time; then, through a transaction pooler, those that a pooler might
+# break. `make test ARGS=tests/quoter/test_token.py` runs one file; `make test ONLY=needs` runs the tests that need
+# another program.
 ONLY ?=
 AND = not by_hand and $(if $(ONLY),$(ONLY) and )
 # Each step has a copy of a server with a database for each process. They are not dropped, because a pooler may still hold
