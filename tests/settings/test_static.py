@@ -7,6 +7,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.storage import HashedFilesMixin
 from django.templatetags.static import static as address_of
 
 from settings import static
@@ -47,6 +48,13 @@ def test_a_file_of_the_release_needs_nothing_on_the_disk_and_may_be_kept_for_eve
 def test_scripts_import_each_other_by_the_names_of_their_release(client):
     script = client.get(address_of("quoter/calculator.js")).content.decode()
     assert address_of("quoter/words.js").rpartition("/")[2] in script
+
+
+def test_scripts_of_libraries_import_nothing(monkeypatch):
+    names = static.release().names
+    static.release.cache_clear()
+    monkeypatch.setattr(static._Hashing, "patterns", (*HashedFilesMixin.patterns, ("*.js", static._IMPORTS)))
+    assert static.release().names == names
 
 
 def test_a_page_that_names_a_file_which_does_not_exist_fails(client):
