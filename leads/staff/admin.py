@@ -30,7 +30,13 @@ PERMISSIONS = {
 
 
 class _PermissionsInWords:
-    """Shows permissions in the language of the page."""
+    """Shows permissions in the language of the page, and itself on the first page of superusers only.
+
+    Owners have leads.staff.team instead.
+    """
+
+    def has_module_permission(self, request):
+        return request.user.is_superuser
 
     def formfield_for_manytomany(self, db_field, request=None, **kwargs):
         field = super().formfield_for_manytomany(db_field, request, **kwargs)

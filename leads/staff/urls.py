@@ -1,4 +1,4 @@
-"""The pages of allauth that staff need. Pages to sign up, and those that work by e-mail, are left out."""
+"""Who works here, and the pages of allauth that staff need: not those to sign up, and not those that work by e-mail."""
 
 from allauth.account import views as account
 from allauth.mfa.base import views as second_factor
@@ -10,8 +10,11 @@ from django.urls import path, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from leads.staff import unfinished
+from leads.staff.team import views as team
 
 urlpatterns = [
+    path("team/", admin.site.admin_view(team.page), name="staff_team"),
+    path("join/<uidb64>/<token>/", team.JoinView.as_view(), name="staff_join"),
     path("login/", account.login, name="account_login"),
     path("login/passkey/", passkey.login_webauthn, name="mfa_login_webauthn"),
     path("login/second-factor/", second_factor.authenticate, name="mfa_authenticate"),

@@ -9,6 +9,7 @@ from leads.delivery.postgres_writer import LATE_S
 from leads.inbox import flags
 from leads.models import Lead
 from leads.snapshot import JournalRecord
+from leads.staff.team.members import called
 from quoter.shop.values import shop
 
 register = template.Library()
@@ -29,8 +30,8 @@ def phone_doubt(lead: Lead | JournalRecord) -> dict[str, object]:
 
 @register.filter
 def person(user: Any) -> str:
-    """Return what colleagues call a user: the full name, else the user name."""
-    return (user.get_full_name() or user.get_username()) if user else ""
+    """Return what colleagues call a user, or "" for none."""
+    return called(user) if user else ""
 
 
 @register.inclusion_tag("leads/inbox/_banner.html")

@@ -256,6 +256,7 @@ STAFF_PAGES = [
     "/admin/leads/lead/{lead}/change/",
     "/admin/leads/lead/restore/",
     "/admin/leads/lead/quarantine/",
+    "/admin/team/",
     "/admin/auth/user/",
     "/admin/auth/user/add/",
     "/admin/auth/user/{user}/change/",

@@ -2,7 +2,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from leads.errors import error_name
-from leads.ops.roles import ROLES, PermissionsMissing, ensure_roles
+from leads.staff.roles import ROLES, PermissionsMissing, ensure_roles
 
 
 class Command(BaseCommand):

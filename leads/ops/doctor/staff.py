@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from leads.ops.doctor.finding import Finding, ok, warning
-from leads.ops.roles import ROLES
 from leads.staff import encryption
+from leads.staff.roles import ROLES
 
 LATE = timedelta(days=3)
 _FACTORS = Authenticator.objects.filter(user=OuterRef("pk"))

@@ -31,7 +31,7 @@ from leads.delivery import relay
 from leads.delivery.record import lead_record, quote_record
 from leads.models import Alert, Lead, Recipient
 from leads.ops.doctor import reporting
-from leads.ops.roles import ensure_roles
+from leads.staff.roles import ensure_roles
 from tests.support import live
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually

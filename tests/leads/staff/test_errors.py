@@ -9,7 +9,7 @@ from django.urls import path
 
 from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.ops.roles import ensure_roles
+from leads.staff.roles import ensure_roles
 from settings.urls import urlpatterns as site_urls
 from tests.support.factories import a_contact, an_issued_quote, store
 

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from leads.ops.doctor import staff
-from leads.ops.roles import ensure_roles
 from leads.staff.management.commands import createsuperuser
+from leads.staff.roles import ensure_roles
 
 PASSWORD = "correct horse battery staple"
 

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from leads.delivery.record import lead_record
 from leads.models import Lead
-from leads.ops.roles import ROLES
+from leads.staff.roles import ROLES
 from tests.support.factories import a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""Who works here, by the owner: names, roles, and how each gets in."""
