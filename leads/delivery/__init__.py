@@ -29,7 +29,7 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
     Relay._must_ask                          requests set, relay clears      single assignments
     Relay._in_memory, _pace, _check_at,      relay                           alone
-      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at, _is_blocked
+      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at
     PostgresWriter.batch_size, _refusal,     relay                           alone
       _because, _suspects, _guilty
     PostgresWriter._busy_since               relay                           requests read it once

@@ -13,7 +13,7 @@ from psycopg.errors import ConnectionTimeout
 
 from leads.delivery.fault import Fault as Fault
 from leads.delivery.refusals import recognised
-from leads.delivery.refusals.table import NO_ANSWER, PASSWORD_PAUSE_S, Refusal
+from leads.delivery.refusals.table import NO_ANSWER, Refusal
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ POLICIES = {
     Fault.TIMEOUT: Policy(opens_at=1, first=0.5, longest=0.75),
     Fault.INFRASTRUCTURE: Policy(opens_at=2, first=0.25, longest=1.5),
     Fault.SCHEMA: Policy(opens_at=1, first=1.0, longest=1.5),
-    # The outbox's file says for all processes when to try again (turns.py). This is for a machine without a disk.
-    Fault.AUTH: Policy(opens_at=1, first=PASSWORD_PAUSE_S, longest=PASSWORD_PAUSE_S),
+    # An attempt asks turns.py whether a password may be tried, and reaches Postgres once in eleven minutes.
+    Fault.AUTH: Policy(opens_at=1, first=0.5, longest=0.75),
 }
-# A fraction of the wait. It is added, so that processes do not try at the same moment and none tries a refused password
-# early.
+# A fraction of the wait. It is added, so that processes do not try at the same moment.
 JITTER = 0.2
 
 # Classes of SQLSTATE that say nothing about a row: connection, transaction, locks, resources, the server itself. Any

@@ -67,7 +67,6 @@ class Relay:
         self._adopt_at = self._check_at = self._ask_at = 0.0
         self._has_noted_outage = True  # what an earlier process of this number has left is removed as well
         self._retry_asked_at = self.turns.retry_asked_at()
-        self._is_blocked = False
 
     @property
     def database_state(self) -> str:
@@ -165,8 +164,8 @@ class Relay:
     def _step(self) -> None:
         """Take one step.
 
-        1. Check every half second whether a person asked to retry, or a refused password may be tried again, and adopt
-           the journals of dead processes every five seconds.
+        1. Check every half second whether a person asked to retry, and adopt the journals of dead processes every five
+           seconds.
         2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial. When
            it has closed, say that.
         3. Deliver the leads that have just come. When that fails, begin again.
@@ -206,16 +205,10 @@ class Relay:
             if retry_asked_at != self._retry_asked_at:  # not "later", because the clock may have been set back
                 self._retry_asked_at = retry_asked_at
                 self.breaker.retry_now()
-            was_blocked, self._is_blocked = self._is_blocked, self._is_auth_blocked()
-            if was_blocked and not self._is_blocked:
-                self.breaker.retry_now()
         if now >= self._adopt_at:
             self._adopt_at = now + ADOPT_EVERY_S
             self.outbox.adopt()
             self._has_backlog = True
-
-    def _is_auth_blocked(self) -> bool:
-        return self.breaker.fault is Fault.AUTH and self.turns.seconds_blocked() > 0
 
     def _wait_for_work(self) -> None:
         seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S

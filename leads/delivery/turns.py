@@ -43,6 +43,9 @@ TURN_LASTS_S = 30.0
 _TURN = "connecting"
 # Marks of whom the server accepted when this process connected last.
 _known: set[str] = set()
+# Until when this process may not try again what was refused, where no disk takes the file: by the file that could not
+# be written and the mark of who was refused.
+_unwritten: dict[tuple[Path, str], float] = {}
 
 
 class _Looked(threading.local):
@@ -105,7 +108,8 @@ class ConnectionTurns:
         seen = _times(self._read()) if _looked.refusals is None else _looked.refusals
         _looked.refusals = None
         with self._turn(may_go_on=of in _known):
-            if any(line.of == of and line.until and line.at not in seen for line in self._read()):
+            now = time.monotonic()
+            if any(line.of == of and line.until > now and line.at not in seen for line in self._read()):
                 raise PasswordRefusedLately("the password was refused a moment ago")
             try:
                 yield
@@ -119,10 +123,13 @@ class ConnectionTurns:
         """Return for how many seconds this process may not try its password again, at most AUTH_BLOCK_S, or 0."""
         lines = self._read()
         _looked.refusals = _times(lines)
-        if not lines:
+        if not lines and not _unwritten:
             return 0.0
         we, now = _who(connections["default"].get_connection_params()), time.monotonic()
-        seconds = max((line.until - now for line in lines if line.of in (we, "")), default=0.0)
+        ends = [line.until for line in lines if line.of in (we, "")]
+        seconds = max(ends, default=0.0) - now
+        if (unwritten := _unwritten.get((self._file(AUTH_BLOCK), we), 0.0) - now) > max(seconds, 0.0):
+            return unwritten
         # More than that was written before the machine was started again.
         return seconds if 0 < seconds <= AUTH_BLOCK_S else 0.0
 
@@ -139,13 +146,18 @@ class ConnectionTurns:
         return refusal.found if refusal else error_name(error)
 
     def block(self, seconds: float = AUTH_BLOCK_S, *, of: str = "", is_password: bool = True) -> None:
-        """Keep every process from trying what was refused. of: a mark of who was, "" for everybody."""
+        """Keep every process from trying what was refused, or this one where the others cannot be told.
+
+        of: a mark of who was, "" for everybody.
+        """
         now = time.monotonic()
         earlier = [line._replace(until=0.0) if line.of == of else line for line in self._read()]
-        self._write([*earlier, Refused(now + seconds, now, of, is_password)])
+        if not (self._may_write() and self._write([*earlier, Refused(now + seconds, now, of, is_password)])):
+            _unwritten[self._file(AUTH_BLOCK), of] = now + seconds
 
     def unblock(self) -> None:
         """Let every process try again, because a person says that it is repaired. What was refused still counts."""
+        _unwritten.clear()
         now = time.monotonic()
         self._replace([line._replace(until=min(line.until, now)) for line in self._read()])
 
@@ -182,8 +194,6 @@ class ConnectionTurns:
 
     def _refused(self, error: BaseException, of: str) -> None:
         _known.discard(of)
-        if not self._may_write():
-            return
         if refusal := refusal_of(error):
             self.block(refusal.pause_s, of=of, is_password=refusal.is_password)
         else:
@@ -192,6 +202,7 @@ class ConnectionTurns:
     def _accepted(self, of: str) -> None:
         """End the wait of everybody with the same password; each relay sees it, and tries."""
         _known.add(of)
+        _unwritten.pop((self._file(AUTH_BLOCK), of), None)
         if any(line.until and line.of in (of, "") for line in self._read()) and self._may_write():
             self._write([line._replace(until=0.0) if line.of in (of, "") else line for line in self._read()])
             self._file(RETRY_NOW).touch()  # a relay that saw no block before it ended would sleep through it
@@ -234,13 +245,16 @@ class ConnectionTurns:
             return [line for line in lines if not line.at or 0 <= now - line.at < BAN_LASTS_S]
         return []
 
-    def _write(self, lines: Sequence[Refused]) -> None:
+    def _write(self, lines: Sequence[Refused]) -> bool:
+        """Return whether the disk took the file."""
         with suppress(OSError):
             make_directory(self._directories[0])
             unfinished = self._file(f"{AUTH_BLOCK}.{os.getpid()}.{threading.get_ident()}")
             with open(unfinished, "w", encoding="utf-8", opener=private) as file:
                 file.writelines(f"{line.until} {line.at} {int(line.is_password)} {line.of}\n" for line in lines)
             unfinished.replace(self._file(AUTH_BLOCK))
+            return True
+        return False
 
     def _file(self, name: str) -> Path:
         return self._directories[0] / name

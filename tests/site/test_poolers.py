@@ -66,7 +66,8 @@ def test_a_password_that_a_pooler_refuses_is_tried_rarely_and_used_soon_after_it
             assert "because=the password is wrong" in site.log
 
             later(site, GAP_S, refused=1)
-            assert eventually(lambda: pooler.refused == 2)  # the doctor has asked, so the site tries it again
+            # The doctor has asked, so the site tries it again.
+            assert eventually(lambda: pooler.refused == 2, or_show=lambda: site.log)
             later(site, GAP_S, refused=2)
             assert "not tried again for" in doctor(site, "database")[0]["found"]
             assert pooler.refused == 2, site.log

@@ -11,7 +11,7 @@ from django.utils import timezone
 from leads.alerts import creation, sending, trouble_mail
 from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import health, relay, trouble
-from leads.delivery.breaker import Fault
+from leads.delivery.breaker import POLICIES, Fault, Policy
 from leads.delivery.journal import census
 from leads.delivery.journal.outbox import WORRYING_S, Outbox
 from leads.delivery.record import lead_record
@@ -52,11 +52,12 @@ def test_a_bar_that_is_longer_than_any_bars_nobody(until, outbox_directories):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_retry_is_asked_for_although_the_last_one_is_of_tomorrow(outbox_directories):
+def test_a_retry_is_asked_for_although_the_last_one_is_of_tomorrow(outbox_directories, monkeypatch):
     turns = ConnectionTurns(outbox_directories)
     turns.ask_all_to_retry()
     os.utime(outbox_directories[0] / RETRY_NOW, (time.time() + DAY_S,) * 2)
     running = relay.of_this_process()
+    monkeypatch.setitem(POLICIES, Fault.AUTH, Policy(opens_at=1, first=600, longest=600))
     running.breaker.failed(Fault.AUTH)
     turns.ask_all_to_retry()
     eventually(lambda: not running.breaker.is_open)

@@ -70,6 +70,26 @@ def test_a_password_is_tried_again_by_itself_after_eleven_minutes(turns, outbox_
     assert turns.seconds_blocked() == 0
 
 
+def test_a_process_whose_disk_takes_nothing_keeps_itself_from_trying(tmp_path):
+    (tmp_path / "outbox").write_text("a file where the directory should be")
+    turns = ConnectionTurns([tmp_path / "outbox" / "inside"])
+    refuse(turns)
+    assert WINDOW_S < turns.seconds_blocked() <= AUTH_BLOCK_S
+    with pytest.raises(PasswordRefusedLately), turns.connecting():
+        pass
+    refuse(turns, password="old")
+    accept(turns)  # a person has, by `outbox flush`
+    assert turns.seconds_blocked() == 0
+
+
+def test_a_refusal_that_no_longer_blocks_keeps_nobody_from_trying(turns, outbox_directories):
+    refuse(turns)
+    later(outbox_directories[0], AUTH_BLOCK_S)
+    assert turns.seconds_blocked() == 0  # this thread has looked, and may try
+    later(outbox_directories[0], 1)  # what it saw is written anew meanwhile
+    accept(turns)
+
+
 def test_who_asks_brings_the_try_forward(turns, outbox_directories):
     refuse(turns)
     turns.ask_all_to_retry()
