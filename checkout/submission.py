@@ -9,7 +9,7 @@ from quoter.engine.pricing import FieldError
 from quoter.engine.questions import ANSWER
 from quoter.engine.text import Text
 
-NOT_TEXT = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
+NOT_TEXT = Text(es="No pudimos leer este dato.", en="We could not read this.")
 NO_TOKEN = Text(es="Falta la cotización. Vuelve a calcularla.", en="The quote is missing. Please price it again.")
 
 

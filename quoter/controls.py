@@ -60,7 +60,7 @@ class LineViews:
         found = []
         for line in lines:
             where = LINE.say(self._language, number=str(line.ordinal)) if len(lines) > 1 else ""
-            found += [fault._replace(label=" · ".join(filter(None, [where, fault.label]))) for fault in line.faults()]
+            found += [fault._replace(where=where) for fault in line.faults()]
         return found + [fault for question in questions for fault in question.faults()]
 
     def _line(

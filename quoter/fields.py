@@ -9,16 +9,22 @@ from quoter.engine.quote import QuoteLine
 
 
 class Fault(NamedTuple):
-    """One thing to correct. target: the id of its control; error: that of the message there; label: of the field."""
+    """One thing to correct.
+
+    target: the id of its control; error: that of the message there; label: of the field; where: the line, of several.
+    """
 
     target: str
     error: str
     label: str
     message: str
+    where: str = ""
 
     @property
-    def names_itself(self) -> bool:
-        return self.label.casefold() in self.message.casefold()
+    def prefix(self) -> str:
+        """What the message does not say itself."""
+        label = "" if self.label.casefold() in self.message.casefold() else self.label
+        return " · ".join(filter(None, [self.where, label]))
 
 
 @dataclass(frozen=True)

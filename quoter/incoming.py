@@ -26,12 +26,12 @@ MOST_OF_A_FIELD = 100
 _MOST_PARTS = 100
 
 TOO_LARGE = Text(
-    es="Es demasiado texto. Quita lo que sobra y vuelve a intentar.",
+    es="Es demasiado texto. Quita lo que sobra e intenta de nuevo.",
     en="That is too much text. Remove what is not needed and try again.",
 )
-NO_FILES = Text(es="Aquí no se reciben archivos.", en="Files are not accepted here.")
-WRONG_SHAPE = Text(es="Este dato no tiene la forma esperada.", en="This value does not have the expected form.")
-UNREADABLE = Text(es="No pudimos leer lo que se envió.", en="We could not read what was sent.")
+NO_FILES = Text(es="Aquí no recibimos archivos.", en="Files are not accepted here.")
+WRONG_SHAPE = Text(es="No pudimos leer este dato.", en="We could not read this.")
+UNREADABLE = Text(es="No pudimos leer lo que enviaste.", en="We could not read what you sent.")
 
 _NOTHING = QueryDict()
 

@@ -5,7 +5,6 @@ from itertools import compress
 from typing import NamedTuple
 
 from quoter import conversation, site
-from quoter.engine import numbers
 from quoter.engine.pricing import NO_ANSWERS, FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
@@ -13,6 +12,7 @@ from quoter.forms import TypedLine, touched
 from quoter.shop.values import shop
 
 MISSING = Text(es="Falta: {label}", en="Still missing: {label}")
+CHOOSE = Text(es="Falta elegir: {label}", en="Still to choose: {label}")
 
 
 class Preview(NamedTuple):
@@ -47,7 +47,7 @@ def of(
         return Preview(quote, list(quote.lines))
     except QuoteRefused as refused:
         refusals = _of_touched(refused.errors, lines)
-    typed = [error for error in refusals if error.message != numbers.EMPTY and _is_typed(error, lines, answers)]
+    typed = [error for error in refusals if _is_typed(error, lines, answers)]
     hints = list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
     missing = "" if hints else _missing(refusals, lines)
     chat = ""
@@ -92,7 +92,7 @@ def _missing(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> str:
                 line = lines[int(number)]
                 product = site.price_book().product(line.product)
                 if product and line.is_begun(product) and (label := _label(line, part, name)):
-                    return MISSING.fill(label=label).in_(site.language())
+                    return (CHOOSE if part == "options" else MISSING).fill(label=label).in_(site.language())
             case ["lines", _number, "product"]:
                 return error.message.in_(site.language())
             case ["answers", code]:
@@ -131,14 +131,14 @@ def _is_typed(error: FieldError, lines: Sequence[TypedLine], answers: Mapping[st
         case ["lines", number, "options", code]:
             return bool(lines[int(number)].options.get(code))
         case ["lines", number, "inputs", name]:
-            return bool(lines[int(number)].inputs.get(name))
+            return bool(lines[int(number)].inputs.get(name, "").strip())
         case ["answers", code]:
-            return bool(answers.get(code))
+            return bool(answers.get(code, "").strip())
         case ["lines", number, "product"]:
             return bool(lines[int(number)].product)
         case ["lines", number, "measure", name] if name != "kind":
             line = lines[int(number)]
-            return bool(line.measures.get(f"{line.kind}.{name}", "")) or not _is_input(name, line)
+            return bool(line.measures.get(f"{line.kind}.{name}", "").strip()) or not _is_input(name, line)
         case _:
             return True
 

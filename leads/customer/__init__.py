@@ -26,27 +26,27 @@ JOINERS = "\u200c\u200d"
 
 NO_NAME = Text(es="Escribe tu nombre.", en="Enter your name.")
 LONG_NAME = Text(
-    es="El nombre es muy largo: hasta {most} caracteres.", en="The name is too long: up to {most} characters."
+    es="Tu nombre es muy largo: hasta {most} caracteres.", en="Your name is too long: up to {most} characters."
 ).fill(most=str(MAX_NAME))
 ODD_NAME = Text(
-    es="El nombre tiene caracteres que no se pueden guardar. Escríbelo de nuevo.",
-    en="The name has characters that cannot be kept. Please type it again.",
+    es="Tu nombre tiene caracteres que no podemos guardar. Escríbelo de nuevo.",
+    en="Your name has characters that we cannot store. Please type it again.",
 )
 SHORT_PHONE = Text(
-    es="El teléfono lleva al menos {least} dígitos, por ejemplo 656 123 4567.",
-    en="The phone takes at least {least} digits, for example 656 123 4567.",
+    es="Escribe tu teléfono a {least} dígitos, por ejemplo 656 123 4567.",
+    en="Enter at least {least} digits, for example 656 123 4567.",
 ).fill(least=str(MIN_PHONE_DIGITS))
 LONG_PHONE = Text(
-    es="El teléfono es muy largo: hasta {most} caracteres.", en="The phone is too long: up to {most} characters."
+    es="Tu teléfono es muy largo: hasta {most} caracteres.", en="Your phone is too long: up to {most} characters."
 ).fill(most=str(MAX_PHONE))
 ODD_PHONE = Text(
-    es="Escribe el teléfono solo con números, sin emojis ni símbolos.",
-    en="Write the phone with digits only, no emoji or symbols.",
+    es="Escribe tu teléfono solo con números, sin emojis ni símbolos.",
+    en="Enter your phone with digits only, no emoji or symbols.",
 )
 LONG_ANSWER = Text(es="Es demasiado texto: hasta {most} caracteres.", en="That is too long: up to {most} characters.")
 ODD_ANSWER = Text(
-    es="Hay caracteres que no se pueden guardar. Escríbelo de nuevo.",
-    en="There are characters that cannot be kept. Please type it again.",
+    es="Hay caracteres que no podemos guardar. Escríbelo de nuevo.",
+    en="Some characters cannot be stored. Please type it again.",
 )
 
 

@@ -5,17 +5,17 @@ people of one quote each have their own, and it goes when the person is erased.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from functools import partial
 
 from leads.customer import NAME, PHONE, CustomerField, FieldRefused, words_typed
 from quoter import site
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.questions import ANSWER, LONGEST, Question, Refused
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Language, Text, clock
 from quoter.templatetags.figures import written_day
 
-PAST_DAY = Text(es="{label}: ese día ya pasó.", en="{label}: that day has passed.")
+PAST_DAY = Text(es="Ese día ya pasó: elige otro.", en="That day has passed: choose another one.")
 # Longer than any number, day or hour that is meant.
 _LONGEST_FIGURE = 40
 
@@ -86,7 +86,7 @@ def _checked(question: Question, today: date | None, typed: str) -> str:
     except Refused as refused:
         raise FieldRefused(refused.message) from refused
     if question.kind == "date" and answer and today and answer < today.isoformat():
-        raise FieldRefused(PAST_DAY.fill(label=question.label))
+        raise FieldRefused(PAST_DAY)
     return answer
 
 
@@ -96,6 +96,9 @@ def _said(question: Question, answer: str, language: Language) -> str:
     if question.kind == "number" and question.unit:
         return f"{answer} {site.price_book().unit_text(question.unit).in_(language)}"
     try:
+        if question.kind == "time":
+            at = time.fromisoformat(answer)
+            return clock(at.hour, at.minute, language)
         return written_day(date.fromisoformat(answer), language) if question.kind == "date" else answer
     except ValueError:  # the question was of another kind when it was answered
         return answer

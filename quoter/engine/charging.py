@@ -8,6 +8,7 @@ from fractions import Fraction
 from quoter.engine.conditions import EVERYTHING, Scope, all_hold
 from quoter.engine.explain_fees import explain_fee
 from quoter.engine.fees import Fee
+from quoter.engine.numbers import written
 from quoter.engine.pricebook import Limit, PriceBook
 from quoter.engine.quantities import Quantity
 from quoter.engine.quote import QuotedFee
@@ -25,7 +26,7 @@ def calculate(quantities: Iterable[Quantity], scope: Scope, *, path: str, book: 
         if quantity.maximum is not None and number > quantity.maximum:
             label = quantity.label or Text(es=quantity.code, en=quantity.code)
             unit = book.unit_text(quantity.unit) if quantity.unit else Text.model_validate("")
-            message = TOO_MUCH_OF.fill(label=label, maximum=f"{quantity.maximum:f}", unit=unit)
+            message = TOO_MUCH_OF.fill(label=label, maximum=written(quantity.maximum), unit=unit)
             errors.append(FieldError(path, message))
     return errors
 

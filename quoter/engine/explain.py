@@ -6,18 +6,18 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from quoter.engine.measure import Measured
-from quoter.engine.numbers import Number, as_decimal, canonical, decimal_places, grouped, money
+from quoter.engine.numbers import Number, as_decimal, decimal_places, grouped, money, written
 from quoter.engine.pricebook import Extra, PriceBook, Product
 from quoter.engine.text import Language, Text
 from quoter.engine.tiers import Tier, graduated
 
 MEASURED = Text(es="Medida: {steps} = {requested} {unit}.", en="Measured: {steps} = {requested} {unit}.")
 ROUNDED = Text(
-    es="Se surte de {step} en {step} {unit}: {requested} {unit} se cobran como {rounded}.",
+    es="Se vende de {step} en {step} {unit}: de {requested} sube a {rounded} {unit}.",
     en="Sold in steps of {step} {unit}: {requested} {unit} is billed as {rounded}.",
 )
 RAISED = Text(
-    es="El pedido mínimo es de {minimum} {unit}: {requested} {unit} se cobran como {minimum}.",
+    es="El pedido mínimo es de {minimum} {unit}: de {requested} sube a {minimum} {unit}.",
     en="The minimum order is {minimum} {unit}: {requested} {unit} is billed as {minimum}.",
 )
 ROUNDED_OTHERWISE = Text(
@@ -27,10 +27,10 @@ PACKS = Text(
     es="Se vende por {pack}: {requested} {unit} son {count} {packs} de {size} {unit}.",
     en="Sold by the {pack}: {requested} {unit} is {count} {packs} of {size} {unit}.",
 )
-LEAST = Text(es="El importe mínimo es de {least}.", en="The least amount is {least}.")
+LEAST = Text(es="El cobro mínimo es de {least}.", en="The minimum charge is {least}.")
 TIER_RANGE = Text(
     es="Precio de {start} a {end} {unit}: {price} por {one}.",
-    en="Price from {start} to {end} {unit}: {price} per {one}.",
+    en="Price for {start} to {end} {unit}: {price} per {one}.",
 )
 TIER_EXACT = Text(
     es="Precio para {start} {unit}: {price} por {one}.",
@@ -38,26 +38,29 @@ TIER_EXACT = Text(
 )
 TIER_OPEN = Text(
     es="Precio desde {start} {unit}: {price} por {one}.",
-    en="Price from {start} {unit} on: {price} per {one}.",
+    en="Price for {start} {unit} or more: {price} per {one}.",
 )
 FLAT_RANGE = Text(es="Precio de {start} a {end} {unit}: {price}.", en="Price for {start} to {end} {unit}: {price}.")
-FLAT_OPEN = Text(es="Precio desde {start} {unit}: {price}.", en="Price from {start} {unit} on: {price}.")
-NEXT_TIER_PRICE = Text(es="Desde {start} {unit} baja a {price}.", en="From {start} {unit} on it drops to {price}.")
+FLAT_OPEN = Text(es="Precio desde {start} {unit}: {price}.", en="Price for {start} {unit} or more: {price}.")
+NEXT_TIER_PRICE = Text(
+    es="Desde {start} {unit} baja a {price}.", en="Order {start} {unit} or more and it drops to {price}."
+)
 NEXT_TIER_WITH_TAX = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount}.",
-    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount}.",
+    en="Order {start} {unit} or more and it drops to {price}: {start} {unit} would cost {amount}.",
 )
 NEXT_TIER_WITH_TAX_CHEAPER = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount}, {less} menos.",
-    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount}, {less} less.",
+    en="Order {start} {unit} or more and it drops to {price}: {start} {unit} would cost {amount}, {less} less.",
 )
 NEXT_TIER = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount} más impuestos.",
-    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax.",
+    en="Order {start} {unit} or more and it drops to {price}: {start} {unit} would cost {amount} plus tax.",
 )
 NEXT_TIER_CHEAPER = Text(
     es="Desde {start} {unit} baja a {price}: {start} {unit} costarían {amount} más impuestos, {less} menos.",
-    en="From {start} {unit} on it drops to {price}: {start} {unit} would cost {amount} plus tax, {less} less.",
+    en="Order {start} {unit} or more and it drops to {price}: {start} {unit} would cost {amount} plus tax, "
+    "{less} less.",
 )
 
 # A cheaper tier is mentioned when it begins at 1.5 times the billed quantity or less, or when it costs less in total.
@@ -117,7 +120,7 @@ def _how_billed(line: Explained, steps: str, unit: str, language: Language) -> l
         of_so_many = line.book.unit_text(line.product.unit, line.measured.quantity).in_(language)
         parts.append(MEASURED.say(language, steps=steps, requested=requested, unit=of_so_many))
     if line.billed > line.rounded:
-        minimum = canonical(as_decimal(line.billed))
+        minimum = written(as_decimal(line.billed))
         parts.append(RAISED.say(language, minimum=minimum, requested=requested, unit=unit))
     elif line.product.pack:
         parts.append(_packs(line, requested, unit, language))
@@ -134,18 +137,18 @@ def _packs(line: Explained, requested: str, unit: str, language: Language) -> st
         language,
         pack=name.one.in_(language),
         packs=name.of(count).in_(language),
-        count=canonical(as_decimal(count)),
-        size=canonical(line.step),
+        count=written(as_decimal(count)),
+        size=written(line.step),
         requested=requested,
         unit=unit,
     )
 
 
 def _rounded(line: Explained, requested: str, unit: str, language: Language) -> str:
-    rounded = grouped(as_decimal(line.rounded), places=decimal_places(line.step))
+    rounded = written(as_decimal(line.rounded))
     is_up = line.rounded > line.measured.quantity and line.product.exact_to is None
     words = ROUNDED if is_up else ROUNDED_OTHERWISE
-    return words.say(language, step=canonical(line.step), unit=unit, requested=requested, rounded=rounded)
+    return words.say(language, step=written(line.step), unit=unit, requested=requested, rounded=rounded)
 
 
 def readable(quantity: Decimal, *, at_least: int) -> str:
@@ -167,7 +170,7 @@ def _which_tier(line: Explained, unit: str, language: Language) -> str:
     if line.product.pricing == "graduated":
         return f"{in_parts(graduated(line.tiers, line.billed), line.book.currency)}."
     values = {
-        "start": canonical(tier.low),
+        "start": written(tier.low),
         "unit": unit,
         "one": line.book.unit_text(line.product.unit, _ONE).in_(language),
         "price": money(tier.price, line.book.currency),
@@ -176,12 +179,12 @@ def _which_tier(line: Explained, unit: str, language: Language) -> str:
         return (FLAT_OPEN if is_flat else TIER_OPEN).say(language, **values)
     if tier.high == tier.low and not is_flat:
         return TIER_EXACT.say(language, **values)
-    return (FLAT_RANGE if is_flat else TIER_RANGE).say(language, end=canonical(tier.high), **values)
+    return (FLAT_RANGE if is_flat else TIER_RANGE).say(language, end=written(tier.high), **values)
 
 
 def in_parts(parts: Iterable[tuple[Fraction, Tier]], currency: str) -> str:
     """Write how much of a quantity is billed at which price: 50 × $3.00 + 1 × $1.50."""
-    return " + ".join(f"{canonical(as_decimal(part))} × {money(tier.price, currency)}" for part, tier in parts)
+    return " + ".join(f"{written(as_decimal(part))} × {money(tier.price, currency)}" for part, tier in parts)
 
 
 def _next_cheaper(line: Explained) -> Tier | None:
@@ -196,7 +199,7 @@ def _next_tier(line: Explained, following: Tier, unit: str, language: Language) 
     """
     is_near = following.low <= NEAR * as_decimal(line.billed)
     code = line.book.currency
-    values = {"start": canonical(following.low), "unit": unit, "price": money(following.price, code)}
+    values = {"start": written(following.low), "unit": unit, "price": money(following.price, code)}
     if line.has_more_to_count:
         return [NEXT_TIER_PRICE.say(language, **values)] if is_near else []
     per_unit = [extra.price for extra in line.extras if extra.per == "unit"]

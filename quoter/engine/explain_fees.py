@@ -16,7 +16,7 @@ PER_UNIT = Text(es="{quantity} × {price}.", en="{quantity} × {price}.")
 PER_EACH = Text(es="{quantity}, a {price} por cada {each}.", en="{quantity}, at {price} for each {each}.")
 FIRST_AND_FURTHER = Text(
     es="{quantity}: el primero a {price}, los demás al {percent} de ese precio.",
-    en="{quantity}: the first at {price}, each further one at {percent} of that.",
+    en="{quantity}: the first at {price}, each additional one at {percent} of that.",
 )
 FOR_BAND = Text(es="{price} por {quantity}.", en="{price} for {quantity}.")
 BY_PARTS = Text(es="{quantity}: {parts}.", en="{quantity}: {parts}.")
@@ -28,8 +28,11 @@ PERCENT_AND_EACH = Text(
 )
 AT_LEAST = Text(es="Mínimo {bound}.", en="At least {bound}.")
 AT_MOST = Text(es="Máximo {bound}.", en="At most {bound}.")
-UP_TO = Text(es="El mínimo es de {least}; faltan {amount}.", en="The minimum is {least}; {amount} is missing.")
-FREE_FROM = Text(es="Desde {amount} no se cobra: faltan {missing}.", en="From {amount} on it is free: {missing} to go.")
+UP_TO = Text(
+    es="El mínimo es de {least}: aquí van los {amount} que faltan.",
+    en="The minimum is {least}: this adds the missing {amount}.",
+)
+FREE_FROM = Text(es="Desde {amount} es gratis: te faltan {missing}.", en="Free from {amount}: {missing} to go.")
 UNTIL = Text(es="Hasta el {day}.", en="Until {day}.")
 
 

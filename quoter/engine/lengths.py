@@ -5,7 +5,16 @@ import unicodedata
 from decimal import Decimal
 from fractions import Fraction
 
-from quoter.engine.numbers import EMPTY, MAX_LENGTH, MAX_TYPED, NumberUnclear, as_decimal, canonical, parse_decimal
+from quoter.engine.numbers import (
+    EMPTY,
+    MAX_LENGTH,
+    MAX_TYPED,
+    NumberUnclear,
+    as_decimal,
+    canonical,
+    parse_decimal,
+    written,
+)
 from quoter.engine.text import Text
 
 # One of each unit in metres.
@@ -76,7 +85,7 @@ def converted(typed: str, *, unit: str) -> str:
     try:
         parse_decimal(typed, unit=unit)
     except NumberUnclear:
-        return f"{' '.join(typed.split())} = {canonical(number)} {unit}"
+        return f"{' '.join(typed.split())} = {written(number)} {unit}"
     return ""
 
 

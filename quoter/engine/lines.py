@@ -10,9 +10,10 @@ from quoter.engine import charging
 from quoter.engine.conditions import EVERYTHING, Scope, all_hold
 from quoter.engine.explain import Explained, explain
 from quoter.engine.measure import AMOUNT, QUANTITIES, Measure, Measured, MeasureRefused, quantity, read_inputs
-from quoter.engine.numbers import Number, as_decimal, decimal_places, grouped, multiple_of
+from quoter.engine.numbers import Number, as_decimal, multiple_of, written
 from quoter.engine.pricebook import Choice, Extra, PriceBook, PriceList, Product, with_choices
 from quoter.engine.quantities import product_of, value_of
+from quoter.engine.questions import CHOOSE
 from quoter.engine.quote import LineRequest, QuotedExtra, QuotedFee, QuoteLine
 from quoter.engine.refusal import (
     CHOOSE_AT_MOST_ONE,
@@ -26,7 +27,6 @@ from quoter.engine.refusal import (
     TOO_LITTLE,
     TOO_MUCH,
     TOO_SMALL,
-    UNKNOWN_CHOICE,
     UNKNOWN_EXTRA,
     UNKNOWN_MEASURE,
     UNKNOWN_PRODUCT,
@@ -194,7 +194,7 @@ def _raised(book: PriceBook, product: Product, listed: PriceList, rounded: Numbe
     if rounded >= minimum and rounded > 0:
         return rounded
     if product.below_minimum == "refuse" and rounded < minimum:
-        message = TOO_LITTLE.fill(minimum=f"{minimum:f}", unit=book.unit_text(product.unit, minimum))
+        message = TOO_LITTLE.fill(minimum=written(minimum), unit=book.unit_text(product.unit, minimum))
         raise QuoteRefused([FieldError(_quantity_field(product), message)])
     if minimum <= 0:  # and it was rounded down to nothing
         raise QuoteRefused([FieldError(_quantity_field(product), NOT_POSITIVE)])
@@ -207,7 +207,7 @@ def _quantity_field(product: Product) -> str:
 
 def _option_errors(product: Product, options: dict[str, str]) -> list[FieldError]:
     return [
-        FieldError(f"options.{option.code}", UNKNOWN_CHOICE.fill(label=option.label))
+        FieldError(f"options.{option.code}", CHOOSE.fill(label=option.label))
         for option in product.options
         if option.choice(options[option.code]) is None
     ]
@@ -216,8 +216,7 @@ def _option_errors(product: Product, options: dict[str, str]) -> list[FieldError
 def _quantity_error(book: PriceBook, product: Product, requested: Number) -> FieldError:
     if requested <= 0:
         return FieldError(_quantity_field(product), NOT_POSITIVE)
-    maximum = grouped(product.maximum, places=decimal_places(product.maximum))
-    message = TOO_MUCH.fill(maximum=maximum, unit=book.unit_text(product.unit, product.maximum))
+    message = TOO_MUCH.fill(maximum=written(product.maximum), unit=book.unit_text(product.unit, product.maximum))
     return FieldError(_quantity_field(product), message)
 
 

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from quoter.engine.lengths import parse_quantity
-from quoter.engine.numbers import Figure, Number, NumberUnclear, TypedValues, as_decimal, canonical
+from quoter.engine.numbers import Figure, Number, NumberUnclear, TypedValues, as_decimal, canonical, written
 from quoter.engine.quantities import Quantity
-from quoter.engine.questions import Input, Refused
+from quoter.engine.questions import CHOOSE, Input, Refused, out_of_bounds, unclear_at
 from quoter.engine.text import Language, Text
 from quoter.engine.units import unit_text
 
@@ -69,12 +69,7 @@ INPUTS_OF: dict[str, tuple[str, ...]] = {
 
 NOTHING = Text.model_validate("")
 QUANTITY = Text(es="{number} {unit}", en="{number} {unit}")
-OUT_OF_BOUNDS = Text(
-    es="{label}: de {low} a {high} {unit}.",
-    en="{label}: from {low} to {high} {unit}.",
-)
-NOT_POSITIVE = Text(es="Debe ser mayor que cero.", en="It must be more than zero.")
-NOT_A_CHOICE = Text(es="Elige una opción: {label}.", en="Choose an option: {label}.")
+NOT_POSITIVE = Text(es="«{label}» debe ser mayor que cero.", en="“{label}” must be more than zero.")
 
 
 class Bounds(BaseModel):
@@ -215,24 +210,22 @@ def quantity(
         try:
             value = parse_quantity(typed.get(name, ""), unit=spec.unit)
         except NumberUnclear as unclear:
-            errors[name] = unclear.message
+            errors[name] = unclear_at(spec.label, unclear)
             continue
         if bounds and not bounds.min <= value <= bounds.max:
-            errors[name] = OUT_OF_BOUNDS.fill(
-                label=spec.label, low=canonical(bounds.min), high=canonical(bounds.max), unit=say_unit(spec.unit)
-            )
+            errors[name] = out_of_bounds(spec.label, value, low=bounds.min, high=bounds.max, unit=say_unit(spec.unit))
             continue
         if value <= 0 and measure.formula != "known":  # two negative inputs would give a quantity above zero
-            errors[name] = NOT_POSITIVE
+            errors[name] = NOT_POSITIVE.fill(label=spec.label)
             continue
         numbers[name] = value
         values[name] = canonical(value)
-        factors.append((values[name], spec.unit))
+        factors.append((written(value), spec.unit))
         result *= value * spec.in_metres
     if table := measure.coefficients:
         chosen = table.chosen(typed)
         if chosen is None:
-            errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
+            errors[table.name] = CHOOSE.fill(label=table.label)
         else:
             numbers[table.name] = chosen.factor
             result *= chosen.factor
@@ -254,7 +247,7 @@ def _calculated(
     if (table := measure.coefficients) and not errors:
         chosen = table.chosen(typed)
         if chosen is None:
-            errors[table.name] = NOT_A_CHOICE.fill(label=table.label)
+            errors[table.name] = CHOOSE.fill(label=table.label)
         else:
             values[table.name], known[table.name] = chosen.code, chosen.factor
     if errors:
@@ -276,7 +269,7 @@ def _calculated(
 
 
 def _written(number: Number, unit: str, say_unit: Callable[[str], Text]) -> Text:
-    text = canonical(as_decimal(number))
+    text = written(as_decimal(number))
     return QUANTITY.fill(number=text, unit=say_unit(unit)) if unit else Text(es=text, en=text)
 
 

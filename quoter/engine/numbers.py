@@ -179,6 +179,11 @@ def grouped(number: Decimal, *, places: int) -> str:
     return f"{number:,.{places}f}"
 
 
+def written(number: Decimal) -> str:
+    """Write a number for people with the decimals that it has: 1,000, 43.5."""
+    return grouped(number, places=decimal_places(number))
+
+
 def money(amount: Decimal, code: str = "MXN") -> str:
     """Write an amount for people: $1,234.56. code: the currency's; more decimals than it has are written when used."""
     sign, places = currency.of(code)

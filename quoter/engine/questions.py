@@ -8,18 +8,23 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from quoter.engine.lengths import parse_quantity
-from quoter.engine.numbers import Figure, NumberUnclear, canonical
-from quoter.engine.text import Text
+from quoter.engine.numbers import EMPTY, Figure, NumberUnclear, canonical, written
+from quoter.engine.text import Text, joined
 from quoter.engine.units import unit_text
 
-OUT_OF_BOUNDS = Text(es="{label}: de {low} a {high} {unit}.", en="{label}: from {low} to {high} {unit}.")
-TOO_LITTLE = Text(es="{label}: {low} {unit} como mínimo.", en="{label}: at least {low} {unit}.")
-TOO_MUCH = Text(es="{label}: {high} {unit} como máximo.", en="{label}: at most {high} {unit}.")
-NOT_WHOLE = Text(es="{label}: sin decimales.", en="{label}: whole numbers only.")
-CHOOSE = Text(es="Elige una opción: {label}.", en="Choose an option: {label}.")
+# Labels stand in quotation marks, because a price book does not say whether they are masculine or feminine.
+OUT_OF_BOUNDS = Text(es="«{label}» va de {low} a {high}.", en="“{label}” goes from {low} to {high}.")
+NOTHING_AT_ALL = Text(
+    es="«{label}» no puede ser cero ni menos: va de {low} a {high}.",
+    en="“{label}” cannot be zero or less: it goes from {low} to {high}.",
+)
+TOO_LITTLE = Text(es="«{label}» es de {low} como mínimo.", en="“{label}” is at least {low}.")
+NOT_WHOLE = Text(es="«{label}» va sin decimales.", en="“{label}” takes whole numbers only.")
+NUMBER_PLEASE = Text(es="Escribe un número en «{label}».", en="Enter a number for “{label}”.")
+CHOOSE = Text(es="Elige una opción en «{label}».", en="Choose an option for “{label}”.")
 FILL_IN = Text(es="Falta: {label}.", en="Still missing: {label}.")
-NO_DATE = Text(es="{label}: elige un día.", en="{label}: choose a day.")
-NO_HOUR = Text(es="{label}: elige una hora.", en="{label}: choose an hour.")
+NO_DATE = Text(es="Elige un día en «{label}».", en="Choose a day for “{label}”.")
+NO_HOUR = Text(es="Elige una hora en «{label}».", en="Choose a time for “{label}”.")
 
 # A field with the answer to a question, and its place in the HTTP contract, begin with this.
 ANSWER = "answers."
@@ -33,6 +38,21 @@ class Refused(ValueError):
     def __init__(self, message: Text) -> None:
         super().__init__(message.en)
         self.message = message
+
+
+def unclear_at(label: Text, unclear: NumberUnclear) -> Text:
+    """Return what is wrong with a number, with the field's label where nothing was typed."""
+    return NUMBER_PLEASE.fill(label=label) if unclear.message == EMPTY else unclear.message
+
+
+def out_of_bounds(label: Text, number: Decimal, *, low: Decimal, high: Decimal, unit: Text) -> Text:
+    """Return what a customer reads who types a number outside of these bounds. unit: as written, "" for none."""
+    words = NOTHING_AT_ALL if number <= 0 < low else OUT_OF_BOUNDS
+    return words.fill(label=label, low=written(low), high=_with_unit(high, unit))
+
+
+def _with_unit(number: Decimal, unit: Text) -> Text:
+    return joined(" ", [written(number), unit]) if unit.es else Text.model_validate(written(number))
 
 
 class _Part(BaseModel):
@@ -65,14 +85,13 @@ class Input(_Part):
         try:
             number = parse_quantity(typed, unit=self.unit)
         except NumberUnclear as unclear:
-            raise Refused(unclear.message) from unclear
-        words: dict[str, str | Text] = {"label": self.label, "unit": unit, "low": canonical(self.min)}
+            raise Refused(unclear_at(self.label, unclear)) from unclear
         if self.max is not None and number > self.max and self.beyond:
             raise Refused(self.beyond)
         if self.max is not None and not self.min <= number <= self.max:
-            raise Refused(OUT_OF_BOUNDS.fill(high=canonical(self.max), **words))
+            raise Refused(out_of_bounds(self.label, number, low=self.min, high=self.max, unit=unit))
         if number < self.min:
-            raise Refused(TOO_LITTLE.fill(**words))
+            raise Refused(TOO_LITTLE.fill(label=self.label, low=_with_unit(self.min, unit)))
         if self.whole and number % 1:
             raise Refused(NOT_WHOLE.fill(label=self.label))
         return number

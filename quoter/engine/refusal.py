@@ -13,25 +13,24 @@ TOO_MANY_LINES = Text(
     en="A quote has at most {most} lines. Split the order in two.",
 ).fill(most=str(MAX_LINES))
 UNKNOWN_PRODUCT = Text(es="Elige un producto de la lista.", en="Choose a product from the list.")
-UNKNOWN_CHOICE = Text(es="Elige una opción: {label}.", en="Choose an option: {label}.")
-UNKNOWN_MEASURE = Text(es="Elige cómo nos dices la cantidad.", en="Choose how to enter the quantity.")
+UNKNOWN_MEASURE = Text(es="Elige cómo quieres dar la cantidad.", en="Choose how to enter the quantity.")
 UNKNOWN_EXTRA = Text(es="Este adicional no existe.", en="There is no such extra.")
 EXTRA_NOT_OFFERED = Text(
-    es="«{label}» no se ofrece con lo que elegiste.", en="“{label}” is not offered with what you chose."
+    es="No ofrecemos «{label}» con lo que elegiste.", en="We do not offer “{label}” with what you chose."
 )
-CHOOSE_ONE = Text(es="Elige una sola opción: {label}.", en="Choose exactly one: {label}.")
-CHOOSE_AT_MOST_ONE = Text(es="Elige solo una opción: {label}.", en="Choose one at most: {label}.")
+CHOOSE_ONE = Text(es="Elige una sola opción en «{label}».", en="Choose exactly one option for “{label}”.")
+CHOOSE_AT_MOST_ONE = Text(es="Elige solo una opción en «{label}».", en="Choose one option at most for “{label}”.")
 NOT_OFFERED = Text(
-    es="«{choice}» no se ofrece con {others}. Sí se ofrece: {offered}.",
-    en="“{choice}” is not offered with {others}. Offered: {offered}.",
+    es="No ofrecemos «{choice}» con {others}. Sí ofrecemos: {offered}.",
+    en="We do not offer “{choice}” with {others}. We do offer: {offered}.",
 )
 NOT_OFFERED_WITH_ANY = Text(
-    es="«{choice}» no se ofrece con {others}, ni otra opción de «{label}»: cambia lo demás.",
-    en="“{choice}” is not offered with {others}, and neither is any other “{label}”: change the rest.",
+    es="No ofrecemos «{choice}» con {others}, ni otra opción de «{label}»: cambia lo demás.",
+    en="We do not offer “{choice}” with {others}, nor any other “{label}”: change the rest.",
 )
 NOT_OFFERED_ALONE = Text(
-    es="Por ahora no se ofrece «{choice}». Sí se ofrece: {offered}.",
-    en="“{choice}” is not offered right now. Offered: {offered}.",
+    es="Por ahora no ofrecemos «{choice}». Sí ofrecemos: {offered}.",
+    en="We do not offer “{choice}” right now. We do offer: {offered}.",
 )
 NOT_POSITIVE = Text(es="La cantidad debe ser mayor que cero.", en="The quantity must be more than zero.")
 TOO_MUCH = Text(
@@ -44,12 +43,12 @@ TOO_SMALL = Text(
     en="That is too little to be charged. Enter a larger quantity.",
 )
 TOO_MUCH_OF = Text(
-    es="{label}: hasta {maximum} {unit}. Para más, escríbenos por WhatsApp.",
-    en="{label}: up to {maximum} {unit}. For more, write to us on WhatsApp.",
+    es="«{label}» llega en línea hasta {maximum} {unit}. Para más, escríbenos por WhatsApp.",
+    en="“{label}” goes up to {maximum} {unit} online. For more, write to us on WhatsApp.",
 )
 NOT_PRICED = Text(
-    es="{label}: no tenemos precio en línea para esto. Escríbenos por WhatsApp.",
-    en="{label}: we have no online price for this. Write to us on WhatsApp.",
+    es="No tenemos precio en línea para «{label}» así. Escríbenos por WhatsApp.",
+    en="We have no online price for “{label}” like this. Write to us on WhatsApp.",
 )
 
 

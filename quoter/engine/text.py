@@ -47,6 +47,12 @@ class Text(BaseModel):
         return Text(es=self.es.format_map(spanish), en=self.en.format_map(english))
 
 
+def clock(hour: int, minute: int, language: Language) -> str:
+    """Return a time of day as people write it: 11:59 p. m. in Spanish, 11:59 p.m. in English. hour: from 0 to 24."""
+    gap = "\N{NO-BREAK SPACE}" if language == "es" else ""
+    return f"{(hour + 11) % 12 + 1}:{minute:02} {'ap'[hour % 24 // 12]}.{gap}m."
+
+
 def joined(between: str, parts: Iterable[str | Text]) -> Text:
     """Return the parts as one phrase, in each language."""
     texts = [part if isinstance(part, Text) else Text(es=part, en=part) for part in parts]

@@ -31,16 +31,16 @@ LANGUAGES = ("ES", "EN")
 # What staff send later, besides the greeting: REMINDER_ES, REMINDER_EN. These count until the owner has others.
 READY = {
     "REMINDER": Text(
-        es="Hola {name}, ¿pudo ver su cotización {folio} de {total}? Con gusto le resolvemos sus dudas. {business}",
-        en="Hello {name}, did you see your quote {folio} of {total}? We are glad to answer your questions. {business}",
+        es="Hola {name}, ¿pudiste ver tu cotización {folio} de {total}? Con gusto resolvemos tus dudas. {business}",
+        en="Hello {name}, did you see your quote {folio} for {total}? Happy to answer any questions. {business}",
     ),
     "RENEWAL": Text(
-        es="Hola {name}, su cotización {folio} venció. Con gusto se la hacemos con los precios de hoy. {business}",
-        en="Hello {name}, your quote {folio} has expired. We are glad to make it again at today's prices. {business}",
+        es="Hola {name}, tu cotización {folio} ya venció. Con gusto te la hacemos con los precios de hoy. {business}",
+        en="Hello {name}, your quote {folio} has expired. We can requote it at today's prices. {business}",
     ),
     "AFTER_SALE": Text(
-        es="Hola {name}, gracias por su compra. ¿Quedó todo bien? {business}",
-        en="Hello {name}, thank you for your purchase. Is everything as it should be? {business}",
+        es="Hola {name}, gracias por tu compra. ¿Quedó todo bien? {business}",
+        en="Hello {name}, thank you for your purchase. Did everything go well? {business}",
     ),
 }
 READY_FIELDS = ("name", "folio", "total", "business")

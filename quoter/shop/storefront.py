@@ -12,7 +12,7 @@ import phonenumbers
 from quoter.engine.fees import Fee
 from quoter.engine.numbers import money
 from quoter.engine.pricebook import PriceBook, Product
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Language, Text, clock
 from quoter.shop.values import Facts, facts, shop
 
 DAYS: dict[Language, tuple[str, ...]] = {
@@ -125,7 +125,7 @@ def _promise(promised: timedelta, language: Language) -> str:
 
 
 def _hours(language: Language) -> Iterator[str]:
-    """Yield a line for each run of days with the same hours: Lunes a viernes, 8:00 a 18:00."""
+    """Yield a line for each run of days with the same hours: Lunes a viernes, 8:00 a. m. a 6:00 p. m."""
     for openings, run in groupby(enumerate(shop.BUSINESS_HOURS), key=lambda day: day[1]):
         days = [DAYS[language][number] for number, _openings in run]
         if openings:
@@ -138,10 +138,7 @@ def _hours(language: Language) -> Iterator[str]:
 
 
 def _clock(since_midnight: timedelta, language: Language) -> str:
-    hours, minutes = divmod(since_midnight // timedelta(minutes=1), 60)
-    if language == "es":
-        return f"{hours}:{minutes:02}"
-    return f"{(hours + 11) % 12 + 1}:{minutes:02}\N{NO-BREAK SPACE}{'a' if hours % 24 < 12 else 'p'}m"
+    return clock(*divmod(since_midnight // timedelta(minutes=1), 60), language)
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from quoter.engine import numbers
 from quoter.engine.explain import readable
 from quoter.engine.numbers import decimal_places
 from quoter.engine.quote import Quote, QuoteLine
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Language, Text, clock
 from quoter.site import language
 
 register = template.Library()
@@ -82,9 +82,7 @@ def moment(at: datetime) -> str:
 
 def written_hour(at: datetime, language: Language) -> str:
     """las 11:59 p. m., la 1:05 p. m.; 11:59 p.m. at: in the business's zone."""
-    hour = dateformat.format(at, "g:i a")
+    hour = clock(at.hour, at.minute, language)
     if language == "en":
         return hour
-    article = "la" if hour.startswith("1:") else "las"
-    spaced = hour.replace(".m.", ".\N{NO-BREAK SPACE}m.")
-    return f"{article} {spaced}"
+    return f"{'la' if hour.startswith('1:') else 'las'} {hour}"

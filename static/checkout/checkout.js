@@ -3,7 +3,7 @@
 // redirect to the chat. Also pushes events with folio and value, never the person, to the shop's analytics.
 
 import { keep } from "./kept.js";
-import { wasSent } from "./mine.js";
+import { wasSent, writtenDay, writtenTime } from "./mine.js";
 
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
@@ -76,12 +76,10 @@ function openChat(url) {
   else window.top.location.href = url;
 }
 
-// Returns what was typed in a field as people read it: the choice's label, the day with its weekday.
+// Returns what was typed in a field as people read it: the choice's label, the day with its weekday, the time with a. m. or p. m.
 function inWords(field, text) {
-  if (text && field.type === "date") {
-    const style = { dateStyle: "full", timeZone: "UTC" };
-    return new Intl.DateTimeFormat(document.documentElement.lang, style).format(new Date(text));
-  }
+  if (text && field.type === "date") return writtenDay(text, { timeZone: "UTC" });
+  if (text && field.type === "time") return writtenTime(...text.split(":").map(Number));
   return text && field.selectedOptions ? field.selectedOptions[0].text : text.trim();
 }
 

@@ -35,6 +35,15 @@ function store(quotes) {
 // Without a named zone: a device with old time zone data rejects the names of new ones.
 const formatted = (at, style) => new Intl.DateTimeFormat(document.documentElement.lang, style).format(new Date(at));
 
+const isSpanish = document.documentElement.lang.startsWith("es");
+
+// Write a day and a time as the server does: sábado 28 de noviembre de 2026, and 11:39 a. m.
+export const writtenDay = (at, style = {}) => formatted(at, { dateStyle: "full", ...style }).replace(...(isSpanish ? [", ", " "] : ["", ""]));
+export const writtenTime = (hour, minute) => {
+  const half = `${hour % 24 < 12 ? "a" : "p"}.${isSpanish ? "\u00a0" : ""}m.`;
+  return `${((hour + 11) % 12) + 1}:${String(minute).padStart(2, "0")} ${half}`;
+};
+
 // Returns the day of a time that the server wrote, by the shop's clock: its first 19 characters, without the offset.
 const day = (at) => formatted(`${at.slice(0, 19)}Z`, { dateStyle: "long", timeZone: "UTC" });
 
@@ -122,7 +131,8 @@ function showReopen() {
   document.querySelector(".alert")?.remove();
   for (const part of reopen.querySelectorAll("[data-with-us]")) part.hidden = !lead.isStored;
   for (const part of reopen.querySelectorAll("[data-in-chat]")) part.hidden = lead.isStored;
-  reopen.querySelector("[data-sent]").textContent = formatted(lead.sent, { dateStyle: "long", timeStyle: "short" });
+  const at = new Date(lead.sent);
+  reopen.querySelector("[data-sent]").textContent = `${writtenDay(at)}, ${writtenTime(at.getHours(), at.getMinutes())}`;
   const again = reopen.querySelector("[data-chat-again]");
   again.href = again.href.replace(encodeURIComponent(paper.dataset.link), encodeURIComponent(linkToPassOn()));
   if (isAway) reopen.focus(); // the eye is where the form was

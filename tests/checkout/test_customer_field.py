@@ -110,7 +110,7 @@ def test_what_a_customer_tells_is_folded_unless_it_is_filled_in_or_wrong(client)
     assert ">Gate 2</textarea>" in wrong_phone.content.decode()
     wrong_day = client.post("/checkout/", {**a_submission(client), "answers.date": "2020-02-29"})
     assert open_ in wrong_day.content.decode()
-    assert "ese día ya pasó" in wrong_day.content.decode()
+    assert "Ese día ya pasó" in wrong_day.content.decode()
 
 
 def test_two_people_of_one_quote_each_have_their_own_answers(client):

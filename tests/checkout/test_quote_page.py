@@ -139,7 +139,7 @@ def test_a_repriced_quote_with_the_same_prices_says_that_nothing_changed(client,
     expire(issued)
     answer = client.post("/quote/", hidden_fields(page_of(client, f"/q/{token.dumps(issued)}/")))
     page = page_of(client, answer.url)
-    assert "Nada cambió" in page
+    assert "No cambió nada" in page
     assert "$0.00" in page
 
 
@@ -215,5 +215,5 @@ def test_a_browser_that_asks_for_privacy_gets_no_visitor_cookie_and_its_old_one_
     assert leads.pop(body["folio"]) == "an-id-of-22-characters"
     assert set(leads.values()) == {""}
     page = unescape(client.get("/privacy/", headers={**wish, "accept-language": "en"}).content.decode())
-    assert "Your browser asks sites not to follow you" in page
+    assert "Your browser asks sites not to track you" in page
     assert 'name="mark"' not in page

@@ -6,13 +6,13 @@ from leads.customer import NAME, PHONE
 A_SUBMISSION = {"token": "the token", "name": "Zoila Vaca", "phone": "656 765 4321"}
 
 NO_NAME = "Enter your name."
-LONG_NAME = "The name is too long: up to 120 characters."
-ODD_NAME = "The name has characters that cannot be kept. Please type it again."
-SHORT_PHONE = "The phone takes at least 10 digits, for example 656 123 4567."
-LONG_PHONE = "The phone is too long: up to 30 characters."
-ODD_PHONE = "Write the phone with digits only, no emoji or symbols."
+LONG_NAME = "Your name is too long: up to 120 characters."
+ODD_NAME = "Your name has characters that we cannot store. Please type it again."
+SHORT_PHONE = "Enter at least 10 digits, for example 656 123 4567."
+LONG_PHONE = "Your phone is too long: up to 30 characters."
+ODD_PHONE = "Enter your phone with digits only, no emoji or symbols."
 NO_TOKEN = "The quote is missing. Please price it again."
-NOT_TEXT = "This value does not have the expected form."
+NOT_TEXT = "We could not read this."
 
 
 def submission(**changes) -> OrderSubmission:
@@ -165,7 +165,7 @@ def test_a_refusal_is_in_both_languages():
     assert [error.message.es for error in refused.value.errors] == [
         "Falta la cotización. Vuelve a calcularla.",
         "Escribe tu nombre.",
-        "El teléfono lleva al menos 10 dígitos, por ejemplo 656 123 4567.",
+        "Escribe tu teléfono a 10 dígitos, por ejemplo 656 123 4567.",
     ]
 
 

@@ -69,7 +69,7 @@ def test_the_message_in_english():
     url = quote_chat_url(NUMBER, a_quote("en"), language="en", link=LINK, name="Joseph O'Neill")
     assert text_of(url) == (
         "Hello, this is Joseph O'Neill. I am interested in quote *261122-7F3K-Q2M9-Q*:\n"
-        "- 6 m³ of Ready-mix concrete, f'c 200 kg/cm², direct pour (with Reinforcing fibre)\n"
+        "- 6 m³ of Ready-mix concrete, f'c 200 kg/cm², direct pour (with Reinforcing fiber)\n"
         "- 4.5 m³ of Ready-mix concrete, f'c 250 kg/cm², pumped\n"
         "*Total: $33,889.30 MXN*, IVA included.\n"
         "https://quotes.example.com/q/261122-7F3K-Q2M9-Q/"

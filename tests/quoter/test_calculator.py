@@ -133,12 +133,12 @@ def test_a_line_that_is_wrong_or_was_just_filled_in_is_open(client):
 def test_the_total_of_the_complete_lines_stays_while_another_is_being_filled_in(client):
     page = page_of(client, a_volume("6"), edit="add:concrete")
     assert "$17,622.10" in page
-    assert "La partida 2 está por completar." in page
+    assert "Falta completar la partida 2." in page
 
 
 def test_the_summary_names_the_value_that_is_missing_next(client):
     summary = client.post("/summary/", as_form(a_line(options={"strength": "200"}))).content.decode()
-    assert "Falta: Servicio" in summary
+    assert "Falta elegir: Servicio" in summary
     summary = client.post("/summary/", as_form(a_volume("")), **IN_ENGLISH).content.decode()
     assert "Still missing: Volume" in summary
 
@@ -357,14 +357,14 @@ def test_the_alert_lists_what_is_wrong_and_links_to_it_and_forgets_what_is_mende
     for target, error in links:
         assert f'id="{target}"' in page
         assert f'id="{error}"' in page
-    assert "Falta corregir 3 cosas:" in page
-    assert "Partida 2 · Volumen: Escribe un número." in page
+    assert "Revisa estos 3 datos:" in page
+    assert "Partida 2: Escribe un número en «Volumen»." in page
 
     mended = wrong | {"lines.0.options.service": "direct", "lines.0.measure.volume.m3": "6", "checked": "yes"}
     for address, more in (("/summary/", {}), ("/", {"edit": "update"})):
         page = unescape(client.post(address, mended | more).content.decode())
         assert re.findall(r'<li><a href="#([^"]+)"', page) == ["lines-1-measure-volume-m3"]
-        assert "Falta corregir una cosa:" in page
+        assert "Revisa este dato:" in page
     # Before anything is refused, what is missing is no error.
     del mended["checked"]
     assert 'role="alert"' not in client.post("/", mended | {"edit": "update"}).content.decode()

@@ -259,7 +259,7 @@ def test_the_link_to_a_new_quote_opens_an_empty_calculator(visit):
     page = visit()
     fill_in_two_lines(page)
     get_the_quote(page)
-    page.get_by_role("link", name="Nueva cotización").click()
+    page.get_by_role("link", name="Otra cotización").click()
     expect(page.locator(".direct")).to_be_visible()
     expect(page.locator("[data-line]")).to_have_count(1)
 

@@ -161,7 +161,7 @@ MESSAGES = {
     "es-MX": """\
 Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.
 *Concreto premezclado*
-- ¿Qué vas a hacer?: Losa
+- ¿Para qué es?: Losa
 - Resistencia: f'c 200 kg/cm²
 - Servicio: bombeado
 - ¿Cuánto necesitas?: Losa maciza: largo × ancho × espesor, Largo 10 m, Ancho 6,5 m, Espesor 12 cm
@@ -169,11 +169,11 @@ Hola. Quiero una cotización. La página no pudo darme el precio, así que está
     "en-US": """\
 Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.
 *Ready-mix concrete*
-- What are you building?: Slab
+- What is it for?: Slab
 - Strength: f'c 200 kg/cm²
 - Service: pumped
 - How much?: Solid slab: length × width × thickness, Length 10 m, Width 6,5 m, Thickness 12 cm
-- Extras: Reinforcing fibre""",
+- Extras: Reinforcing fiber""",
 }
 
 

@@ -73,7 +73,7 @@ def test_waste_is_a_choice_that_says_so_and_without_it_nothing_is_added():
     assert measured.quantity == Decimal("5.145")
     assert measured.values == {**typed, "waste": "5"}
     assert measured.steps("en") == "10 m × 5 m × 10 cm × 1.05 × 0.98"
-    assert refused(slab, "m³", {**typed, "waste": "15"}) == {"waste": "Choose an option: Waste."}
+    assert refused(slab, "m³", {**typed, "waste": "15"}) == {"waste": "Choose an option for “Waste”."}
 
 
 def test_the_choice_that_changes_nothing_is_kept_when_another_one_is_the_default():
@@ -94,21 +94,33 @@ def test_a_length_on_its_bound_is_accepted(length):
     assert quantity(block, "m³", {"length_m": length, "width_m": "1", "height_m": "1"}).quantity == Decimal(length)
 
 
-@pytest.mark.parametrize("length", ["0.09", "1000.01", "0", "-5"])
-def test_a_length_out_of_bounds_is_refused_beside_its_input(length):
+BOUNDS = "goes from 0.1 to 1,000 m."
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        ("0.09", BOUNDS),
+        ("1000.01", BOUNDS),
+        *((none, f"cannot be zero or less: it {BOUNDS}") for none in ("0", "-5")),
+    ],
+)
+def test_a_length_out_of_bounds_is_refused_beside_its_input(length, said):
     block = CONCRETE.products[0].measure("block")
     errors = refused(block, "m³", {"length_m": length, "width_m": "1", "height_m": "1"})
-    assert errors == {"length_m": "Length: from 0.1 to 1000 m."}
+    assert errors == {"length_m": f"“Length” {said}"}
 
 
 def test_every_input_that_is_wrong_is_named():
     coffered = CONCRETE.products[0].measure("coffered_dimensions")
     errors = refused(coffered, "m³", {"length_m": "", "width_m": "4,500", "block_cm": "8"})
     assert set(errors) == {"length_m", "width_m", "block_cm"}
-    assert errors["length_m"] == "Enter a number."
-    assert errors["block_cm"] == "Choose an option: Block."
+    assert errors["length_m"] == "Enter a number for “Length”."
+    assert errors["block_cm"] == "Choose an option for “Block”."
 
 
 def test_two_negative_lengths_make_no_area():
     errors = refused(a_measure("length_width"), "m²", {"length_m": "-3", "width_m": "-4"})
-    assert errors == {"length_m": "It must be more than zero.", "width_m": "It must be more than zero."}
+    assert errors == {
+        name: f"“{label}” must be more than zero." for name, label in (("length_m", "Length"), ("width_m", "Width"))
+    }

@@ -184,7 +184,7 @@ def test_a_quantity_of_nothing_is_refused(volume):
 
 def test_a_combination_that_is_not_offered_is_never_free():
     assert refusal(CONCRETE, concrete(), concrete(strength="100", service="pumped")) == {
-        "lines.1.options.service": "“pumped” is not offered with f'c 100 kg/cm². Offered: direct pour."
+        "lines.1.options.service": "We do not offer “pumped” with f'c 100 kg/cm². We do offer: direct pour."
     }
 
 
@@ -193,7 +193,7 @@ def test_a_choice_that_is_not_offered_at_all_names_the_others():
     update = {"prices": sold.prices[:1], "not_offered": ({"material": "steel"},)}
     book = TURF.model_copy(update={"products": (sold.model_copy(update=update),)})
     assert refusal(book, edging(material="steel")) == {
-        "lines.0.options.material": "“galvanised steel” is not offered right now. Offered: flexible PVC."
+        "lines.0.options.material": "We do not offer “galvanized steel” right now. We do offer: flexible PVC."
     }
 
 
@@ -201,8 +201,8 @@ def test_a_choice_that_leaves_nothing_to_offer_says_what_to_change():
     sold = CONCRETE.products[0]
     book = CONCRETE.model_copy(update={"products": (sold.model_copy(update={"prices": sold.prices[1:]}),)})
     assert refusal(book, concrete(strength="100")) == {
-        "lines.0.options.service": "“direct pour” is not offered with f'c 100 kg/cm², and neither is any other "
-        "“Service”: change the rest."
+        "lines.0.options.service": "We do not offer “direct pour” with f'c 100 kg/cm², nor any other “Service”: "
+        "change the rest."
     }
 
 
@@ -239,25 +239,25 @@ def test_no_lines_are_refused():
         (concrete("6"), "", ""),
         (
             concrete("5.6"),
-            "Se surte de 0.5 en 0.5 m³: 5.6 m³ se cobran como 6.0.",
-            "Sold in steps of 0.5 m³: 5.6 m³ is billed as 6.0.",
+            "Se vende de 0.5 en 0.5 m³: de 5.6 sube a 6 m³.",
+            "Sold in steps of 0.5 m³: 5.6 m³ is billed as 6.",
         ),
         (
             concrete("2.25"),
-            "El pedido mínimo es de 3 m³: 2.25 m³ se cobran como 3.",
+            "El pedido mínimo es de 3 m³: de 2.25 sube a 3 m³.",
             "The minimum order is 3 m³: 2.25 m³ is billed as 3.",
         ),
         (
             concrete("3", service="pumped", extras=("fiber",)),
             "Precio de 3 a 3.5 m³: $3,328.66 por m³. "
             "Desde 4 m³ baja a $3,096.26: 4 m³ costarían $12,985.04 más impuestos.",  # 4 × (3096.26 + 150)
-            "Price from 3 to 3.5 m³: $3,328.66 per m³. "
-            "From 4 m³ on it drops to $3,096.26: 4 m³ would cost $12,985.04 plus tax.",
+            "Price for 3 to 3.5 m³: $3,328.66 per m³. "
+            "Order 4 m³ or more and it drops to $3,096.26: 4 m³ would cost $12,985.04 plus tax.",
         ),
         (
             concrete("80", service="pumped"),
             "Precio desde 5 m³: $3,046.26 por m³.",
-            "Price from 5 m³ on: $3,046.26 per m³.",
+            "Price for 5 m³ or more: $3,046.26 per m³.",
         ),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_measured_line_shows_the_calculation():
     measure = {"kind": "solid_dimensions", "length_m": "10", "width_m": "4,5", "thickness_cm": "12"}
     line = LineRequest(product="concrete", options={"strength": "200", "service": "direct"}, measure=measure)
     assert priced(CONCRETE, line, language="es").lines[0].explanation == (
-        "Medida: 10 m × 4.5 m × 12 cm × 0.98 = 5.292 m³. Se surte de 0.5 en 0.5 m³: 5.292 m³ se cobran como 5.5."
+        "Medida: 10 m × 4.5 m × 12 cm × 0.98 = 5.292 m³. Se vende de 0.5 en 0.5 m³: de 5.292 sube a 5.5 m³."
     )
 
 
@@ -309,7 +309,7 @@ def test_a_single_quantity_that_has_its_own_tier_is_named_alone():
 )
 def test_a_next_tier_is_mentioned_when_it_is_near(m2, is_mentioned):
     [line] = priced(TURF, turf(m2)).lines
-    assert ("From 50 m²" in line.explanation) == is_mentioned
+    assert ("Order 50 m²" in line.explanation) == is_mentioned
 
 
 def test_a_next_tier_that_costs_less_in_total_is_mentioned_at_any_distance():
@@ -325,7 +325,7 @@ def test_a_next_tier_that_costs_less_in_total_is_mentioned_at_any_distance():
         ("3.0004", "3.0004 m³ is billed as 3.5."),
         ("3.49999", "3.49999 m³ is billed as 3.5."),
         ("4.00000001", "4.00000001 m³ is billed as 4.5."),
-        ("2.9996", "2.9996 m³ is billed as 3.0."),
+        ("2.9996", "2.9996 m³ is billed as 3."),
         ("5.2924", "5.292 m³ is billed as 5.5."),
     ],
 )

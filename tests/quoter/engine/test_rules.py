@@ -155,7 +155,7 @@ def test_fees_by_weekday_hour_and_date_of_the_answer():
     assert codes("2026-11-27", "04:59") == ["night"]
     assert codes("2026-12-25", "05:00") == ["holiday"]
     assert refused(book, things(), answers={"day": "tomorrow", "hour": "12:00"}) == {
-        "answers.day": "Day: choose a day."
+        "answers.day": "Choose a day for “Day”."
     }
 
 
@@ -165,8 +165,10 @@ def test_a_group_of_extras_asks_for_exactly_one():
     extras += '{ code = "bike", label = "Bike", price = 2, group = "way", per = "line" }]\n'
     book = a_book(book="", product=extras + ONE_PRICE)
     assert str(quoted(book, things(2, extras=["bike"])).total) == "202.00"
-    assert refused(book, things()) == {"lines.0.extras": "Choose exactly one: Delivery."}
-    assert refused(book, things(extras=["bike", "van"])) == {"lines.0.extras": "Choose exactly one: Delivery."}
+    assert refused(book, things()) == {"lines.0.extras": "Choose exactly one option for “Delivery”."}
+    assert refused(book, things(extras=["bike", "van"])) == {
+        "lines.0.extras": "Choose exactly one option for “Delivery”."
+    }
 
 
 def test_a_limit_on_the_whole_order_refuses_it_with_its_own_words():
@@ -190,7 +192,7 @@ def test_a_limit_on_the_whole_order_refuses_it_with_its_own_words():
         (
             'quantity = "billed"\nprice = 75\nfurther = 0.8',
             2,
-            "2: the first at $75.00, each further one at 80 % of that.",
+            "2: the first at $75.00, each additional one at 80 % of that.",
         ),
     ],
 )
@@ -205,12 +207,12 @@ def test_a_cheaper_tier_is_named_at_the_price_with_what_the_options_add():
     options = 'options = [{ code = "use", label = "Use", choices = [{ code = "x", label = "X", rate = -0.1 }] }]\n'
     line = LineRequest(product="thing", options={"use": "x"}, measure={"kind": "pieces", "amount": "9"})
     assert quoted(a_book(product=tiers + options), line).lines[0].explanation == (
-        "Price from 1 to 9 pieces: $9.00 per piece. "
-        "From 10 pieces on it drops to $8.10: 10 pieces would cost $81.00 plus tax."
+        "Price for 1 to 9 pieces: $9.00 per piece. "
+        "Order 10 pieces or more and it drops to $8.10: 10 pieces would cost $81.00 plus tax."
     )
     fees = 'fees = [{ code = "fast", label = "Fast", rate = 0.5 }]\n'  # which would change with the base
     assert quoted(a_book(product=tiers + options + fees), line).lines[0].explanation == (
-        "Price from 1 to 9 pieces: $9.00 per piece. From 10 pieces on it drops to $8.10."
+        "Price for 1 to 9 pieces: $9.00 per piece. Order 10 pieces or more and it drops to $8.10."
     )
 
 
@@ -227,7 +229,7 @@ def test_a_fee_explains_itself_and_what_would_avoid_it():
         '[[fees]]\ncode = "delivery"\nlabel = "Delivery"\nprice = 50\nwhen = [{ amount_of = "thing", below = 500 }]\n'
     )
     quote = quoted(with_rules(rule), things(2))
-    assert quote.fees[0].explanation == "From $500.00 on it is free: $300.00 to go."
+    assert quote.fees[0].explanation == "Free from $500.00: $300.00 to go."
 
 
 def test_what_rounds_to_nothing_is_refused():
