@@ -1,7 +1,8 @@
-"""Draws the picture that chats show beside a link to the shop, as a program of its own: `python -m quoter.drawing`.
+"""Draws the picture that chats show beside a link to the shop, and its icon for a phone's home screen, as a program of
+its own: `python -m quoter.drawing`.
 
-It reads a `Picture` as JSON from standard input and writes a PNG to its path. A separate program keeps Pillow out of
-the site's memory.
+It reads a `Picture` as JSON from standard input and writes a PNG to its path, and beside it the icon. A separate
+program keeps Pillow out of the site's memory.
 """
 
 import json
@@ -12,9 +13,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 SIZE = (1200, 630)  # what Open Graph recommends
+ICON_SIZE = 180  # what iPhones ask for
 SCALE = 2  # drawn twice as large, then scaled down for smooth edges
 MARGIN = 84
 FONT = Path(__file__).parent / "fonts" / "archivo-bold.woff2"
@@ -51,9 +53,39 @@ def draw(picture: Picture) -> None:
     bottom = _draw_words(image.copy(), picture, top=0)
     _draw_words(image, picture, top=(height - bottom) / 2)
     path = Path(picture.path)
+    # The picture last: where it is, nothing is drawn again.
+    _save(_icon(picture).resize((ICON_SIZE, ICON_SIZE), Image.Resampling.LANCZOS), icon_of(path))
+    _save(image.resize(SIZE, Image.Resampling.LANCZOS), path)
+
+
+def icon_of(path: Path) -> Path:
+    """Return where the icon is that belongs to a picture."""
+    return path.with_name(f"{path.stem}-icon.png")
+
+
+def _save(image: Image.Image, path: Path) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
-    image.resize(SIZE, Image.Resampling.LANCZOS).quantize(128).save(unfinished, "PNG", optimize=True)
+    image.quantize(128).save(unfinished, "PNG", optimize=True)
     unfinished.replace(path)
+
+
+def _icon(picture: Picture) -> Image.Image:
+    """Return the logo on a light square, or else the name's first letters on one of the shop's colour."""
+    side = ICON_SIZE * SCALE
+    if picture.logo:
+        image = Image.new("RGB", (side, side), PAPER)
+        logo = Image.open(BytesIO(b64decode(picture.logo))).convert("RGBA")
+        logo = ImageOps.contain(logo, (side * 4 // 5, side * 4 // 5), Image.Resampling.LANCZOS)
+        image.paste(logo, ((side - logo.width) // 2, (side - logo.height) // 2), logo)
+        return image
+    image = Image.new("RGB", (side, side), picture.surface)
+    pen = ImageDraw.Draw(image)
+    words = picture.name.split()
+    letters = "".join(word[0] for word in [word for word in words if word[0].isupper()] or words)[:2].upper()
+    font = ImageFont.truetype(str(FONT), 92 * SCALE)
+    pen.text((side / 2, side * 0.45), letters, font=font, fill=picture.ink, anchor="mm")
+    pen.rounded_rectangle(_scaled(60, 134, 120, 144), radius=5 * SCALE, fill=picture.mark)
+    return image
 
 
 def _draw_words(image: Image.Image, picture: Picture, *, top: float) -> float:

@@ -5,7 +5,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from quoter import brand, palette
+from quoter import brand, palette, share, site
 from quoter.language import carried, of_page
 from quoter.shop.values import shop
 
@@ -18,6 +18,7 @@ def manifest(request: HttpRequest) -> JsonResponse:
     icon = {"src": static("favicon.svg"), "type": SVG_TYPE, "sizes": "any"}
     if logo:
         icon = {"src": brand.address_of(logo), "type": logo.content_type, "sizes": "any"}
+    drawn = {"src": share.icon_address(site.language()), "type": "image/png", "sizes": "180x180"}
     app = {
         "id": reverse("quoter:calculator"),
         "start_url": carried(reverse("quoter:calculator"), request),
@@ -27,6 +28,6 @@ def manifest(request: HttpRequest) -> JsonResponse:
         "display": "minimal-ui",
         "theme_color": shop.BRAND_COLOR or palette.COLOR,
         "background_color": palette.DAY.paper,
-        "icons": [icon],
+        "icons": [icon, *([drawn] if drawn["src"] else [])],
     }
     return JsonResponse(app, content_type="application/manifest+json")

@@ -1,4 +1,5 @@
-"""The picture that chats show beside a link, drawn once from the shop's settings and kept in a file.
+"""The picture that chats show beside a link, and the icon for a phone's home screen, drawn once from the shop's
+settings and kept in files.
 
 A process beside the site draws it. Until that is done, or when it fails, the site's default picture is used.
 """
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 PITCH = Text(es="Cotiza y sigue por WhatsApp", en="Get a price, continue on WhatsApp")
 # Raise it with each change of the drawing.
-_VERSION = 1
+_VERSION = 2
 _PATIENCE_S = 60
 
 
@@ -41,9 +42,9 @@ class Drawing(NamedTuple):
 
 @require_safe
 def picture(request: HttpRequest, name: str) -> HttpResponse:
-    """GET /share/<name>: the picture of today, or an earlier one that a chat still refers to."""
+    """GET /share/<name>: the picture of today or its icon, or an earlier one that a chat still refers to."""
     path = settings.SHARE_DIR / name
-    if not re.fullmatch(r"[0-9a-f]{12}\.png", name) or not path.is_file():
+    if not re.fullmatch(r"[0-9a-f]{12}(-icon)?\.png", name) or not path.is_file():
         raise Http404
     kept = {"Cache-Control": "public, max-age=31536000, immutable"}
     return HttpResponse(path.read_bytes(), content_type="image/png", headers=kept)
@@ -54,6 +55,12 @@ def address(language: Language) -> str:
     name = _drawing(language).name
     is_drawn = (settings.SHARE_DIR / name).exists()
     return reverse("quoter:share", args=[name]) if is_drawn else static("share.png")
+
+
+def icon_address(language: Language) -> str:
+    """Return the path of the shop's icon; "" until it is drawn."""
+    name = f"{_drawing(language).name.removesuffix('.png')}-icon.png"
+    return reverse("quoter:share", args=[name]) if (settings.SHARE_DIR / name).exists() else ""
 
 
 def draw() -> None:

@@ -51,6 +51,12 @@ def alternates(context: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @register.simple_tag
+def touch_icon() -> str:
+    """Return the path of the icon for a phone's home screen; "" until it is drawn."""
+    return share.icon_address(site.language())
+
+
+@register.simple_tag
 def share_picture() -> str:
     """Return the path of the picture that chats show beside a link, in the language of the page."""
     return share.address(site.language())

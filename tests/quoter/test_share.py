@@ -1,6 +1,7 @@
 """The picture that chats show beside a link: drawn from the shop's settings, and never needed by a page."""
 
 import logging
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -28,7 +29,13 @@ def test_each_language_has_a_picture_of_its_own(client, settings, share_dir):
     settings.BUSINESS_NAME, settings.BRAND_COLOR = "Concretos Peña y Muñoz, f'c ½ m³", "#112233"
     share.draw()
     pictures = {picture_of(client, address) for address in ("/?lang=es", "/?lang=en")}
-    assert len(pictures) == len(list(share_dir.iterdir())) == 2
+    assert len(pictures) == 2
+    assert len(list(share_dir.iterdir())) == 4
+    [icon] = re.findall(r'<link rel="apple-touch-icon" href="([^"]+)">', client.get("/?lang=es").content.decode())
+    assert icon in [each["src"] for each in client.get("/manifest.webmanifest?lang=es").json()["icons"]]
+    with Image.open(BytesIO(client.get(icon).content)) as image:
+        assert image.size == (180, 180)
+        assert image.convert("RGB").getpixel((5, 5)) == (0x11, 0x22, 0x33)
     for picture in pictures:
         answer = client.get(picture)
         assert (answer["Content-Type"], "immutable" in answer["Cache-Control"]) == ("image/png", True)

@@ -20,8 +20,9 @@ from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, go_to
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
-# WCAG's narrowest screen, and a desktop enlarged to 200 %.
-NARROW, ENLARGED = 320, DESKTOP_WIDTH // 2
+# WCAG's narrowest screen, a desktop enlarged to 200 %, and a small phone, for text that its owner has set to 200 %.
+NARROW, ENLARGED, SMALL_PHONE = 320, DESKTOP_WIDTH // 2, 360
+LARGE_TEXT = "(size) => { document.documentElement.style.fontSize = size; }"
 HELPERS = ["volume", "solid_dimensions", "solid_area", "coffered_area", "coffered_dimensions", "block"]
 STATES: dict[str, Callable[..., None]] = {}
 
@@ -179,6 +180,9 @@ def test_a_page_is_accessible_and_fits_every_width(state, visit, site, expired_t
     with visit(width=PHONE_WIDTH, color_scheme="dark", locale=LANGUAGES[state]) as page:
         STATES[state](page, site=site, expired_token=expired_token)
         axe_finds_nothing(page, f"phone-{state}")
+        page.evaluate(LARGE_TEXT, "200%")
+        fits(page, SMALL_PHONE)
+        page.evaluate(LARGE_TEXT, "")
         fits(page, NARROW, ENLARGED, PHONE_WIDTH, DESKTOP_WIDTH)
         page.emulate_media(color_scheme="light")
         axe_finds_nothing(page, f"desktop-{state}")
