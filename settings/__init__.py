@@ -48,8 +48,8 @@ INSTALLED_APPS = [
     "checkout",
 ]
 
-# They run for every page, but a customer's page has no session and makes no query: Django reads sessions and users only
-# on first access, and only pages under SESSION_COOKIE_PATH access them.
+# They run for every page except as shortcut.py says. A customer's page has no session and makes no query: Django reads
+# sessions and users only on first access, and only pages under SESSION_COOKIE_PATH access them.
 MIDDLEWARE = [
     "telemetry.requests.RequestMiddleware",
     "leads.ops.metrics.MetricsMiddleware",
@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "quoter.shop.served.OneVersionMiddleware",
     "quoter.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "settings.shortcut.begins",
     "leads.staff.middleware.LongFormMiddleware",
     "leads.staff.outage.OutageMiddleware",  # before the first middleware that queries Postgres
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -70,6 +71,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "leads.staff.middleware.SecondFactorMiddleware",
     "leads.staff.middleware.UnfinishedMiddleware",
+    "settings.shortcut.ends",
     "checkout.tags.TagsMiddleware",
 ]
 

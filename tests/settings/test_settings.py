@@ -227,6 +227,14 @@ def test_customer_pages_read_no_session_even_of_staff(admin_client, django_asser
             *(admin_client.get(path) for path in ("/privacy/", "/offline/", "/nothing/there/")),
         ]
     for answer in answers:
-        assert not answer.wsgi_request.session.accessed, answer.request["PATH_INFO"]
+        session = getattr(answer.wsgi_request, "session", None)
+        assert session is None or not session.accessed, answer.request["PATH_INFO"]
         assert "cookie" not in answer.get("Vary", "").lower(), answer.request["PATH_INFO"]
         assert answer.cookies.keys() <= {"visitor"}, answer.request["PATH_INFO"]
+
+
+@pytest.mark.django_db
+def test_only_the_two_forms_of_customers_pass_by_the_middleware_of_staff():
+    paths = ["/", "/quote/", "/summary/", "/checkout/", "/late/", "/q/broken/", "/admin/login/"]
+    passing = [path for path in paths if not hasattr(Client().post(path).wsgi_request, "session")]
+    assert passing == ["/quote/", "/checkout/"]
