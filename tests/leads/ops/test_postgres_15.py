@@ -46,6 +46,7 @@ def test_a_table_of_before_is_adopted_closed_and_worked_with(django_db_blocker):
         store(lead_record(issued, a_contact(name="María Peña")))
         client = Client()
         client.force_login(User.objects.create_superuser("seller", password="x"))
+        assert sql("SELECT pg_column_compression(quote_data) FROM leads WHERE name = 'María Peña'") == [("lz4",)]
         lead = Lead.objects.get(folio=issued.quote.folio)
         assert lead.folio in client.get(LIST, {"q": "maria pena"}).content.decode()
         assert client.post(f"{LIST}{lead.pk}/contact/").status_code == 302
