@@ -7,6 +7,7 @@ const actions = document.querySelector("[data-actions]");
 const share = actions?.querySelector("[data-share]");
 const print = actions?.querySelector("[data-print]");
 const status = actions?.querySelector("[role=status]");
+const isPhone = matchMedia("(max-width: 59.99rem)");
 
 async function copy(text, button) {
   status.textContent = "";
@@ -25,14 +26,45 @@ function copyByCommand(text) {
   return isCopied;
 }
 
-// The file names who it is for, if that was typed. It is posted, because addresses are kept in histories and logs.
-function askForFile(event) {
-  const typed = document.querySelector("#checkout");
-  if (!typed?.elements.namedItem("name").value.trim()) return;
+// The file names who it is for, if that was typed. It is posted, because addresses are kept in histories and logs. On a
+// phone the system's dialog passes the file on to a chat or saves it; elsewhere the browser shows it.
+async function askForFile(event) {
+  const address = event.currentTarget.href;
+  const isShared = isPhone.matches && navigator.canShare?.({ files: [pdf([])] });
+  const fields = typedForFile();
+  if (!isShared && !fields) return; // the browser follows the link
   event.preventDefault();
-  const form = Object.assign(document.createElement("form"), { method: "post", action: event.currentTarget.href });
-  for (const field of typed.querySelectorAll(".field :is(input, select, textarea):not([type=tel])")) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: field.name, value: field.value }));
+  if (isShared && (await shareFile(address, fields))) return;
+  if (fields) post(address, fields);
+  else location.assign(address);
+}
+
+const pdf = (parts) => new File(parts, `${document.querySelector(".paper").dataset.folio}.pdf`, { type: "application/pdf" });
+
+// Returns what was typed, without the phone; null without a name.
+function typedForFile() {
+  const form = document.querySelector("#checkout");
+  if (!form?.elements.namedItem("name").value.trim()) return null;
+  const fields = form.querySelectorAll(".field :is(input, select, textarea):not([type=tel])");
+  return new URLSearchParams([...fields].map(({ name, value }) => [name, value]));
+}
+
+// Returns false when the server gives no file or the system does not take it.
+async function shareFile(address, fields) {
+  try {
+    const answer = await fetch(address, fields ? { method: "POST", body: fields } : {});
+    if (!answer.ok) return false;
+    await navigator.share({ files: [pdf([await answer.blob()])] });
+    return true;
+  } catch (error) {
+    return error.name === "AbortError"; // the person closed the dialog
+  }
+}
+
+function post(address, fields) {
+  const form = Object.assign(document.createElement("form"), { method: "post", action: address });
+  for (const [name, value] of fields) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
   }
   document.body.append(form);
   form.submit();

@@ -38,7 +38,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
             (
                 details.PHOTO,
                 gettext_lazy("Photo"),
-                gettext_lazy("Of your work, your shop or your people, below the calculator."),
+                gettext_lazy("Of your work, your shop or your people, by the title; below the calculator on phones."),
                 "photo",
             ),
         ),

@@ -66,10 +66,16 @@ def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
     with visiting(browser, site) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
+        page.add_init_script("navigator.canShare = () => true")
         page.goto(f"/q/{quote['token']}/?utm_source=instagram&landing=/")
         fits_the_screen(page)
         # On a phone its own dialog copies.
         expect(page.locator("[data-copy], [data-print]").locator("visible=true")).to_have_count(0)
+        page.fill("#name", NAME)
+        page.click("[data-file]")
+        page.wait_for_function("() => window.shared?.files")
+        assert page.evaluate("() => window.shared.files[0].name") == f"{quote['folio']}.pdf"
+        assert page.evaluate("() => window.shared.files[0].slice(0, 5).text()") == "%PDF-"
         page.set_viewport_size({"width": DESKTOP_WIDTH, "height": HEIGHT})
         status = page.locator("[data-actions] [role=status]")
 
