@@ -253,6 +253,7 @@ class LineViews:
 
     def _input(self, name: str, asked: Input, typed: str, preset: Preset | None = None) -> Field:
         hint = (preset.hints.get(asked.code) if preset else None) or asked.hint
+        read_as = converted(typed, unit=asked.unit)
         return Field(
             name=name,
             label=self._words(asked.label),
@@ -261,10 +262,13 @@ class LineViews:
             hint=self._maybe(hint),
             help=self._maybe(asked.help),
             usual=preset.inputs.get(asked.code, "") if preset else "",
-            read_as=converted(typed, unit=asked.unit),
+            read_as=read_as,
             takes_lengths=is_length(asked.unit),
-            # In Spanish nearly everybody measures in metres, and digits are typed faster.
-            keyboard="text" if is_length(asked.unit) and self._language == "en" else "decimal",
+            # With inputmode decimal, numeric or tel, neither iOS nor Android shows ' or letters: 20' and 4 in need the
+            # whole keyboard. In Spanish nearly everybody measures in metres, and the whole keyboard would cost them a
+            # tap in each field. So there a script shows digits until the customer asks for feet and inches.
+            keyboard="text" if is_length(asked.unit) else "decimal",
+            has_digits_first=is_length(asked.unit) and self._language == "es" and not read_as,
             placeholder="" if asked.default is None else canonical(asked.default),
             kind=asked.kind if isinstance(asked, Question) else "number",
             errors=self._at(name),

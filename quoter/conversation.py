@@ -22,6 +22,11 @@ UNPRICED = Text(
     es="Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.",
     en="Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.",
 )
+# The same script adds what was typed so far, when somebody writes to the shop from the calculator.
+QUESTION = Text(
+    es="Hola. Tengo una duda sobre este pedido:",
+    en="Hello. I have a question about this order:",
+)
 HELLO = Text(es="Hola. Quiero cotizar un pedido grande:", en="Hello. I would like a quote for a large order:")
 LINE = Text(es="- {amount} de {description}", en="- {amount} of {description}")
 UNMEASURED = Text(es="- {description}", en="- {description}")

@@ -59,8 +59,9 @@ class Field:
     """One control, for the template.
 
     errors: messages beside it; unit: written after it; hint, help: a line below it; usual: the value that most people
-    take; takes_lengths: of any unit; read_as: what one of another unit was read as; keyboard: of a phone; placeholder:
-    what counts while it is empty; kind: of what is typed, as `Question` has it.
+    take; takes_lengths: of any unit; read_as: what one of another unit was read as; keyboard: of a phone;
+    has_digits_first: whether a script shows only digits on it; placeholder: what counts while it is empty; kind: of
+    what is typed, as `Question` has it.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Field:
     usual: str = ""
     read_as: str = ""
     takes_lengths: bool = False
+    has_digits_first: bool = False
     keyboard: str = "decimal"
     placeholder: str = ""
     kind: str = "number"
@@ -145,6 +147,10 @@ class MeasureField:
     inputs: tuple[Field, ...]
     table: ChoiceField | None
     errors: tuple[str, ...]
+
+    @property
+    def has_digits_first(self) -> bool:
+        return any(control.has_digits_first for control in self.inputs)
 
     def faults(self) -> Iterator[Fault]:
         for control in self.controls():
@@ -224,6 +230,10 @@ class LineView:
     def lengths(self) -> Iterator[Field]:
         """Yield the shown controls that take lengths of any unit."""
         yield from (control for control in (*self.measure.inputs, *self.inputs) if control.takes_lengths)
+
+    @property
+    def has_digits_first(self) -> bool:
+        return any(control.has_digits_first for control in self.inputs)
 
     def wrong_fields(self) -> Iterator[Field]:
         """Yield the controls that have errors, in the order of the page."""

@@ -99,6 +99,7 @@ def page(
         "here": reverse("quoter:calculator"),
         "is_offline": is_offline,
         "unpriced_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
+        "question_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.QUESTION.in_(site.language())),
         "lowest_price": lowest_price(book, today=timezone.localdate(), language=site.language()),
         "title": book.title.in_(site.language()),
         "is_fresh": not (errors or any(touched(lines, book))),

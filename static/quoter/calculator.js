@@ -90,6 +90,7 @@ async function show(body) {
   form.querySelector(".lines").replaceWith(after);
   noteUntouched();
   showSearches();
+  showKeyboards();
   setOffline(false);
   updateLiveParts(page);
   remember();
@@ -293,12 +294,34 @@ function showSearches() {
   for (const field of form.querySelectorAll("[data-search]")) field.hidden = false;
 }
 
+// --- The keyboard of a phone --------------------------------------------------------------------------------------------
+
+let isWholeKeyboard = false;
+
+// Digits only, for lengths in metres, until the customer asks for the keys that feet and inches need.
+function showKeyboards() {
+  for (const field of form.querySelectorAll("[data-digits]")) field.inputMode = isWholeKeyboard ? "text" : "decimal";
+  for (const button of form.querySelectorAll("[data-whole-keyboard]")) button.hidden = isWholeKeyboard;
+}
+
+function showWholeKeyboard(button) {
+  isWholeKeyboard = true;
+  const fields = [...button.closest("[data-line]").querySelectorAll("[data-digits]")].filter((each) => each.offsetParent);
+  showKeyboards();
+  (fields.find((field) => !field.value) ?? fields[0])?.focus();
+}
+
 // --- Events ----------------------------------------------------------------------------------------------------------
 
 form?.addEventListener("input", ({ target }) => {
   if (target.closest("[data-search]")) return search(target);
   clearTimeout(timer);
   timer = setTimeout(refresh, PAUSE_MS);
+});
+
+form?.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-whole-keyboard] button");
+  if (button) showWholeKeyboard(button);
 });
 
 form?.addEventListener("submit", (event) => {
@@ -314,8 +337,17 @@ form?.addEventListener("submit", (event) => {
 
 chat?.addEventListener("click", () => { chat.href = withWords(chatWithoutLines, form); });
 
+// The links to the empty chat of the shop take along what was typed.
+for (const link of form ? document.querySelectorAll('a[href^="https://wa.me/"]:not([href*="?"])') : []) {
+  const empty = link.href;
+  link.addEventListener("click", () => {
+    link.href = lines() === untouched ? empty : withWords(form.dataset.questionUrl, form);
+  });
+}
+
 if (form) noteUntouched();
 if (form) showSearches();
+if (form) showKeyboards();
 if (form) for (const change of ["online", "offline"]) addEventListener(change, refresh);
 
 // Back and reload restore what was typed after the page was rendered.

@@ -7,6 +7,8 @@ const LONGEST_URL = 2000;
 // The first text of a label, without its hint, price or unit.
 const label = (element) => element.firstChild.textContent.trim();
 
+const ended = (name) => (name.endsWith("?") ? name : `${name}:`);
+
 // The inputs of a measuring method that is not chosen are hidden.
 const isShown = (control) => !control.matches(".inputs *") || control.matches(":checked + .way + .inputs *");
 
@@ -18,7 +20,8 @@ function answer(control) {
   if (table) return table.dataset.default === control.value ? "" : `${label(table.querySelector("legend"))} ${name}`;
   if (control.matches("[type=radio], [type=checkbox]")) return name;
   const given = control.matches("select") ? control.value && control.selectedOptions[0].text : control.value.trim();
-  const unit = control.parentElement.querySelector(".unit")?.textContent ?? "";
+  const hasUnit = /[\p{L}'"’”]/u.test(given); // as typed: 20', 4 in
+  const unit = (!hasUnit && control.parentElement.querySelector(".unit")?.textContent) || "";
   return given && `${name} ${given} ${unit}`.trim();
 }
 
@@ -28,7 +31,7 @@ function group(fields) {
   const answers = [...controls].filter(isShown).map(answer).filter(Boolean);
   // A measuring method is always chosen, so a method alone is not an answer.
   const minimum = fields.matches(".measures") ? 2 : 1;
-  return answers.length < minimum ? "" : `- ${label(fields.querySelector(".label"))}: ${answers.join(", ")}`;
+  return answers.length < minimum ? "" : `- ${ended(label(fields.querySelector(".label")))} ${answers.join(", ")}`;
 }
 
 function line(fields) {

@@ -317,6 +317,12 @@ def test_a_length_in_feet_is_shown_back_in_the_unit_of_the_field(client):
     for words in ("20' = 6.096 m", "13 ft 1 1/2 in = 4.0005 m", '4" = 10.16 cm'):
         assert words in summary
     assert "Medida: 6.096 m × 4.0005 m × 10.16 cm × 0.98" in summary
+    # Digits first, in Spanish, for the one that is in metres.
+    slab["length_m"] = "6"
+    page = page_of(client, a_line(measure=slab))
+    keyboards = re.findall(r'name="lines.0.measure.solid_dimensions.(\w+)"[^>]*inputmode="text"\s*(data-digits)?', page)
+    assert keyboards == [("length_m", "data-digits"), ("width_m", ""), ("thickness_cm", "")]
+    assert "data-digits" not in client.get("/", **IN_ENGLISH).content.decode()
 
 
 # --- A second line ----------------------------------------------------------------------------------------------------

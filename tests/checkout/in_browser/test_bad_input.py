@@ -63,14 +63,20 @@ def assert_shows_error(page: Page, field: str, words: str, *, form: str, before:
 # Options, the measuring method, what is typed in it, the wrong field, and words of its message.
 WRONG_LINES = {
     "nothing chosen": ({}, "volume", {"m3": "6"}, f"{OPTION}strength", "Choose an option"),
-    "not offered": ({"strength": "100", "service": "pumped"}, "volume", {"m3": "6"}, f"{OPTION}service", "not offered"),
+    "not offered": (
+        {"strength": "100", "service": "pumped"},
+        "volume",
+        {"m3": "6"},
+        f"{OPTION}service",
+        "do not offer",
+    ),
     "two meanings": (DIRECT, "volume", {"m3": "4,500"}, f"{MEASURE}volume.m3", "4500 or 4.5"),
     "too long a slab": (
         DIRECT,
         "solid_dimensions",
         {"length_m": "1001", "width_m": "0", "thickness_cm": "12"},
         f"{MEASURE}solid_dimensions.length_m",
-        "1000",
+        "1,000",
     ),
     "too much by a helper": (
         DIRECT,

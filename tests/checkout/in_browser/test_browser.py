@@ -272,14 +272,24 @@ def test_the_calculator_works_in_a_browser_without_storage(visit):
     expect(page.locator("#summary .total")).to_contain_text(TOTAL)
 
 
-def test_the_total_and_the_button_stay_visible_on_a_phone(visit):
-    page = visit()
+def test_a_phone_shows_total_and_button_always_letters_on_demand_and_takes_what_was_typed_to_the_chat(visit):
+    page = visit(has_touch=True, is_mobile=True)
     fill_in_two_lines(page)
+    thickness = page.locator('[name="lines.1.measure.solid_area.thickness_cm"]')
+    expect(thickness).to_have_attribute("inputmode", "decimal")
+    page.locator("[data-whole-keyboard] button").locator("visible=true").last.click()
+    expect(thickness).to_have_attribute("inputmode", "text")
+    expect(thickness).to_be_focused()
+    thickness.fill("12cm")
     for top in (0, 600, 5000):
         page.evaluate("(top) => scrollTo(0, top)", top)
         expect(page.locator("#tally")).to_contain_text(TOTAL)
         expect(page.locator("#tally")).to_be_in_viewport()
         expect(page.locator(".summary button.primary")).to_be_in_viewport(ratio=1)
+    page.click(".masthead .whatsapp")
+    page.wait_for_url(f"{CHAT}**")
+    assert "Tengo una duda sobre este pedido:" in message(page.url)
+    assert "Área 40 m², Espesor 12cm" in message(page.url)
 
 
 def test_a_quote_can_be_made_without_a_mouse(visit):

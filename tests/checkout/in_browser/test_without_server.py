@@ -161,18 +161,18 @@ MESSAGES = {
     "es-MX": """\
 Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.
 *Concreto premezclado*
-- ¿Para qué es?: Losa
+- ¿Para qué es? Losa
 - Resistencia: f'c 200 kg/cm²
 - Servicio: bombeado
-- ¿Cuánto necesitas?: Losa maciza: largo × ancho × espesor, Largo 10 m, Ancho 6,5 m, Espesor 12 cm
+- ¿Cuánto necesitas? Losa maciza: largo × ancho × espesor, Largo 10 m, Ancho 6,5 m, Espesor 12 cm
 - Adicionales: Fibra de refuerzo""",
     "en-US": """\
 Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.
 *Ready-mix concrete*
-- What is it for?: Slab
+- What is it for? Slab
 - Strength: f'c 200 kg/cm²
 - Service: pumped
-- How much?: Solid slab: length × width × thickness, Length 10 m, Width 6,5 m, Thickness 12 cm
+- How much? Solid slab: length × width × thickness, Length 10 m, Width 6,5 m, Thickness 12 cm
 - Extras: Reinforcing fiber""",
 }
 
@@ -263,7 +263,7 @@ def test_the_chat_gets_the_labels_of_another_price_book(browser):
         assert open_the_chat(page).splitlines()[1:] == [
             "*Pasto sintético*",
             "- Altura del pasto: 30 mm",
-            "- ¿Cuánto necesitas?: Otra forma: área, más merma, Área 40 m², Contorno con curvas (15 %)",
+            "- ¿Cuánto necesitas? Otra forma: área, más merma, Área 40 m², Contorno con curvas (15 %)",
             "- Adicionales: Instalación, Malla antimaleza",
         ]
 
