@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -45,9 +46,10 @@ class Incoming:
     json: Mapping[str, Any]
     fault: Text | None = None
 
-    @property
+    @cached_property
     def fields(self) -> Mapping[str, Any]:
-        return self.json if self.is_json else self.form
+        """Of a form's name, the last value."""
+        return self.json if self.is_json else self.form.dict()
 
     @property
     def faults(self) -> list[FieldError]:

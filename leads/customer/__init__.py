@@ -108,7 +108,7 @@ def phone(typed: str) -> str:
     if len(number) > MAX_PHONE:
         raise FieldRefused(LONG_PHONE)
     plain = phones.plain(number)
-    if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in plain):
+    if any(letter != "+" and unicodedata.category(letter)[0] not in "LNPZ" for letter in set(plain)):
         raise FieldRefused(ODD_PHONE)
     if len(digits(plain)) < MIN_PHONE_DIGITS:
         raise FieldRefused(SHORT_PHONE)
