@@ -138,10 +138,7 @@ def _is_typed(error: FieldError, lines: Sequence[TypedLine], answers: Mapping[st
             return bool(lines[int(number)].product)
         case ["lines", number, "measure", name] if name != "kind":
             line = lines[int(number)]
-            return bool(line.measures.get(f"{line.kind}.{name}", "").strip()) or not _is_input(name, line)
+            # An error of what is not asked is of the quantity that the answers give.
+            return bool(line.measures.get(f"{line.kind}.{name}", "").strip()) or not _label(line, "measure", name)
         case _:
             return True
-
-
-def _is_input(name: str, line: TypedLine) -> bool:
-    return f"{line.kind}.{name}" in line.measures
