@@ -14,7 +14,7 @@ from quoter.templatetags.figures import written_day, written_hour
 SOON = Text(es="Respondemos en unos {time}. Hoy, hasta {closes}", en="We answer in about {time}. Today until {closes}")
 # Each ends with an hour, which ends with a full stop.
 LATER = Text(es="Te respondemos el {day}, antes de {hour}", en="We answer on {day}, before {hour}")
-CLOSED = Text(es="Ahora está cerrado. {later}", en="We are closed now. {later}")
+CLOSED = Text(es="Ahora estamos cerrados. {later}", en="We are closed now. {later}")
 MINUTES = Text(es="{count} minutos", en="{count} minutes")
 # A page that stays open, or that a device has kept, shows the right sentence for some two days.
 _MOST = 7

@@ -23,8 +23,8 @@ from quoter.reprice import BEFORE
 # The hidden field: the removals, oldest first, with a space between them. Each is a query string of the fields that
 # went away, with the numbers that their lines had.
 REMOVED = "removed"
-# In a removal of everything, as the name of a field.
-ALL = "all"
+# Names of fields in a removal: of everything, and of a line whose place an empty one took.
+ALL, EMPTIED = "all", "emptied"
 # Of that field, in characters; older removals are forgotten. A full form has about 30 kB.
 _LONGEST = 64 * 1024
 
@@ -77,8 +77,11 @@ class Draft:
             fields += [(BEFORE, self.before)] if self.before else []
             return replace(self._keeping(fields), lines=(), answers={}, before=""), []
         lines, errors = forms.edited([*self.lines], edit, book)
-        is_removal = name == "remove" and len(lines) < len(self.lines)
-        before = self._keeping(self._fields([int(number)])) if is_removal else self
+        before = self
+        if name == "remove" and len(lines) < len(self.lines):
+            before = self._keeping(self._fields([int(number)]))
+        elif name == "switch" and lines != [*self.lines] and any(touched([self.lines[int(number)]], book)):
+            before = self._keeping([(EMPTIED, "1"), *self._fields([int(number)])])
         return replace(before, lines=lines), errors
 
     def latest(self, book: PriceBook, language: Language) -> Removal | None:
@@ -111,13 +114,16 @@ class Draft:
         restored, _errors = typed_lines(fields)
         place = min(min(forms.line_numbers(fields), default=0), len(self.lines))
         lines = [*self.lines]
+        end = place
+        if EMPTIED in fields and lines[place:] and not any(touched(lines[place : place + 1], book)):
+            end += 1
         if ALL in fields:  # what was typed since stays, after what comes back
-            place, lines = 0, [line for line, counts in zip(lines, touched(lines, book), strict=True) if counts]
+            place, end, lines = 0, 0, [line for line, counts in zip(lines, touched(lines, book), strict=True) if counts]
         else:
             for line in restored:
                 product = book.product(line.product)
                 line.is_edited = bool(product and line.is_begun(product))
-        lines[place:place] = restored
+        lines[place:end] = restored
         if len(lines) > MAX_LINES:
             return self, [FieldError("lines", TOO_MANY_LINES)]
         answers = {**self.answers, **{code: text for code, text in typed_answers(fields).items() if text}}

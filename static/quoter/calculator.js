@@ -148,7 +148,7 @@ function focusAfter(value) {
   const [name, number] = value.split(":");
   if (name === "preset") return `button[value="${value}"]`;
   if (name === "remove" || name === "restart") return "[data-removal]";
-  const line = name === "undo" ? number : form.querySelectorAll("[data-line]").length;
+  const line = ["undo", "switch", "product"].includes(name) ? number : form.querySelectorAll("[data-line]").length;
   return `[data-line="${line}"] :is(button, summary, input:not([type=hidden]))`;
 }
 
@@ -211,6 +211,7 @@ function remember() {
     stored(LINES_HTML, linesHtml());
   }
   form.querySelector(".ticket [data-restart]").hidden = isUntouched;
+  form.querySelector(".lines").toggleAttribute("data-fresh", isUntouched);
 }
 
 function linesHtml() {

@@ -11,6 +11,7 @@ from tests.support.factories import an_issued_quote
 
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 DAY = ((timedelta(hours=8), timedelta(hours=18)),)
+MONDAY = "Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."
 WEEK = (DAY, DAY, DAY, DAY, DAY, ((timedelta(hours=8), timedelta(hours=14)),), ())
 
 
@@ -29,9 +30,9 @@ def shop(settings):
     ("now", "said"),
     [
         (at(5, 10), "Respondemos en unos 30 minutos. Hoy, hasta las 2:00 p.\xa0m."),
-        (at(5, 13, 45), "Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."),
-        (at(5, 21), "Ahora está cerrado. Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."),
-        (at(7, 7), "Ahora está cerrado. Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."),
+        (at(5, 13, 45), MONDAY),
+        (at(5, 21), f"Ahora estamos cerrados. {MONDAY}"),
+        (at(7, 7), f"Ahora estamos cerrados. {MONDAY}"),
     ],
 )
 def test_a_customer_reads_when_the_shop_answers(now, said):

@@ -14,13 +14,13 @@ from tests.support.quotes import BOOKS
 
 
 def fields_of(page):
-    """Return what a browser would send of a page's calculator, without the empty fields."""
+    """Return what a browser would send of a page's calculator."""
     form = re.search(r'<form id="calculator".*?</form>', page, re.DOTALL)[0]
     fields = []
     for tag in re.findall(r"<input[^>]*>", form):
         name, value = (re.search(rf'\b{key}="([^"]*)"', tag) for key in ("name", "value"))
         is_chosen = not re.search(r'type="(radio|checkbox)"', tag) or " checked" in tag
-        if name and value and value[1] and is_chosen:
+        if name and value and is_chosen:
             fields.append((name[1], unescape(value[1])))
     return fields
 
@@ -75,6 +75,21 @@ def test_several_removals_are_undone_one_after_the_other_and_keep_what_was_typed
     assert offer(page) is None
     expected = [(name, "9" if name == "lines.1.measure.volume.m3" else value) for name, value in three]
     assert typed_in(page) == sorted(expected)
+
+
+def test_the_product_that_another_is_chosen_for_comes_back_in_its_place(client, monkeypatch):
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", read(BOOKS / "turf.toml"))
+    lines = [("lines.0.product", "turf"), ("lines.1.product", "adhesive"), ("lines.1.measure.pieces.pieces", "3")]
+    page = press(client, lines, "switch:1")
+    assert offer(page)[1] == "undo:1"
+    page = press(client, fields_of(page), "product:1:edging")
+    undone = dict(fields_of(press(client, fields_of(page), "undo:1")))
+    assert undone["lines.1.measure.pieces.pieces"] == "3"
+    assert "lines.2.product" not in undone
+    typed = [*fields_of(page), ("lines.1.measure.metres.m", "9")]
+    undone = dict(fields_of(press(client, typed, "undo:1")))
+    assert (undone["lines.1.product"], undone["lines.2.product"]) == ("adhesive", "edging")
+    assert offer(press(client, lines[:1], "switch:0")) is None  # nothing was typed
 
 
 def test_starting_over_is_undone_with_the_answers_and_the_quote_that_is_changed(client, monkeypatch, three):
