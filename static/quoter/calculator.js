@@ -132,7 +132,7 @@ async function edit(button) {
     // On a slow connection a person may type before the answer arrives, and none of that may be lost.
     while (!(await show(new FormData(form, button))));
   } catch {
-    if (isRestart) return restartWithoutServer();
+    remember(); // in the entry that starting over has begun
     if (button.value.startsWith("preset:")) choose(button);
     setOffline(true);
     return;
@@ -192,11 +192,6 @@ function beginEntry() {
   clearTimeout(timer);
   entry += 1;
   history.pushState(null, "", form.dataset.editUrl);
-}
-
-function restartWithoutServer() {
-  stored(DRAFT, null); // but not the lines' HTML, for Back
-  location.assign(form.dataset.editUrl);
 }
 
 // Stores what was typed in this entry of the browser's history, because Back may load the page again, as in-app browsers
