@@ -60,8 +60,9 @@ class Draft:
     def read(cls, form: QueryDict) -> tuple[Self, list[FieldError]]:
         """Return what was posted, and the errors of the form as a whole."""
         lines, errors = typed_lines(form)
-        removed = _latest(form.get(REMOVED, "").split())
-        return cls(lines, typed_answers(form), form.get(BEFORE, ""), removed), errors
+        text = form.get(REMOVED, "")
+        removed = text[-_LONGEST:].split(" ")[len(text) > _LONGEST :]  # the first is cut then
+        return cls(lines, typed_answers(form), form.get(BEFORE, ""), tuple(filter(None, removed))), errors
 
     def edited(self, edit: str, book: PriceBook) -> tuple[Self, list[FieldError]]:
         """Return the form after one edit button, and an error when there is no room for another line.

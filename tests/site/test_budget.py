@@ -32,7 +32,20 @@ MOST_GROWTH_KB = 50 * 1024
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 MULTIPART = "multipart/form-data; boundary=b"
 # Fields of customers' and of staff's forms, in which the bodies have long texts.
-NAMES = ("name", "phone", "token", "attribution", "before", "text", "notes", "next", "login", "password", "username")
+NAMES = (
+    "name",
+    "phone",
+    "token",
+    "removed",
+    "attribution",
+    "before",
+    "text",
+    "notes",
+    "next",
+    "login",
+    "password",
+    "username",
+)
 MEASURE = "lines.0.measure.volume.m3"
 
 
