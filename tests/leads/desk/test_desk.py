@@ -329,16 +329,26 @@ def test_days_without_a_quote_are_drawn_flat():
 
 @pytest.fixture
 def many_leads(admin_user):
-    """Sixteen thousand leads of one year; only a few are today's."""
+    """Twenty thousand leads of one year; only a few are today's."""
     options = {"book": site.price_book(), "zone": site.zone(), "language": "es", "chance": Random(1)}
     for _written in demo.add_leads(1_000, by=admin_user, now=timezone.now(), **options):
         pass
     copied = ", ".join(field.column for field in Lead._meta.concrete_fields if field.column not in ("id", "folio"))
     of_an_event = ", ".join(field.column for field in LeadEvent._meta.concrete_fields if field.column != "id")
     with connection.cursor() as cursor:
-        for times in (1, 2, 4, 8):  # one statement for all would take a busy machine longer than a statement may
-            cursor.execute(f"INSERT INTO leads (folio, {copied}) SELECT folio || '-{times}', {copied} FROM leads")
-            cursor.execute(f"INSERT INTO lead_events ({of_an_event}) SELECT {of_an_event} FROM lead_events")
+        cursor.execute("SELECT (SELECT max(id) FROM leads), (SELECT max(id) FROM lead_events)")
+        [[last, last_event]] = cursor.fetchall()
+        for copies in ((1, 5), (6, 10), (11, 15), (16, 19)):  # one statement for all would take a busy machine too long
+            cursor.execute(
+                f"INSERT INTO leads (folio, {copied}) SELECT folio || n, {copied} "
+                "FROM leads, generate_series(%s::int, %s::int) AS n WHERE id <= %s",
+                [*copies, last],
+            )
+            cursor.execute(
+                f"INSERT INTO lead_events ({of_an_event}) SELECT {of_an_event} "
+                "FROM lead_events, generate_series(%s::int, %s::int) WHERE id <= %s",
+                [*copies, last_event],
+            )
         cursor.execute("ANALYZE leads")
         cursor.execute("ANALYZE lead_events")
 
