@@ -40,8 +40,8 @@ KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form agai
 MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
 TECHNICAL = {"next", "action", "format", "lead", "when"}
-# The owner's pages, whose forms have every cell, and beside it what it was: only what differs is kept.
-OWNER_PAGES = {"owner_prices", "owner_shop"}
+# The owner's pages. Forms of prices and the shop have every cell, and beside it what it was: only what differs is kept.
+OWNER_PAGES = {"owner_prices", "owner_shop", "staff_team"}
 CELL, SEEN = "cell:", "seen:"
 NOT_SENT_AGAIN = {"csrfmiddlewaretoken", "retry-now", KEY_FIELD}
 

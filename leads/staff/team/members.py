@@ -92,6 +92,13 @@ def read_name(text: str, *, of: User | None = None) -> str:
     return name
 
 
+def read_role(role: str) -> str:
+    """Return the name of a role. ValidationError for any other, and before `ensure_roles` has made it."""
+    if role not in ROLES or not Group.objects.filter(name=role).exists():
+        raise ValidationError(_("Choose what they do here."))
+    return role
+
+
 def give_name(user: User, name: str) -> None:
     user.first_name, _space, user.last_name = name.partition(" ")
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -49,27 +49,24 @@ def page(request: HttpRequest) -> HttpResponse:
     action, _colon, key = request.POST.get("action", "").partition(":")
     if action == "add":
         return _added(request)
-    try:
-        user, change = get_object_or_404(User, pk=int(key), is_staff=True), _CHANGES[action]
-    except (KeyError, ValueError):
-        raise Http404 from None
+    if not key.isdecimal() or action not in ("link", *_CHANGES):
+        raise Http404
+    user = get_object_or_404(User, pk=int(key), is_staff=True)
     if not members.may_change(request.user, user):
         raise PermissionDenied
     if action == "link":
         _note(request, user, "Made a link to set a password.")
         return _shown(request, invitation=_invitation(request, user))
     try:
-        messages.success(request, change(request, user))
+        messages.success(request, _CHANGES[action](request, user))
     except ValidationError as error:
         return _shown(request, error=error.messages[0], at=user.pk)
     return HttpResponseRedirect(f"{request.path}#member-{user.pk}")
 
 
 def _added(request: HttpRequest) -> HttpResponse:
-    role = request.POST.get("role", "")
     try:
-        if role not in IN_WORDS or not Group.objects.filter(name=role).exists():
-            raise ValidationError(_("Choose what they do here."))
+        role = members.read_role(request.POST.get("role", ""))
         user = members.add(members.read_name(request.POST.get("name", "")), role)
     except ValidationError as error:
         return _shown(request, error=error.messages[0])
@@ -85,9 +82,7 @@ def _renamed(request: HttpRequest, user: User) -> str:
 
 
 def _given_role(request: HttpRequest, user: User) -> str:
-    role = request.POST.get("role", "")
-    if role not in IN_WORDS or not Group.objects.filter(name=role).exists():
-        raise ValidationError(_("Choose what they do here."))
+    role = members.read_role(request.POST.get("role", ""))
     members.give_role(user, role)
     _note(request, user, f"Changed the role to {role}.")
     return _("%(name)s: %(role)s.") % {"name": members.called(user), "role": IN_WORDS[role][0]}
@@ -110,7 +105,6 @@ def _factor_forgotten(request: HttpRequest, user: User) -> str:
 
 
 _CHANGES: dict[str, Callable[[HttpRequest, User], str]] = {
-    "link": lambda request, user: "",  # answered with the link itself
     "name": _renamed,
     "role": _given_role,
     "off": lambda request, user: _switched(request, user, on=False),

@@ -226,3 +226,15 @@ def test_the_list_says_what_each_is_and_takes_few_queries(owner, django_assert_m
     assert [member.name for member in page.context["members"]][-1] == "Rosa Sol"
     assert "customer" not in page.content.decode()
     assert TEAM in owner.get("/admin/").content.decode()
+
+
+def test_what_an_owner_typed_survives_the_end_of_the_session(owner, settings):
+    typed = {"name": "Ana Ruiz", "role": "Sales", "action": "add"}
+    from_our_page = {"accept": "text/html", "origin": "http://testserver", "sec-fetch-site": "same-origin"}
+    owner.logout()
+    answer = owner.post(TEAM, typed, headers=from_our_page)
+    assert answer.status_code == 302
+    owner.force_login(owner.user)
+    offered = owner.get(parse_qs(urlsplit(answer.url).query)["next"][0]).content.decode()
+    assert "Ana Ruiz" in offered
+    assert not User.objects.filter(username="ana").exists()
