@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
-from leads.inbox import changelist, download, flags, history, notes, search, views
+from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent, Machine
 from quoter import site
@@ -30,7 +30,7 @@ MOST_OTHERS = 20
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
-    list_filter = [changelist.TabFilter, changelist.SourceFilter, changelist.OrderFilter]
+    list_filter = [tabs.TabFilter, tabs.SourceFilter, tabs.OrderFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -56,10 +56,10 @@ class LeadAdmin(admin.ModelAdmin):
         return changelist.Inbox
 
     def get_ordering(self, request):
-        return changelist.tab_of(request).ordering
+        return tabs.tab_of(request).ordering
 
     def get_paginator(self, request, *args, **kwargs):
-        return (changelist.SearchPaginator if request.GET.get("q") else changelist.CappedPaginator)(*args, **kwargs)
+        return changelist.paginator_of(request, *args, **kwargs)
 
     def get_search_results(self, request, queryset, search_term):
         return search.leads(queryset, search_term), False
@@ -72,7 +72,7 @@ class LeadAdmin(admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         now, stored = timezone.now(), obj.snapshot
-        [row] = changelist.rows([obj], now=now)
+        [row] = rows.rows([obj], now=now)
         context |= {
             "row": row,
             "stored": stored,

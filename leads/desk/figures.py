@@ -15,7 +15,7 @@ from leads.delivery import machines
 from leads.desk.days import OTHERS, Day, Tally, add, begins, counted
 from leads.inbox import changelist
 from leads.inbox.restore import RestoreEffect
-from leads.models import Lead, LeadEvent
+from leads.models import LeadEvent
 
 PERIODS = (7, 30, 90)  # days
 MOST_ROWS = 8
@@ -102,7 +102,7 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
         total=TallyRow("", add(day.total for day in by_day.values()), links(since, until)),
         median=percentile(minutes, 0.5),
         p90=percentile(minutes, 0.9),
-        waiting=changelist.count_text(changelist.capped_count(Lead.objects.waiting())),
+        waiting=changelist.count_text(changelist.people_waiting()),
         lost=lost(since),
         days=tuple(
             TallyRow(day, figures.total, links(begins(day, zone), begins(day + timedelta(days=1), zone)))

@@ -32,7 +32,8 @@ _may_see_until: dict[int, float] = {}  # by user id
 
 
 class WaitingState(NamedTuple):
-    """waiting: at most MOST_COUNTED; newest: when the last of them arrived, ISO 8601 in UTC, "" when nobody waits.
+    """waiting: how many people, MOST_COUNTED when so many leads wait; newest: when the last of these leads arrived, ISO
+    8601 in UTC, "" when nobody waits.
 
     etag: changes whenever a lead begins or stops waiting; at: when Postgres was queried, in Unix seconds by its clock.
     """
@@ -131,10 +132,16 @@ def _query_state() -> WaitingState:
     # The ETag includes a sum of hashed ids: when one lead takes the place of another, the count stays the same, and so
     # does the newest time if the lead was delivered late.
     number = Func(Cast("pk", TextField()), function="hashtext", output_field=IntegerField())
-    counted = newest_first.values("arrived_at", number=number)[:MOST_COUNTED]
+    waiting = newest_first.with_person()
+    counted = waiting.values("arrived_at", "person", number=number)[:MOST_COUNTED]  # type: ignore[misc]
     totals = counted.aggregate(
-        waiting=Count("*"), newest=Max("arrived_at"), numbers=Sum("number"), at=Max(Now(), default=Now())
+        leads=Count("*"),
+        people=Count("person", distinct=True),
+        newest=Max("arrived_at"),
+        numbers=Sum("number"),
+        at=Max(Now(), default=Now()),
     )
     newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
-    etag = f'"{totals["waiting"]}-{totals["numbers"] or 0}-{newest}"'
-    return WaitingState(totals["waiting"], newest, etag, totals["at"].timestamp())
+    etag = f'"{totals["leads"]}-{totals["numbers"] or 0}-{newest}"'
+    people = MOST_COUNTED if totals["leads"] == MOST_COUNTED else totals["people"]
+    return WaitingState(people, newest, etag, totals["at"].timestamp())

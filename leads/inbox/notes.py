@@ -1,6 +1,6 @@
 """Notes on leads: the field in which staff write one, the newest for the list, and those that have some words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from unicodedata import normalize
@@ -76,12 +76,19 @@ def add(lead: Lead, text: str, *, by: User, now: datetime) -> None:
             LeadEvent.objects.create(lead=lead, kind=LeadEvent.Kind.NOTED, actor=by, at=now)
 
 
-def newest(leads: Sequence[Lead]) -> dict[Any, str]:
-    """Return the beginning of the newest note of each lead that has one, by key."""
-    kept = LeadNote.objects.filter(lead__in=[lead.pk for lead in leads]).order_by("lead", "-at", "-pk")
-    texts = {lead.pk: lead.notes for lead in leads if lead.notes}
-    texts |= dict(kept.distinct("lead").values_list("lead", "text"))
-    return {pk: _beginning(text) for pk, text in texts.items()}
+def newest(leads: Sequence[Lead], of_people: Mapping[Any, str]) -> dict[Any, str]:
+    """Return the beginning of the newest note of each person, by the person's key, and of each other lead by its own.
+
+    of_people: the person of each of their leads.
+    """
+    texts = {of_people.get(lead.pk, lead.pk): lead.notes for lead in leads if lead.notes}
+    of_leads = LeadNote.objects.filter(lead__in=[*of_people, *(lead.pk for lead in leads)]).order_by(
+        "lead", "-at", "-pk"
+    )
+    kept = of_leads.distinct("lead").values_list("at", "pk", "lead", "text")
+    for _at, _pk, lead, text in sorted(kept):
+        texts[of_people.get(lead, lead)] = text
+    return {key: _beginning(text) for key, text in texts.items()}
 
 
 def lead_keys(query: str) -> list[Any]:

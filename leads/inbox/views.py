@@ -24,9 +24,9 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.delivery import health, machines, relay
 from leads.delivery.journal import quarantine
-from leads.inbox import changelist, greeting, notes, pasted, search
+from leads.inbox import greeting, notes, pasted, rows, search
 from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
-from leads.models import WAITS, Lead, LeadEvent
+from leads.models import PUT_ASIDE, WAITS, Lead, LeadEvent
 from leads.snapshot import journal_record, readable
 
 MOST_STATES = 200  # more than a page of the list has
@@ -96,8 +96,7 @@ def revert_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: s
     lead = _lead(model_admin, request, lead_id)
     if refusal := _refuse_note(model_admin, request, lead):
         return refusal
-    contacted = Lead.objects.filter(contacted_by=request.user) if "undo" in request.POST else Lead.objects.all()
-    is_reverted = contacted.revert(lead.pk, by=request.user, now=timezone.now())
+    is_reverted = Lead.objects.revert(lead.pk, by=request.user, now=timezone.now(), only_own="undo" in request.POST)
     if _is_in_place(request):
         return _states(request, [lead.pk], status=200 if is_reverted else 409)
     if is_reverted:
@@ -125,9 +124,14 @@ def aside_view(model_admin: ModelAdmin[Lead], request: StaffRequest) -> HttpResp
     if refusal := _refuse_unless_posted(request):
         return refusal
     keys = [key for text in request.POST.getlist("lead")[:MOST_MOVED] if (key := Lead.key_of(text)) is not None]
-    tab = {"set_aside": Lead.objects.set_aside, "discarded": Lead.objects.discarded}.get(request.GET.get("all", ""))
-    leads = tab()[:MOST_MOVED] if tab else Lead.objects.filter(WAITS, pk__in=keys)
-    moved = Lead.objects.filter(pk__in=list(leads.values_list("pk", flat=True)))
+    tab = {"set_aside": Lead.objects.set_aside, "put_aside": Lead.objects.put_aside}.get(request.GET.get("all", ""))
+    if tab:
+        going = list(tab()[:MOST_MOVED].values_list("pk", flat=True))
+    else:  # who was ticked among those who wait, waits with all of these
+        ticked = Lead.objects.filter(WAITS | PUT_ASIDE, pk__in=keys)
+        same = Lead.objects.waiting().of_phones(ticked.filter(set_aside="").values_list("phone", flat=True))
+        going = [*ticked.values_list("pk", flat=True), *same.values_list("pk", flat=True)[:MOST_MOVED]]
+    moved = Lead.objects.filter(pk__in=going)
     now = timezone.now()
     if request.POST.get("action") == "discard":
         count = moved.move_aside(Lead.SetAside.DISCARDED, by=request.user, now=now)
@@ -246,7 +250,7 @@ def _is_in_place(request: HttpRequest) -> bool:
 def _states(request: StaffRequest, keys: list[Any], *, status: int = 200) -> HttpResponse:
     leads = Lead.objects.filter(pk__in=keys).select_related("contacted_by").without_quotes()
     context = {
-        "states": [(changelist.state_of(lead), lead) for lead in leads],
+        "states": [(rows.state_of(lead), lead) for lead in leads],
         "may_contact": may_contact(request),
     }
     response = TemplateResponse(request, "leads/inbox/_states.html", context, status=status)

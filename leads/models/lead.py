@@ -12,13 +12,14 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now, NullIf
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
 from leads.customer import matching
 from leads.customer.matching import LongNoteWords, PhoneKey, PhonePieces, has_name_words, has_phone_part
+from leads.models.follow_up import FollowUp
 from leads.models.history import LeadEvent
 from leads.snapshot import Flag, Snapshot
 
@@ -63,6 +64,9 @@ class NewFolio(models.Func):
 
 # A person whom nobody has answered.
 WAITS = Q(status="new", phone__gt="")
+# The reasons of `Lead.SetAside` that staff give; all others are what a lead looked like when it came.
+BY_STAFF = ("discarded", "not_customer", "duplicate", "wrong_number", "spam")
+PUT_ASIDE = Q(set_aside__in=BY_STAFF)
 
 
 class LeadQuerySet(models.QuerySet["Lead"]):
@@ -75,11 +79,11 @@ class LeadQuerySet(models.QuerySet["Lead"]):
 
     def set_aside(self) -> LeadQuerySet:
         """New leads that look like a bot's or a flood's."""
-        return self._queue().exclude(set_aside__in=["", Lead.SetAside.DISCARDED])
+        return self._queue().exclude(set_aside__in=["", *BY_STAFF])
 
-    def discarded(self) -> LeadQuerySet:
-        """New leads that staff discarded."""
-        return self._queue(set_aside=Lead.SetAside.DISCARDED)
+    def put_aside(self) -> LeadQuerySet:
+        """Leads that staff took out: nobody's, somebody's twice, or no customer's."""
+        return self.filter(PUT_ASIDE)
 
     def _queue(self, **of_these: str) -> LeadQuerySet:
         return self.filter(WAITS, **of_these).order_by("arrived_at", "id")
@@ -111,7 +115,7 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.filter(status=Lead.Status.NEW)
 
     def contacted(self) -> LeadQuerySet:
-        return self.filter(status=Lead.Status.CONTACTED)
+        return self.filter(status=Lead.Status.CONTACTED).exclude(set_aside__in=BY_STAFF)
 
     def with_phone_part(self, digits: str) -> LeadQuerySet:
         """Leads whose phone has these digits, as `phones.has_part` says."""
@@ -119,8 +123,11 @@ class LeadQuerySet(models.QuerySet["Lead"]):
 
     def of_phones(self, written: Collection[str]) -> LeadQuerySet:
         """Leads with these phones, however they are written. Empty phones are ignored."""
-        keys = {phones.key(phone) for phone in written if phone} - {""}
-        return self.alias(phone_key=PhoneKey("phone")).filter(phone_key__in=keys)
+        return self.of_keys({phones.key(phone) for phone in written if phone} - {""})
+
+    def of_keys(self, keys: Collection[str]) -> LeadQuerySet:
+        """Leads with phones of these keys, as `phones.key` returns them."""
+        return self.alias(phone_key=PhoneKey("phone")).filter(phone_key__in=list(keys))
 
     def with_name_words(self, words: Sequence[str]) -> LeadQuerySet:
         """Leads whose name has all these words. words: as `customer.words` returns them."""
@@ -136,36 +143,75 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def flagged(self, flag: Flag) -> LeadQuerySet:
         return self.filter(**{f"{snapshot.FLAGS}__contains": [flag]})
 
-    def contact(self, lead_id: int, *, by: User, now: datetime) -> bool:
-        """Mark a new lead and the person's other phones as contacted; False when a colleague was first."""
-        contacted = {"status": Lead.Status.CONTACTED, "contacted_at": now, "contacted_by": by}
-        return self._change(lead_id, self.new(), contacted, LeadEvent.Kind.CONTACTED, by=by, now=now)
+    def with_person(self) -> LeadQuerySet:
+        """Leads with `person`: the key of the person whose phone it is."""
+        joined = FollowUp.objects.filter(key=PhoneKey(OuterRef("phone"))).values("joined_to")
+        return self.annotate(
+            person=Coalesce(NullIf(Subquery(joined), Value("", models.TextField())), PhoneKey("phone"))
+        )
 
-    def revert(self, lead_id: int, *, by: User, now: datetime) -> bool:
-        """Make a contacted lead wait again, with the person's other phones; False when it was not contacted."""
+    def count_people(self, most: int) -> int:
+        """Return of how many people these leads are; `most` when there are so many leads."""
+        first = self.with_person().values("person")[:most]  # type: ignore[misc]  # the stubs know no annotation
+        counts = first.aggregate(leads=Count("*"), people=Count("person", distinct=True))
+        return most if counts["leads"] == most else int(counts["people"])
+
+    def of_person(self, lead: Lead) -> LeadQuerySet:
+        """All leads of the person of a lead: of every phone that is theirs, however it is written."""
+        numbers = {lead.phone, *self.of_the_same_person(lead).values_list("phone", flat=True)}
+        keys = {phones.key(number) for number in numbers if number} - {""}
+        if not keys:
+            return Lead.objects.filter(pk=lead.pk)
+        keys |= set(FollowUp.objects.joined(keys).values())
+        of_phones = Q(phone_key__in=list(FollowUp.objects.phones_of(keys)))
+        return Lead.objects.alias(phone_key=PhoneKey("phone")).filter(Q(pk=lead.pk) | of_phones)
+
+    def contact(self, lead_id: Any, *, by: User, now: datetime) -> bool:
+        """Mark a new lead, and all others that its person waits for, as contacted; False when a colleague was first."""
+        contacted = {"status": Lead.Status.CONTACTED, "contacted_at": now, "contacted_by": by, "set_aside": ""}
+        with transaction.atomic():
+            lead, theirs = self.locked_with_person(lead_id)
+            if lead is None or lead.status != Lead.Status.NEW:
+                return False
+            waiting = [each for each in theirs if each == lead or each.waits]
+            self._change(waiting, contacted, LeadEvent.Kind.CONTACTED, by=by, now=now)
+            if any(each.phone for each in theirs):
+                FollowUp.objects.begin(theirs, by=by, now=now)
+        return True
+
+    def revert(self, lead_id: Any, *, by: User, now: datetime, only_own: bool = False) -> bool:
+        """Make a contacted lead wait again, with all that the same tap has marked.
+
+        False when it was not contacted, or not by them. only_own: only what `by` has contacted.
+        """
         new = {"status": Lead.Status.NEW, "contacted_at": None, "contacted_by": None}
-        return self._change(lead_id, self.contacted(), new, LeadEvent.Kind.REVERTED, by=by, now=now)
+        with transaction.atomic():
+            lead, theirs = self.locked_with_person(lead_id)
+            if lead is None or lead.status != Lead.Status.CONTACTED or (only_own and lead.contacted_by_id != by.pk):
+                return False
+            tap = (lead.contacted_at, lead.contacted_by_id)
+            marked = [each for each in theirs if (each.contacted_at, each.contacted_by_id) == tap]
+            self._change(marked, new, LeadEvent.Kind.REVERTED, by=by, now=now)
+            if all(each in marked or each.status == Lead.Status.NEW for each in theirs):
+                FollowUp.objects.undo(theirs)
+        return True
+
+    def locked_with_person(self, lead_id: Any) -> tuple[Lead | None, list[Lead]]:
+        """Return a lead and all leads of its person, itself included, locked until the transaction ends."""
+        found = Lead.objects.without_quotes().filter(pk=lead_id).first()
+        if found is None:
+            return None, []
+        # In the order in which leads are delivered, so that nobody waits for each other.
+        theirs = Lead.objects.filter(pk__in=list(self.of_person(found).values_list("pk", flat=True)))
+        locked = list(theirs.without_quotes().order_by("folio", "pk").select_for_update(no_key=True))
+        return next((each for each in locked if each.pk == found.pk), None), locked
 
     def _change(
-        self,
-        lead_id: int,
-        changeable: LeadQuerySet,
-        values: dict[str, Any],
-        kind: LeadEvent.Kind,
-        *,
-        by: User,
-        now: datetime,
-    ) -> bool:
-        with transaction.atomic():
-            if not changeable.filter(pk=lead_id).update(**values):
-                return False
-            lead = Lead.objects.without_quotes().get(pk=lead_id)
-            same_person = self.of_the_same_person(lead).values_list("pk", flat=True)
-            others = list(changeable.filter(pk__in=list(same_person)).select_for_update().values_list("pk", flat=True))
-            Lead.objects.filter(pk__in=others).update(**values)
-            changed = [lead_id, *others]
-            LeadEvent.objects.note(kind, changed, by=by, now=now, detail="")
-        return True
+        self, leads: Sequence[Lead], values: dict[str, Any], kind: LeadEvent.Kind, *, by: User, now: datetime
+    ) -> None:
+        changed = [lead.pk for lead in leads]
+        Lead.objects.filter(pk__in=changed).update(**values)
+        LeadEvent.objects.note(kind, changed, by=by, now=now, detail="")
 
     def move_aside(self, reason: str, *, by: User, now: datetime) -> int:
         """Set these leads aside, or with "" bring them back; return how many. reason: a `SetAside`, or ""."""
@@ -199,7 +245,12 @@ class Lead(models.Model):
         TOO_FAST = Flag.TOO_FAST
         MANY_FROM_ADDRESS = Flag.MANY_FROM_ADDRESS
         MANY_OF_PHONE = Flag.MANY_OF_PHONE
+        # By staff. DISCARDED is what a flood is thrown into, without a reason for each.
         DISCARDED = "discarded", _("discarded")
+        NOT_CUSTOMER = "not_customer", _("not a customer")
+        DUPLICATE = "duplicate", _("duplicate")
+        WRONG_NUMBER = "wrong_number", _("wrong number")
+        SPAM = "spam", _("spam")
 
     class AlertStage(models.IntegerChoices):
         NOTHING = 0
@@ -268,6 +319,7 @@ class Lead(models.Model):
             models.Index(fields=["created_at", "id"], condition=Q(status="new"), name="lead_waiting"),
             models.Index(fields=["arrived_at", "id"], condition=WAITS & Q(set_aside=""), name="lead_queue"),
             models.Index(fields=["arrived_at", "id"], condition=WAITS & ~Q(set_aside=""), name="lead_set_aside"),
+            models.Index(fields=["arrived_at", "id"], condition=PUT_ASIDE, name="lead_put_aside"),
             models.Index(
                 fields=["alert_stage", "arrived_at", "id"],
                 condition=WAITS & Q(set_aside="", alert_stage__lt=2),
@@ -312,6 +364,11 @@ class Lead(models.Model):
         """Return whether name or device say so, of two leads of one quote. As `LeadQuerySet.of_the_same_person`."""
         is_same_device = bool(self.visitor_id) and self.visitor_id == other.visitor_id
         return is_same_device or self.name.upper() == other.name.upper()
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for an answer to it."""
+        return self.status == Lead.Status.NEW and bool(self.phone) and not self.set_aside
 
     @property
     def asked_at(self) -> datetime:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from leads import paging, snapshot
+from leads.customer.matching import PhoneKey
 from leads.delivery import erasures
 from leads.delivery.erasures import HASH
 from leads.models import LeadEvent
@@ -31,6 +32,8 @@ _NOW = "least(%(now)s::timestamptz, clock_timestamp())"
 
 # The erasure keeps a journal that is delivered late, or a link from a chat, from bringing the person back; a new
 # checkout does. submitted_at is set to now, which marks the row as one whose person was erased: nobody else gets it.
+# What staff arranged with a person goes with the last lead of theirs.
+_KEY = PhoneKey.template % {"expressions": "phone"}
 _ANONYMISE = f"""
 WITH remembered AS (
     INSERT INTO lead_erasures (folio, person, at)
@@ -39,6 +42,14 @@ WITH remembered AS (
     ON CONFLICT (folio, person) DO UPDATE SET at = greatest(excluded.at, lead_erasures.at)
 ), noted AS (
     DELETE FROM lead_notes WHERE lead_id = ANY(%(ids)s)
+), forgotten AS (
+    DELETE FROM lead_follow_ups AS known
+    WHERE key IN (SELECT {_KEY} FROM leads WHERE id = ANY(%(ids)s) AND phone > '')
+    AND NOT EXISTS (SELECT FROM leads WHERE {_KEY} = known.key AND id <> ALL(%(ids)s))
+    RETURNING key
+), alone AS (
+    UPDATE lead_follow_ups SET joined_to = '' WHERE joined_to IN (SELECT key FROM forgotten)
+    AND key NOT IN (SELECT key FROM forgotten)
 ), gone AS (
     UPDATE leads SET
         name = '',

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from leads import snapshot
 from leads.delivery.journal import census, erase, quarantine
 from leads.delivery.journal.segment import Item
-from leads.models import Lead
+from leads.models import FollowUp, Lead
 from leads.paging import pages
 from leads.privacy import columns
 from leads.privacy.anonymise import anonymise, without_person
@@ -59,7 +59,7 @@ def count(cutoff: datetime) -> Iterator[Purged]:
 
 
 def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]:
-    """Delete the leads quoted before `cutoff`, with their events, a page at a time.
+    """Delete the leads quoted before `cutoff`, with all that belongs to them, a page at a time.
 
     A lead whose record is in a journal stays: if that process is killed, the relay delivers the record again.
     """
@@ -70,6 +70,7 @@ def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]
         ids = [pk for pk, folio in keys if folio not in still_journaled]
         deleted += Lead.objects.filter(pk__in=ids).delete()[1].get("leads.Lead", 0)
         yield Purged(deleted, page.fraction)
+    FollowUp.objects.sweep()
 
 
 def forget_people(cutoff: datetime, *, now: datetime) -> Iterator[Purged]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from leads.errors import error_name
 from leads.management.commands.migrate import alone, migration_connection
 from leads.management.commands.purge_leads import age
+from leads.models import FollowUp
 from leads.ops import adopted_folios
 from leads.ops.owner import RunByOwner
 from leads.ops.partitions import upkeep
@@ -32,6 +33,7 @@ class Command(Stoppable, RunByOwner):
     def handle(self, *, anonymise, delete, keep_columns, **options):
         try:
             import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+            FollowUp.objects.sweep()  # other programs delete leads, too
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         self.stdout.write("ended sessions of staff were deleted")

@@ -52,7 +52,7 @@ def known(number: int = 7, now: datetime = NOON, **options) -> dict[date, Day]:
 def test_a_day_counts_quotes_those_with_a_phone_and_those_contacted(admin_user):
     a_lead(phone="")
     a_lead(source="facebook")
-    done = a_lead(source="facebook", product="block")
+    done = a_lead(source="facebook", product="block", phone="+526561234568")
     Lead.objects.contact(done.pk, by=admin_user, now=NOON + timedelta(minutes=12, seconds=40))
 
     day = count(TODAY, zone=JUAREZ)
@@ -220,9 +220,10 @@ def english(settings):
 
 def test_each_number_links_to_its_leads(admin_client, admin_user, english):
     now = today_at_noon()
-    anonymous, waiting, done = a_lead(now, phone=""), a_lead(now, source="facebook"), a_lead(now)
+    anonymous, waiting = a_lead(now, phone=""), a_lead(now, source="facebook")
+    done = a_lead(now, phone="+526561234568")
     Lead.objects.contact(done.pk, by=admin_user, now=now + timedelta(minutes=5))
-    old = a_lead(now - timedelta(days=7))  # the eighth day
+    old = a_lead(now - timedelta(days=7), phone="+526561234569")  # the eighth day
     expected = {
         "Waiting now": {waiting, old},
         "Quotes": {anonymous, waiting, done},
@@ -389,7 +390,7 @@ def rows(answer) -> list[dict[str, str]]:
 
 
 def test_a_spreadsheet_has_all_leads_of_the_filtered_list_and_no_other(admin_client, admin_user):
-    waiting, done = a_lead(), a_lead()
+    waiting, done = a_lead(), a_lead(phone="+526561234568")
     a_lead(phone="")
     Lead.objects.contact(done.pk, by=admin_user, now=NOON)
 

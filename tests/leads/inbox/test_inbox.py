@@ -56,7 +56,7 @@ def folios(page) -> list[str]:
 
 
 def test_each_tab_lists_its_own_leads(admin_client, admin_user):
-    waiting, done, anonymous = a_lead(), a_lead(), an_anonymous_quote()
+    waiting, done, anonymous = a_lead(), a_lead(phone="+526561234568"), an_anonymous_quote()
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
     tabs = {tab: set(folios(admin_client.get(LIST, {"status": tab}))) for tab in ("contacted", "anonymous", "all")}
     assert folios(admin_client.get(LIST)) == [waiting.folio]
@@ -66,7 +66,7 @@ def test_each_tab_lists_its_own_leads(admin_client, admin_user):
 
 
 def test_every_view_of_the_list_shows_how_many_wait(admin_client):
-    a_lead(), a_lead(), an_anonymous_quote()
+    a_lead(), a_lead(phone="+526561234568"), an_anonymous_quote()
     for query in ({}, {"status": "all"}, {"q": "nobody"}):
         page = text_of(admin_client.get(LIST, query))
         assert "<title>(2) " in page
@@ -75,8 +75,8 @@ def test_every_view_of_the_list_shows_how_many_wait(admin_client):
 
 def test_a_list_counts_no_further_than_a_thousand(admin_client, monkeypatch):
     monkeypatch.setattr("leads.inbox.changelist.MOST_COUNTED", 3)
-    for _ in range(4):
-        a_lead()
+    for number in range(4):
+        a_lead(phone=f"+52656123456{number}")
     assert '<span class="count">2+</span>' in text_of(admin_client.get(LIST))
 
 
@@ -84,7 +84,7 @@ def test_a_row_shows_the_person_the_quote_and_the_source(admin_client, admin_use
     lead = a_lead(a_line(), a_line(), a_line(), attribution={"utm_source": "facebook"})
     a_lead(name="La misma")
     page = text_of(admin_client.get(LIST, {"q": lead.folio}, headers={"accept-language": "en"}))
-    for shown in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "1 more lead with this phone"):
+    for shown in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "2 quotes"):
         assert shown in page, shown
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     assert admin_user.username in text_of(admin_client.get(LIST, {"q": lead.folio})).split("<main")[1]
@@ -100,9 +100,10 @@ def test_the_age_is_marked_by_urgency(admin_client, settings, minutes, expected)
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_queries):
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
-    # session, user, how many wait, count, rows, their newest notes, other leads of their phones and of their quotes,
-    # how many are set aside, the state of the live list, and the machines
-    with django_assert_num_queries(11):
+    # session, user, whether many wait, who waits, whose phones are joined, the page; of its rows what was arranged, the
+    # other phones and leads of the people, notes, who asked for the same; how many are due today, are the user's and
+    # are set aside, the state of the live list, and the machines
+    with django_assert_num_queries(16):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
@@ -259,7 +260,7 @@ def test_a_name_with_an_abbreviation_is_in_the_greeting(settings, name):
 @pytest.mark.django_db(transaction=True)
 def test_of_ten_simultaneous_taps_on_a_lead_exactly_one_succeeds():
     staff = [User.objects.create_user(f"ana{number}", is_staff=True, is_superuser=True) for number in range(10)]
-    leads = [a_lead() for _ in range(30)]
+    leads = [a_lead(phone=f"+5265612345{number:02}") for number in range(30)]
     together, turns = Barrier(len(staff)), iter(staff)
 
     def taps() -> list[int]:
@@ -295,15 +296,15 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_a_lead_s_page_takes_nine_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_twelve_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead, how many leads its phone has, those leads, who asked for the same, notes, the history,
-    # and the machines
-    with django_assert_num_queries(9):
+    # session, user, the lead, what was arranged with the person, their other phones and leads, the newest note, who
+    # asked for the same, notes, the history, the person's other quotes, and the machines
+    with django_assert_num_queries(12):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 

@@ -37,7 +37,8 @@ def queries_of_leads(captured: CaptureQueriesContext) -> list[str]:
 
 def a_lead(*, minutes_ago: float = 0) -> Lead:
     issued = an_issued_quote()
-    store(lead_record(issued, a_contact(submitted_at=timezone.now() - timedelta(minutes=minutes_ago))))
+    phone = f"+52656{Lead.objects.count():07}"
+    store(lead_record(issued, a_contact(phone=phone, submitted_at=timezone.now() - timedelta(minutes=minutes_ago))))
     return Lead.objects.get(folio=issued.quote.folio)
 
 

@@ -158,7 +158,7 @@ def test_a_note_is_shown_as_text(admin_client, admin_user):
 
 
 def test_the_list_shows_the_beginning_of_the_newest_note(admin_client, admin_user):
-    lead, other = a_lead(old_notes="De antes"), a_lead(old_notes="Nota vieja")
+    lead, other = a_lead(old_notes="De antes"), a_lead(old_notes="Nota vieja", phone="+526561234568")
     now = timezone.now()
     notes.add(lead, "Primera", by=admin_user, now=now)
     notes.add(lead, "Segunda, " + "con muchas palabras " * 10, by=admin_user, now=now + timedelta(seconds=1))
@@ -166,7 +166,7 @@ def test_the_list_shows_the_beginning_of_the_newest_note(admin_client, admin_use
     assert "Segunda, con muchas palabras" in page
     assert "Nota vieja" in page
     assert "De antes" not in page
-    assert max(map(len, notes.newest([lead, other]).values())) == 80
+    assert max(map(len, notes.newest([lead, other], {}).values())) == 80
 
 
 def test_old_notes_are_shown_without_an_author(admin_client):
@@ -186,7 +186,8 @@ def test_a_search_finds_words_of_notes_like_those_of_names(admin_user, typed, is
 
 
 def test_a_search_finds_names_and_notes_together_and_keeps_the_tab(admin_client, admin_user):
-    rosa, noted, done = a_lead(name="Rosa"), a_lead(name="Ana"), a_lead(name="Eva")
+    rosa, noted = a_lead(name="Rosa"), a_lead(name="Ana")
+    done = a_lead(name="Eva", phone="+526561234568")
     for lead in (noted, done):
         notes.add(lead, "Vino por Rosa", by=admin_user, now=timezone.now())
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())

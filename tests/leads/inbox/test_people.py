@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leads.delivery.record import lead_record
-from leads.inbox import changelist
+from leads.inbox import tabs
 from leads.models import Lead, LeadEvent
 from leads.snapshot import Flag
 from tests.support.factories import a_contact, an_issued_quote, store
@@ -91,7 +91,7 @@ def test_what_is_set_aside_has_a_tab_with_its_count(admin_client):
     asks(name="Bot", flags=(Flag.HONEYPOT,))
     page = admin_client.get(LIST)
     assert [row.lead.name for row in page.context["cl"].rows] == ["Ana"]
-    assert re.search(r"Apartados\s*<span class=\"count\">1</span>", page.content.decode())
+    assert re.search(r"Dudosos\s*<span class=\"count\">1</span>", page.content.decode())
     aside = admin_client.get(LIST, {"status": "set_aside"})
     assert [row.lead.name for row in aside.context["cl"].rows] == ["Bot"]
 
@@ -103,23 +103,23 @@ def test_hundreds_are_discarded_at_once_and_brought_back_with_events(admin_clien
 
     answer = admin_client.post(f"{ASIDE}?all=set_aside", {"action": "discard"}, follow=True)
     assert "120 clientes descartados" in text(answer)
-    assert (Lead.objects.set_aside().count(), Lead.objects.discarded().count()) == (0, 120)
+    assert (Lead.objects.set_aside().count(), Lead.objects.put_aside().count()) == (0, 120)
     assert [row.lead for row in answer.context["cl"].rows] == [kept]
 
-    page = admin_client.get(LIST, {"status": "discarded"})
+    page = admin_client.get(LIST, {"status": "put_aside"})
     ticked = re.findall(r'name="lead" value="(\d+)"', page.content.decode())
     assert len(ticked) == 50
     admin_client.post(ASIDE, {"action": "bring_back", "lead": ticked[:2]})
     assert Lead.objects.waiting().count() == 3
 
-    admin_client.post(f"{ASIDE}?all=discarded", {"action": "bring_back"})
+    admin_client.post(f"{ASIDE}?all=put_aside", {"action": "bring_back"})
     assert Lead.objects.waiting().count() == 121
     kinds = LeadEvent.objects.values_list("kind", flat=True)
     assert (list(kinds).count("set_aside"), list(kinds).count("brought_back")) == (120, 120)
     assert set(LeadEvent.objects.values_list("actor", flat=True)) == {admin_user.pk}
 
 
-@pytest.mark.parametrize("path", [LIST, f"{LIST}?status=set_aside", f"{LIST}?status=discarded", "/admin/"])
+@pytest.mark.parametrize("path", [LIST, f"{LIST}?status=set_aside", f"{LIST}?status=put_aside", "/admin/"])
 def test_whoever_waits_is_counted_in_the_order_of_an_index(admin_client, path):
     with CaptureQueriesContext(connection) as captured:
         assert admin_client.get(path).status_code == 200
@@ -170,6 +170,6 @@ def test_who_has_just_asked_is_on_the_first_page_however_many_wait(admin_client)
 
 
 def test_a_list_of_one_page_has_the_oldest_first(admin_client):
-    first, second = asks(), asks()
+    first, second = asks(), asks(phone="+526561234568")
     assert [row.lead for row in admin_client.get(LIST).context["cl"].rows] == [first, second]
-    assert changelist.WAITING.ordering == ("arrived_at", "id")
+    assert tabs.WAITING.ordering == ("arrived_at", "id")

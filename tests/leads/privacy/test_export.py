@@ -183,7 +183,7 @@ def test_since_and_until_are_days_of_the_business_and_both_are_included(run_expo
 
 
 def test_leads_can_be_filtered_by_status_and_phone(run_export, admin_user):
-    waiting, done = a_lead(), a_lead()
+    waiting, done = a_lead(), a_lead(phone="+526561234568")
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
     issued = an_issued_quote()
     store(quote_record(issued, visitor_id=""))
@@ -298,7 +298,7 @@ def test_a_missing_directory_is_reported(tmp_path):
 
 
 def test_each_exported_lead_gets_an_event_and_no_other_does(run_export, admin_user):
-    done, waiting = a_lead(), a_lead()
+    done, waiting = a_lead(), a_lead(phone="+526561234568")
     Lead.objects.contact(done.pk, by=admin_user, now=timezone.now())
     run_export("--status", "new")
     (event,) = LeadEvent.objects.filter(kind="exported")

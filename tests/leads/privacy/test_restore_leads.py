@@ -146,7 +146,7 @@ def test_another_person_s_row_with_the_same_folio_is_not_changed(file):
 
 def test_a_lead_whose_seller_has_no_login_here_waits_again(file, admin_user):
     bety = User.objects.create_user("bety")
-    by_bety, by_admin = a_lead(), a_lead()
+    by_bety, by_admin = a_lead(), a_lead(phone="+526561234568")
     Lead.objects.contact(by_bety.pk, by=bety, now=timezone.now())
     Lead.objects.contact(by_admin.pk, by=admin_user, now=timezone.now())
     export_to(file)

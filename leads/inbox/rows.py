@@ -1,0 +1,154 @@
+"""What the list shows of each person or lead: the content of its rows."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.timesince import timesince
+
+from leads import phones
+from leads.business_hours import Urgency, urgency
+from leads.customer.answers import in_words
+from leads.customer.matching import PhoneKey
+from leads.inbox import flags, notes
+from leads.models import BY_STAFF, FollowUp, Lead, LeadOutcome
+from leads.snapshot import Snapshot
+from quoter import site
+from quoter.shop.values import shop
+
+MOST_ITEMS = 2
+MOST_PEOPLE = 10
+# Of all people of a page, so many leads are counted and read for notes; a flood of one phone has more.
+MOST_LEADS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """What the list shows of a person, by their newest lead in it, or of one lead.
+
+    stored: its quote; since: when the person asked who waits, else when the lead was asked for; age: the time since, in
+    words; quotes: how many leads the person has; phone: which number is meant; flags: labels of the lead's flags, and
+    of a doubtful phone; corrected: the person's leads with another phone, the newest first; people: the other people
+    who asked for the same quote; note: the beginning of the person's newest note; answers: to what was asked at
+    checkout, each with its label; follow_up: what staff arranged with the person; outcome: what became of them.
+    """
+
+    lead: Lead
+    stored: Snapshot
+    since: datetime
+    age: str
+    urgency: Urgency | None
+    quotes: int
+    phone: phones.Reading
+    flags: tuple[Any, ...]
+    corrected: tuple[Lead, ...]
+    people: tuple[Lead, ...]
+    note: str
+    answers: tuple[tuple[str, str], ...]
+    follow_up: FollowUp | None
+    outcome: LeadOutcome | None
+
+    @property
+    def state(self) -> str:
+        return state_of(self.lead)
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.stored.lines) - MOST_ITEMS)
+
+    @property
+    def code(self) -> str:
+        """The end of the folio, which people read aloud."""
+        return "-".join(str(self.lead).split("-")[-2:])
+
+    def has_step_before(self, until: datetime) -> bool:
+        return bool(self.follow_up and self.follow_up.step_at and self.follow_up.step_at < until)
+
+
+def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | None = None) -> Iterator[LeadRow]:
+    """Yield the row of each lead, in seven queries for any number of them.
+
+    since: by key, when the person of a lead began to wait, if that was with an earlier lead. The same person's other
+    phones are at most MOST_PEOPLE, as are other people.
+    """
+    numbers = {phones.key(lead.phone) for lead in leads if lead.phone} - {""}
+    arranged = FollowUp.objects.of_numbers(numbers) if numbers else {}
+    people = {number: arranged[number].key if number in arranged else number for number in numbers}
+    of_phones = FollowUp.objects.phones_of(set(people.values())) if people else {}
+    theirs = _leads_of_people(of_phones)
+    counts = Counter(theirs.values())
+    outcomes = _outcomes(theirs, arranged)
+    noted = notes.newest(leads, theirs)
+    of_quotes = _leads_of_quotes({lead.folio for lead in leads if lead.phone})
+    for lead in leads:
+        stored = lead.snapshot
+        number = phones.key(lead.phone or "")
+        person = people.get(number, number)
+        others = [other for other in of_quotes.get(lead.folio, ()) if other.pk != lead.pk]
+        phone = phones.read_stored(lead.phone or "", stored.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
+        begun = (since or {}).get(lead.pk, lead.asked_at)
+        yield LeadRow(
+            lead=lead,
+            stored=stored,
+            since=begun,
+            age=timesince(begun, now, depth=1),
+            urgency=urgency_of(begun, now=now) if lead.waits else None,
+            quotes=counts.get(person, 1),
+            phone=phone,
+            flags=(*flags.labels(stored), *([doubt[0]] if lead.phone and (doubt := flags.doubt(phone)) else ())),
+            corrected=tuple(other for other in others if other.is_same_person(lead))[:MOST_PEOPLE],
+            people=tuple(other for other in others if not other.is_same_person(lead))[:MOST_PEOPLE],
+            note=noted.get(person) or noted.get(lead.pk, ""),
+            answers=tuple(in_words(stored.customer.answers, site.language())),
+            follow_up=arranged.get(person),
+            outcome=outcomes.get(person),
+        )
+
+
+def _leads_of_people(of_phones: Mapping[str, str]) -> dict[Any, str]:
+    """Return the person of each of their leads, by key, of the newest MOST_LEADS. of_phones: of each phone, by key."""
+    if not of_phones:
+        return {}
+    theirs = Lead.objects.of_keys(of_phones).annotate(number=PhoneKey("phone")).order_by("-pk")
+    return {pk: of_phones[number] for pk, number in theirs.values_list("pk", "number")[:MOST_LEADS]}
+
+
+def _outcomes(theirs: Mapping[Any, str], arranged: Mapping[str, FollowUp]) -> dict[str, LeadOutcome]:
+    """Return the newest outcome of each person with whom nothing is open."""
+    closed = [pk for pk, person in theirs.items() if person in arranged and not arranged[person].is_open]
+    found = LeadOutcome.objects.filter(lead__in=closed).select_related("by").order_by("at") if closed else ()
+    return {theirs[outcome.lead_id]: outcome for outcome in found}
+
+
+def _leads_of_quotes(folios: set[str]) -> dict[str, list[Lead]]:
+    """Return the leads with a phone of each folio, the newest first, without their quotes."""
+    found: dict[str, list[Lead]] = {}
+    with_phone = Lead.objects.filter(folio__in=folios, phone__gt="").without_quotes().order_by("-submitted_at", "-id")
+    for lead in with_phone[: MOST_PEOPLE * max(1, len(folios))] if folios else ():
+        found.setdefault(lead.folio, []).append(lead)
+    return found
+
+
+def state_of(lead: Lead) -> str:
+    """Return the value of the tab that has a lead, besides ALL."""
+    if lead.set_aside in BY_STAFF:
+        return "put_aside"
+    if lead.status == Lead.Status.CONTACTED:
+        return "contacted"
+    if lead.set_aside:
+        return "set_aside"
+    return "waiting" if lead.phone else "anonymous"
+
+
+def urgency_of(since: datetime, *, now: datetime) -> Urgency:
+    """Return how urgent it is to answer who has waited since a moment."""
+    return urgency(
+        since,
+        now=now,
+        promise=shop.ANSWER_PROMISE,
+        hours=shop.BUSINESS_HOURS,
+        zone=site.zone(),
+        holidays=shop.HOLIDAYS,
+    )

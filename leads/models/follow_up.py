@@ -1,0 +1,199 @@
+"""What became of a person after the first message: whose they are, the next step, what was sold or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connections, models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from leads import phones
+from leads.customer.matching import PhoneKey
+
+if TYPE_CHECKING:
+    from leads.models.lead import Lead
+
+
+CENT = Decimal("0.01")
+# Quotes of other programs may say anything.
+MOST_WORTH = Decimal(10) ** 14
+
+
+def amount_of(total: Decimal | None) -> Decimal | None:
+    """Return the total of a quote as an amount in cents; None for none and for one that is beyond any real quote."""
+    return total.quantize(CENT) if total is not None and abs(total) < MOST_WORTH else None
+
+
+class FollowUpQuerySet(models.QuerySet["FollowUp"]):
+    def open(self) -> FollowUpQuerySet:
+        """People who were written to, with no outcome yet."""
+        return self.filter(is_open=True)
+
+    def due(self, until: datetime, *, expires: tuple[datetime, datetime]) -> FollowUpQuerySet:
+        """Open people whose next step is due before a moment, or without one, whose quote expires between two."""
+        steps, since = Q(step_at__lt=until), Q(expires_at__gte=expires[0], expires_at__lt=expires[1])
+        return self.open().filter(steps | (since & Q(step_at=None)))
+
+    def begin(self, theirs: Sequence[Lead], *, by: User, now: datetime) -> FollowUp:
+        """Note that `by` wrote to a person, who is theirs unless a colleague has the person already.
+
+        theirs: all leads of the person, of which one has a phone at least.
+        """
+        person = self.of_leads(theirs)
+        newest = max((lead for lead in theirs if lead.phone), key=lambda lead: lead.asked_at)
+        if not person.is_open or person.seller is None:
+            person.seller = by
+        stored = newest.snapshot
+        person.is_open, person.written_at = True, now
+        person.expires_at, person.worth = stored.valid_until, amount_of(stored.total)
+        person.save()
+        return person
+
+    def of_leads(self, theirs: Sequence[Lead], *, seller: User | None = None) -> FollowUp:
+        """Return the follow-up of a person, locked; a new one, of `seller`, when there is none.
+
+        theirs: all leads of the person, of which one has a phone at least. Their other phones are joined to it.
+        """
+        keys = {phones.key(lead.phone): None for lead in sorted(theirs, key=lambda lead: lead.asked_at) if lead.phone}
+        known = self.select_for_update().in_bulk(list(keys))
+        root = next((each.joined_to or each.key for each in known.values()), list(keys)[-1])
+        person, _is_new = self.select_for_update().get_or_create(key=root, defaults={"seller": seller})
+        for key in keys.keys() - {root, ""}:
+            self.update_or_create(key=key, defaults={"joined_to": root, "is_open": False})
+        return person
+
+    def of_people_of(self, theirs: Sequence[Lead]) -> FollowUpQuerySet:
+        """The follow-ups of the person of these leads: one, or none."""
+        keys = {phones.key(lead.phone) for lead in theirs if lead.phone}
+        return self.filter(key__in=keys | set(self.joined(keys).values()), joined_to="")
+
+    def undo(self, theirs: Sequence[Lead]) -> None:
+        """Forget that somebody wrote to a person; the next step stays."""
+        self.of_people_of(theirs).filter(step_at=None).delete()
+        self.of_people_of(theirs).update(seller=None)
+
+    def joined(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the person of each of these phones that belongs to another one, by its key."""
+        return dict(self.filter(key__in=keys, joined_to__gt="").values_list("key", "joined_to"))
+
+    def of_numbers(self, keys: Collection[str]) -> dict[str, FollowUp]:
+        """Return the follow-up of the person of each of these phones that has one. keys: as of `phones.key`."""
+        listed = self.select_related("seller", "step_by")
+        found = {each.key: each for each in listed.filter(key__in=keys)}
+        if roots := {each.joined_to for each in found.values() if each.joined_to} - found.keys():
+            found |= {each.key: each for each in listed.filter(key__in=roots)}
+        return {key: found.get(each.joined_to, each) for key, each in found.items()}
+
+    def sweep(self) -> int:
+        """Delete what was arranged with people of whom no lead is left; return how many they were.
+
+        Erasing a person does this itself. Leads are deleted by a purge as well, and by other programs.
+        """
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM lead_follow_ups AS known WHERE NOT EXISTS "
+                f"(SELECT FROM leads WHERE {PhoneKey.template % {'expressions': 'phone'}} = known.key)"
+            )
+            return int(cursor.rowcount)
+
+    def phones_of(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the person of each phone of these people, their first phones included, by its key."""
+        others = self.filter(joined_to__in=keys).values_list("key", "joined_to")
+        return {**{key: key for key in keys}, **dict(others)}
+
+
+class FollowUp(models.Model):
+    """What staff arranged with a person: one row for each phone that somebody has written to or planned with.
+
+    A person is all leads whose phones have the same key; deleted with the last of them.
+    key: as `phones.key` returns it. joined_to: the key of the person that this phone belongs to as well, "" for none.
+    seller: whose customer it is. is_open: whether an outcome is still awaited. step_at, step: what comes next and when.
+    written_at: when somebody last wrote to them. expires_at, worth: of the newest quote then, the total with tax.
+    """
+
+    MOST_CHARACTERS = 200
+
+    key = models.TextField(primary_key=True)
+    joined_to = models.TextField(blank=True, default="", db_default="")
+    seller = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    written_at = models.DateTimeField(null=True, blank=True)
+    is_open = models.BooleanField(default=True, db_default=True)
+    step_at = models.DateTimeField(null=True, blank=True)
+    step = models.TextField(blank=True, default="", db_default="")
+    step_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    worth = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+
+    objects = FollowUpQuerySet.as_manager()
+
+    class Meta:
+        db_table = "lead_follow_ups"
+        indexes = [
+            models.Index(fields=["seller"], condition=Q(is_open=True), name="lead_follow_up_seller"),
+            models.Index(
+                fields=["step_at"], condition=Q(is_open=True, step_at__isnull=False), name="lead_follow_up_due"
+            ),
+            models.Index(
+                fields=["expires_at"], condition=Q(is_open=True, step_at__isnull=True), name="lead_follow_up_expires"
+            ),
+            models.Index(fields=["joined_to"], condition=Q(joined_to__gt=""), name="lead_follow_up_joined"),
+        ]
+
+    def __str__(self) -> str:
+        return f"follow-up {'open' if self.is_open else 'closed'}"
+
+
+class LeadOutcome(models.Model):
+    """What became of a person: the quote that was sold and for how much, or the one that was lost and why.
+
+    One for each decision, on the person's newest quote. amount: with tax, what was paid, or what the lost quote said.
+    reason: of the shop's own list, "" for a sale.
+    """
+
+    class Kind(models.TextChoices):
+        WON = "won", _("Sold")
+        LOST = "lost", _("Lost")
+
+    # Postgres itself cascades, as for LeadNote.
+    lead = models.OneToOneField(
+        "leads.Lead", on_delete=models.CASCADE, primary_key=True, related_name="outcome", db_constraint=False
+    )
+    kind = models.TextField(choices=Kind)
+    amount = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+    reason = models.TextField(blank=True, default="", db_default="")
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+    class Meta:
+        db_table = "lead_outcomes"
+        indexes = [models.Index(fields=["at"], name="lead_outcome_at")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at:%Y-%m-%d}"
+
+
+class Absence(models.Model):
+    """A member of staff who is away: until then, what they planned is everybody's. until: their first day back."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="absence"
+    )
+    until = models.DateField()
+
+    class Meta:
+        db_table = "staff_absences"
+
+    def __str__(self) -> str:
+        return f"away until {self.until}"
