@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
-from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
+from leads.inbox import changelist, download, flags, history, notes, person, rows, search, tabs, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent, Machine
 from quoter import site
@@ -23,8 +23,6 @@ from quoter.shop.values import shop
 admin.site.site_header = admin.site.site_title = lazy(lambda: shop.BUSINESS_NAME, str)()
 admin.site.index_title = _("Leads")
 admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on a laptop's screen
-
-MOST_OTHERS = 20
 
 
 @admin.register(Lead)
@@ -65,7 +63,11 @@ class LeadAdmin(admin.ModelAdmin):
         return search.leads(queryset, search_term), False
 
     def changelist_view(self, request, extra_context=None):
-        extra = {"may_contact": views.may_contact(request), "most_downloaded": f"{download.MOST_LEADS:,}"}
+        extra = {
+            "may_contact": views.may_contact(request),
+            "most_downloaded": f"{download.MOST_LEADS:,}",
+            **person.choices(timezone.now()),
+        }
         return super().changelist_view(request, {**extra, **(extra_context or {})})
 
     # --- One lead
@@ -73,6 +75,7 @@ class LeadAdmin(admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         now, stored = timezone.now(), obj.snapshot
         [row] = rows.rows([obj], now=now)
+        theirs = person.leads_of(obj)
         context |= {
             "row": row,
             "stored": stored,
@@ -80,11 +83,12 @@ class LeadAdmin(admin.ModelAdmin):
             "noted": flags.descriptions(stored, asked_at=obj.asked_at),
             "title": str(obj),
             "subtitle": None,
-            "events": history.without_repeated_exports(obj.events.select_related("actor").order_by("at")),
-            "notes": obj.kept_notes.select_related("author").order_by("-at", "-pk"),
+            "events": history.of_person(theirs),
+            "notes": notes.of_person(theirs),
             "page": views.next_page(request, default=request.get_full_path()),
-            "others": Lead.objects.of_phones([obj.phone]).exclude(pk=obj.pk).order_by("-created_at")[:MOST_OTHERS],
+            "others": [each for each in theirs if each != obj],
             "may_contact": views.may_contact(request),
+            **person.context(request, row, now=now),
         }
         if issued := stored.issued:
             context |= {"quote": issued.quote, "expired": issued.quote.is_expired(now), "today": reprice(issued)}
@@ -111,7 +115,7 @@ class LeadAdmin(admin.ModelAdmin):
             "<str:lead_id>/whatsapp/": (partial(views.whatsapp_view, self), "leads_lead_whatsapp"),
             "<str:lead_id>/contact/": (partial(views.contact_view, self), "leads_lead_contact"),
             "<str:lead_id>/revert/": (partial(views.revert_view, self), "leads_lead_revert"),
-            "aside/": (partial(views.aside_view, self), "leads_lead_aside"),
+            "aside/": (partial(views.aside_view, self), "leads_lead_move"),
             "states/": (partial(views.states_view, self), "leads_lead_states"),
             "restore/": (partial(views.restore_view, self), "leads_lead_restore"),
             "quarantine/": (partial(views.quarantine_view, self), "leads_lead_quarantine"),
@@ -121,6 +125,10 @@ class LeadAdmin(admin.ModelAdmin):
             "live/": (live, "leads_lead_live"),
             "alerts/": (subscription, "leads_lead_alerts"),
             "worker.js": (worker, "leads_lead_worker"),
+        }
+        pages |= {
+            f"<str:lead_id>/{name}/": (partial(person.view(name), self), f"leads_lead_{name}")
+            for name in person.ACTIONS
         }
         routes = [path(route, self.admin_site.admin_view(view), name=name) for route, (view, name) in pages.items()]
         # Without a login: browsers request a manifest without cookies.

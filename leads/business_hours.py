@@ -119,6 +119,13 @@ def _openings_before(
         day -= timedelta(days=1)
 
 
+def opening_hours(
+    day: date, *, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()
+) -> list[tuple[datetime, datetime]]:
+    """Return when the shop opens and closes on a day; nothing when it stays closed."""
+    return list(_openings_on(day, hours, zone, holidays))
+
+
 def _openings_on(day: date, hours: Hours, zone: ZoneInfo, holidays: Holidays) -> Iterator[tuple[datetime, datetime]]:
     iso = day.isoformat()
     is_closed = iso in holidays or iso[5:] in holidays

@@ -50,8 +50,13 @@ def palette(scheme: Scheme, color: str, accent: str) -> dict[str, str]:
 
 def stylesheet(color: str, accent: str) -> str:
     """Return the rules that replace the colours of site.css by the shop's, on screens but not on paper."""
-    day, night = (_rule(palette(scheme, color, accent)) for scheme in (DAY, NIGHT))
-    return f"@media screen {{ {day} }}\n@media screen and (prefers-color-scheme: dark) {{ {night} }}\n"
+    day, night = (_properties(palette(scheme, color, accent)) for scheme in (DAY, NIGHT))
+    # On the pages of staff, Django's switch may say otherwise than the device.
+    dark = f":root:not([data-theme=light]) {{ {night} }}"
+    return (
+        f"@media screen {{ :root {{ {day} }} :root[data-theme=dark] {{ {night} }} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n"
+    )
 
 
 def contrast(one: str, other: str) -> float:
@@ -60,8 +65,8 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _rule(properties: dict[str, str]) -> str:
-    return f":root {{ {' '.join(f'--{name}: {value};' for name, value in properties.items())} }}"
+def _properties(properties: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {value};" for name, value in properties.items())
 
 
 def _ink_on(surface: str) -> str:

@@ -174,18 +174,20 @@ class Inbox(ChangeList):
         self.now = timezone.now()
         self.rows = list(rows.rows(list(self.result_list), now=self.now, since=getattr(self.paginator, "since", None)))
 
-    @property
-    def tabs(self) -> Iterator[dict[str, Any]]:
-        for tab in TABS:
-            count = self._count_of(tab)
-            if tab == SET_ASIDE and not count and tab != self.tab:
-                continue
-            yield {
+    @cached_property
+    def tabs(self) -> list[dict[str, Any]]:
+        counted = [(tab, self._count_of(tab)) for tab in TABS]
+        return [
+            {
                 "title": tab.title,
                 "query": self.get_query_string({TAB: tab.value}, ["p"]),
                 "is_shown": tab == self.tab,
+                "is_far": tab not in (WAITING, TODAY, MINE),  # on a phone, behind "More"
                 "count": count,
             }
+            for tab, count in counted
+            if count or tab != SET_ASIDE or tab == self.tab
+        ]
 
     def _count_of(self, tab: Tab) -> str:
         if tab == WAITING:

@@ -1,13 +1,28 @@
-"""The link with which staff open a customer's chat, and the greeting it fills in."""
+"""The link with which staff open a customer's chat, and the text it fills in: the first one, or one that is ready."""
 
 import re
 import unicodedata
+from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote as percent_encode
 
+from django.utils.translation import gettext_lazy as _
+
 from leads import phones
 from leads.snapshot import Snapshot
+from quoter.engine.text import Language
+from quoter.shop import details, served
 from quoter.shop.values import shop
+
+FIRST, REMINDER, RENEWAL, AFTER_SALE, EMPTY = "first", "reminder", "renewal", "after_sale", "empty"
+TEXTS = (
+    (FIRST, _("First message")),
+    (REMINDER, _("Reminder")),
+    (RENEWAL, _("It has expired: offer today's price")),
+    (AFTER_SALE, _("After the sale")),
+    (EMPTY, _("No text")),
+)
 
 # What a chat may show as a link: an address with its scheme, or a dot or slash between two words, as in evil.example.
 _LINK = re.compile(r"[:/]/|\bwww\b|@\w|\w[.\u3002]\w{2,}|\w[.\u3002]\w+[/:]|\d\.\d+\.\d", re.IGNORECASE)
@@ -34,20 +49,29 @@ class Person(Protocol):
     def snapshot(self) -> Snapshot: ...
 
 
-def chat_url(lead: Person) -> str:
-    """Return the wa.me link to the customer of a lead, with the greeting in the language of the quote."""
+def chat_url(lead: Person, text: str = FIRST) -> str:
+    """Return the wa.me link to the customer of a lead, with one of TEXTS in the language of the quote."""
     number = phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
     # A space becomes %20, which every phone reads, and not "+".
-    return f"https://wa.me/{number}?text={percent_encode(greeting(lead), safe='')}"
+    return f"https://wa.me/{number}?text={percent_encode(greeting(lead, text), safe='')}"
 
 
-def greeting(lead: Person) -> str:
-    """Return the shop's greeting, filled in. A field without a value is left out, together with the space before it.
+def next_text(stored: Snapshot, *, was_written_to: bool, was_sold: bool, now: datetime) -> str:
+    """Return which of TEXTS comes next: an expired total is never promised, and nobody is greeted twice."""
+    if was_sold:
+        return AFTER_SALE
+    if stored.valid_until is not None and stored.valid_until <= now:
+        return RENEWAL
+    return REMINDER if was_written_to else FIRST
+
+
+def greeting(lead: Person, text: str = FIRST) -> str:
+    """Return one of the shop's texts, filled in. A field without a value is left out, with the space before it.
 
     So is a name that `repeatable` leaves out.
     """
     stored = lead.snapshot
-    template = shop.GREETINGS[stored.language]
+    template = _TEMPLATES.get(text, _first)(stored.language)
     values = {
         "name": repeatable(lead.name),
         "folio": lead.folio,
@@ -70,3 +94,24 @@ def repeatable(name: str | None) -> str:
         return ""
     plain = "".join(letter for letter in unicodedata.normalize("NFKC", kept) if unicodedata.category(letter) != "Cf")
     return "" if _PHONE.search(plain) or _LINK.search(_TITLE.sub("", plain)) else kept
+
+
+def _first(language: Language) -> str:
+    return shop.GREETINGS[language]
+
+
+def _ready(name: str) -> Callable[[Language], str]:
+    def of(language: Language) -> str:
+        own: str = served.current().details.get(f"{name}_{language.upper()}", "")
+        return own or details.READY[name].in_(language)
+
+    return of
+
+
+_TEMPLATES: dict[str, Callable[[Language], str]] = {
+    FIRST: _first,
+    REMINDER: _ready("REMINDER"),
+    RENEWAL: _ready("RENEWAL"),
+    AFTER_SALE: _ready("AFTER_SALE"),
+    EMPTY: lambda _language: "",
+}

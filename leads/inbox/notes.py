@@ -91,6 +91,12 @@ def newest(leads: Sequence[Lead], of_people: Mapping[Any, str]) -> dict[Any, str
     return {key: _beginning(text) for key, text in texts.items()}
 
 
+def of_person(leads: Sequence[Lead]) -> QuerySet[LeadNote]:
+    """The notes on the leads of a person, the newest first."""
+    kept = LeadNote.objects.filter(lead__in=[lead.pk for lead in leads])
+    return kept.select_related("author").order_by("-at", "-pk")[:MOST_FOUND]
+
+
 def lead_keys(query: str) -> list[Any]:
     """Return the keys of leads with a note that matches a query of `words_query`, those of the newest notes.
 

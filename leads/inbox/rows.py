@@ -3,22 +3,27 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.utils.formats import date_format
 from django.utils.timesince import timesince
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 
 from leads import phones
 from leads.business_hours import Urgency, urgency
 from leads.customer.answers import in_words
 from leads.customer.matching import PhoneKey
-from leads.inbox import flags, notes
+from leads.inbox import flags, notes, steps
+from leads.inbox.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
 from leads.models import BY_STAFF, FollowUp, Lead, LeadOutcome
 from leads.snapshot import Snapshot
 from quoter import site
 from quoter.shop.values import shop
 
-MOST_ITEMS = 2
+MOST_ITEMS = 1
 MOST_PEOPLE = 10
 # Of all people of a page, so many leads are counted and read for notes; a flood of one phone has more.
 MOST_LEADS = 5_000
@@ -32,7 +37,8 @@ class LeadRow:
     words; quotes: how many leads the person has; phone: which number is meant; flags: labels of the lead's flags, and
     of a doubtful phone; corrected: the person's leads with another phone, the newest first; people: the other people
     who asked for the same quote; note: the beginning of the person's newest note; answers: to what was asked at
-    checkout, each with its label; follow_up: what staff arranged with the person; outcome: what became of them.
+    checkout, each with its label; follow_up: what staff arranged with the person; outcome: what became of them; now:
+    when the row was made.
     """
 
     lead: Lead
@@ -49,6 +55,7 @@ class LeadRow:
     answers: tuple[tuple[str, str], ...]
     follow_up: FollowUp | None
     outcome: LeadOutcome | None
+    now: datetime
 
     @property
     def state(self) -> str:
@@ -63,8 +70,43 @@ class LeadRow:
         """The end of the folio, which people read aloud."""
         return "-".join(str(self.lead).split("-")[-2:])
 
-    def has_step_before(self, until: datetime) -> bool:
-        return bool(self.follow_up and self.follow_up.step_at and self.follow_up.step_at < until)
+    @property
+    def is_joined(self) -> bool:
+        """Whether staff or the customer joined this phone to another one."""
+        return self.follow_up is not None and self.follow_up.key != phones.key(self.lead.phone)
+
+    @property
+    def folio_start(self) -> str:
+        return str(self.lead).removesuffix(self.code)
+
+    @property
+    def colleague(self) -> User | None:
+        """Who has the person, as long as something is open with them."""
+        return self.follow_up.seller if self.follow_up and self.follow_up.is_open else None
+
+    @property
+    def is_overdue(self) -> bool:
+        return bool(self.step and self.step.step_at and self.step.step_at < self.now)
+
+    @property
+    def step(self) -> FollowUp | None:
+        return self.follow_up if self.follow_up and self.follow_up.is_open and self.follow_up.step_at else None
+
+    @property
+    def step_text(self) -> str:
+        """When the next step is, and what: Monday 9:00 · call."""
+        if self.step is None or self.step.step_at is None:
+            return ""
+        return " · ".join(filter(None, (steps.in_words(self.step.step_at, self.now, site.zone()), self.step.step)))
+
+    @property
+    def expires_text(self) -> str:
+        """That the quote of a person without a next step is about to expire, or has expired."""
+        until = self.follow_up.expires_at if self.follow_up and self.follow_up.is_open else None
+        if until is None or not self.now - AFTER_EXPIRY < until < self.now + BEFORE_EXPIRY + timedelta(days=1):
+            return ""
+        said = gettext("expired {day}") if until < self.now else gettext("expires {day}")
+        return said.format(day=date_format(localtime(until), "j M").lower())
 
 
 def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | None = None) -> Iterator[LeadRow]:
@@ -104,6 +146,7 @@ def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | No
             answers=tuple(in_words(stored.customer.answers, site.language())),
             follow_up=arranged.get(person),
             outcome=outcomes.get(person),
+            now=now,
         )
 
 

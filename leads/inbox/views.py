@@ -5,6 +5,7 @@ LeadAdmin routes to them and passes itself, for its permissions and its template
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -22,11 +23,12 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from leads import phones
 from leads.delivery import health, machines, relay
 from leads.delivery.journal import quarantine
 from leads.inbox import greeting, notes, pasted, rows, search
 from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
-from leads.models import PUT_ASIDE, WAITS, Lead, LeadEvent
+from leads.models import PUT_ASIDE, WAITS, FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.snapshot import journal_record, readable
 
 MOST_STATES = 200  # more than a page of the list has
@@ -55,9 +57,13 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
     lead = _lead(model_admin, request, lead_id)
     if not lead.phone:
         raise Http404
-    if refusal := _refuse_note(model_admin, request, lead):
+    if refusal := refuse_note(model_admin, request, lead):
         return refusal
     now = timezone.now()
+    colleague = _colleague_of(lead, request.user)
+    if colleague and "anyway" not in request.POST and request.POST.get("knows") != str(colleague.pk):
+        return _chat(model_admin, request, lead, colleague=colleague, text=None)
+    text = _text_of(request, lead, now=now)
     is_first = Lead.objects.contact(lead.pk, by=request.user, now=now)
     is_mine = is_first or lead.contacted_by == request.user
     if is_first and "in_place" not in request.POST:
@@ -67,9 +73,33 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
         is_mine = True
     if not is_mine:
         lead.refresh_from_db()  # a colleague may have been first since it was read
+    return _chat(model_admin, request, lead, text=text if is_mine else None)
+
+
+def _colleague_of(lead: Lead, user: User) -> User | None:
+    """Return the colleague who has the person of a lead that waits; None when nobody has, or the user."""
+    person = FollowUp.objects.of_numbers({phones.key(lead.phone)}).get(phones.key(lead.phone)) if lead.waits else None
+    return person.seller if person and person.is_open and person.seller != user else None
+
+
+def _text_of(request: StaffRequest, lead: Lead, *, now: datetime) -> str:
+    """Return which text opens the chat: the chosen one, or else the one that comes next."""
+    if (chosen := request.POST.get("ready", "")) in dict(greeting.TEXTS):
+        return chosen
+    sold = LeadOutcome.objects.filter(lead__in=Lead.objects.all().of_person(lead).values("pk"), kind="won").exists()
+    return greeting.next_text(
+        lead.snapshot, was_written_to=lead.status == Lead.Status.CONTACTED, was_sold=sold, now=now
+    )
+
+
+def _chat(
+    model_admin: ModelAdmin[Lead], request: StaffRequest, lead: Lead, *, text: str | None, colleague: User | None = None
+) -> HttpResponse:
+    """Return the page that opens the chat with a text; without one, the page that names the colleague who was first."""
     # Not a redirect: after a form, Chrome blocks one to another site (form-action), and the lead is already claimed.
-    context = {"lead": lead, "chat_url": greeting.chat_url(lead) if is_mine else None, "next": next_page(request)}
-    return _page(model_admin, request, "chat", context, title=str(lead), status=200 if is_mine else 409)
+    url = None if text is None else greeting.chat_url(lead, text)
+    context = {"lead": lead, "chat_url": url, "colleague": colleague, "next": next_page(request)}
+    return _page(model_admin, request, "chat", context, title=str(lead), status=409 if text is None else 200)
 
 
 def contact_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: str) -> HttpResponse:
@@ -77,10 +107,10 @@ def contact_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: 
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
-    if refusal := _refuse_note(model_admin, request, lead):
+    if refusal := refuse_note(model_admin, request, lead):
         return refusal
     is_first = Lead.objects.contact(lead.pk, by=request.user, now=timezone.now())
-    if _is_in_place(request):
+    if is_in_place(request):
         return _states(request, [lead.pk], status=200 if is_first else 409)
     if is_first:
         messages.success(request, _with_undo(lead))
@@ -94,10 +124,10 @@ def revert_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id: s
     if refusal := _refuse_unless_posted(request):
         return refusal
     lead = _lead(model_admin, request, lead_id)
-    if refusal := _refuse_note(model_admin, request, lead):
+    if refusal := refuse_note(model_admin, request, lead):
         return refusal
     is_reverted = Lead.objects.revert(lead.pk, by=request.user, now=timezone.now(), only_own="undo" in request.POST)
-    if _is_in_place(request):
+    if is_in_place(request):
         return _states(request, [lead.pk], status=200 if is_reverted else 409)
     if is_reverted:
         messages.success(request, format_html("{}: {}", lead, _("back to waiting.")))
@@ -231,7 +261,7 @@ def _refuse_unless_posted(request: StaffRequest) -> HttpResponse | None:
     return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
 
-def _refuse_note(model_admin: ModelAdmin[Lead], request: StaffRequest, lead: Lead) -> HttpResponse | None:
+def refuse_note(model_admin: ModelAdmin[Lead], request: StaffRequest, lead: Lead) -> HttpResponse | None:
     """Keep the note that a button of the lead's page sends along; return that page when the note is refused."""
     form = notes.NoteForm(request.POST, instance=lead)
     if not (form["note"].data or "").strip() or not model_admin.has_change_permission(request, lead):
@@ -242,7 +272,7 @@ def _refuse_note(model_admin: ModelAdmin[Lead], request: StaffRequest, lead: Lea
     return None
 
 
-def _is_in_place(request: HttpRequest) -> bool:
+def is_in_place(request: HttpRequest) -> bool:
     """Return whether static/leads/rows.js asks, which changes the row in the open list."""
     return request.headers.get("X-Requested-With") == "rows"
 

@@ -191,7 +191,6 @@ class Migration(migrations.Migration):
             name="seller",
             field=models.ForeignKey(
                 blank=True,
-                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
@@ -203,7 +202,6 @@ class Migration(migrations.Migration):
             name="step_by",
             field=models.ForeignKey(
                 blank=True,
-                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
@@ -214,7 +212,6 @@ class Migration(migrations.Migration):
             model_name="leadoutcome",
             name="by",
             field=models.ForeignKey(
-                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
@@ -223,7 +220,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="followup",
-            index=models.Index(condition=models.Q(("is_open", True)), fields=["seller"], name="lead_follow_up_seller"),
+            index=models.Index(
+                condition=models.Q(("is_open", True)), fields=["seller", "written_at"], name="lead_follow_up_seller"
+            ),
         ),
         migrations.AddIndex(
             model_name="followup",

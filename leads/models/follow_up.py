@@ -122,14 +122,14 @@ class FollowUp(models.Model):
     key = models.TextField(primary_key=True)
     joined_to = models.TextField(blank=True, default="", db_default="")
     seller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     written_at = models.DateTimeField(null=True, blank=True)
     is_open = models.BooleanField(default=True, db_default=True)
     step_at = models.DateTimeField(null=True, blank=True)
     step = models.TextField(blank=True, default="", db_default="")
     step_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     worth = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
@@ -139,7 +139,7 @@ class FollowUp(models.Model):
     class Meta:
         db_table = "lead_follow_ups"
         indexes = [
-            models.Index(fields=["seller"], condition=Q(is_open=True), name="lead_follow_up_seller"),
+            models.Index(fields=["seller", "written_at"], condition=Q(is_open=True), name="lead_follow_up_seller"),
             models.Index(
                 fields=["step_at"], condition=Q(is_open=True, step_at__isnull=False), name="lead_follow_up_due"
             ),
@@ -172,9 +172,7 @@ class LeadOutcome(models.Model):
     amount = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
     reason = models.TextField(blank=True, default="", db_default="")
     at = models.DateTimeField()
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         db_table = "lead_outcomes"

@@ -25,6 +25,9 @@ from leads.staff import attempts, encryption, unfinished
 from leads.staff.address import client_address
 from quoter.shop.values import shop
 
+# Where staff land after a login.
+WHO_WAITS = "admin:leads_lead_changelist"
+
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
     error_messages = {
@@ -77,7 +80,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         # A refused passkey and a limit on attempts lose the address that the login should lead to.
-        return unfinished.waiting_url(request) or str(super().get_login_redirect_url(request))
+        waiting = unfinished.waiting_url(request)
+        return waiting or (reverse(WHO_WAITS) if request.user.has_perm("leads.view_lead") else reverse("admin:index"))
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
         # Only the password: this session has shown the second factor already, or is about to set one up.

@@ -39,7 +39,7 @@ USER_COOKIE_LIFE = timedelta(days=180)
 KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form again: the key of its cookie
 MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
-TECHNICAL = {"next", "action", "format", "lead", "when"}
+TECHNICAL = {"next", "action", "format", "lead", "when", "ready", "at", "day", "reason", "to", "knows"}
 # The owner's pages. Forms of prices and the shop have every cell, and beside it what it was: only what differs is kept.
 OWNER_PAGES = {"owner_prices", "owner_shop", "staff_team"}
 CELL, SEEN = "cell:", "seen:"
@@ -51,6 +51,11 @@ BUTTONS = {
     "contact": _("Mark %(who)s as contacted"),
     "revert": _("Put %(who)s back to waiting"),
     "change": _("Save what you typed about %(who)s"),
+    "plan": _("Note the next step with %(who)s"),
+    "sold": _("Note the sale to %(who)s"),
+    "lost": _("Note that %(who)s does not buy"),
+    "aside": _("Put %(who)s aside"),
+    "hand": _("Give %(who)s to a colleague"),
     "find": _("Search"),
     "restore": _("Restore the lead"),
     "quarantine": _("Try the refused leads again"),

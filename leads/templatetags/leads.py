@@ -1,4 +1,5 @@
 import time
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -10,6 +11,7 @@ from leads.inbox import flags
 from leads.models import Lead
 from leads.snapshot import JournalRecord
 from leads.staff.team.members import called
+from quoter.engine.numbers import money
 from quoter.shop.values import shop
 
 register = template.Library()
@@ -19,6 +21,29 @@ register = template.Library()
 def dialled(lead: Lead | JournalRecord) -> str:
     """Return the digits of a lead's phone with the country code, for a tel: link, which begins with +."""
     return phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
+
+
+@register.filter
+def readable(lead: Lead | JournalRecord) -> str:
+    """Return a lead's phone grouped, without the country code of the shop's own country."""
+    number = dialled(lead)
+    region = phones.region_of(shop.WHATSAPP_NUMBER)
+    written = phones.readable(number)
+    return written.partition(" ")[2] if phones.region_of(number) == region and " " in written else written
+
+
+@register.filter
+def amount(value: Decimal | None) -> str:
+    return "" if value is None else money(value)
+
+
+@register.filter
+def amount_text(text: str) -> str:
+    """Return an amount that an event has kept as a text; as it is when it is none."""
+    try:
+        return money(Decimal(text))
+    except (ArithmeticError, ValueError):
+        return text
 
 
 @register.inclusion_tag("leads/inbox/_doubt.html")

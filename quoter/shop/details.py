@@ -43,12 +43,19 @@ READY = {
         en="Hello {name}, thank you for your purchase. Did everything go well? {business}",
     ),
 }
+# Why a customer did not buy, a line each: what staff choose from, until the owner has other reasons.
+LOST_REASONS = "LOST_REASONS"
+REASONS = Text(
+    es="Precio\nFecha\nCompró en otro lado\nNo contestó", en="Price\nDate\nBought elsewhere\nDid not answer"
+)
+MOST_REASONS, LONGEST_REASON = 8, 40
 READY_FIELDS = ("name", "folio", "total", "business")
 OWN = (
     LOGO,
     PHOTO,
     NOTICE_VERSION,
     MAP_URL,
+    LOST_REASONS,
     *(f"{name}_{language}" for name in (NOTICE, *FACTS, *READY) for language in LANGUAGES),
 )
 # An owner may leave these empty; the site needs a text of the others.
@@ -112,7 +119,19 @@ def value_of(name: str, text: str) -> Any:
         _refuse_braces(text, ("business",))
     if name.rpartition("_")[0] in READY:
         _refuse_braces(text, READY_FIELDS)
+    if name == LOST_REASONS:
+        return reasons_of(text)
     return questions_of(text) if name.startswith(QUESTIONS) else text.strip()
+
+
+def reasons_of(text: str) -> tuple[str, ...]:
+    """Return the reasons of a text with a line each; ValueError for too many or too long ones."""
+    reasons = tuple(dict.fromkeys(" ".join(line.split()) for line in text.splitlines() if line.strip()))
+    if len(reasons) > MOST_REASONS:
+        raise ValueError(f"has more than {MOST_REASONS} reasons")
+    if any(len(reason) > LONGEST_REASON for reason in reasons):
+        raise ValueError(f"has a reason of more than {LONGEST_REASON} characters")
+    return reasons
 
 
 def _variable(name: str, text: str) -> Any:

@@ -27,6 +27,12 @@ class _Values:
         own = {language: given[name] for language, name in names.items() if given.get(name)}
         return {**settings.GREETINGS, **own}
 
+    @property
+    def REASONS(self) -> tuple[str, ...]:  # noqa: N802
+        """Why customers do not buy, as the owner names the reasons."""
+        own: tuple[str, ...] = served.current().details.get(details.LOST_REASONS, ())
+        return own or details.reasons_of(details.REASONS.es if settings.LANGUAGE_CODE[:2] == "es" else details.REASONS.en)
+
 
 shop = _Values()
 

@@ -8,6 +8,8 @@ const TIMEOUT_MS = 10_000;
 const RETURN_COUNTS_MS = 30_000; // by then, the count has it
 const LOOK_AFTER_MS = [500, 1500, 4000];
 
+const UNDO = "[name=undo], [data-undo]";
+
 const inbox = document.querySelector("[data-inbox]");
 const form = document.querySelector("#tap");
 const settled = new WeakMap(); // by row: { box, html, at }
@@ -76,7 +78,7 @@ export function replace(page) {
   const fresh = page.querySelector("[data-inbox]");
   const before = rowsIn(inbox);
   const mine = before.filter((row) => isUndoable(row) && !sameRow(fresh, row));
-  const body = fresh.querySelector("tbody");
+  const body = fresh.querySelector(".people");
   if (mine.length && !body) {
     for (const row of before) if (!mine.includes(row)) row.remove();
     return [];
@@ -96,16 +98,18 @@ export function replace(page) {
 
 function isUndoable(row) {
   const shown = settled.get(row);
-  return shown?.box.querySelector("[name=undo]") && performance.now() - shown.at < UNDO_FOR_MS;
+  return shown?.box.querySelector(UNDO) && performance.now() - shown.at < UNDO_FOR_MS;
 }
 
 // Puts what the server says about a lead over the row's buttons. They keep their place, unseen, so that nothing moves.
 function show(row, fresh) {
-  const cell = row.querySelector("td.buttons");
-  const [before, now] = [row.dataset.now ?? row.dataset.state, fresh?.dataset.state ?? "gone"];
+  const cell = row.querySelector(".acts");
+  const before = row.dataset.now ?? row.dataset.state;
+  const now = fresh?.dataset.state ?? "gone";
+  if (isDone(row) && now !== "done") return; // what the user did there can still be taken back
   if (now === "waiting" && before !== "waiting") returns.push(performance.now());
   row.dataset.now = now;
-  if (fresh?.dataset.state === row.dataset.state) return restore(row, cell);
+  if (now === row.dataset.state) return restore(row, cell);
   const html = fresh ? fresh.innerHTML : `<span>${inbox.dataset.gone}</span>`;
   let shown = settled.get(row);
   if (shown?.html === html) return;
@@ -119,8 +123,13 @@ function show(row, fresh) {
   shown.html = html;
   shown.box.innerHTML = html;
   row.classList.add("settled");
-  row.classList.toggle("mine", Boolean(shown.box.querySelector("[name=undo]")));
+  row.classList.toggle("mine", Boolean(shown.box.querySelector(UNDO)));
   if (hadFocus) (shown.box.querySelector("button") ?? row.querySelector("a")).focus();
+}
+
+// Whether the card still offers to take back what the user did there, such as a sale, which its state does not show.
+function isDone(row) {
+  return row.dataset.done && isUndoable(row);
 }
 
 function restore(row, cell) {
@@ -183,7 +192,30 @@ async function tap(row, button) {
   const page = parsed(await answer.text());
   await calm(); // a second tap at once must not hit Undo
   setBusy(false);
-  show(row, sameRow(page, row));
+  const fresh = sameRow(page, row);
+  if (fresh && "isStep" in fresh.dataset) return showStep(row, fresh);
+  if (fresh?.dataset.state === "done") return showDone(row, fresh);
+  delete row.dataset.done;
+  show(row, fresh);
+}
+
+// The next step stands where it stood, with its undo beside it; the card's buttons stay.
+function showStep(row, fresh) {
+  const step = row.querySelector("[data-step]");
+  const hadFocus = row.contains(document.activeElement) || document.activeElement === document.body;
+  step.replaceChildren(...fresh.childNodes);
+  if (hadFocus) step.querySelector("button")?.focus({ preventScroll: true });
+}
+
+function showDone(row, fresh) {
+  row.dataset.done = 1;
+  if (!fresh.querySelector(UNDO)) {
+    // What was done was to take something back: the card is as it was.
+    delete row.dataset.done;
+    restore(row, row.querySelector(".acts"));
+    return;
+  }
+  show(row, fresh);
 }
 
 function send(button, setBusy) {

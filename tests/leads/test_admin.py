@@ -24,7 +24,7 @@ def a_lead(**contact) -> Lead:
 
 
 def folios(page) -> list[str]:
-    return re.findall(r"/change/[^>]*>(\d{6}-\S+?)</a>", page.content.decode())
+    return re.findall(r'data-folio="([^"]+)"', page.content.decode())
 
 
 def test_the_list_shows_waiting_leads_oldest_first(admin_client, admin_user):

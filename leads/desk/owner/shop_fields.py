@@ -112,6 +112,12 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
                 )
                 for _language, code in _BOTH
             ),
+            (
+                details.LOST_REASONS,
+                gettext_lazy("Why a sale is lost"),
+                gettext_lazy("What sellers choose from, a line each: price, date, bought elsewhere."),
+                "area",
+            ),
             ("ALERT_EMAILS", gettext_lazy("Mail for each lead"), gettext_lazy("Addresses, between commas."), "text"),
             (
                 "ALERT_MANAGER_EMAILS",

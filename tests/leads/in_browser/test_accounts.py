@@ -86,7 +86,7 @@ def test_a_passkey_is_created_at_the_first_login_and_logs_in_later(page):
 
     log_out(page)
     page.click("[data-passkey] button")
-    page.wait_for_url("**/admin/")
+    page.wait_for_url("**/admin/leads/lead/")
     expect(page.locator("#user-tools")).to_be_visible()
 
     log_out(page)
@@ -94,7 +94,7 @@ def test_a_passkey_is_created_at_the_first_login_and_logs_in_later(page):
     page.wait_for_url("**/login/second-factor/")
     assert_looks_right(page, "second-factor")
     page.click("[data-passkey] button")
-    page.wait_for_url("**/admin/")
+    page.wait_for_url("**/admin/leads/lead/")
 
 
 def test_when_the_device_refuses_the_page_says_so_and_the_password_works(page):

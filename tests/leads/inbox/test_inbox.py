@@ -49,7 +49,7 @@ def text_of(response) -> str:
 
 
 def folios(page) -> list[str]:
-    return re.findall(r"/change/[^>]*>(\d{6}-\S+?)</a>", text_of(page))
+    return re.findall(r'data-folio="([^"]+)"', text_of(page))
 
 
 # --- The list ---------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_row_shows_the_person_the_quote_and_the_source(admin_client, admin_use
     lead = a_lead(a_line(), a_line(), a_line(), attribution={"utm_source": "facebook"})
     a_lead(name="La misma")
     page = text_of(admin_client.get(LIST, {"q": lead.folio}, headers={"accept-language": "en"}))
-    for shown in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 1 more line", "2 quotes"):
+    for shown in (NAME, "6 m³", "$52,866.30 MXN", "facebook", "and 2 more lines", "2 quotes"):
         assert shown in page, shown
     Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
     assert admin_user.username in text_of(admin_client.get(LIST, {"q": lead.folio})).split("<main")[1]
@@ -296,15 +296,15 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_a_lead_s_page_takes_twelve_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_sixteen_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead, what was arranged with the person, their other phones and leads, the newest note, who
-    # asked for the same, notes, the history, the person's other quotes, and the machines
-    with django_assert_num_queries(12):
+    # session, user, the lead; of its row what was arranged with the person, their phones and leads, the newest note,
+    # who asked for the same; of the page the person's leads in four queries, notes, events, sellers; and the machines
+    with django_assert_num_queries(16):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 

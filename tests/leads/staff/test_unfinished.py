@@ -133,7 +133,7 @@ def test_a_login_without_the_address_leads_to_what_waits_for_it(ana, lead):
     path, fields = form_of(browser.get(offer))
     browser.post(path, fields, headers=OUR_PAGE)
     end_session()
-    assert log_in(browser) == "/admin/"
+    assert log_in(browser) == "/admin/leads/lead/"
 
 
 @pytest.mark.django_db(transaction=True)  # a new factor counts after the commit

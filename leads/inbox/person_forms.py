@@ -1,0 +1,142 @@
+"""What staff type about a person: the next step, the amount of a sale, a reason, a colleague."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from leads.models import BY_STAFF, FollowUp, Lead
+from leads.models.follow_up import MOST_WORTH
+from quoter.engine.numbers import decimal_places
+from quoter.shop.table.numbers import NotANumber, number
+from quoter.shop.values import shop
+
+MOST_PLACES = 2
+# Further ahead, nobody plans; a year with a typing error is.
+LONGEST = timedelta(days=3 * 365)
+
+
+class AmountField(forms.CharField):
+    """An amount as people write it: 130,663.53 or $130,663.53."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            amount = Decimal(number(text[:40]))
+        except NotANumber:
+            raise ValidationError(_("Write the amount like this: 1,234.50.")) from None
+        if not 0 < amount < MOST_WORTH or decimal_places(amount) > MOST_PLACES:
+            raise ValidationError(_("Write the amount like this: 1,234.50."))
+        return amount
+
+
+class PersonForm(forms.Form):
+    """A form of the person's page. All of them are sent together, by whichever button is tapped."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
+
+class StepForm(PersonForm):
+    """When something is due, and in a few words what. Without a time, there is no next step any more."""
+
+    at = forms.DateTimeField(required=False)  # of a button with a time
+    day = forms.DateTimeField(
+        label=_("Another day"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "form": "tap"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": _("Choose a day and an hour.")},
+    )
+    step = forms.CharField(
+        label=_("What"),
+        required=False,
+        widget=forms.TextInput(attrs={"form": "tap", "autocomplete": "off"}),
+        validators=[MaxLengthValidator(FollowUp.MOST_CHARACTERS, _("%(limit_value)d characters fit: shorten it."))],
+    )
+
+    def clean_day(self) -> datetime | None:
+        day: datetime | None = self.cleaned_data["day"]
+        if day and not timezone.now() < day < timezone.now() + LONGEST:
+            raise ValidationError(_("Choose a day and an hour that are still to come."))
+        if day is None and "save" in self.data:
+            raise ValidationError(_("Choose a day and an hour."))
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        return given | {"at": given.get("at") or given.get("day")}
+
+
+class SoldForm(PersonForm):
+    amount = AmountField(
+        label=_("For how much, with tax?"),
+        widget=forms.TextInput(attrs={"form": "tap", "inputmode": "decimal", "autocomplete": "off"}),
+        error_messages={"required": _("Write the amount.")},
+    )
+
+
+class LostForm(PersonForm):
+    reason = forms.CharField(label=_("Why?"), error_messages={"required": _("Choose a reason.")})
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if reason not in shop.REASONS:
+            raise ValidationError(_("The shop's list has no such reason any more: choose another one."))
+        return reason
+
+
+class AsideForm(PersonForm):
+    reason = forms.ChoiceField(
+        label=_("Why?"),
+        choices=[(value, label) for value, label in Lead.SetAside.choices if value in BY_STAFF],
+        error_messages={"required": _("Choose a reason."), "invalid_choice": _("Choose a reason.")},
+    )
+
+
+class HandForm(PersonForm):
+    to = forms.ModelChoiceField(
+        label=_("Give to"),
+        queryset=User.objects.none(),
+        widget=forms.Select(attrs={"form": "tap"}),
+        error_messages={"required": _("Choose a colleague."), "invalid_choice": _("Choose a colleague.")},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["to"].queryset = sellers()  # type: ignore[attr-defined]
+
+
+class JoinForm(PersonForm):
+    """The other person, by a folio or a phone of theirs."""
+
+    other = forms.CharField(
+        label=_("Folio or phone of the other"),
+        widget=forms.TextInput(attrs={"form": "tap", "autocomplete": "off"}),
+        error_messages={"required": _("Write one.")},
+    )
+
+    def clean_other(self) -> Lead:
+        text: str = self.cleaned_data["other"].strip()[:100]
+        found = Lead.objects.filter(phone__gt="").without_quotes()
+        lead = found.filter(folio=text.upper()).first() or found.of_phones([text]).order_by("-created_at").first()
+        if lead is None:
+            raise ValidationError(_("Nobody has this folio or phone: copy it whole."))
+        return lead
+
+
+def sellers() -> Any:
+    """Return who may have customers: everybody who can log in and mark them as contacted."""
+    may = Q(is_superuser=True) | Q(groups__permissions__codename="contact_lead")
+    may |= Q(user_permissions__codename="contact_lead")
+    return User.objects.filter(may, is_staff=True, is_active=True).distinct().order_by("first_name", "username")
