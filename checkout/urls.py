@@ -9,10 +9,10 @@ app_name = "checkout"
 # csrf_exempt for the reason in quoter/urls.py: customers have no session, and perhaps no cookie. The form on /privacy/
 # changes a cookie, so that view refuses requests from other sites by itself.
 urlpatterns = [
+    path("checkout/", csrf_exempt(views.checkout), name="checkout"),
     path("quote/", csrf_exempt(views.give_quote), name="give_quote"),
     path("q/<str:reference>/", csrf_exempt(gzip_page(quote_page.quote_page)), name="quote_page"),
     path("q/<str:reference>/pdf", csrf_exempt(paper.quote_file), name="quote_file"),
-    path("checkout/", csrf_exempt(views.checkout), name="checkout"),
     path("offline/", gzip_page(offline.calculator), name="offline"),
     path("worker.js", offline.worker, name="worker"),
     path("late/", csrf_exempt(late.late), name="late"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from quoter.engine.pricebook import Preset, PriceBook, Product
 from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
@@ -135,7 +135,7 @@ class TypedLine:
         )
 
 
-def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
+def typed_lines(form: MultiValueDict[str, str]) -> tuple[list[TypedLine], list[FieldError]]:
     """Return the first MAX_LINES lines of a posted form, in order, and an error when it has more.
 
     Gaps in their numbers are closed.
@@ -168,12 +168,12 @@ def typed_lines(form: QueryDict) -> tuple[list[TypedLine], list[FieldError]]:
     return [*lines.values()], [left_out] if count else []
 
 
-def line_numbers(form: QueryDict) -> list[int]:
+def line_numbers(form: MultiValueDict[str, str]) -> list[int]:
     """Return the numbers of the lines in a posted form, in order; they may have gaps."""
     return sorted({int(match[1]) for name in form if (match := _FIELD.fullmatch(name))})
 
 
-def typed_answers(form: QueryDict) -> dict[str, str]:
+def typed_answers(form: MultiValueDict[str, str]) -> dict[str, str]:
     """Return the answers about the whole order in a posted form, as typed, by the question's code."""
     named = [(name.removeprefix(ANSWER), str(text)[:_KEPT]) for name, text in form.items() if name.startswith(ANSWER)]
     return dict(named[:_MOST_EXTRAS])

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from quoter import forms
 from quoter.engine.pricebook import PriceBook
@@ -57,7 +58,7 @@ class Draft:
     has_removed: bool = False
 
     @classmethod
-    def read(cls, form: QueryDict) -> tuple[Self, list[FieldError]]:
+    def read(cls, form: MultiValueDict[str, str]) -> tuple[Self, list[FieldError]]:
         """Return what was posted, and the errors of the form as a whole."""
         lines, errors = typed_lines(form)
         text = form.get(REMOVED, "")
