@@ -21,7 +21,8 @@ class Preview(NamedTuple):
     quote: of the lines that are complete, None without any; quoted: each line priced, None for an incomplete one;
     hints: what is wrong with the values typed so far; missing: the next value to enter, when nothing is wrong;
     conversation_url: a chat that asks for these lines, when they are above what is quoted online; errors: all that
-    keeps the lines that were begun from being quoted, what is still missing included.
+    keeps the lines that were begun from being quoted, what is still missing included; wrong: those of them that are
+    about a typed value.
     """
 
     quote: Quote | None
@@ -30,6 +31,7 @@ class Preview(NamedTuple):
     missing: str = ""
     conversation_url: str = ""
     errors: Sequence[FieldError] = ()
+    wrong: Sequence[FieldError] = ()
 
 
 def of(
@@ -57,10 +59,10 @@ def of(
     is_complete = [_is_complete(request, answers) for request in requests]
     complete = _of_complete(list(compress(requests, is_complete)), answers)
     if complete is None:
-        return Preview(None, [None] * len(lines), hints, missing, chat, refusals)
+        return Preview(None, [None] * len(lines), hints, missing, chat, refusals, typed)
     costs = iter(complete.lines)
     quoted = [next(costs) if complete else None for complete in is_complete]
-    return Preview(complete, quoted, hints, missing, chat, refusals)
+    return Preview(complete, quoted, hints, missing, chat, refusals, typed)
 
 
 def _of_touched(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> list[FieldError]:

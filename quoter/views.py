@@ -15,6 +15,7 @@ from quoter.controls import LineViews
 from quoter.engine import pricing
 from quoter.engine.icons import ICONS
 from quoter.engine.pricing import FieldError
+from quoter.fields import Fault
 from quoter.forms import MANY, TypedLine, touched, typed_answers, typed_lines
 from quoter.reprice import BEFORE, earlier
 from quoter.shop.storefront import lowest_price
@@ -137,8 +138,20 @@ def _controls(
         "general_errors": views.general(),
         "is_all_here": not any(error.field == "" for error in errors),
         "faults": views.faults(shown, questions),
+        "to_mend": _to_mend(lines, so_far, answers),
         "icons": [(name, ICONS[name]) for name in names],
     }
+
+
+def _to_mend(lines: Sequence[TypedLine], so_far: preview.Preview, answers: Mapping[str, str]) -> Fault | None:
+    """Return the first typed value that keeps the form from being quoted, if any."""
+    if not so_far.wrong:
+        return None
+    views = LineViews(site.price_book(), so_far.wrong, site.language(), answers)
+    questions = views.questions()
+    faults = views.faults(views.of(lines, so_far.quoted), questions)
+    of_the_whole = Fault("order" if questions else "line-0", "", "", so_far.wrong[0].message.in_(site.language()))
+    return next(iter(faults), of_the_whole)
 
 
 def _search_engine_data(request: HttpRequest) -> dict[str, Any]:

@@ -188,6 +188,35 @@ def test_a_quantity_that_is_quoted_online_needs_no_conversation(client):
     assert chats(client.post("/summary/", as_form(a_volume("500"))).content.decode()) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "target", "words"),
+    [
+        ({"measure": {"kind": "volume", "m3": "501"}}, "lines-1-measure-volume-m3", "hasta 500 m³"),
+        ({"measure": {"kind": "volume", "m3": "4,500"}}, "lines-1-measure-volume-m3", "4500 o 4.5"),
+        ({"options": {"strength": "100", "service": "pumped"}}, "lines-1-options-service.pumped", "No ofrecemos"),
+        ({"measure": {"kind": "coffered_area", "area_m2": "5", "block_cm": "9"}}, "lines-1-measure-coffered_", ""),
+        ({"extras": ["none"]}, "lines.1.extras", "no existe"),
+    ],
+)
+def test_a_total_that_is_an_error_says_so_and_leads_to_its_field_instead_of_a_quote(client, changes, target, words):
+    for path in ("/summary/", "/"):
+        page = client.post(path, as_form(a_line(), a_line(**changes))).content.decode()
+        [(href, text)] = re.findall(r'<a class="[a-z]+ online-only" href="#([^"]+)">(.*?)</a>', page)
+        assert (href.startswith(target), text) == (True, "Corregir")
+        assert '</a>\n\n<button class="primary online-only">' in page  # which the stylesheet hides beside it
+        assert words in unescape(re.search(r'id="tally".*?</p>', page, re.DOTALL)[0])
+    assert f'id="{href}"' in page
+
+
+def test_an_order_that_is_refused_as_a_whole_leads_to_the_questions_about_it(client, monkeypatch):
+    monkeypatch.setattr(apps.get_app_config("quoter"), "book", read(BOOKS / "catering.toml"))
+    guests = {"kind": "guests", "guests": "10"}
+    menu = {"product": "menu", "options": {"menu": "buffet"}, "measure": guests, "extras": []}
+    page = page_of(client, menu, **{"answers.service": "collected", "answers.set_up": "yes"})
+    assert '<a class="primary online-only" href="#order">Corregir</a>' in page
+    assert "Solo montamos en entregas" in re.search(r'id="tally".*?</p>', page, re.DOTALL)[0]
+
+
 def drawn(page):
     return [int(number) for number in re.findall(r'data-line="(\d+)"', page)]
 

@@ -153,6 +153,11 @@ def get_the_quote(page: Page) -> str:
     return page.locator(".paper").get_attribute("data-folio")
 
 
+def ask_at_once(page: Page) -> None:
+    """Ask for the quote before the live total has said that something is wrong, as a quick thumb does."""
+    page.locator("#calculator").evaluate("form => form.requestSubmit()")
+
+
 def open_a_quote(page: Page, site: Site) -> dict[str, Any]:
     """Make a quote by JSON and open its page; return the JSON."""
     quote = a_quote(site)

@@ -16,7 +16,16 @@ from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.customers import a_token
 from tests.support.live import Site
 from tests.support.looks import axe_finds_nothing
-from tests.support.walk import choose, fill_in_two_lines, fits_the_screen, go_to_the_chat, press, unfold, visiting
+from tests.support.walk import (
+    ask_at_once,
+    choose,
+    fill_in_two_lines,
+    fits_the_screen,
+    go_to_the_chat,
+    press,
+    unfold,
+    visiting,
+)
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 
@@ -65,7 +74,7 @@ def calculator_with_errors(page: Page, **_) -> None:
     choose(page, "lines.0.options.service", "pumped")
     page.fill('[name="lines.0.measure.volume.m3"]', "4,500")
     press(page, "add:concrete")
-    page.click(".summary button.primary")
+    ask_at_once(page)
     expect(page.locator("[role=alert]")).to_be_visible()
 
 
@@ -75,7 +84,7 @@ def calculator_asked_for_too_much(page: Page, **_) -> None:
     choose(page, "lines.0.options.strength", "200")
     choose(page, "lines.0.options.service", "direct")
     page.fill('[name="lines.0.measure.volume.m3"]', "501")
-    page.click(".summary button.primary")
+    ask_at_once(page)
     expect(page.locator("[role=alert]")).to_be_visible()
 
 

@@ -16,6 +16,7 @@ from tests.support.walk import (
     NAME,
     PHONE,
     STRAY_ERRORS,
+    ask_at_once,
     choose,
     fits_the_screen,
     focused,
@@ -99,7 +100,7 @@ def test_a_wrong_line_shows_its_error_at_the_field_and_keeps_what_was_typed(page
         page.fill(f'[name="{MEASURE}{kind}.{name}"]', text)
     page.check('[name="lines.0.extras"][value="fiber"]')
     filled_in = typed(page, CALCULATOR)
-    page.click(".summary button.primary")
+    ask_at_once(page)
     assert_shows_error(page, field, words, form=CALCULATOR, before=filled_in)
 
 
@@ -113,7 +114,7 @@ def test_of_several_wrong_fields_the_first_has_the_focus(page):
         page.fill(f'[name="lines.{line}.measure.volume.m3"]', text)
     press(page, "copy:1")
     filled_in = typed(page, CALCULATOR)
-    page.click(".summary button.primary")
+    ask_at_once(page)
     assert_shows_error(page, "lines.1.measure.volume.m3", "not a number", form=CALCULATOR, before=filled_in)
 
 

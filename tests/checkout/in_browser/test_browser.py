@@ -19,6 +19,7 @@ from tests.support.walk import (
     NAME,
     PHONE,
     TOTAL,
+    ask_at_once,
     choose,
     fill_in_two_lines,
     fits_the_screen,
@@ -380,7 +381,7 @@ def test_a_wrong_quantity_can_be_corrected_and_the_other_fields_are_kept(visit):
     page = visit()
     fill_in_two_lines(page)
     page.fill('[name="lines.1.measure.solid_area.area_m2"]', "4,500")
-    page.click(".summary button.primary")
+    ask_at_once(page)
 
     field = page.locator('[name="lines.1.measure.solid_area.area_m2"]')
     expect(field).to_have_attribute("aria-invalid", "true")

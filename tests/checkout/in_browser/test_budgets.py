@@ -118,4 +118,7 @@ def test_nothing_shifts_while_a_job_is_filled_in(browser: Browser, site: Site):
         page.fill('[name="lines.1.measure.volume.m3"]', "4,500")
         expect(page.locator("#summary .hints")).to_be_visible()
         shifts = page.evaluate("() => shifts")
+        page.locator("#title-0").click()
+        page.click("#next a")
+        expect(page.locator('[name="lines.1.measure.volume.m3"]')).to_be_focused()
     assert sum(value for value, *_ in shifts) < MOST_SHIFT, shifts
