@@ -5,6 +5,7 @@ comes back with the rest when the form is restored.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple, Self
@@ -18,6 +19,7 @@ from quoter import forms
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.pricing import MAX_LINES, TOO_MANY_LINES, FieldError
 from quoter.engine.text import Language
+from quoter.example import worked
 from quoter.forms import ANSWER, TypedLine, touched, typed_answers, typed_lines
 from quoter.reprice import BEFORE
 
@@ -68,7 +70,8 @@ class Draft:
     def edited(self, edit: str, book: PriceBook) -> tuple[Self, list[FieldError]]:
         """Return the form after one edit button, and an error when there is no room for another line.
 
-        edit: restart, undo:<line>, or as `forms.edited` takes it; anything else changes nothing.
+        edit: restart, undo:<line>, example:0 for the worked one in an empty form, or as `forms.edited` takes it;
+        anything else changes nothing.
         """
         name, _colon, number = edit.partition(":")
         if name == "undo" and self.removed:
@@ -78,6 +81,9 @@ class Draft:
             fields += [(f"{ANSWER}{code}", text) for code, text in self.answers.items()]
             fields += [(BEFORE, self.before)] if self.before else []
             return replace(self._keeping(fields), lines=(), answers={}, before=""), []
+        if name == "example" and not any(touched(self.lines, book)) and (example := worked()):
+            lines = [replace(line, is_edited=True) for line in deepcopy(example.lines)]
+            return replace(self, lines=lines, answers={**self.answers, **example.answers}), []
         lines, errors = forms.edited([*self.lines], edit, book)
         before = self
         if name == "remove" and len(lines) < len(self.lines):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import conversation, incoming, language, links, origin, preview, schema_org, share, site, token
+from quoter import conversation, example, incoming, language, links, origin, preview, schema_org, share, site, token
 from quoter.controls import LineViews
 from quoter.engine import pricing
 from quoter.engine.icons import ICONS
@@ -53,7 +53,12 @@ def summary(request: HttpRequest) -> HttpResponse:
     answers = typed_answers(sent.form)
     so_far = preview.of(lines, [*sent.faults, *errors], answers=answers)
     faults = so_far.errors if CHECKED in sent.form else ()
-    context = {**so_far._asdict(), **_controls(lines, so_far, faults, answers), "has_errors": bool(faults)}
+    context = {
+        **so_far._asdict(),
+        **_controls(lines, so_far, faults, answers),
+        "has_errors": bool(faults),
+        "example": None if any(touched(lines, site.price_book())) else example.worked(),
+    }
     return render(request, "quoter/_live.html", context)
 
 
@@ -94,6 +99,7 @@ def page(
     if is_checked and not errors:
         errors = [*so_far.errors]
     controls = _controls(lines, so_far, errors, answers)
+    is_fresh = not (errors or any(touched(lines, book)))
     products = [(product.code, product.label.in_(site.language())) for product in book.products]
     context = {
         "book": book,
@@ -103,7 +109,8 @@ def page(
         "question_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.QUESTION.in_(site.language())),
         "lowest_price": lowest_price(book, today=timezone.localdate(), language=site.language()),
         "title": book.title.in_(site.language()),
-        "is_fresh": not (errors or any(touched(lines, book))),
+        "is_fresh": is_fresh,
+        "example": example.worked() if is_fresh and not is_offline else None,
         "products": products,
         "more_of": next((each for each in products if each[0] == lines[-1].product), None),
         "has_many": len(products) > MANY,

@@ -148,7 +148,7 @@ function focusAfter(value) {
   const [name, number] = value.split(":");
   if (name === "preset") return `button[value="${value}"]`;
   if (name === "remove" || name === "restart") return "[data-removal]";
-  const line = ["undo", "switch", "product"].includes(name) ? number : form.querySelectorAll("[data-line]").length;
+  const line = ["undo", "switch", "product", "example"].includes(name) ? number : form.querySelectorAll("[data-line]").length;
   return `[data-line="${line}"] :is(button, summary, input:not([type=hidden]))`;
 }
 

@@ -5,6 +5,7 @@ import zlib
 from html import unescape
 from pathlib import Path
 from typing import get_args
+from unittest import mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -65,7 +66,41 @@ def test_a_page_on_which_nothing_was_typed_finds_nothing_wrong(client, monkeypat
     monkeypatch.setattr(site, "price_book", lambda: book)
     page = client.get("/").content.decode()
     assert 'class="hints"' not in page
-    assert 'class="empty"' in page or 'class="amount"' in page
+    # The ticket shows an order of the book's own, which one tap fills in; that comes to the same.
+    shown = re.search(r'class="example">.*?<dl.*?</dl>', page, re.DOTALL)
+    assert shown or file.parent == CARDS
+    if shown:
+        filled_in = client.post("/", {"edit": "example:0"}).content.decode()
+        assert totals(filled_in) == totals(shown[0]) != []
+        assert 'class="example"' not in filled_in
+
+
+def test_the_worked_example_is_priced_once_for_a_language_and_a_published_version(client, monkeypatch):
+    priced = mock.Mock(side_effect=site.preview)
+    monkeypatch.setattr(site, "preview", priced)
+
+    def shown(book, language):
+        monkeypatch.setattr(site, "price_book", lambda: book)
+        page = client.get("/", HTTP_ACCEPT_LANGUAGE=language).content.decode()
+        return re.search(r'class="example">.*?</table>', page, re.DOTALL)[0]
+
+    book = read(BOOKS / "concrete.toml")
+    pages, counts = [], []
+    for language in ("es-mx", "en", "es-mx", "en"):
+        pages.append(shown(book, language))
+        counts.append(priced.call_count - sum(counts))  # with what each page prices of the empty form
+    assert counts == [counts[0], counts[0], counts[0] - 1, counts[0] - 1]
+    assert pages[:2] == pages[2:]
+    assert ["Ejemplo" in pages[0], "Example" in pages[1]] == [True, True]
+    dearer = (BOOKS / "concrete.toml").read_text(encoding="utf-8").replace("2569.46", "3000.00")
+    assert "9,000.00" in shown(pricebook.parse(dearer), "es-mx")
+    # A summary of an untouched form keeps it; the first answer takes its place.
+    assert 'class="example"' in client.post("/summary/", {"lines.0.product": "concrete"}).content.decode()
+    assert 'class="example"' not in client.post("/summary/", as_form(a_line(options={}))).content.decode()
+
+
+def totals(page):
+    return re.findall(r'<div class="total">.*?<dd>(.*?)</dd>', page, re.DOTALL)
 
 
 def test_the_work_chosen_suggests_a_strength_and_says_why(client):
