@@ -18,6 +18,7 @@ from quoter.engine.questions import Input, Question
 from quoter.engine.quote import QuoteLine
 from quoter.engine.refusal import FieldError
 from quoter.engine.text import Language, Text
+from quoter.engine.units import unbroken
 from quoter.fields import Card, ChoiceField, ExtraField, Fault, Field, LineView, MeasureField, Tile, TileGroup
 from quoter.forms import ANSWER, MANY, TypedLine
 
@@ -37,7 +38,7 @@ class LineViews:
         self._wrong_lines = {error.field.split(".")[1] for error in errors if error.field.startswith("lines.")}
         self._errors: dict[str, list[str]] = {}
         for error in errors:
-            self._errors.setdefault(error.field, []).append(error.message.in_(language))
+            self._errors.setdefault(error.field, []).append(unbroken(error.message.in_(language)))
 
     def general(self) -> list[str]:
         """Return the errors of the request as a whole."""
@@ -259,7 +260,7 @@ class LineViews:
             label=self._words(asked.label),
             value=typed,
             unit=self._words(self._book.unit_text(asked.unit)) if asked.unit else "",
-            hint=self._maybe(hint),
+            hint=unbroken(self._maybe(hint)),
             help=self._maybe(asked.help),
             usual=preset.inputs.get(asked.code, "") if preset else "",
             read_as=read_as,

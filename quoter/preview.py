@@ -8,6 +8,7 @@ from quoter import conversation, site
 from quoter.engine.pricing import NO_ANSWERS, FieldError, QuoteRefused
 from quoter.engine.quote import LineRequest, Quote, QuoteLine
 from quoter.engine.text import Text
+from quoter.engine.units import unbroken
 from quoter.forms import TypedLine, touched
 from quoter.shop.values import shop
 
@@ -50,7 +51,7 @@ def of(
     except QuoteRefused as refused:
         refusals = _of_touched(refused.errors, lines)
     typed = [error for error in refusals if _is_typed(error, lines, answers)]
-    hints = list(dict.fromkeys(error.message.in_(site.language()) for error in typed))
+    hints = list(dict.fromkeys(unbroken(error.message.in_(site.language())) for error in typed))
     missing = "" if hints else _missing(refusals, lines)
     chat = ""
     if any(conversation.is_beyond(site.price_book(), line) for line in requests):

@@ -157,7 +157,7 @@ def _to_mend(lines: Sequence[TypedLine], so_far: preview.Preview, answers: Mappi
     views = LineViews(site.price_book(), so_far.wrong, site.language(), answers)
     questions = views.questions()
     faults = views.faults(views.of(lines, so_far.quoted), questions)
-    of_the_whole = Fault("order" if questions else "line-0", "", "", so_far.wrong[0].message.in_(site.language()))
+    of_the_whole = Fault("order" if questions else "line-0", "", "", so_far.hints[0])
     return next(iter(faults), of_the_whole)
 
 

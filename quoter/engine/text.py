@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, SerializationInfo, model_serializer,
 
 Language = Literal["es", "en"]
 LANGUAGES: tuple[Language, ...] = ("es", "en")
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Text(BaseModel):
@@ -49,8 +50,8 @@ class Text(BaseModel):
 
 def clock(hour: int, minute: int, language: Language) -> str:
     """Return a time of day as people write it: 11:59 p. m. in Spanish, 11:59 p.m. in English. hour: from 0 to 24."""
-    gap = "\N{NO-BREAK SPACE}" if language == "es" else ""
-    return f"{(hour + 11) % 12 + 1}:{minute:02} {'ap'[hour % 24 // 12]}.{gap}m."
+    gap = NO_BREAK if language == "es" else ""
+    return f"{(hour + 11) % 12 + 1}:{minute:02}{NO_BREAK}{'ap'[hour % 24 // 12]}.{gap}m."
 
 
 def joined(between: str, parts: Iterable[str | Text]) -> Text:

@@ -1,12 +1,13 @@
 """Units of measure: names in the singular and the plural, in both languages."""
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
 from quoter.engine.numbers import Number
-from quoter.engine.text import Text
+from quoter.engine.text import NO_BREAK, Text
 
 MANY = Decimal(2)
 
@@ -68,6 +69,13 @@ UNITS: dict[str, UnitName] = {
 SIGNS = frozenset(
     "m³ m² m cm mm km ha in ft yd mi in² ft² yd² ft³ yd³ mi² acre g kg t lb oz ml L gal W kW kWh hp A h min s".split()  # noqa: SIM905
 )
+# A space between a number and a sign or per cent, as in 3 m³ and 8 %.
+_BEFORE_SIGN = re.compile(rf"(?<=\d) (?=(?:{'|'.join([*SIGNS, '%'])})(?!\w))")
+
+
+def unbroken(text: str) -> str:
+    """Return the text with spaces between numbers and their units at which no line ends."""
+    return _BEFORE_SIGN.sub(NO_BREAK, text)
 
 
 @lru_cache

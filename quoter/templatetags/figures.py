@@ -10,10 +10,12 @@ from quoter.engine import numbers
 from quoter.engine.explain import readable
 from quoter.engine.numbers import decimal_places
 from quoter.engine.quote import Quote, QuoteLine
-from quoter.engine.text import Language, Text, clock
+from quoter.engine.text import NO_BREAK, Language, Text, clock
+from quoter.engine.units import unbroken
 from quoter.site import language
 
 register = template.Library()
+register.filter(is_safe=True)(unbroken)
 
 MORE = Text(es=" + {count} más", en=" + {count} more")
 
@@ -40,14 +42,14 @@ def quantity(number: Decimal) -> str:
 @register.filter
 def billed(line: QuoteLine) -> str:
     """6 m³; 80 personas in Spanish and 80 people in English"""
-    return line.billed_in(language())
+    return unbroken(line.billed_in(language()))
 
 
 @register.filter
 def gist(quote: Quote) -> str:
     """3 m³ · Ready-mix concrete, f'c 200 + 1 more"""
     first, *others = quote.lines
-    what = f"{first.billed_in(quote.language)} · {first.description}"
+    what = f"{unbroken(first.billed_in(quote.language))} · {first.description}"
     return what + MORE.say(quote.language, count=str(len(others))) if others else what
 
 
@@ -55,7 +57,7 @@ def gist(quote: Quote) -> str:
 def percent(rate: Decimal) -> str:
     """0.08 -> 8 %"""
     points = rate * 100
-    return f"{numbers.grouped(points, places=decimal_places(points))} %"
+    return f"{numbers.grouped(points, places=decimal_places(points))}{NO_BREAK}%"
 
 
 @register.filter

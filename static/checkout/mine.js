@@ -41,7 +41,7 @@ const isSpanish = document.documentElement.lang.startsWith("es");
 export const writtenDay = (at, style = {}) => formatted(at, { dateStyle: "full", ...style }).replace(...(isSpanish ? [", ", " "] : ["", ""]));
 export const writtenTime = (hour, minute) => {
   const half = `${hour % 24 < 12 ? "a" : "p"}.${isSpanish ? "\u00a0" : ""}m.`;
-  return `${((hour + 11) % 12) + 1}:${String(minute).padStart(2, "0")} ${half}`;
+  return `${((hour + 11) % 12) + 1}:${String(minute).padStart(2, "0")}\u00a0${half}`;
 };
 
 // Returns the day of a time that the server wrote, by the shop's clock: its first 19 characters, without the offset.

@@ -247,7 +247,7 @@ def test_details_that_are_far_too_long_are_refused_at_once_and_shown_in_part(cli
 
 def test_the_page_of_a_quote_explains_the_bill(client):
     page = client.get(f"/q/{quoted(client, a_line())['token']}/").content.decode()
-    for expected in ("$17,622.10", "IVA 8 %", "5.6", "Fibra de refuerzo", 'name="phone"', "https://wa.me/"):
+    for expected in ("$17,622.10", "IVA 8 %", "5.6", "Fibra de refuerzo", 'name="phone"', "https://wa.me/"):
         assert expected in page
 
 

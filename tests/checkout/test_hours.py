@@ -11,7 +11,7 @@ from tests.support.factories import an_issued_quote
 
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 DAY = ((timedelta(hours=8), timedelta(hours=18)),)
-MONDAY = "Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."
+MONDAY = "Te respondemos el lunes 7 de diciembre de 2026, antes de las 8:30 a.\xa0m."
 WEEK = (DAY, DAY, DAY, DAY, DAY, ((timedelta(hours=8), timedelta(hours=14)),), ())
 
 
@@ -29,7 +29,7 @@ def shop(settings):
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (at(5, 10), "Respondemos en unos 30 minutos. Hoy, hasta las 2:00 p.\xa0m."),
+        (at(5, 10), "Respondemos en unos 30 minutos. Hoy, hasta las 2:00 p.\xa0m."),
         (at(5, 13, 45), MONDAY),
         (at(5, 21), f"Ahora estamos cerrados. {MONDAY}"),
         (at(7, 7), f"Ahora estamos cerrados. {MONDAY}"),
@@ -44,9 +44,9 @@ def test_a_holiday_is_no_day_of_answers_and_a_long_promise_runs_over_days(shop):
     assert "martes 8" in hours.sentences(at(6, 12), "es")[0].text
     shop.ANSWER_PROMISE = timedelta(hours=12)
     # Twelve hours after the shop closes: ten on the 9th and two on the 10th.
-    assert hours.sentences(at(8, 9), "en")[0].text == "We answer on Thursday, December 10, 2026, before 10:00 a.m."
+    assert hours.sentences(at(8, 9), "en")[0].text == "We answer on Thursday, December 10, 2026, before 10:00 a.m."
     shop.ANSWER_PROMISE = timedelta(hours=2)
-    assert hours.sentences(at(8, 9), "en")[0].text == "We answer in about 2 hours. Today until 6:00 p.m."
+    assert hours.sentences(at(8, 9), "en")[0].text == "We answer in about 2 hours. Today until 6:00 p.m."
 
 
 def test_the_sentences_follow_one_another_and_a_shop_that_never_opens_has_none(shop):

@@ -80,7 +80,7 @@ def test_it_adds_up_and_says_what_the_page_says(client, says):
     client.get(address_of(a_line(), a_line(extras=[])), headers={"accept-language": "es"})
     (document,) = says
     assert [row.amount for row in document.rows if row.amount] == ["$15,416.76", "$900.00", "$15,416.76"]
-    assert document.totals == (("Subtotal", "$31,733.52"), ("IVA 8 %", "$2,538.68"))
+    assert document.totals == (("Subtotal", "$31,733.52"), ("IVA 8 %", "$2,538.68"))
     assert document.total == ("Total con IVA", "$34,272.20 MXN")
     assert document.link.endswith(f"/q/{document.folio}/")
 

@@ -75,10 +75,10 @@ def hidden_fields(page: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("language", "at", "words"),
     [
-        ("es-mx", (2026, 12, 3, 23, 59), "jueves 3 de diciembre de 2026, a las 11:59 p.\N{NO-BREAK SPACE}m."),
-        ("es-mx", (2026, 12, 1, 13, 5), "martes 1 de diciembre de 2026, a la 1:05 p.\N{NO-BREAK SPACE}m."),
-        ("es-mx", (2026, 12, 1, 10, 0), "martes 1 de diciembre de 2026, a las 10:00 a.\N{NO-BREAK SPACE}m."),
-        ("en", (2026, 12, 3, 23, 59), "Thursday, December 3, 2026, at 11:59 p.m."),
+        ("es-mx", (2026, 12, 3, 23, 59), "jueves 3 de diciembre de 2026, a las 11:59 p.\N{NO-BREAK SPACE}m."),
+        ("es-mx", (2026, 12, 1, 13, 5), "martes 1 de diciembre de 2026, a la 1:05 p.\N{NO-BREAK SPACE}m."),
+        ("es-mx", (2026, 12, 1, 10, 0), "martes 1 de diciembre de 2026, a las 10:00 a.\N{NO-BREAK SPACE}m."),
+        ("en", (2026, 12, 3, 23, 59), "Thursday, December 3, 2026, at 11:59 p.m."),
     ],
 )
 def test_a_date_and_time_is_written_in_full_in_each_language(language, at, words):
@@ -94,7 +94,7 @@ def test_a_difference_has_a_sign():
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("es-MX", ["Vigente hasta el", "a las 11:59", "Qué puede cambiar"]), ("en", ["Valid until", "at 11:59 p.m."])],
+    [("es-MX", ["Vigente hasta el", "a las 11:59", "Qué puede cambiar"]), ("en", ["Valid until", "at 11:59 p.m."])],
 )
 def test_the_quote_page_shows_the_shop_the_end_of_validity_and_the_address(client, settings, language, words):
     settings.BUSINESS_NAME, settings.WHATSAPP_NUMBER = "Concretos & Hijos", "526561234567"
