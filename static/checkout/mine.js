@@ -3,10 +3,13 @@
 // stays hidden. After a checkout, this page's form gives its place to what happens next.
 
 const KEY = "quotes";
+const CLEARED = "quotes.cleared"; // of this tab alone
+const UNDO_MS = 60_000;
 const MOST = 20;
 const PAGES = "/q/";
 
 const section = document.querySelector("[data-mine]");
+const cleared = document.querySelector("[data-mine-cleared]");
 const paper = document.querySelector("[data-link]");
 const reopen = document.querySelector("[data-reopen]");
 const form = document.querySelector("#checkout");
@@ -30,6 +33,57 @@ function store(quotes) {
   } catch {
     // Without storage, or without space in it, there is no list.
   }
+}
+
+// Returns the quotes that were cleared from the list in this tab, as long as that can be undone. Their pages are gone
+// from the device at once; with a connection the links open them again.
+function clearedQuotes() {
+  try {
+    const { at, quotes } = JSON.parse(sessionStorage.getItem(CLEARED));
+    return Math.abs(Date.now() - at) < UNDO_MS ? quotes : [];
+  } catch {
+    return [];
+  }
+}
+
+function clear() {
+  try {
+    sessionStorage.setItem(CLEARED, JSON.stringify({ at: Date.now(), quotes: storedQuotes() }));
+  } catch {
+    // Then it cannot be undone.
+  }
+  store([]);
+  last = null;
+  deleteCachedPages().catch(() => {}); // not every browser has the Cache API
+  show();
+  cleared.hidden = false;
+  cleared.focus();
+}
+
+function unclear() {
+  const quotes = clearedQuotes();
+  const folios = quotes.map(({ folio }) => folio);
+  store([...quotes, ...storedQuotes().filter(({ folio }) => !folios.includes(folio))]);
+  forgetCleared();
+  show();
+  section.querySelector("a, button").focus();
+}
+
+function forgetCleared() {
+  try {
+    sessionStorage.removeItem(CLEARED);
+  } catch {
+    // Nothing was stored.
+  }
+  cleared.hidden = true;
+}
+
+// Offers to undo for a minute, also after a reload.
+function showCleared() {
+  const canUndo = clearedQuotes().length > 0;
+  cleared.querySelector("button").hidden = !canUndo;
+  if (canUndo) cleared.hidden = false;
+  setTimeout(() => clearedQuotes().length || forgetCleared(), UNDO_MS);
 }
 
 // Without a named zone: a device with old time zone data rejects the names of new ones.
@@ -155,15 +209,9 @@ if (section) {
     form.hidden = toForm.hidden = false;
     form.querySelector("#phone").focus();
   });
-  section.querySelector("button").addEventListener("click", () => {
-    store([]);
-    last = null;
-    deleteCachedPages().catch(() => {}); // not every browser has the Cache API
-    show();
-    const cleared = document.querySelector("[data-mine-cleared]");
-    cleared.hidden = false;
-    cleared.focus();
-  });
+  showCleared();
+  section.querySelector("button").addEventListener("click", () => { clear(); showCleared(); });
+  cleared.querySelector("button").addEventListener("click", unclear);
   // Back from the chat, the browser may show this page from its back/forward cache, or it never left it.
   addEventListener("pageshow", ({ persisted }) => persisted && show());
   document.addEventListener("visibilitychange", () => document.hidden || showReopen());

@@ -127,8 +127,8 @@ def test_after_a_checkout_the_page_offers_to_open_the_chat_again(browser, site):
         assert NAME not in message(page.url)
 
 
-def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap(browser, site):
-    first, second = a_quote(site), a_quote(site, LONG_LINE)
+def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap_and_takes_that_back(browser, site):
+    first, second, third = a_quote(site), a_quote(site, LONG_LINE), a_quote(site)
     with visiting(browser, site, expected=["status of 503"]) as page:
         for quote in (first, second):
             open_quote(page, quote)
@@ -155,6 +155,21 @@ def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap(browser, s
         page.wait_for_function("async () => !(await caches.match('/q/kept/'))")
         page.reload()
         expect(page.locator("[data-mine]")).to_be_hidden()
+        # What was cleared comes back for a minute in this tab, also after a reload, and with what came since.
+        open_quote(page, third)
+        page.clock.install()
+        page.goto("/")
+        page.click("[data-mine-cleared] button")
+        folios = [quote["folio"] for quote in (first, second, third)]
+        expect(listed.locator(".folio")).to_have_text(folios)
+        expect(listed.nth(0).locator("a").first).to_be_focused()
+        page.click("[data-mine] button")
+        fits_the_screen(page)
+        page.clock.fast_forward(59_000)
+        expect(page.locator("[data-mine-cleared] button")).to_be_visible()
+        page.clock.fast_forward(2_000)
+        expect(page.locator("[data-mine-cleared]")).to_be_hidden()
+        assert page.evaluate("() => sessionStorage.getItem('quotes.cleared')") is None
 
 
 # As in browsers of before 2023, whose time zone data lack America/Ciudad_Juarez.
