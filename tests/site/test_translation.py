@@ -115,6 +115,14 @@ def names_imported(path: Path) -> set[str]:
     return {alias.name for statement in statements for alias in statement.names}
 
 
+def test_the_catalogue_says_tu(catalogue):
+    formal = re.compile(
+        r"\b([Uu]sted|suyo|Vuelva|\w*([Ee]scrib|[Pp]ong|[Ee]lij)a|([Gg]uard|[Cc]ambi|[Rr]evis|[Ee]jecut)e)\b"
+    )
+    wrong = [text for each in catalogue for text in [each.msgstr, *each.msgstr_plural.values()] if formal.search(text)]
+    assert wrong == []
+
+
 def test_customers_read_text_and_templates_and_staff_use_gettext():
     names = {path.relative_to(ROOT): names_imported(path) for path in CODE}
     assert [path for path, used in names.items() if used & GETTEXT and path.parts[0] != "leads"] == []
