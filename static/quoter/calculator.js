@@ -10,6 +10,7 @@ const chatWithoutLines = chat?.href;
 const PAUSE_MS = 250;
 const SERVER_MS = 3000;
 const RETRY_MS = 5000;
+const LONGEST_HTML = 500_000;
 
 let latest;
 let timer;
@@ -167,7 +168,7 @@ function choose(tile) {
 // --- Keeping what was typed ------------------------------------------------------------------------------------------
 
 const DRAFT = "folio.draft"; // the values of the fields
-const LINES_HTML = "folio.lines"; // the lines as the server last rendered them
+const LINES_HTML = "folio.lines"; // their lines as the server last rendered them
 
 // Returns the form's fields without the attribution and these.
 function fieldsWithout(...names) {
@@ -194,16 +195,18 @@ function beginEntry() {
   history.pushState(null, "", form.dataset.editUrl);
 }
 
-// Stores what was typed in this entry of the browser's history, because Back may load the page again, as in-app browsers
-// do; and on the device, for people who close the page and come back. The page of a refused form cannot be loaded by its
+// Stores what was typed, and its lines, in this entry of the browser's history, because Back may load the page again, as
+// in-app browsers do; and on the device, for people who close the page and come back. The page of a refused form cannot be loaded by its
 // address, so its entry gets the calculator's.
 function remember() {
   const { editUrl } = form.dataset;
-  history.replaceState({ typed: typed(), entry }, "", location.pathname === editUrl ? location.href : editUrl);
+  const html = linesHtml();
+  const kept = html.length < LONGEST_HTML ? html : null; // browsers bound what an entry may hold
+  history.replaceState({ typed: typed(), html: kept, entry }, "", location.pathname === editUrl ? location.href : editUrl);
   const isUntouched = lines() === untouched;
   if (!isUntouched || form.elements.removed) {
     stored(DRAFT, fieldsWithout());
-    stored(LINES_HTML, linesHtml());
+    stored(LINES_HTML, html);
   }
   form.querySelector(".ticket [data-restart]").hidden = isUntouched;
   form.querySelector(".lines").toggleAttribute("data-fresh", isUntouched);
@@ -244,19 +247,19 @@ async function restoreDraft() {
   document.querySelector("[data-brought-back]").hidden = lines() === untouched;
 }
 
-// Shows a form with these fields: rendered by the server or, without a connection, from the lines' stored HTML.
-async function restore(fields) {
+// Shows a form with these fields: rendered by the server or, without a connection, from the HTML that the lines had.
+async function restore(fields, html) {
   const typedBefore = typed();
   try {
     await show(fields);
   } catch {
-    if (typed() === typedBefore) restoreWithoutServer(fields);
+    if (typed() === typedBefore) restoreWithoutServer(fields, html);
     setOffline(true);
   }
 }
 
-function restoreWithoutServer(fields) {
-  const storedLines = parsed(stored(LINES_HTML) ?? "").querySelector(".lines");
+function restoreWithoutServer(fields, html) {
+  const storedLines = parsed(html ?? stored(LINES_HTML) ?? "").querySelector(".lines");
   if (storedLines) form.querySelector(".lines").replaceWith(storedLines);
   for (const control of form.querySelectorAll(".lines :is(input, select)")) {
     const texts = fields.getAll(control.name);
@@ -351,7 +354,7 @@ window.addEventListener("pageshow", () => {
   if (!form) return;
   isAsking = false;
   const kept = history.state?.typed;
-  if (kept && kept !== typed()) restore(new URLSearchParams(kept));
+  if (kept && kept !== typed()) restore(new URLSearchParams(kept), history.state.html);
   else if (!history.state && lines() === untouched) restoreDraft();
   else refresh();
   if (form.classList.contains("offline")) setOffline(true);
@@ -362,5 +365,5 @@ window.addEventListener("popstate", ({ state }) => {
   if (!form || !state || state.entry === entry) return;
   clearTimeout(timer);
   entry = state.entry;
-  restore(new URLSearchParams(state.typed));
+  restore(new URLSearchParams(state.typed), state.html);
 });

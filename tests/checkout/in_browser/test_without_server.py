@@ -217,12 +217,19 @@ def test_a_calculator_opened_without_a_connection_has_what_was_typed_before(brow
         assert words in text
 
 
-def test_a_reload_without_a_connection_keeps_what_was_typed(browser, site):
+def test_back_and_reload_without_a_connection_keep_what_was_typed(browser, site):
     with visiting(browser, site, expected=GONE, service_workers="allow") as page:
         first_visit(page)
         fill_in_two_lines(page)
         expect(page.locator("#tally")).to_contain_text(TOTAL)
+        before = typed(page)
+        # A link to the calculator has another form, with other lines, which the device keeps as the latest.
+        page.goto("/?product=concrete&quantity=9")
+        assert eventually(lambda: page.evaluate("localStorage['folio.draft'].includes('m3=9')"))
         page.context.set_offline(True)
+        page.go_back()
+        expect(page.locator("[data-line]")).to_have_count(2)
+        assert typed(page) == before
         page.fill('[name="lines.1.measure.solid_area.thickness_cm"]', "15")
         assert_offline(page)
         assert eventually(lambda: page.evaluate("history.state.typed.includes('thickness_cm=15')"))
