@@ -6,6 +6,7 @@ from types import MappingProxyType
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 HEADER = "Content-Security-Policy"
 
@@ -23,6 +24,7 @@ class ContentPolicyMiddleware:
         is_for_staff = request.path_info.startswith(settings.SESSION_COOKIE_PATH)
         if settings.EMBED_ORIGINS and not is_for_staff:
             del response.headers["X-Frame-Options"]  # it can name no site, and some browsers would obey it
+            patch_vary_headers(response, ["Sec-Fetch-Dest"])  # base.html
         is_for_developers = settings.DEBUG and response.status_code in (404, 500)  # Django's pages, with inline styles
         if not is_for_developers:
             response.headers.setdefault(HEADER, self._staff_policy if is_for_staff else self._policy)

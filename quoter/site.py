@@ -105,6 +105,7 @@ def business(request: HttpRequest) -> dict[str, Any]:
         "brand_stylesheet": brand.address_of(brand.stylesheet()),
         "brand_logo": brand.address_of(brand.logo()),
         "can_be_framed": bool(settings.EMBED_ORIGINS),
+        "is_framed": bool(settings.EMBED_ORIGINS) and request.headers.get("Sec-Fetch-Dest") == "iframe",
         "theme_color": shop.BRAND_COLOR or palette.COLOR,
         # Lazy, because most pages of staff do not say it.
         "storefront": SimpleLazyObject(lambda: storefront.of_shop(language())),

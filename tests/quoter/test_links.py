@@ -57,6 +57,12 @@ def test_only_the_shop_s_own_site_may_frame_the_pages_and_nobody_those_of_staff(
     assert home["Content-Security-Policy"].endswith("frame-ancestors https://www.example.com")
     assert "X-Frame-Options" not in home
     assert "quoter/frame" in home.content.decode()
+    # In a frame without a script, links and the checkout leave it: WhatsApp refuses frames. The calculator stays.
+    base, stays = '<noscript><base target="_blank"></noscript>', 'target="_self"\n  method="post" action="/quote/"'
+    for where, is_framed in ("iframe", True), ("document", False):
+        page = client.get("/", headers={"sec-fetch-dest": where}).content.decode()
+        assert (base in page, stays in page) == (is_framed, is_framed)
+    assert "Sec-Fetch-Dest" in home["Vary"]
     assert login["Content-Security-Policy"].endswith("frame-ancestors 'none'")
     assert login["X-Frame-Options"] == "DENY"
 
