@@ -252,6 +252,15 @@ def test_an_order_that_is_refused_as_a_whole_leads_to_the_questions_about_it(cli
     assert "Solo montamos en entregas" in re.search(r'id="tally".*?</p>', page, re.DOTALL)[0]
 
 
+def test_the_page_asks_at_once_for_what_its_script_imports(client):
+    script = (Path(__file__).parents[2] / "static/quoter/calculator.js").read_text(encoding="utf-8")
+    page = client.get("/").content.decode()
+    imported = re.findall(r'^import .* from "\./(\w+)\.js"', script, re.MULTILINE)
+    assert imported
+    for name in imported:
+        assert re.search(rf'<link rel="modulepreload" href="/static/quoter/{name}\.', page)
+
+
 def drawn(page):
     return [int(number) for number in re.findall(r'data-line="(\d+)"', page)]
 
