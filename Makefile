@@ -30,6 +30,8 @@ run: .venv/installed-run
 test lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
 # Tests start Python hundreds of times, so bytecode is cached even if the environment forbids it.
 test test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
+# Tests run in a process more than the machine has processors; above nine, they would wait for the longest file.
+export PROCESSES := $(shell python3 -c 'import os; print(min(9, 1 + len(os.sched_getaffinity(0))))' 2>/dev/null || echo 3)
 # Identifies this run, so that its processes share files that are built once, such as static files.
 test: export TEST_RUN := $(shell date +%s%N)
 

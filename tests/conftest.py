@@ -11,7 +11,9 @@ import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
-from django.test import TransactionTestCase
+from django.template import Context, Template
+from django.test import TransactionTestCase, signals
+from django.test import utils as django_test_utils
 
 from checkout import flood
 from leads.delivery import health, relay
@@ -29,6 +31,17 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 gc.disable()
 
 TransactionTestCase._fixture_teardown = empty_what_was_filled
+
+
+def _render(template: Template, context: Context) -> str:
+    """Tell Django's test client of a page, but not of its hundreds of parts, each with a copy of the context."""
+    if context.template is template:
+        signals.template_rendered.send(sender=template, template=template, context=context)
+    rendered: str = template.nodelist.render(context)
+    return rendered
+
+
+django_test_utils.instrumented_test_render = _render
 # Passwords that are to be hard to guess take a tenth of a second each.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -18,6 +18,7 @@ from leads.snapshot import Customer, Flag, Late, Line, Privacy, Snapshot, decode
 from tests.site.test_layers import MODULES, templates
 from tests.support import stored
 from tests.support.factories import NAME, PHONE, PHONE_E164, a_contact, a_line, an_issued_quote
+from tests.support.sources import tree_of
 
 EMPTY = read(None)
 A_MOMENT = stored.A_MOMENT
@@ -263,9 +264,9 @@ COLUMN_USERS = {
     "checkout.quote_page": "fetches it",
 }
 CODE = {
-    name: ast.parse(file.read_text(encoding="utf-8"))
+    name: tree_of(file)
     for name, file in MODULES.items()
-    if not name.startswith("leads.migrations.")
+    if not name.startswith("leads.migrations.") and "quote_data" in file.read_text(encoding="utf-8")
 }
 PATH = re.compile(r"quote_data(?:::\w+)?\s*(?:__|->|#>|@>|\?|\[)")
 

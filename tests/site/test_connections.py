@@ -122,6 +122,7 @@ INSERT INTO leads (name, quote_data) VALUES ('Ana', '{}'), ('Beto', '{}');
 
 
 @pytest.mark.needs("pgbouncer")
+@pytest.mark.by_hand
 def test_an_existing_leads_table_is_adopted_through_the_pooler(empty_database):
     with psycopg.connect(with_database(empty_database, DATABASE_URL), autocommit=True) as connection:
         connection.execute(EXISTING_LEADS)
@@ -162,6 +163,7 @@ def test_with_pgbouncer_returns_its_command_s_exit_status():
 # --- DATABASE_MIGRATION_URL -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.by_hand
 def test_migrate_uses_the_migration_url_for_everything(empty_database):
     # A connection to DATABASE_URL would fail, because nothing listens there.
     unusable, usable = with_database(empty_database, NOBODY_LISTENS), with_database(empty_database, DATABASE_URL)

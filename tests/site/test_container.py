@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support import live
+from tests.support import live, mark
 from tests.support.bare_root import PYTHON
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.image import DOCKERFILE, Image, context, image, instructions
@@ -104,7 +104,7 @@ MEANS = {"a volume of root": (OF_ROOT, 0), "as in compose.yaml": (READ_ONLY, SIT
 
 
 @pytest.mark.needs("mounting")
-@pytest.mark.parametrize("means", MEANS)
+@pytest.mark.parametrize("means", mark.by_hand_but(1, MEANS))
 def test_the_image_serves_as_its_own_user_without_a_database_and_stops_in_time(built, means):
     mounts, user = MEANS[means]
     with container(built, mounts=mounts, user=user) as running:
@@ -123,6 +123,7 @@ def test_the_image_serves_as_its_own_user_without_a_database_and_stops_in_time(b
 
 
 @pytest.mark.needs("mounting")
+@pytest.mark.by_hand
 def test_a_release_without_a_database_fails_so_that_the_host_keeps_the_old_one(built):
     with container(built, *compose()["release"]["command"], mounts=OF_ROOT) as running:
         output, _ = running.communicate(timeout=3 * PATIENCE_S)

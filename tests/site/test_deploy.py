@@ -140,6 +140,7 @@ def test_every_command_of_the_document_is_run_here():
     assert [heading for heading in headings if f'"{heading}"' not in tests] == []
 
 
+@pytest.mark.by_hand
 def test_a_repeated_release_changes_nothing(release):
     repeated = shell(processes()["release"], cwd=release.project, environment=release.site.environment)
     assert repeated.returncode == 0, repeated.stderr
@@ -155,6 +156,7 @@ def test_a_release_without_a_database_stops_with_the_cause(release):
     assert "created" not in stopped.stdout
 
 
+@pytest.mark.by_hand
 def test_the_site_starts_without_a_release_or_a_database(release, tmp_path):
     with serving(release.project, production(live.NOBODY_LISTENS, tmp_path), tmp_path / "log") as site:
         assert "warning" in check_out_with(site, a_quote(site)).json
@@ -162,6 +164,7 @@ def test_the_site_starts_without_a_release_or_a_database(release, tmp_path):
         assert site.get(style).status == 200
 
 
+@pytest.mark.by_hand
 def test_make_run_serves_with_the_example_s_env_and_another_database_is_left_as_it_is(tmp_path, postgres):
     project = clone(tmp_path / "folio")
     (project / ".venv").symlink_to(sys.prefix)

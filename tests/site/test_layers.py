@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.sources import nodes_of, tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("quoter", "leads", "checkout")
@@ -80,15 +83,16 @@ def names_in(node: ast.AST) -> set[str]:
     return set()
 
 
+@cache
 def imported(module: str) -> set[str]:
     """Return all that a module imports, inside functions as well."""
-    return set().union(*map(names_in, ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))))
+    return set().union(*map(names_in, nodes_of(MODULES[module])))
 
 
-def strings(module: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+@cache
+def strings(module: str) -> list[str]:
+    nodes = nodes_of(MODULES[module])
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def above(app: str) -> list[str]:
@@ -145,7 +149,7 @@ def test_imports_at_the_top_of_modules_have_no_cycle(grain):
     for module, file in MODULES.items():
         if grain is part and not module.startswith("leads."):
             continue
-        imports = set().union(*map(names_in, ast.parse(file.read_text(encoding="utf-8")).body)) & MODULES.keys()
+        imports = set().union(*map(names_in, tree_of(file).body)) & MODULES.keys()
         graph.setdefault(grain(module), set()).update(set(map(grain, imports)) - {grain(module)})
     try:
         TopologicalSorter(graph).prepare()
@@ -165,8 +169,7 @@ def test_plain_modules_work_without_django():
 
 @pytest.mark.parametrize("file", sorted((ROOT / "quoter" / "engine").glob("*.py")), ids=lambda file: file.stem)
 def test_the_engine_has_no_clock(file):
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    clocks = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCKS
+    clocks = {node.attr for node in nodes_of(file) if isinstance(node, ast.Attribute)} & CLOCKS
     assert clocks == set()
     assert "time" not in imported(module_of(file))
 

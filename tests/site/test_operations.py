@@ -43,6 +43,7 @@ def arrived(postgres: Postgres, answers: list[Answer]) -> bool:
     return Counter(row["folio"] for row in rows) == folios(answers)
 
 
+@pytest.mark.by_hand
 def test_the_commands_show_the_state_of_delivery(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path), ALLOWED_HOSTS="quotes.example.com,127.0.0.1") as site:
         customers(site)
@@ -52,6 +53,7 @@ def test_the_commands_show_the_state_of_delivery(postgres, tmp_path):
     assert "0 leads wait" in output
 
 
+@pytest.mark.by_hand
 def test_after_an_outage_a_flush_delivers_without_a_wait(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
         with faults.stopped(postgres, None):
@@ -60,6 +62,7 @@ def test_after_an_outage_a_flush_delivers_without_a_wait(postgres, tmp_path):
         assert arrived(postgres, answers)
 
 
+@pytest.mark.by_hand
 def test_sessions_can_be_deleted_in_a_read_only_database(postgres, tmp_path):
     postgres.query("INSERT INTO django_session VALUES ('old', '', now() - interval '1 day')")
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
@@ -71,6 +74,7 @@ def test_sessions_can_be_deleted_in_a_read_only_database(postgres, tmp_path):
         assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE name <> ''"))
 
 
+@pytest.mark.by_hand
 def test_after_a_changed_password_nobody_waits(postgres, tmp_path):
     faults.give_the_tables_to_the_site(postgres)
     old, new = (postgres.url.replace("postgres@", f"{faults.ROLE}:{word}@") for word in ("old", "right"))
@@ -101,6 +105,7 @@ FROM leads, generate_series(1, 1000) AS n
 """
 
 
+@pytest.mark.by_hand
 def test_a_restored_backup_accepts_leads_after_its_sequence_is_repaired(postgres, tmp_path):
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:
         a_quote(site)
@@ -113,6 +118,7 @@ def test_a_restored_backup_accepts_leads_after_its_sequence_is_repaired(postgres
         assert eventually(lambda: arrived(postgres, answers))
 
 
+@pytest.mark.by_hand
 def test_an_outbox_moves_to_another_disk_with_its_leads(postgres, tmp_path):
     (tmp_path / "durable").mkdir()
     for name in ("outbox", "outbox-spare"):
@@ -140,6 +146,7 @@ def test_a_lead_from_a_lost_disk_is_restored_from_the_customer_s_message(postgre
     assert arrived(postgres, [answer])
 
 
+@pytest.mark.by_hand
 def test_the_sound_records_of_a_damaged_journal_can_be_exported(tmp_path):
     with live.site(live.NOBODY_LISTENS, **outbox_in(tmp_path)) as site:
         answers = customers(site)
@@ -149,6 +156,7 @@ def test_the_sound_records_of_a_damaged_journal_can_be_exported(tmp_path):
     assert all(folio in text for folio in folios(answers))
 
 
+@pytest.mark.by_hand
 def test_the_daily_job_deletes_sessions_that_have_ended(postgres, tmp_path):
     postgres.query("INSERT INTO django_session VALUES ('old', '', now() - interval '1 day')")
     environment = live.environment(postgres.url, **outbox_in(tmp_path))
@@ -157,6 +165,7 @@ def test_the_daily_job_deletes_sessions_that_have_ended(postgres, tmp_path):
     assert not postgres.query("SELECT true FROM django_session")
 
 
+@pytest.mark.by_hand
 def test_deleted_leads_are_brought_back_from_an_export(postgres, tmp_path):
     file: dict[str, Any] = {"leads.jsonl": tmp_path / "leads.jsonl"}
     with live.site(postgres.url, **outbox_in(tmp_path)) as site:

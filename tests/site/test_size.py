@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.sources import nodes_of
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("quoter", "leads", "checkout", "settings", "serving", "telemetry", "bench")
 CODE = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")]
@@ -12,7 +14,7 @@ MOST_LINES_OF_A_FUNCTION = 60
 
 
 def functions(file: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes_of(file):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or 0) - node.lineno + 1
 

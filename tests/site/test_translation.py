@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +22,7 @@ from quoter import token
 from quoter.engine.text import Text
 from tests.support.factories import a_contact, a_line, an_issued_quote, as_form, store
 from tests.support.quotes import CONCRETE, TURF
+from tests.support.sources import nodes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [
@@ -51,8 +52,8 @@ def name_of(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
-def messages_in(code: str) -> Iterator[Message]:
-    for call in ast.walk(ast.parse(code)):
+def messages_in(nodes: Iterable[ast.AST]) -> Iterator[Message]:
+    for call in nodes:
         if isinstance(call, ast.Call) and name_of(call) == FINDING:
             template = call.args[1]
             assert isinstance(template, ast.Constant), f"a template must be a literal: {ast.unparse(call)}"
@@ -81,9 +82,9 @@ def calls_in(template: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def messages() -> set[Message]:
     """All messages of the code and the templates."""
-    code = [path.read_text() for path in CODE]
-    code += [call for path in TEMPLATES for call in calls_in(path.read_text())]
-    return {message for text in code for message in messages_in(text)}
+    code = [nodes_of(path) for path in CODE]
+    code += [tuple(ast.walk(ast.parse(call))) for path in TEMPLATES for call in calls_in(path.read_text())]
+    return {message for nodes in code for message in messages_in(nodes)}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_a_translation_has_the_placeholders_of_its_source(catalogue):
 
 
 def names_imported(path: Path) -> set[str]:
-    statements = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    statements = [node for node in nodes_of(path) if isinstance(node, ast.ImportFrom)]
     return {alias.name for statement in statements for alias in statement.names}
 
 
@@ -146,7 +147,7 @@ def phrases_in(value: object) -> Iterator[Text]:
 
 def phrases_of_the_code() -> Iterator[tuple[Path, dict[str, str]]]:
     for path in CODE:
-        for call in ast.walk(ast.parse(path.read_text())):
+        for call in nodes_of(path):
             # A Text that is composed of others has no words of its own.
             if (
                 isinstance(call, ast.Call)

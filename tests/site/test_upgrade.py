@@ -171,6 +171,7 @@ def style_of(page: Answer) -> str:
     return re.search(r'href="(/static/site\.[^"]+\.css)"', page.text)[1]
 
 
+@pytest.mark.by_hand
 def test_a_worker_opens_no_file_of_its_release(running):
     site, postgres, notes = running.site, running.postgres, running.notes
     cookie = staff.log_in(site).strip()
@@ -178,6 +179,7 @@ def test_a_worker_opens_no_file_of_its_release(running):
     assert opened.read(notes) == set()
 
 
+@pytest.mark.by_hand
 def test_workers_that_are_killed_come_back_as_they_were_whatever_the_files_are_by_then(running):
     site, project, postgres, notes = running.site, running.project, running.postgres, running.notes
     cookie = staff.log_in(site).strip()

@@ -1,7 +1,9 @@
 """A cell of the owner's pages as the templates show it: label, value, what is in force, what is wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,6 +14,8 @@ from quoter.engine.finding import BookFinding
 from quoter.shop import draft
 from quoter.shop.table import rows
 from quoter.shop.table.cells import TIER_BOUNDS
+
+_NO_LETTER_OR_DIGIT = re.compile(r"[\W_]")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Field:
     options: tuple[tuple[str, str], ...] = ()
     column: str = ""
 
-    @property
+    @cached_property  # the page asks for it six times
     def id(self) -> str:
         return id_of(self.path)
 
@@ -113,4 +117,4 @@ def in_words(finding: BookFinding) -> str:
 
 
 def id_of(path: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in path)
+    return _NO_LETTER_OR_DIGIT.sub("-", path)

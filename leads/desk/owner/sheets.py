@@ -18,6 +18,7 @@ from quoter.engine.pricebook import PriceBook, parse
 from quoter.shop import details, draft, publishing, served
 from quoter.shop.models import DraftCell, Published
 from quoter.shop.table import cells, edits, examples, numbers, rows
+from quoter.shop.table.cells import Cell
 
 LONGEST_TEXT = 1_000
 
@@ -73,7 +74,9 @@ class Sheet:
 
 
 class Prices(Sheet):
-    """The price list. base: its document with the drafted new rows; after: with the whole draft."""
+    """The price list. base: its document with the drafted new rows; walked: its rows and cells, in their order; after:
+    with the whole draft.
+    """
 
     kind = served.PRICES
 
@@ -82,7 +85,8 @@ class Prices(Sheet):
         in_force = rows.parse(self.content)
         new = DraftCell.objects.filter(kind=self.kind, was="").exclude(text="").values_list("path", "text")
         self.base, self.added = edits.with_rows(in_force, {path: text for path, text in new if rows.is_row(path)})
-        self.cells = {cell.path: cell for cell in cells.cells(self.base, site.language())}
+        self.walked = list(cells.walk(self.base, site.language()))
+        self.cells = {each.path: each for each in self.walked if isinstance(each, Cell)}
         self.texts = edits.texts_of(self.base, self.added)
         self._read_draft()
 

@@ -12,7 +12,7 @@ from leads.desk.owner.fields import Field, Shown, id_of
 from leads.desk.owner.sheets import Prices
 from quoter import site
 from quoter.engine.numbers import grouped
-from quoter.shop.table import cells, rows
+from quoter.shop.table import rows
 from quoter.shop.table.cells import CHOICES, TIERS, Cell, Row
 from quoter.shop.table.pasted import plain
 
@@ -144,7 +144,7 @@ def of(sheet: Prices, shown: Shown, *, find: str = "", opened: str = "") -> list
     find: only what has these words. opened: the key of the product whose cells are shown when all do not fit one form.
     """
     building = _Building(sheet, shown)
-    for each in cells.walk(sheet.base, site.language()):
+    for each in sheet.walked:
         building.add_row(each) if isinstance(each, Row) else building.add_cell(each)
     products = building.finished()
     if find.strip():

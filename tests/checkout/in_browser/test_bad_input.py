@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support import mark
 from tests.support.customers import a_token
 from tests.support.live import Site
 from tests.support.walk import (
@@ -90,7 +91,9 @@ WRONG_LINES = {
 }
 
 
-@pytest.mark.parametrize(("options", "kind", "measure", "field", "words"), WRONG_LINES.values(), ids=WRONG_LINES.keys())
+@pytest.mark.parametrize(
+    ("options", "kind", "measure", "field", "words"), mark.by_hand_but(2, WRONG_LINES.values()), ids=WRONG_LINES
+)
 def test_a_wrong_line_shows_its_error_at_the_field_and_keeps_what_was_typed(page, options, kind, measure, field, words):
     page.goto("/")
     for code, value in options.items():
@@ -127,7 +130,9 @@ WRONG_DETAILS = {
 }
 
 
-@pytest.mark.parametrize(("name", "phone", "field", "words"), WRONG_DETAILS.values(), ids=WRONG_DETAILS.keys())
+@pytest.mark.parametrize(
+    ("name", "phone", "field", "words"), mark.by_hand_but(1, WRONG_DETAILS.values()), ids=WRONG_DETAILS
+)
 def test_wrong_details_show_their_error_at_the_field_and_keep_what_was_typed(page, site, name, phone, field, words):
     page.goto(f"/q/{a_token(site)}/")
     page.fill("#name", name)

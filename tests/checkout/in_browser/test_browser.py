@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support import live
+from tests.support import live, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site, message
@@ -62,7 +62,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
 
 # --- The journey ----------------------------------------------------------------------------------------------------
 
-SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+SCRIPTS = pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 
 
 @pytest.mark.parametrize(("width", "scripts"), [(PHONE_WIDTH, True), (DESKTOP_WIDTH, False)], ids=["js", "no-js"])
@@ -90,7 +90,7 @@ def test_a_customer_prices_a_job_and_takes_it_to_the_chat(visit, site, postgres,
     assert Decimal(lead["quote_data"]["total"]) == Decimal(TOTAL.replace(",", ""))
 
 
-@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
+@pytest.mark.parametrize("is_offline", mark.by_hand_but(1, [True, False]), ids=["offline", "online"])
 def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_the_page_open(visit, site, is_offline):
     first = visit(expected=["net::ERR_"])
     folio = open_a_quote(first, site)["folio"]
@@ -132,6 +132,7 @@ def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_t
     assert copied.endswith(f"/q/{folio}/") != is_offline
 
 
+@pytest.mark.by_hand
 def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
     page = visit()
     page.goto("/?utm_source=instagram&utm_campaign=oto%C3%B1o&gclid=Cj0", referer="https://l.instagram.com/?u=x")
@@ -332,6 +333,7 @@ def test_a_quote_can_be_made_without_a_mouse(visit):
     go_to_the_chat_by_keyboard(page)
 
 
+@pytest.mark.by_hand
 def test_another_trade_needs_only_another_price_book(browser, postgres):
     with (
         live.site(postgres.url, PRICE_BOOK=str(BOOKS / "turf.toml")) as site,

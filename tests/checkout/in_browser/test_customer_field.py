@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.long]
 ADDRESS = "#answers\\.address"
 
 
+@pytest.mark.by_hand
 def test_the_chat_that_the_page_opens_has_the_field_if_it_was_filled_in(browser, postgres):
     with (
         live.site(postgres.url) as site,

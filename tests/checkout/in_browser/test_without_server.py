@@ -10,7 +10,7 @@ from django.test import override_settings
 from playwright.sync_api import Page, Response, expect
 
 from quoter import token
-from tests.support import live
+from tests.support import live, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH, worker_of
 from tests.support.eventually import eventually
 from tests.support.factories import an_issued_quote
@@ -177,7 +177,7 @@ Hello. I would like a quote. The page could not give me the price, so it is to b
 }
 
 
-@pytest.mark.parametrize(("locale", "width"), [("es-MX", PHONE_WIDTH), ("en-US", DESKTOP_WIDTH)])
+@pytest.mark.parametrize(("locale", "width"), mark.by_hand_but(1, [("es-MX", PHONE_WIDTH), ("en-US", DESKTOP_WIDTH)]))
 def test_without_a_connection_the_chat_gets_what_was_typed(browser, site, locale, width):
     scheme = "light" if locale == "es-MX" else "dark"
     circumstances = {"locale": locale, "width": width, "color_scheme": scheme, "service_workers": "allow"}
@@ -239,6 +239,7 @@ def test_back_and_reload_without_a_connection_keep_what_was_typed(browser, site)
         assert typed(page) == before
 
 
+@pytest.mark.by_hand
 def test_a_message_that_would_be_too_long_is_cut(browser, site):
     with visiting(browser, site, expected=GONE) as page:
         page.goto("/")
@@ -254,6 +255,7 @@ def test_a_message_that_would_be_too_long_is_cut(browser, site):
     assert "Concreto premezclado 10" not in text
 
 
+@pytest.mark.by_hand
 def test_the_chat_gets_the_labels_of_another_price_book(browser):
     with (
         live.site(NOBODY_LISTENS, PRICE_BOOK="quoter/books/turf.toml") as site,
@@ -275,7 +277,7 @@ def test_the_chat_gets_the_labels_of_another_price_book(browser):
         ]
 
 
-@pytest.mark.parametrize(("fail", "recover"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
+@pytest.mark.parametrize(("fail", "recover"), mark.by_hand_but(1, [(Site.freeze, Site.thaw), (Site.stop, Site.start)]))
 def test_without_service_workers_an_open_calculator_offers_the_chat_when_the_server_dies(browser, site, fail, recover):
     with visiting(browser, site, expected=GONE) as page:
         page.add_init_script("Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined })")
@@ -304,7 +306,7 @@ def test_a_page_of_another_server_counts_as_no_connection(browser, site):
         assert_offline(page)
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]))
 def test_with_a_connection_nothing_about_connections_is_shown(browser, site, scripts):
     with visiting(browser, site, scripts=scripts) as page:
         page.goto("/")

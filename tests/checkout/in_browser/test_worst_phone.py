@@ -45,6 +45,7 @@ def test_the_journey_works_with_the_keyboard_alone(browser, site):
     assert "$17,622.10 MXN" in text
 
 
+@pytest.mark.by_hand
 def test_the_journey_works_enlarged_and_without_javascript(browser, site):
     with visiting(browser, site, scripts=False, locale="en-US", **ENLARGED) as page, throttled(page):
         page.goto("/")

@@ -52,6 +52,7 @@ def test_the_login_is_accessible(new_context):
     assert_accessible(page, "login", *EVERY_WIDTH)
 
 
+@pytest.mark.by_hand
 @pytest.mark.parametrize(
     ("name", "path"),
     [
@@ -66,6 +67,7 @@ def test_the_less_frequent_pages_are_accessible(visit, name, path):
     assert_accessible(visit(path), name)
 
 
+@pytest.mark.by_hand
 def test_the_page_that_names_the_first_colleague_is_accessible(visit, postgres):
     page = visit(f"{LIST}{a_contacted_lead(postgres)}/change/", expected=["status of 409"])
     with page.expect_popup() as opened:
@@ -74,6 +76,7 @@ def test_the_page_that_names_the_first_colleague_is_accessible(visit, postgres):
     assert_accessible(opened.value, "second")
 
 
+@pytest.mark.by_hand
 def test_the_page_of_an_altered_message_is_accessible(visit, postgres):
     [lead] = postgres.query("SELECT folio FROM leads WHERE phone <> '' LIMIT 1")
     page = visit()
@@ -83,6 +86,7 @@ def test_the_page_of_an_altered_message_is_accessible(visit, postgres):
     assert_accessible(page, "altered")
 
 
+@pytest.mark.by_hand
 def test_the_quarantine_is_accessible(visit, site, postgres):
     with faults.rule(postgres, "name <> 'Zoila Vaca'"):
         folio = check_out_with(site, an_unhurried_quote()).json["folio"]

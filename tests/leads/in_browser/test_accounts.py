@@ -109,6 +109,7 @@ def test_when_the_device_refuses_the_page_says_so_and_the_password_works(page):
     page.wait_for_url("**/admin/second-factor/")
 
 
+@pytest.mark.by_hand
 def test_an_app_is_set_up_and_after_a_lost_phone_removed_by_the_runbook(page, site):
     log_in(page)
     page.click("a[href='/admin/second-factor/app/']")

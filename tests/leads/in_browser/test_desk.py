@@ -4,13 +4,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.leads.in_browser.conftest import LEADS
+from tests.support import mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.looks import assert_fits_the_screen, picture
 
 pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium")]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
+@pytest.mark.parametrize(("width", "scheme"), mark.by_hand_but(1, [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")]))
 def test_the_desk_fits_the_screen_and_its_links_are_large_enough_to_tap(visit, width, scheme):
     page = visit("/admin/?days=90", width=width, scheme=scheme)
     expect(page.locator(".desk-days svg rect.quotes")).to_have_count(90)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.leads.in_browser.conftest import CHAT, LIST, NOTE, THE_LIST
-from tests.support import live
+from tests.support import live, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.live import Postgres, Site
 from tests.support.looks import assert_accessible
@@ -72,7 +72,7 @@ def log_in_in_another_tab(page: Page) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_tap_without_a_session_opens_the_chat_after_the_login(staff, postgres, folio, scripts):
     page = staff(scripts=scripts)
     end_session(postgres)
@@ -91,7 +91,7 @@ def test_a_tap_without_a_session_opens_the_chat_after_the_login(staff, postgres,
     assert status_of(postgres, folio) == "contacted"
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_note_without_a_session_is_saved_after_the_login(staff, postgres, folio, scripts):
     page = staff(scripts=scripts)
     page.get_by_role("link", name=folio).click()
@@ -106,6 +106,7 @@ def test_a_note_without_a_session_is_saved_after_the_login(staff, postgres, foli
     assert [row["text"] for row in postgres.query("SELECT text FROM lead_notes")] == [NOTE]
 
 
+@pytest.mark.by_hand
 def test_an_open_list_says_that_the_session_has_ended_and_goes_on_after_a_login_elsewhere(staff, postgres, folio):
     page = staff()
     page.goto(f"{LIST}?status=waiting&p=1")
@@ -126,6 +127,7 @@ def test_an_open_list_says_that_the_session_has_ended_and_goes_on_after_a_login_
     expect(page.locator("[data-lead]").get_by_role("button", name="Deshacer")).to_be_visible()
 
 
+@pytest.mark.by_hand
 def test_the_link_of_an_ended_session_comes_back_to_the_same_list(staff, postgres):
     page = staff()
     page.goto(f"{LIST}?status=all")
@@ -160,6 +162,7 @@ def test_without_scripts_a_form_with_an_old_token_is_offered_again(staff, postgr
     assert [row["text"] for row in postgres.query("SELECT text FROM lead_notes")] == [NOTE]
 
 
+@pytest.mark.by_hand
 def test_a_page_without_permission_says_what_is_missing_and_fits(staff, postgres):
     page = staff()
     postgres.query("UPDATE auth_user SET is_superuser = false WHERE username = 'rosa'")

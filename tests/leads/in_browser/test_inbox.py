@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.leads.in_browser.conftest import CHAT, LIST
-from tests.support import xlsx
+from tests.support import mark, xlsx
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.needs("chromium")
 LONG_NAME = "Constructora e Inmobiliaria Hernández-Villaseñor del Río Bravo"
 PEOPLE = [("María Peña", "656 123 4567"), (LONG_NAME, "656 555 0133"), ("Luis Salazar", "656 555 0164")]
 
-WIDTHS = pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+WIDTHS = pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
     return partial(visit, expected=["status of 409"])
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")])
+@pytest.mark.parametrize(("width", "scheme"), mark.by_hand_but(1, [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")]))
 def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
     page = visit(width=width, scheme=scheme)
     expect(page).to_have_title(re.compile(r"^\(3\) "))
@@ -59,7 +59,7 @@ def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
     picture(page, f"lead-{scheme}")
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_one_tap_opens_the_chat_and_the_next_colleague_is_warned(visit, postgres, scripts):
     # Without scripts, so that this list does not show meanwhile that the lead is taken.
     colleague = visit(scripts=False)
@@ -94,6 +94,7 @@ def test_one_click_downloads_the_filtered_list_as_csv(visit):
     assert len(downloaded.value.path().read_text().splitlines()) == 2
 
 
+@pytest.mark.by_hand
 def test_one_click_downloads_the_filtered_list_as_a_spreadsheet(visit):
     page = visit(f"{LIST}?status=anonymous")
     with page.expect_download() as downloaded:

@@ -39,6 +39,7 @@ def test_a_browser_reports_no_error_in_the_manifest(visit):
     assert [error["errorId"] for error in installable["installabilityErrors"]] == ["in-incognito"]
 
 
+@pytest.mark.by_hand
 def test_the_login_links_the_manifest_and_each_icon_has_its_declared_size(new_context):
     page = new_context().new_page()
     page.goto("/admin/login/")
@@ -135,6 +136,7 @@ def test_the_switch_stays_off_and_a_sentence_beside_it_says_why(staff_context, s
     expect(page.get_by_role("alert")).to_be_in_viewport()
 
 
+@pytest.mark.by_hand
 def test_the_switch_is_on_after_a_reload_only_when_the_site_took_the_subscription_again(staff_context):
     context = staff_context(expected=["Failed to load resource"])
     context.grant_permissions(["notifications"])

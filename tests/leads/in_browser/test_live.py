@@ -112,6 +112,7 @@ def test_a_new_lead_moves_no_row_and_is_shown_on_a_tap(page, site, postgres):
     expect(page.get_by_role("link", name="Mostrar")).to_be_hidden()
 
 
+@pytest.mark.by_hand
 def test_in_another_list_the_new_lead_is_a_tap_away(page, site, postgres):
     taken_by_a_colleague(postgres, a_customer(site, postgres))
     page.goto(f"{LIST}?status=contacted")
@@ -140,6 +141,7 @@ def test_no_row_changes_under_a_finger(page, site, postgres):
     expect(row).to_contain_text("luis")
 
 
+@pytest.mark.by_hand
 def test_a_response_older_than_the_page_s_state_is_ignored(page, site, postgres):
     a_customer(site, postgres)
     page.reload()
@@ -155,6 +157,7 @@ def test_a_response_older_than_the_page_s_state_is_ignored(page, site, postgres)
     expect(page.get_by_role("status")).to_have_text("")
 
 
+@pytest.mark.by_hand
 def test_a_hidden_page_polls_less_often_and_refreshes_when_shown(page, site, postgres):
     polls: list[str] = []
     page.on("request", lambda request: polls.append(request.url) if POLL in request.url else None)
@@ -186,6 +189,7 @@ def test_without_a_connection_the_page_says_so_and_polls_less_often(page, site, 
     assert "Sin conexión" not in page.get_by_role("status").inner_text()
 
 
+@pytest.mark.by_hand
 def test_after_a_logout_the_page_says_so_and_polls_once_a_minute(page, context):
     context.clear_cookies()
     polls: list[str] = []
@@ -198,6 +202,7 @@ def test_after_a_logout_the_page_says_so_and_polls_once_a_minute(page, context):
     assert 1 <= len(polls) - asked <= 5
 
 
+@pytest.mark.by_hand
 def test_a_new_lead_makes_a_sound_after_sound_was_switched_on(page, site, postgres):
     button = page.locator("[data-sound]")
     expect(button).to_have_attribute("aria-pressed", "false")

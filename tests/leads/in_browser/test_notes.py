@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support import faults
+from tests.support import faults, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -41,7 +41,7 @@ def opened(context: BrowserContext, path: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+@pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
 def test_the_field_stands_high_and_a_note_appears_below_it(visit, path, postgres, width):
     page = visit(path, width=width)
     field = page.get_by_label("Nota nueva")
@@ -54,7 +54,7 @@ def test_the_field_stands_high_and_a_note_appears_below_it(visit, path, postgres
     picture(page, "notes")
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_tap_on_contacted_saves_what_stands_in_the_field(visit, path, postgres, scripts):
     page = visit(path, scripts=scripts)
     page.get_by_label("Nota nueva").fill(TYPED)
@@ -113,6 +113,7 @@ def test_a_draft_survives_a_closed_tab_and_an_ended_session_and_is_gone_once_it_
     assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('note-draft'))") == []
 
 
+@pytest.mark.by_hand
 def test_the_words_of_an_earlier_note_are_a_draft_when_typed_again(context, path, postgres):
     page = opened(context, path)
     for _ in range(2):

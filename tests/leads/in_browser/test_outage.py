@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.leads.in_browser.conftest import A_SESSION, CHAT, LIST, NOTE, THE_LIST
-from tests.support import faults, live
+from tests.support import faults, live, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -73,7 +73,7 @@ def test_a_tap_in_an_outage_is_offered_when_the_database_is_back(visit, postgres
     assert status(postgres) == "contacted"
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_note_in_an_outage_is_saved_when_the_database_is_back(visit, postgres, folio, scripts):
     page = visit(scripts=scripts)
     page.get_by_role("link", name=folio).click()
@@ -103,7 +103,7 @@ def test_a_search_in_an_outage_is_done_in_the_list_when_the_database_is_back(vis
     expect(page.get_by_role("link", name=folio)).to_be_visible()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["js", "no-js"])
+@pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_after_trying_again_the_page_of_an_outage_still_leaves_by_itself(visit, postgres, folio, scripts):
     page = visit(f"{LIST}?status=all", scripts=scripts)
     with faults.stopped(postgres, None):

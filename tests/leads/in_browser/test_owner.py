@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support import mark
 from tests.support.browser import DESKTOP_WIDTH, HEIGHT, PHONE_WIDTH
 from tests.support.eventually import eventually
 from tests.support.looks import assert_accessible, assert_fits_the_screen, picture
@@ -61,7 +62,7 @@ def test_a_price_is_changed_published_for_monday_and_taken_back_with_a_thumb(vis
     eventually(lambda: {price_given() for _ in range(10)} == {before}, or_show=lambda: site.log)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", mark.by_hand_but(1, ["dark", "light"]))
 def test_the_page_of_the_shop_fits_a_phone(visit, scheme):
     page = visit("/admin/shop/", width=PHONE_WIDTH, scheme=scheme)
     page.locator("[name='cell:WHATSAPP_NUMBER']").fill("123")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.leads.in_browser.conftest import A_SESSION, LIST
+from tests.support import mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -79,7 +80,7 @@ def status_of(postgres: Postgres, page: Page, number: int) -> str:
     return postgres.query("SELECT status FROM leads WHERE id = %s", key)[0]["status"]
 
 
-@pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+@pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
 @pytest.mark.parametrize("tap", [whatsapp, contacted])
 def test_a_tap_is_undone_where_it_was_made_and_moves_no_row(opened, postgres, width, tap):
     page = opened("eva", width=width)

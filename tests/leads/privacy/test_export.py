@@ -335,6 +335,7 @@ def test_what_is_printed_has_its_event_before_it_leaves(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [Csv, JsonLines])
+@pytest.mark.by_hand
 def test_memory_stays_the_same_however_many_leads_there_are(monkeypatch, kind):
     monkeypatch.setattr(paging, "PAGE", 50)
 

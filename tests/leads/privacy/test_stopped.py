@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from leads.privacy.unfinished import PREFIX
-from tests.support import live, xlsx
+from tests.support import live, mark, xlsx
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.live import Postgres
 from tests.support.processes import Process
@@ -136,7 +136,7 @@ def test_of_a_killed_export_nothing_is_left(shop, start, tmp_path):
     assert (files(tmp_path / "out"), files(tmp_path / "tmp"), events(shop)) == ([], [], 0)
 
 
-@pytest.mark.parametrize("cleaner", ["export_leads", "purge_leads"])
+@pytest.mark.parametrize("cleaner", mark.by_hand_but(1, ["export_leads", "purge_leads"]))
 def test_the_parts_of_a_killed_spreadsheet_are_removed_by_the_next_command(shop, start, tmp_path, cleaner):
     command = start("export_leads", "--output", f"{tmp_path}/out/leads.xlsx")
     eventually(lambda: is_writing(tmp_path, command))
@@ -160,7 +160,7 @@ def test_the_parts_of_a_killed_spreadsheet_are_removed_by_the_next_command(shop,
     assert events(shop) == LEADS
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+@pytest.mark.parametrize("form", mark.by_hand_but(1, ["xlsx", "csv", "jsonl"]))
 def test_a_full_disk_leaves_neither_a_file_nor_an_event(shop, start, tmp_path, form):
     command = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}", before=LIMITED)
     status, _out, told = command.end(timeout_s=60)
@@ -170,6 +170,7 @@ def test_a_full_disk_leaves_neither_a_file_nor_an_event(shop, start, tmp_path, f
     assert (files(tmp_path / "out"), files(tmp_path / "tmp"), events(shop)) == ([], [], 0)
 
 
+@pytest.mark.by_hand
 def test_a_spreadsheet_takes_the_same_memory_however_many_leads_it_has(environment, tmp_path):
     peaks = []
     for until in (timezone.localdate() - timedelta(hours=LEADS * 0.9), timezone.localdate()):

@@ -847,6 +847,7 @@ def test_the_census_counts_all_processes_and_directories(journal, directories):
     spare.close()
 
 
+@pytest.mark.by_hand
 def test_a_long_backlog_is_delivered_in_constant_memory(directories):
     # Anything kept for each record would take at least forty bytes, so 8 MB in all.
     records = 200_000
