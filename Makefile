@@ -31,12 +31,12 @@ test lint screenshots test-long test-partitioned test-postgres-15 image-test: ex
 # Tests start Python hundreds of times, so bytecode is cached even if the environment forbids it.
 test test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
 # Tests run in a process more than the machine has processors; above nine, they would wait for the longest file.
-export PROCESSES := $(shell python3 -c 'import os; print(min(9, 1 + len(os.sched_getaffinity(0))))' 2>/dev/null || echo 3)
+export PROCESSES := $(shell nproc | awk '{ print $$1 < 8 ? $$1 + 1 : 9 }')
 # Identifies this run, so that its processes share files that are built once, such as static files.
-test: export TEST_RUN := $(shell date +%s%N)
+test test-long: export TEST_RUN := $(shell date +%s%N)
 
 # The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
-# first most tests, in three processes, and a few again on a partitioned table; then those that measure how long
+# first most tests, and a few again on a partitioned table; then those that measure how long
 # customers wait, without heavy tests at the same time; then, through a transaction pooler, those that a pooler might
 # break. `make test ARGS=tests/quoter/test_token.py` runs one file; `make test ONLY=needs` runs the tests that need
 # another program.
@@ -46,6 +46,7 @@ AND = not by_hand and $(if $(ONLY),$(ONLY) and )
 # connections to them; they are deleted with the server.
 WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --copy-of=var/test-postgres
 PYTEST = python -m pytest --reuse-db
+AT_ONCE = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
@@ -54,8 +55,8 @@ test: $(if $(ONLY),install,lint)
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
 else
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(FILES)
-	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=3 $(call FILES_MARKED,quiet,$(FILES))
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)not quiet' $(AT_ONCE) $(FILES)
+	@$(WITH_POSTGRES) $(PYTEST) -m '$(AND)quiet' --numprocesses=$(PROCESSES) $(call FILES_MARKED,quiet,$(FILES))
 	@if [ "$$CI" != true ] && ! command -v pgbouncer >/dev/null; then \
 		echo 'skipped: the tests through a pooler; pgbouncer is missing (Debian: apt install pgbouncer)'; exit; fi; \
 	exec $(WITH_POSTGRES) .venv/bin/python bin/with-pgbouncer $(PYTEST) --quiet -m pooler $(call FILES_MARKED,pooler)
@@ -86,18 +87,23 @@ soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
-# What takes too long for every run, some four minutes: docs/hosts/own-machine.md followed on an empty machine (systemd,
-# nginx and Caddy, an upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed
-# SECRET_KEY, and poolers that refuse passwords and sessions. As root, with Debian's nginx-light, caddy, haproxy,
-# pgbouncer, systemd, iproute2, gnupg and openssl.
+# What is thorough rather than telling, and too long for every run: some fifteen minutes. First documents that are
+# followed (docs/operations.md), upgrades whose workers are killed, memory that has to stay the same, every variant of
+# what `make test` has one of (widths, languages, with and without scripts, bodies, cells), and more examples of each
+# property. Then, one at a time, docs/hosts/own-machine.md followed on an empty machine (systemd, nginx and Caddy, an
+# upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed SECRET_KEY, and poolers
+# that refuse passwords and sessions. As root, with Debian's nginx-light, caddy, haproxy, pgbouncer, systemd, iproute2,
+# gnupg and openssl, and what .ci/run installs.
 test-long: install
 	@python -m tests.support.databases
-	@exec $(WITH_POSTGRES) $(PYTEST) -m by_hand $(call FILES_MARKED,by_hand)
+	@$(WITH_POSTGRES) $(PYTEST) -m 'by_hand and not quiet' $(AT_ONCE) $(call FILES_MARKED,by_hand)
+	@EXAMPLES=200 $(WITH_POSTGRES) $(PYTEST) -m 'hypothesis and not by_hand' $(AT_ONCE)
+	@exec $(WITH_POSTGRES) $(PYTEST) -m 'by_hand and quiet' $(call FILES_MARKED,by_hand)
 
 # All tests of leads on a table with a partition for each month: some minutes.
 test-partitioned: install
 	@python -m tests.support.databases
-	@PARTITIONED=true $(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	@PARTITIONED=true $(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' $(AT_ONCE) \
 		$(or $(ARGS),tests/leads)
 
 # All tests of leads on Debian's Postgres 15, which older projects of Supabase run on: some minutes.
@@ -105,7 +111,7 @@ test-postgres-15: export POSTGRES_PROGRAMS := /usr/lib/postgresql/15/bin
 test-postgres-15: WITH_POSTGRES = .venv/bin/python bin/with-postgres --temporary --copy-of=var/usr-lib-postgresql-15-bin/test-postgres
 test-postgres-15: install
 	@python -m tests.support.databases
-	@$(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	@$(WITH_POSTGRES) $(PYTEST) -m 'not by_hand' $(AT_ONCE) \
 		$(or $(ARGS),tests/leads)
 
 # Build and run the image on a new Debian, with every line of the Dockerfile: minutes, as root, with debootstrap.

@@ -45,8 +45,9 @@ django_test_utils.instrumented_test_render = _render
 # Passwords that are to be hard to guess take a tenth of a second each.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# A slow machine is no finding: properties assert what is true, never how fast. `EXAMPLES=1000` looks more closely.
-hypothesis.settings.register_profile("folio", deadline=None, max_examples=int(os.environ.get("EXAMPLES", 50)))
+# A slow machine is no finding: properties assert what is true, never how fast. `EXAMPLES=1000` looks more closely, as
+# `make test-long` does.
+hypothesis.settings.register_profile("folio", deadline=None, max_examples=int(os.environ.get("EXAMPLES", 25)))
 hypothesis.settings.load_profile("folio")
 
 

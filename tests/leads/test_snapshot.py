@@ -82,7 +82,6 @@ def test_everything_that_is_written_about_a_lead_is_read_back():
     accepted_at=st.none() | st.integers(0, 10**9).map(lambda seconds: A_MOMENT + timedelta(seconds=seconds)),
     listed=st.lists(st.sampled_from(Flag), unique=True),
 )
-@settings(max_examples=25)
 def test_any_text_that_a_customer_typed_is_read_as_it_was_stored(name, phone_raw, accepted_at, listed):
     contact = a_contact(name=name, phone_raw=phone_raw, privacy_accepted_at=accepted_at, flags=tuple(listed))
     quote = read(loads(json.dumps(lead_record(an_issued_quote(), contact).quote_data).replace("\\u0000", "\\ufffd")))
@@ -210,13 +209,13 @@ def test_the_reason_why_a_row_is_no_quote_contains_no_value(change, why):
 
 
 @given(stored.values(with_halves=True) | stored.spoilt(with_halves=True))
-@settings(max_examples=100)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_any_json_value_can_be_read(data):
     every_value(read(data))
 
 
 @given(stored.texts(with_halves=True))
-@settings(max_examples=100)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_every_decoded_value_can_be_written_to_a_page_and_a_file(text):
     data = loads(text)
     text_of_values = str(every_value(read(data)))
@@ -226,7 +225,6 @@ def test_every_decoded_value_can_be_written_to_a_page_and_a_file(text):
 
 
 @given(st.text() | st.binary())
-@settings(max_examples=50)
 def test_text_that_is_not_json_can_be_read(text):
     every_value(read(loads(text)))
     assert snapshot.journal_record(loads(text)).snapshot == read(None) or text[:1] in ("{", b"{")

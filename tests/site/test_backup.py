@@ -18,7 +18,7 @@ from tests.support.processes import run
 from tests.support.release import follow
 from tests.support.staff import Browser, first_login, logged_in
 
-pytestmark = [pytest.mark.by_hand, pytest.mark.needs("gpg")]
+pytestmark = [pytest.mark.by_hand, pytest.mark.quiet, pytest.mark.needs("gpg")]
 
 PAGE = "backup.md"
 CODE = "/admin/login/second-factor/"

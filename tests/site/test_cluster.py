@@ -16,7 +16,7 @@ from tests.support.mail_server import a_mail_server
 from tests.support.release import follow
 from tests.support.staff import Staff
 
-pytestmark = [pytest.mark.by_hand, pytest.mark.needs("haproxy"), pytest.mark.needs("pgbouncer")]
+pytestmark = [pytest.mark.by_hand, pytest.mark.quiet, pytest.mark.needs("haproxy"), pytest.mark.needs("pgbouncer")]
 
 DOCUMENT = "operations.md"
 LIST = "/admin/leads/lead/"

@@ -15,7 +15,7 @@ from tests.support.processes import run
 from tests.support.release import follow
 from tests.support.staff import Browser, first_login, logged_in
 
-pytestmark = pytest.mark.by_hand
+pytestmark = [pytest.mark.by_hand, pytest.mark.quiet]
 
 DOCUMENT = "operations.md"
 OLD_KEY, NEW_KEY = secrets.token_urlsafe(50), secrets.token_urlsafe(50)

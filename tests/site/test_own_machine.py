@@ -26,7 +26,7 @@ from tests.support.proxy import Mode, Proxy, proxy
 from tests.support.release import Block, blocks, clone
 
 # The site ends requests that a busy machine has not answered two seconds after a restart began.
-pytestmark = [pytest.mark.by_hand, pytest.mark.needs("systemd", "mounting")]
+pytestmark = [pytest.mark.by_hand, pytest.mark.quiet, pytest.mark.needs("systemd", "mounting")]
 
 DOCUMENT = "hosts/own-machine.md"
 HOST = "quotes.example.com"

@@ -16,7 +16,7 @@ from tests.support.processes import run
 from tests.support.proxy import proxy
 from tests.support.staff import log_in
 
-pytestmark = pytest.mark.by_hand
+pytestmark = [pytest.mark.by_hand, pytest.mark.quiet]
 
 STAFF_PAGE = "/admin/leads/lead/"
 FULL = "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15"

@@ -13,8 +13,8 @@ import psycopg
 from tests.support.live import ROOT, VAR, migrated_postgres
 
 DATA = VAR / "test-postgres"
-# pytest-django's names, for a single process and for each of the three that `make test` starts.
-NAMES = ["test_postgres", *(f"test_postgres_gw{number}" for number in range(3))]
+# pytest-django's names, for a single process and for each of those that `make test` starts.
+NAMES = ["test_postgres", *(f"test_postgres_gw{number}" for number in range(int(os.environ.get("PROCESSES", 1))))]
 
 
 def prepare() -> None:

@@ -364,6 +364,7 @@ class Deliveries(RuleBasedStateMachine):
             assert unclaimed.count() <= (0 if rows.exclude(phone="").exists() else 1)
 
 
+@pytest.mark.hypothesis
 def test_any_deliveries_keep_everybody():
-    examples = hypothesis_settings.default.max_examples // 2  # each is long
+    examples = hypothesis_settings.default.max_examples // 3  # each is long
     run_state_machine_as_test(Deliveries, settings=hypothesis_settings(max_examples=examples, stateful_step_count=25))

@@ -242,7 +242,9 @@ _LETTERS = st.characters(exclude_categories=("Cs", "Cn", "Co"), exclude_characte
 )
 
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(
+    max_examples=2 * settings.default.max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def computed(expression: type[Func], texts: list[str]) -> list[Any]:

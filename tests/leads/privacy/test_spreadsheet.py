@@ -130,7 +130,7 @@ def test_every_text_is_a_text(exported, typed, shown):
     assert (row["Nombre"], row["Notas"]) == (shown, "next")
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30), stored.texts())
 def test_no_lead_breaks_the_file(exported, text, quote):
     Lead.objects.all().delete()

@@ -105,7 +105,7 @@ ASKED = st.sampled_from(ALL).flatmap(lambda book: st.tuples(st.just(book), reque
 
 
 @given(ASKED)
-@settings(max_examples=150)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_a_quote_is_the_sum_of_its_parts_without_a_zero_or_a_float_and_is_priced_the_same_again(asked):
     book, (lines, answers) = asked
     try:
@@ -131,7 +131,6 @@ def test_a_quote_is_the_sum_of_its_parts_without_a_zero_or_a_float_and_is_priced
 
 
 @given(ASKED, st.randoms(use_true_random=False))
-@settings(max_examples=60)
 def test_the_order_of_the_lines_does_not_change_the_total_of_any_book(asked, chance):
     book, (lines, answers) = asked
     try:
@@ -154,7 +153,7 @@ ODD = st.one_of(
 
 
 @given(ASKED, st.data())
-@settings(max_examples=150)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_no_request_does_anything_but_get_a_quote_or_errors_at_its_fields(asked, data):
     book, (lines, answers) = asked
     places: list[tuple[dict[str, str], str]] = [(answers, code) for code in answers]
