@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned test-postgres-15 image-test clean
+.PHONY: run test tests lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned test-postgres-15 image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -50,7 +50,9 @@ AT_ONCE = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 # The files with a mark, of all or of the given ones; collecting tests from all files would take seconds.
 FILES_MARKED = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.$(1)' $(or $(2),tests))
 FILES = $(if $(ONLY),$(call FILES_MARKED,$(ONLY)),tests)
-test: $(if $(ONLY),install,lint)
+test: $(if $(ONLY),,lint) tests
+
+tests: install
 	@python -m tests.support.databases
 ifdef ARGS
 	@exec $(WITH_POSTGRES) $(PYTEST) $(ARGS)
