@@ -20,6 +20,7 @@ from quoter.engine.measure import INPUTS, INPUTS_OF, Formula
 from quoter.engine.numbers import money
 from quoter.engine.pricebook import read
 from quoter.forms import begun, hidden_fields, typed_lines
+from tests.support import mark
 from tests.support.catalogue import catalogue
 from tests.support.factories import a_line, as_form
 from tests.support.quotes import BOOKS, CONCRETE, TURF
@@ -290,7 +291,7 @@ def test_the_numbers_of_lines_may_be_any(client):
     assert "cotiza aparte las demás: 79." in page
 
 
-@pytest.mark.parametrize("edit", ["add:concrete", "copy:0"])
+@pytest.mark.parametrize("edit", mark.by_hand_but(1, ["add:concrete", "copy:0"]))
 def test_a_full_form_takes_no_further_line_and_says_so(client, edit):
     page = page_of(client, *[a_volume("6")] * 20, edit=edit)
     assert drawn(page) == [*range(20)]

@@ -25,6 +25,7 @@ def picture_of(client, address: str) -> str:
     return picture.removeprefix("http://testserver")
 
 
+@pytest.mark.by_hand
 def test_each_language_has_a_picture_of_its_own(client, settings, share_dir):
     settings.BUSINESS_NAME, settings.BRAND_COLOR = "Concretos Peña y Muñoz, f'c ½ m³", "#112233"
     share.draw()
@@ -59,6 +60,7 @@ def test_the_picture_follows_the_shop_s_name_and_is_drawn_once(client, settings,
     assert client.get(before).status_code == 200
 
 
+@pytest.mark.by_hand
 def test_the_picture_shows_the_shop_s_logo(settings):
     settings.BRAND_LOGO = settings.BASE_DIR / "static" / "leads" / "icon-192.png"
     share.draw()

@@ -114,6 +114,7 @@ sentry_sdk.capture_message("The end")
 """
 
 
+@pytest.mark.by_hand
 def test_an_event_has_the_id_of_its_request(sentry, tmp_path):
     done = run(A_PAGE_THAT_FAILS, tmp_path, SENTRY_DSN=sentry.dsn, **PRODUCTION)
     assert done.returncode == 0, done.stderr

@@ -33,6 +33,7 @@ def test_the_deployment_checks_find_nothing():
     assert checked.stdout.strip() == "System check identified no issues (2 silenced)."
 
 
+@pytest.mark.by_hand
 def test_a_bad_database_url_is_a_warning_outside_of_a_deployment_check():
     checked = manage("check", database_url="garbage")
     assert checked.returncode == 0
@@ -45,6 +46,7 @@ def test_a_bad_database_url_is_an_error_in_a_deployment_check():
     assert "?: (leads.E001) DATABASE_URL does not begin with postgresql://." in checked.stderr
 
 
+@pytest.mark.by_hand
 def test_an_unknown_database_parameter_is_a_warning():
     checked = manage("check", database_url="postgresql://shop@127.0.0.1:1/shop?schema=shop")
     assert checked.returncode == 0

@@ -199,7 +199,7 @@ FIND, LOGIN = f"{LIST}find/", "/admin/login/"
 # What customers send their forms to; these get every body.
 FORMS = ("/", "/quote/", "/summary/", "/checkout/", "/late/")
 # So many addresses get a body between them, by turns.
-TURNS = 8
+TURNS = 16
 
 
 def addresses(values: dict[str, str], other: str) -> Iterator[str]:

@@ -223,7 +223,7 @@ def test_a_reload_starts_new_workers_of_the_same_release_and_logs_each_line_once
 def test_a_release_that_cannot_start_leaves_the_one_that_serves(running):
     site, project, outcomes = running.site, running.project, running.outcomes
     broken = outcomes.broken
-    shutil.copytree(ROOT / "serving", project / "serving", ignore=NOT_CLONED)
+    shutil.copytree(ROOT / "serving", project / "serving", ignore=NOT_CLONED, dirs_exist_ok=True)
     (project / "gunicorn.conf.py").write_text(OTHER[".py"])
     os.kill(site.process.pid, signal.SIGUSR2)
     eventually(lambda: "of another release" in site.log, or_show=lambda: site.log)

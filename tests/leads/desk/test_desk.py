@@ -279,6 +279,7 @@ def test_a_day_links_to_its_leads(admin_client):
     assert folios(admin_client.get(unescape(cell))) == {lead.folio}
 
 
+@pytest.mark.by_hand
 def test_the_periods_are_seven_thirty_and_ninety_days(admin_client, english):
     a_lead(today_at_noon() - timedelta(days=29))
     assert [figure(page_of(admin_client, period), "Quotes")[0] for period in (7, 30, 90)] == ["0", "1", "1"]

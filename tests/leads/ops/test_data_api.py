@@ -21,7 +21,7 @@ from leads.ops.checks import data_api_and_rights
 from leads.ops.doctor import exposure
 from leads.ops.doctor.finding import Level
 from quoter.engine import folio
-from tests.support import advisor
+from tests.support import advisor, mark
 from tests.support.factories import a_contact, an_issued_quote, store
 from tests.support.live import Postgres
 from tests.support.processes import ROOT
@@ -36,7 +36,7 @@ def postgres() -> Iterator[Postgres]:
         yield running
 
 
-@pytest.fixture(scope="module", params=[LEGACY, SINCE_2026], ids=["legacy", "since 2026"])
+@pytest.fixture(scope="module", params=mark.by_hand_but(1, [SINCE_2026, LEGACY]), ids=["since 2026", "legacy"])
 def migrated(request: Any, postgres: Postgres, django_db_blocker: Any) -> Iterator[str]:
     """A migrated database. It is only copied, never changed."""
     with database(postgres, name="migrated", privileges=request.param) as name, django_db_blocker.unblock():

@@ -114,8 +114,11 @@ def events(shop: Postgres) -> int:
 
 @pytest.mark.parametrize(
     ("form", "number"),
-    [("csv", signal.SIGINT), ("jsonl", signal.SIGINT), ("xlsx", signal.SIGINT)]
-    + [("xlsx", signal.SIGTERM), ("csv", signal.SIGHUP)],
+    mark.by_hand_but(
+        2,
+        [("csv", signal.SIGINT), ("xlsx", signal.SIGTERM)]
+        + [("csv", signal.SIGHUP), ("jsonl", signal.SIGINT), ("xlsx", signal.SIGINT)],
+    ),
 )
 def test_a_stopped_export_leaves_neither_a_file_nor_an_event(shop, start, tmp_path, form, number):
     command = start("export_leads", "--output", f"{tmp_path}/out/leads.{form}")
