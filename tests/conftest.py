@@ -62,6 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting, again and again, all that stays until the end anyway."""
     gc.freeze()
+    gc.set_threshold(20_000)
     gc.enable()
 
 

@@ -299,6 +299,7 @@ def test_a_full_form_takes_no_further_line_and_says_so(client, edit):
     assert "Lo que escribiste sigue aquí" in page
 
 
+@pytest.mark.by_hand
 def test_a_long_value_does_not_make_a_long_page(client):
     short, long = (page_of(client, *[a_volume(typed)] * 20) for typed in ('"', '"' * 1_000))
     assert len(long) < 1.1 * len(short)

@@ -112,6 +112,7 @@ def test_starting_over_is_undone_with_the_answers_and_the_quote_that_is_changed(
     assert ("answers.waiters", "7") in fields_of(press(client, fields_of(page), "undo:0"))
 
 
+@pytest.mark.by_hand
 def test_a_full_form_takes_no_line_back_and_keeps_the_offer(client):
     page = press(client, [*as_form(*[a_line()] * 20).items()], "remove:19")
     page = press(client, fields_of(page), "copy:0")
@@ -127,6 +128,7 @@ def test_a_removal_that_is_none_of_ours_changes_nothing_else(client, removed):
     assert 'class="totals"' in page
 
 
+@pytest.mark.by_hand
 def test_the_form_does_not_grow_without_end(client):
     fields = [*as_form(*[a_line(measure={"kind": "volume", "m3": "6" * 90})] * 20).items()]
     kept = []

@@ -1,12 +1,11 @@
 """The version: shown by a command, by the doctor and by the log, and listed in the changelog."""
 
 import re
-import subprocess
-import sys
 import tomllib
 
 from tests.support import live
-from tests.support.live import NOBODY_LISTENS, ROOT
+from tests.support.live import NOBODY_LISTENS
+from tests.support.processes import ROOT, run
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -16,9 +15,7 @@ def test_the_version_command_the_doctor_and_the_first_log_line_show_the_version(
         assert site.log.splitlines()[0].endswith(f"Folio {VERSION} starts.")
         assert site.manage("version") == f"Folio {VERSION}"
         environment = {**site.environment, "DATABASE_URL": ""}
-        examination = subprocess.run(
-            [sys.executable, "manage.py", "doctor"], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
+        examination = run("manage.py", "doctor", environment=environment)
         assert f"version      Folio {VERSION}, Django 5.2" in examination.stdout
 
 

@@ -67,6 +67,7 @@ def test_checkouts_succeed_while_the_server_s_certificate_is_refused(tls):
 
 
 @pytest.mark.needs("postgres with TLS")
+@pytest.mark.by_hand
 def test_checkouts_succeed_without_the_certificate_file_and_the_log_reports_it(tls):
     with live.site(tls.url(), DATABASE_CA=f"{tls.ca}.gone") as site:
         assert site.post("/checkout/", {"token": a_token(site), **PERSON}).status == 303

@@ -104,6 +104,7 @@ def test_a_build_needs_no_variable_and_leaves_no_secret(tmp_path):
     assert not (project / "var" / "secret-key").exists()
 
 
+@pytest.mark.by_hand
 def test_a_release_does_everything_that_a_site_needs(release, postgres):
     assert "catalogues compiled" in release.output
     assert "System check identified no issues" in release.output
@@ -112,12 +113,14 @@ def test_a_release_does_everything_that_a_site_needs(release, postgres):
     assert {"Sales", "Sales manager", "Owner"} <= groups
 
 
+@pytest.mark.by_hand
 def test_the_doctor_finds_no_error_after_the_document_s_steps(release, postgres):
     [staff] = postgres.query("SELECT username, is_superuser FROM auth_user WHERE username = 'ana'")
     assert staff["is_superuser"]
     assert not [line for line in release.report.splitlines() if line.startswith("error")]
 
 
+@pytest.mark.by_hand
 def test_a_released_site_serves_customers_in_their_language_with_its_styles(release, postgres):
     site = release.site
     page = site.get("/")
@@ -129,6 +132,7 @@ def test_a_released_site_serves_customers_in_their_language_with_its_styles(rele
     assert eventually(lambda: postgres.query("SELECT true FROM leads WHERE folio = %s", folio))
 
 
+@pytest.mark.by_hand
 def test_the_document_s_command_says_which_release_runs(release):
     [said] = follow("deploy.md", "Later releases", environment=release.site.environment, cwd=release.project)
     assert re.search(r"Folio (\S+) starts", release.site.log)[1] == said.split()[1]
@@ -148,6 +152,7 @@ def test_a_repeated_release_changes_nothing(release):
     assert "0 created, 0 permissions granted, 0 revoked" in repeated.stdout
 
 
+@pytest.mark.by_hand
 def test_a_release_without_a_database_stops_with_the_cause(release):
     environment = {**release.site.environment, "DATABASE_URL": live.NOBODY_LISTENS}
     stopped = shell(processes()["release"], cwd=release.project, environment=environment)
@@ -186,6 +191,7 @@ def test_make_run_serves_with_the_example_s_env_and_another_database_is_left_as_
 HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Port": "443"}
 
 
+@pytest.mark.by_hand
 def test_plain_http_is_redirected_once(release):
     site = release.site
     answer = site.get("/", **{**HTTPS, "X-Forwarded-Proto": "http"})
@@ -193,6 +199,7 @@ def test_plain_http_is_redirected_once(release):
     assert site.get("/", **HTTPS).status == 200
 
 
+@pytest.mark.by_hand
 def test_links_are_https_and_have_the_public_name(release):
     site = release.site
     body = {"lines": [{"product": "concrete", "options": {"strength": "200", "service": "direct"}}]}
@@ -200,6 +207,7 @@ def test_links_are_https_and_have_the_public_name(release):
     assert site.post_json("/quote/", body, **HTTPS).json["url"].startswith(f"https://{HOST}/q/")
 
 
+@pytest.mark.by_hand
 def test_staff_log_in_without_csrf_trusted_origins(release):
     site = release.site
     form = site.get("/admin/login/", **HTTPS)

@@ -59,6 +59,7 @@ def test_prices_are_served_in_every_process_and_go_on_without_postgres(sites, po
         eventually(lambda site=site: versions(site) == first, or_show=lambda site=site: site.log)
 
 
+@pytest.mark.by_hand
 def test_a_damaged_version_is_told_by_health_and_doctor(sites, postgres, tmp_path):
     publish(sites[0], tmp_path, "summer")
     publish(sites[0], tmp_path, "autumn")

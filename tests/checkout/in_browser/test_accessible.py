@@ -160,7 +160,6 @@ def unavailable(page: Page, **_) -> None:
 EVERY_RUN = {
     "calculator-with-lines",
     "calculator-with-errors",
-    "calculator-with-every-helper",
     "quote",
     "quote-with-errors",
     "expired-quote",

@@ -379,6 +379,7 @@ def test_an_english_browser_gets_english_pages_and_an_english_message(visit):
 # --- Correcting errors ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.by_hand
 def test_a_wrong_quantity_can_be_corrected_and_the_other_fields_are_kept(visit):
     page = visit()
     fill_in_two_lines(page)
@@ -397,6 +398,7 @@ def test_a_wrong_quantity_can_be_corrected_and_the_other_fields_are_kept(visit):
     expect(field).to_have_value("40")
 
 
+@pytest.mark.by_hand
 def test_a_wrong_phone_can_be_corrected_and_the_name_is_kept(visit, site):
     page = visit()
     quote = open_a_quote(page, site)
@@ -441,6 +443,7 @@ def test_analytics_get_a_warning_when_a_lead_was_not_stored(visit, site, postgre
     assert events[-1] == {"event": "lead_warning", "warning": "db_down", **details}
 
 
+@pytest.mark.by_hand
 def test_a_refused_checkout_shows_its_error_and_sends_no_event(visit, site):
     page = visit()
     events = watch_analytics(page)

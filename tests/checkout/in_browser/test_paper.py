@@ -61,6 +61,7 @@ def test_a_quote_is_printed_on_one_page(browser, site, lines):
         assert page.locator("button, input, form, a").locator("visible=true").count() == 0
 
 
+@pytest.mark.by_hand
 def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
     quote = a_quote(site)
     with visiting(browser, site) as page:

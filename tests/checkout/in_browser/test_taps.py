@@ -42,6 +42,7 @@ class Thumb:
         held[0].continue_()
 
 
+@pytest.mark.by_hand
 def test_a_homeowner_needs_eight_taps_to_the_chat_and_a_builder_ten_for_two_lines(browser, site):
     with visiting(browser, site, has_touch=True) as page:
         page.goto("/")

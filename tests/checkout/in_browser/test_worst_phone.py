@@ -23,6 +23,7 @@ pytestmark = pytest.mark.needs("chromium")
 ENLARGED = {"width": DESKTOP_WIDTH // 2, "device_scale_factor": 2}
 
 
+@pytest.mark.by_hand
 def test_the_journey_works_with_the_keyboard_alone(browser, site):
     with visiting(browser, site, color_scheme="dark") as page, throttled(page):
         page.goto("/")

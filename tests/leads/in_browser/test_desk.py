@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.usefixtures("demo_leads"), pytest.mark.needs("chromium
 
 
 @pytest.mark.parametrize(("width", "scheme"), mark.by_hand_but(1, [(PHONE_WIDTH, "dark"), (DESKTOP_WIDTH, "light")]))
+@pytest.mark.by_hand
 def test_the_desk_fits_the_screen_and_its_links_are_large_enough_to_tap(visit, width, scheme):
     page = visit("/admin/?days=90", width=width, scheme=scheme)
     expect(page.locator(".desk-days svg rect.quotes")).to_have_count(90)
@@ -25,6 +26,7 @@ def test_the_desk_fits_the_screen_and_its_links_are_large_enough_to_tap(visit, w
     assert tallest == pytest.approx(140, abs=1)
 
 
+@pytest.mark.by_hand
 def test_a_figure_links_to_its_leads(visit):
     page = visit("/admin/")
     page.click(".desk-head nav a:nth-child(2)")

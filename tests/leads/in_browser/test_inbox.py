@@ -87,6 +87,7 @@ def test_one_tap_opens_the_chat_and_the_next_colleague_is_warned(visit, postgres
     opened.value.wait_for_url(f"{CHAT}**")
 
 
+@pytest.mark.by_hand
 def test_one_click_downloads_the_filtered_list_as_csv(visit):
     page = visit(f"{LIST}?status=anonymous")
     with page.expect_download() as downloaded:

@@ -171,6 +171,7 @@ def test_a_hidden_page_polls_less_often_and_refreshes_when_shown(page, site, pos
     expect(page.get_by_text(folio)).to_be_visible()
 
 
+@pytest.mark.by_hand
 def test_without_a_connection_the_page_says_so_and_polls_less_often(page, site, postgres):
     lost: list[Route] = []
     page.route(f"**{POLL}", lambda route: (lost.append(route), route.abort()))

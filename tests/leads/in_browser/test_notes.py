@@ -64,6 +64,7 @@ def test_a_tap_on_contacted_saves_what_stands_in_the_field(visit, path, postgres
     assert kept(postgres) == [TYPED]
 
 
+@pytest.mark.by_hand
 def test_taps_work_without_a_note(context, path, postgres):
     page = opened(context, path)
     with page.expect_popup() as chat:

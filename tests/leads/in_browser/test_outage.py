@@ -91,6 +91,7 @@ def test_a_note_in_an_outage_is_saved_when_the_database_is_back(visit, postgres,
     assert [row["text"] for row in postgres.query("SELECT text FROM lead_notes")] == [NOTE]
 
 
+@pytest.mark.by_hand
 def test_a_search_in_an_outage_is_done_in_the_list_when_the_database_is_back(visit, postgres, folio):
     page = visit()
     with faults.stopped(postgres, None):
@@ -114,6 +115,7 @@ def test_after_trying_again_the_page_of_an_outage_still_leaves_by_itself(visit, 
     assert page.url.endswith(f"{LIST}?status=all")
 
 
+@pytest.mark.by_hand
 def test_whoever_waits_in_an_outage_can_be_written_to_with_the_greeting(visit, postgres, site):
     page = visit()
     with faults.stopped(postgres, None):

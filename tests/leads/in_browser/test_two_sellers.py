@@ -81,7 +81,7 @@ def status_of(postgres: Postgres, page: Page, number: int) -> str:
 
 
 @pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
-@pytest.mark.parametrize("tap", [whatsapp, contacted])
+@pytest.mark.parametrize("tap", mark.by_hand_but(1, [whatsapp, contacted]))
 def test_a_tap_is_undone_where_it_was_made_and_moves_no_row(opened, postgres, width, tap):
     page = opened("eva", width=width)
     row(page, 5).scroll_into_view_if_needed()
