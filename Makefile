@@ -27,13 +27,13 @@ run: .venv/installed-run
 		$(SERVE)'
 
 # With DEBUG, the settings need no other variable.
-test lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
+test tests lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
 # Tests start Python hundreds of times, so bytecode is cached even if the environment forbids it.
-test test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
+test tests test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
 # Tests run in a process more than the machine has processors; above nine, they would wait for the longest file.
 export PROCESSES := $(shell nproc | awk '{ print $$1 < 8 ? $$1 + 1 : 9 }')
 # Identifies this run, so that its processes share files that are built once, such as static files.
-test test-long: export TEST_RUN := $(shell date +%s%N)
+test tests test-long: export TEST_RUN := $(shell date +%s%N)
 
 # The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
 # first most tests, and a few again on a partitioned table; then those that measure how long
