@@ -41,10 +41,10 @@ def refused(**environment: str) -> str:
 
 def settings_of(*names: str, **environment: str):
     """Start a process; return some of its settings."""
-    program = (
-        f"import json; from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
+    listed = ", ".join(f"settings.{name}" for name in names)
+    process = python(
+        f"import json; from django.conf import settings; print(json.dumps([{listed}]))", **PRODUCTION | environment
     )
-    process = python(program, **PRODUCTION | environment)
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)
 
