@@ -90,7 +90,7 @@ soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
 # What is thorough rather than telling, and too long for every run: some fifteen minutes. First documents that are
-# followed (docs/operations.md), upgrades whose workers are killed, memory that has to stay the same, every variant of
+# followed (docs/deploy.md, docs/operations.md), upgrades whose workers are killed, memory that has to stay the same, every variant of
 # what `make test` has one of (widths, languages, with and without scripts, bodies, cells), and more examples of each
 # property. Then, one at a time, docs/hosts/own-machine.md followed on an empty machine (systemd, nginx and Caddy, an
 # upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed SECRET_KEY, and poolers
