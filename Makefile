@@ -89,13 +89,13 @@ soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
 
-# What is thorough rather than telling, and too long for every run: some fifteen minutes. First documents that are
-# followed (docs/deploy.md, docs/operations.md), upgrades whose workers are killed, memory that has to stay the same, every variant of
-# what `make test` has one of (widths, languages, with and without scripts, bodies, cells), and more examples of each
-# property. Then, one at a time, docs/hosts/own-machine.md followed on an empty machine (systemd, nginx and Caddy, an
-# upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed SECRET_KEY, and poolers
-# that refuse passwords and sessions. As root, with Debian's nginx-light, caddy, haproxy, pgbouncer, systemd, iproute2,
-# gnupg and openssl, and what .ci/run installs.
+# What is thorough rather than telling, and too long for every run: a quarter of an hour and more. First documents that
+# are followed (docs/deploy.md, docs/operations.md), upgrades whose workers are killed, memory that has to stay the same,
+# every variant of what `make test` has one of (widths, languages, with and without scripts, bodies, cells), and more
+# examples of each property. Then, one at a time, docs/hosts/own-machine.md followed on an empty machine (systemd, nginx
+# and Caddy, an upgrade and the way back), three machines behind HAProxy, docs/backup.md followed, a changed SECRET_KEY,
+# and poolers that refuse passwords and sessions. As root, with Debian's nginx-light, caddy, haproxy, pgbouncer, systemd,
+# iproute2, gnupg and openssl, and what .ci/run installs.
 test-long: install
 	@python -m tests.support.databases
 	@$(WITH_POSTGRES) $(PYTEST) -m 'by_hand and not quiet' $(AT_ONCE) $(call FILES_MARKED,by_hand)
