@@ -45,9 +45,7 @@ READY = {
 }
 # Why a customer did not buy, a line each: what staff choose from, until the owner has other reasons.
 LOST_REASONS = "LOST_REASONS"
-REASONS = Text(
-    es="Precio\nFecha\nCompró en otro lado\nNo contestó", en="Price\nDate\nBought elsewhere\nDid not answer"
-)
+REASONS = Text(es="Precio\nFecha\nCompró en otro lado\nNo contestó", en="Price\nDate\nBought elsewhere\nDid not answer")
 MOST_REASONS, LONGEST_REASON = 8, 40
 READY_FIELDS = ("name", "folio", "total", "business")
 OWN = (

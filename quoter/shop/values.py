@@ -31,7 +31,8 @@ class _Values:
     def REASONS(self) -> tuple[str, ...]:  # noqa: N802
         """Why customers do not buy, as the owner names the reasons."""
         own: tuple[str, ...] = served.current().details.get(details.LOST_REASONS, ())
-        return own or details.reasons_of(details.REASONS.es if settings.LANGUAGE_CODE[:2] == "es" else details.REASONS.en)
+        language: Language = "es" if settings.LANGUAGE_CODE.startswith("es") else "en"
+        return own or details.reasons_of(details.REASONS.in_(language))
 
 
 shop = _Values()
