@@ -126,9 +126,7 @@ def _answered(request: StaffRequest, lead: Lead, name: str, done: Done | None) -
         "is_step": name == "plan",
     }
     if is_in_place(request):
-        response = TemplateResponse(request, "leads/inbox/_done.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "leads/inbox/_done.html", context)
     undo = format_html(
         ' <button form="tap" formaction="{}" formtarget="_self" name="{}" value="{}">{}</button>',
         *(address, field, value, _("Undo")),
