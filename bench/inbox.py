@@ -177,8 +177,9 @@ def pages() -> Iterator[Page]:
     for period in figures.PERIODS:
         yield Page(f"desk, {period} days", f"/admin/?days={period}")
     desk = figures.desk(90, now=timezone.now(), zone=site.zone())
-    yield Page("desk's link: contacted, 90 days", desk.total.links.contacted)
-    yield Page("desk's link: one day", desk.days[10].links.leads)
+    yield Page("desk's link: answered, 90 days", desk.urls["answered"])
+    yield Page("desk's link: sold, 90 days", desk.links.sales)
+    yield Page("desk's link: one day", desk.days[10].links.quotes)
     yield Page("desk's link: least product, 90 days", link_of_rarest(desk.products))
     yield Page("desk's link: least source, 90 days", link_of_rarest(desk.sources))
 

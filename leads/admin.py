@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
+from leads.desk.people import FollowUpFilter
 from leads.inbox import changelist, download, flags, history, notes, person, rows, search, tabs, views
 from leads.inbox.live import live
 from leads.models import Lead, LeadEvent, Machine
@@ -28,7 +29,7 @@ admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
-    list_filter = [tabs.TabFilter, tabs.SourceFilter, tabs.OrderFilter]
+    list_filter = [tabs.TabFilter, tabs.SourceFilter, tabs.OrderFilter, FollowUpFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -49,6 +50,10 @@ class LeadAdmin(admin.ModelAdmin):
         return False
 
     # --- The list
+
+    def lookup_allowed(self, lookup, value, request):
+        """Allow the desk's links to filter by what became of a person, too."""
+        return lookup.startswith("outcome__") or super().lookup_allowed(lookup, value, request)
 
     def get_changelist(self, request, **kwargs):
         return changelist.Inbox

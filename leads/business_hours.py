@@ -100,6 +100,12 @@ def business_time(
     return open_for
 
 
+def opening(day: date, *, hours: Hours, zone: ZoneInfo, holidays: Holidays = ()) -> tuple[datetime, datetime] | None:
+    """Return when the shop opens first and closes last on a day; None when it does not open."""
+    openings = list(_openings_on(day, hours, zone, holidays))
+    return (openings[0][0], openings[-1][1]) if openings else None
+
+
 def _openings(day: date, hours: Hours, zone: ZoneInfo, holidays: Holidays) -> Iterator[tuple[datetime, datetime]]:
     """Yield when the shop opens and closes, from `day` on.
 

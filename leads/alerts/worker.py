@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from leads.alerts.lease import HeldLease
 from leads.alerts.queue_age import QueueAge
+from leads.alerts.regular import RegularMails
 from leads.alerts.sending import manager_addresses, send_alerts
 from leads.alerts.trouble_mail import TroubleMail
 from leads.delivery import health, relay
@@ -49,6 +50,7 @@ class AlertsWorker:
         self._queue_age = QueueAge()
         self._row = OwnRow(self._retry_refused)
         self._lease = HeldLease()
+        self._regular = RegularMails()
 
     def start(self) -> None:
         self._thread.start()
@@ -103,6 +105,7 @@ class AlertsWorker:
         self._connect()
         if self._lease.take():
             send_alerts(timezone.now(), may_send=self._lease.renew)
+            self._regular.send(timezone.now(), may_send=self._lease.renew)
         self._last_fault = ""
 
     def _look_for_trouble(self, _database: str) -> None:

@@ -33,6 +33,8 @@ COLUMN = "quote_data"
 ATTRIBUTION = "quote_data__attribution"
 SOURCE = "quote_data__attribution__utm_source"
 PRODUCT = "quote_data__lines__0__product"
+TOTAL = "quote_data__total"
+CURRENCY = "quote_data__currency"
 PHONE_RAW = "quote_data__customer__phone_raw"
 FLAGS = "quote_data__flags"
 
@@ -191,6 +193,11 @@ def read(data: object) -> Snapshot:
         earlier=tuple(sorted(_earlier(stored.get("earlier")), key=lambda details: str(details.submitted_at))),
         _data=data,
     )
+
+
+def amount(stored: str | None) -> Decimal | None:
+    """Return a number that was fetched alone, as text, by one of the paths; None for anything else."""
+    return figure(stored)
 
 
 def carries_prices(data: object) -> bool:

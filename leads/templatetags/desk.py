@@ -1,13 +1,15 @@
+from datetime import timedelta
 from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads.desk import figures
-from leads.desk.days import OTHERS
+from leads.desk import figures, words
 from leads.desk.owner import start
+from leads.desk.tallies import NOBODY, OTHERS
 from quoter import site
+from quoter.shop.values import shop
 
 register = template.Library()
 
@@ -25,25 +27,31 @@ def desk(context: template.Context) -> dict[str, Any]:
         "bars": figures.bars(figures_of_period.days),
         "products": [(names.get(str(row.name), row.name), row) for row in figures_of_period.products],
         "sources": [(row.name, row) for row in figures_of_period.sources],
+        "ago": _ago(figures_of_period),
         "others": OTHERS,
+        "nobody": NOBODY,
+        "promise": shop.ANSWER_PROMISE // timedelta(minutes=1),
         "perms": context["perms"],
     }
 
 
-@register.filter
-def business_minutes(minutes: int | None) -> str:
-    """Return 12 min, 3 h 05 min, or a dash for None."""
-    if minutes is None:
-        return "–"
-    if minutes < 60:
-        return _("%(minutes)d min") % {"minutes": minutes}
-    return _("%(hours)d h %(minutes)02d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+for name in ("amount", "day", "duration", "grouped", "people", "quotes", "sales"):
+    register.filter(name, getattr(words, name))
 
 
-@register.filter
-def grouped(number: int) -> str:
-    """Return a number as 12,345, the form used in Mexico in both languages."""
-    return f"{number:,}"
+def _ago(shown: figures.Desk) -> dict[str, str]:
+    """Return what the figures were a year ago, as text, by the figure."""
+    if shown.before is None:
+        text = _("a year ago: not counted yet") if shown.is_before_uncounted else _("a year ago: no figures")
+        return dict.fromkeys(("sold", "quoted", "lost", "median", "p90"), text)
+    values = {
+        "sold": words.amount(shown.before.total.sold),
+        "quoted": words.amount(shown.before.total.quoted),
+        "lost": words.amount(shown.before.lost.amount),
+        "median": words.duration(shown.before.median),
+        "p90": words.duration(shown.before.p90),
+    }
+    return {name: _("a year ago: %(value)s") % {"value": value} for name, value in values.items()}
 
 
 @register.simple_tag

@@ -168,7 +168,7 @@ def write_alerts(shop: Shop) -> None:
 def read_desk(shop: Shop) -> None:
     page = shop.client.get("/admin/")
     assert page.status_code == 200
-    assert f'">{len(shop.folios)}</a>' in page.content.decode()
+    assert f"1 persona, {len(shop.folios)} cotizaciones" in " ".join(page.content.decode().split())
 
 
 def read_outage_page(shop: Shop) -> None:
