@@ -6,19 +6,21 @@ A total that such a program keeps under another name is not counted: only Python
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
+from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from leads import snapshot
+from leads import phones, snapshot
 from leads.business_hours import business_time
 from leads.desk.tallies import NOBODY, OTHERS, UNKNOWN, Day, Group, Tally, add, cents
 from leads.models import Lead, LeadOutcome, LeadQuerySet
@@ -29,6 +31,7 @@ from quoter.shop.values import shop
 # The most names that are stored for a day, because anybody can put new sources into links.
 MOST_NAMES = 30
 
+_LONGEST_TOTAL = 200  # characters; a number of another program may be written with a megabyte of zeros
 _MINUTE = timedelta(minutes=1)
 # Times until an answer below so many minutes are stored in steps of so many.
 _STEPS = ((120, 1), (600, 10), (inf, 60))
@@ -97,31 +100,41 @@ class _Row(NamedTuple):
 
 def _rows(leads: LeadQuerySet) -> Iterator[_Row]:
     """Fetch what is counted of a day's leads. Their quotes, the largest part of a row, stay in Postgres."""
-    listed = leads.filter(Q(phone__gt="") | Q(outcome__isnull=False)).with_person()
+    listed = leads.filter(Q(phone__gt="") | Q(outcome__isnull=False))
     paths = (KT(path) for path in (snapshot.SOURCE, snapshot.PRODUCT, snapshot.TOTAL, snapshot.CURRENCY))
     outcome = ("outcome__kind", "outcome__amount", "outcome__reason")
-    for pk, phone, person, asked_at, status, seller, at, source, product, total, currency, *told in listed.values_list(
-        "pk",
-        "phone",
-        "person",
-        Coalesce("submitted_at", "created_at"),
-        "status",
-        "contacted_by",
-        "contacted_at",
-        *paths,
-        *outcome,
-    ):
+    columns = ("pk", "phone", Coalesce("submitted_at", "created_at"), "status", "contacted_by", "contacted_at")
+    rows = list(listed.values_list(*columns, *paths, *outcome))
+    keys = {phone: phones.key(phone) for _pk, phone, *_rest in rows}
+    joined = _joined(set(keys.values()) - {""})
+    for pk, phone, asked_at, status, seller, at, source, product, total, currency, *told in rows:
+        person = joined.get(keys[phone], keys[phone]) or f"#{pk}"
         by = NOBODY if status == Lead.Status.NEW else UNKNOWN if seller is None else str(seller)
-        yield _Row(
-            pk, bool(phone), person or f"#{pk}", asked_at, by, at, source or "", product or "", total, currency, *told
+        yield _Row(pk, bool(phone), person, asked_at, by, at, source or "", product or "", total, currency, *told)
+
+
+def _joined(keys: Collection[str]) -> dict[str, str]:
+    """Return the person of each of these phones that belongs to another one, as `FollowUpQuerySet.joined`.
+
+    One array instead of a parameter for each, because a day may have thousands.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT key, joined_to FROM lead_follow_ups WHERE joined_to > '' AND key = ANY(%s)", [list(keys)]
         )
+        return dict(cursor.fetchall())
 
 
 def _total(lead: _Row, currency: str) -> int:
     """Return the total of a quote in cents; 0 for one that has none, or one of another currency."""
-    if lead.currency not in (None, "", currency):
+    if not lead.total or len(lead.total) > _LONGEST_TOTAL or lead.currency not in (None, "", currency):
         return 0
-    total = snapshot.amount(lead.total)
+    return _cents(lead.total)
+
+
+@lru_cache(maxsize=5_000)
+def _cents(written: str) -> int:
+    total = snapshot.amount(written)
     # Another program may have stored anything.
     return cents(amount_of(total)) if total is not None and total > 0 else 0
 

@@ -60,7 +60,7 @@ def site(postgres: Postgres) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def demo_leads(site: Site, postgres: Postgres) -> None:
     """A year of leads, and an event that only an outage causes, so that every page shows all its parts."""
-    postgres.query("TRUNCATE leads, lead_days CASCADE")  # another file may have opened the desk
+    postgres.query("TRUNCATE leads, lead_days, lead_follow_ups CASCADE")  # another file may have opened the desk
     site.manage("seed_demo", "--leads", str(LEADS))
     postgres.query(
         "INSERT INTO lead_events (lead_id, at, kind, detail) SELECT min(id), now(), 'restored', 'created' FROM leads"
