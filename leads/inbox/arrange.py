@@ -11,8 +11,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from leads import phones
+from leads import phones, snapshot
 from leads.models import BY_STAFF, FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.models.follow_up import amount_of
 
@@ -69,16 +70,17 @@ def lost(lead_id: Any, reason: str, *, by: User, now: datetime) -> LeadOutcome:
 
 
 def reopen(lead_id: Any, *, by: User, now: datetime) -> bool:
-    """Take back what became of a person; False when nothing was noted."""
+    """Take back what became of a person last; False when nothing was noted."""
     with transaction.atomic():
-        lead, theirs = _person(lead_id)
-        deleted, _of = LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs]).delete()
-        if deleted:
-            person = FollowUp.objects.of_leads(theirs)
-            person.is_open = True
-            person.save()
-            _note(LeadEvent.Kind.REOPENED, lead, by=by, now=now)
-    return bool(deleted)
+        _lead, theirs = _person(lead_id)
+        last = LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs]).order_by("at").last()
+        if last is None:
+            return False
+        _take_back(LeadOutcome.objects.filter(pk=last.pk), but=None, by=by, now=now)
+        person = FollowUp.objects.of_leads(theirs)
+        person.is_open = True
+        person.save()
+    return True
 
 
 def put_aside(lead_id: Any, reason: str, *, by: User, now: datetime) -> int:
@@ -150,14 +152,23 @@ def _close(
         if lead.set_aside or lead.status == Lead.Status.NEW:
             Lead.objects.contact(lead.pk, by=by, now=now)
         said = amount if amount is not None else amount_of(lead.snapshot.total)
-        # One decision at a time: a second one takes the place of the first, which the history keeps.
-        LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs]).delete()
+        # Who buys again has bought before. But a sale that was lost after all, or sold after all, is one decision.
+        earlier = LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs])
+        _take_back(earlier.filter(Q(lead=lead) | Q(kind=LeadOutcome.Kind.LOST)), but=lead, by=by, now=now)
         outcome = LeadOutcome.objects.create(lead=lead, kind=kind, amount=said, reason=reason, by=by, at=now)
         person.is_open = False
         person.save()
         detail = reason if kind == LeadOutcome.Kind.LOST else str(said)
         _note(LeadEvent.Kind(kind), lead, by=by, now=now, detail=detail)
     return outcome
+
+
+def _take_back(outcomes: QuerySet[LeadOutcome], *, but: Lead | None, by: User, now: datetime) -> None:
+    """Delete outcomes, each with an event by which the desk counts its day again, but on one lead."""
+    for outcome in outcomes.select_related("lead").defer(f"lead__{snapshot.COLUMN}"):
+        if outcome.lead != but:
+            _note(LeadEvent.Kind.REOPENED, outcome.lead, by=by, now=now)
+        outcome.delete()
 
 
 def _person(lead_id: Any) -> tuple[Lead, list[Lead]]:

@@ -250,5 +250,22 @@ class Migration(migrations.Migration):
             model_name="leadoutcome",
             index=models.Index(fields=["at"], name="lead_outcome_at"),
         ),
+        migrations.AddIndex(
+            model_name="followup",
+            index=models.Index(
+                condition=models.Q(("is_open", True), ("joined_to", "")),
+                fields=["written_at"],
+                include=("worth",),
+                name="lead_follow_up_written",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="followup",
+            index=models.Index(
+                models.OrderBy(models.F("worth"), descending=True, nulls_last=True),
+                condition=models.Q(("is_open", True), ("joined_to", ""), ("step_at__isnull", True)),
+                name="lead_follow_up_worth",
+            ),
+        ),
         migrations.RunPython(take_over, migrations.RunPython.noop),
     ]

@@ -7,7 +7,7 @@ class LeadDay(models.Model):
     """The figures of one day's leads, as `leads.desk.days` counted them last. A cache: rows may be deleted at any time.
 
     rules: those it was counted by; with other rules the row is ignored. last_event: the id of the newest event then.
-    figures: {"sources": {name: [quotes, leads, contacted]}, "products": the same, "minutes": {minutes: leads}}.
+    figures: as `leads.desk.tallies.Day` writes them.
     """
 
     day = models.DateField(primary_key=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections, models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones
@@ -145,6 +145,18 @@ class FollowUp(models.Model):
             ),
             models.Index(
                 fields=["expires_at"], condition=Q(is_open=True, step_at__isnull=True), name="lead_follow_up_expires"
+            ),
+            # The desk: what is open, since when, and the largest of those whom nobody follows up.
+            models.Index(
+                fields=["written_at"],
+                include=["worth"],
+                condition=Q(is_open=True, joined_to=""),
+                name="lead_follow_up_written",
+            ),
+            models.Index(
+                F("worth").desc(nulls_last=True),
+                condition=Q(is_open=True, step_at__isnull=True, joined_to=""),
+                name="lead_follow_up_worth",
             ),
             models.Index(fields=["joined_to"], condition=Q(joined_to__gt=""), name="lead_follow_up_joined"),
         ]

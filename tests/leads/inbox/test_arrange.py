@@ -130,13 +130,19 @@ def test_sold_and_lost_close_the_person_answer_who_waits_and_can_be_taken_back(a
     assert not Lead.objects.waiting().exists()
     assert [each.is_open for each in FollowUp.objects.all()] == [False]
     arrange.lost(first.pk, "Precio", by=ana, now=now)
-    [outcome] = LeadOutcome.objects.all()  # one decision at a time
-    assert (outcome.kind, outcome.reason, outcome.amount) == ("lost", "Precio", first.snapshot.total)
+    lost = LeadOutcome.objects.get(lead=first)
+    assert (lost.kind, lost.reason, lost.amount) == ("lost", "Precio", first.snapshot.total)
+    assert LeadOutcome.objects.filter(lead=second, kind="won").exists()  # what was bought before stays bought
+    arrange.sold(first.pk, Decimal("5"), by=ana, now=now)
+    assert [each.kind for each in LeadOutcome.objects.order_by("at", "kind")] == ["won", "won"]  # sold after all
+    arrange.lost(first.pk, "Precio", by=ana, now=now + timedelta(minutes=1))
+    assert arrange.reopen(second.pk, by=ana, now=now)
+    assert LeadOutcome.objects.get().lead == second
+    assert [each.is_open for each in FollowUp.objects.all()] == [True]
     assert arrange.reopen(second.pk, by=ana, now=now)
     assert not arrange.reopen(second.pk, by=ana, now=now)
     assert not LeadOutcome.objects.exists()
-    assert [each.is_open for each in FollowUp.objects.all()] == [True]
-    assert kinds() == ["contacted", "contacted", "won", "lost", "reopened"]
+    assert kinds() == ["contacted", "contacted", "won", "lost", "won", "lost", "reopened", "reopened"]
     asks()
     assert Lead.objects.waiting().count() == 1  # whoever asks again waits, whatever became of the last quote
 

@@ -44,9 +44,7 @@ def test_only_who_may_contact_customers_arranges_something_and_only_by_a_form(cl
     lead = asks()
     client.force_login(a_seller("luis", "view_lead", "change_lead"))
     assert client.post(f"{LIST}{lead.pk}/{action}/").status_code == 403
-    assert (
-        admin_client.get(f"{LIST}{lead.pk}/{action}/").url == f"{LIST}{lead.pk}/change/"
-    )
+    assert admin_client.get(f"{LIST}{lead.pk}/{action}/").url == f"{LIST}{lead.pk}/change/"
     assert admin_client.post(f"{LIST}999999/{action}/").status_code in (302, 404)
     assert not LeadEvent.objects.exists()
 
