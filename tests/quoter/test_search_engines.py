@@ -105,7 +105,7 @@ def test_a_quote_is_not_listed_and_its_preview_says_what_it_is_and_the_total(cli
 
     meta = about(page)
     assert meta["robots"] == "noindex"
-    assert meta["og:title"] == "Cotización: 6 m³ · Concreto premezclado, f'c 200 kg/cm², tiro directo"
+    assert meta["og:title"] == "Cotización: 6\u00a0m³ · Concreto premezclado, f'c 200 kg/cm², tiro directo"
     assert "$17,622.10 MXN" in meta["og:description"]
     assert "canonical" not in page
     assert "og:url" not in meta

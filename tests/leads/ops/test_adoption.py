@@ -153,7 +153,7 @@ def test_a_checkout_arrives_in_an_adopted_table_and_staff_can_work_with_it(exist
     for each in Lead.objects.all():
         assert each.folio in page.content.decode()
         assert client.get(f"{LIST}{each.pk}/change/").status_code == 200
-    assert client.get(LIST, {"q": lead.folio}).content.decode().count(f"{lead.pk}/change/") == 1
+    assert client.get(LIST, {"q": lead.folio}).content.decode().count(f'data-lead="{lead.pk}"') == 1
     assert client.post(f"{LIST}{lead.pk}/contact/").status_code == 302
     assert client.post(f"{LIST}{lead.pk}/change/", {"notes": "Llamar"}).status_code == 302
     lead.refresh_from_db()
