@@ -28,6 +28,7 @@ from leads.inbox.tabs import (
     TODAY,
     WAITING,
     Tab,
+    in_words,
     is_by_person,
     tab_of,
 )
@@ -227,6 +228,11 @@ class Inbox(ChangeList):
         """The filtered source and how many leads were searched for it; None without that filter."""
         name = self.params.get(SOURCE)
         return {"source": name, "most": grouped(Decimal(MOST_READ), places=0)} if name else None
+
+    @property
+    def filtered_by(self) -> list[Any]:
+        """What else filters the list, in words."""
+        return list(in_words(self.params, self.filter_specs))
 
     @property
     def most_found(self) -> int | None:

@@ -1,7 +1,8 @@
 """The tabs of the list, and what filters them by address."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -9,12 +10,13 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from leads import snapshot
 from leads.customer.matching import PhoneKey
 from leads.inbox import follow_ups
-from leads.models import FollowUp, Lead, LeadQuerySet
+from leads.models import FollowUp, Lead, LeadOutcome, LeadQuerySet
 from quoter import site
 
 # The source filter reads this many leads of a tab. It has to decode the attribution of each.
@@ -69,6 +71,40 @@ def tab_of(request: HttpRequest) -> Tab:
 def is_by_person(request: HttpRequest) -> bool:
     """Return whether a row of the requested list is a person. A search for a name lists people, in any tab."""
     return tab_of(request).is_by_person or bool(request.GET.get("q"))
+
+
+def in_words(params: Mapping[str, str], filters: Sequence[Any]) -> Iterator[Any]:
+    """Yield what a list's address filters by, besides the tab and the source: as the desk's numbers link to lists.
+
+    filters: the filters of the admin, of which those that are in use have a choice of their own.
+    """
+    if days := _days(params.get("created_at__gte", ""), params.get("created_at__lt", "")):
+        yield days
+    for name, value in params.items():
+        if name == "contacted_by__id__exact" and value.isdecimal():
+            yield from (user.get_full_name() or user.username for user in User.objects.filter(pk=value))
+        elif name == "contacted_by__isnull":
+            yield _("answered with another program")
+        elif name == "status__exact" and value == Lead.Status.NEW:
+            yield _("nobody yet")
+        elif name == "outcome__kind":
+            yield dict(LeadOutcome.Kind.choices).get(value, value)
+        elif name in ("outcome__reason", snapshot.SOURCE, snapshot.PRODUCT):
+            yield value
+    for each in filters:
+        if each.parameter_name not in (TAB, SOURCE, ORDER) and each.value():
+            yield from (title for _value, title in each.lookup_choices)
+
+
+def _days(since: str, until: str) -> str:
+    """Return the days between two moments of an address; "" when it has none."""
+    try:
+        first, end = (timezone.localtime(datetime.fromisoformat(text)) for text in (since, until))
+    except ValueError:
+        return ""
+    last = end - timedelta(microseconds=1)
+    days = dict.fromkeys(date_format(at, "SHORT_DATE_FORMAT") for at in (first, last))
+    return " – ".join(days)
 
 
 class OrderFilter(admin.SimpleListFilter):
