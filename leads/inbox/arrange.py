@@ -69,8 +69,11 @@ def lost(lead_id: Any, reason: str, *, by: User, now: datetime) -> LeadOutcome:
     return _close(lead_id, LeadOutcome.Kind.LOST, None, reason, by=by, now=now)
 
 
-def reopen(lead_id: Any, *, by: User, now: datetime) -> bool:
-    """Take back what became of a person last; False when nothing was noted."""
+def reopen(lead_id: Any, *, by: User, now: datetime, is_undo: bool = False) -> bool:
+    """Take back what became of a person last; False when nothing was noted.
+
+    is_undo: whoever waited until that same tap waits again, too.
+    """
     with transaction.atomic():
         _lead, theirs = _person(lead_id)
         last = LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs]).order_by("at").last()
@@ -80,6 +83,9 @@ def reopen(lead_id: Any, *, by: User, now: datetime) -> bool:
         person = FollowUp.objects.of_leads(theirs)
         person.is_open = True
         person.save()
+        if is_undo and any((each.contacted_at, each.contacted_by_id) == (last.at, by.pk) for each in theirs):
+            waited = next(each for each in theirs if each.contacted_at == last.at)
+            Lead.objects.revert(waited.pk, by=by, now=now, only_own=True)
     return True
 
 

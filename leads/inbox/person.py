@@ -156,7 +156,8 @@ def _lost(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done:
 
 
 def _reopen(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done | None:
-    is_open = arrange.reopen(lead.pk, by=request.user, now=timezone.now())
+    is_undo = "undo" in request.POST
+    is_open = arrange.reopen(lead.pk, by=request.user, now=timezone.now(), is_undo=is_undo)
     return (_("open again"), "", NO_FIELD) if is_open else None
 
 

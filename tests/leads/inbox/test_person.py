@@ -53,8 +53,8 @@ def test_only_who_may_contact_customers_arranges_something_and_only_by_a_form(cl
     ("action", "sent", "said", "back"),
     [
         ("plan", {"at": "2027-01-12T09:00:00-07:00", "step": "Llamar"}, "12 ene 9:00", ("plan", {"at": ""})),
-        ("sold", {"amount": "$130,663.53"}, "vendido en $130,663.53", ("reopen", {})),
-        ("lost", {"reason": "Precio"}, "perdido: Precio", ("reopen", {})),
+        ("sold", {"amount": "$130,663.53"}, "vendido en $130,663.53", ("reopen", {"undo": "1"})),
+        ("lost", {"reason": "Precio"}, "perdido: Precio", ("reopen", {"undo": "1"})),
         ("aside", {"reason": "spam"}, "apartado: spam", ("back", {})),
     ],
 )
@@ -69,6 +69,7 @@ def test_a_tap_on_a_card_says_what_it_did_and_its_undo_takes_it_back(admin_clien
     assert not LeadOutcome.objects.exists()
     assert not Lead.objects.put_aside().exists()
     assert not FollowUp.objects.filter(step_at__isnull=False).exists()
+    assert Lead.objects.waiting().get() == lead  # as before
     as_page = admin_client.post(f"{LIST}{lead.pk}/{action}/", sent, follow=True)
     assert said in text(as_page)
     assert "Deshacer" in text(as_page)
