@@ -6,16 +6,28 @@ from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as app
 from allauth.mfa.webauthn import views as passkey
 from django.contrib import admin
-from django.urls import path, reverse_lazy
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path, reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from leads.staff import unfinished
 from leads.staff.team import views as team
 
+
+def login(request: HttpRequest) -> HttpResponseBase:
+    """Log in. Whoever has just typed the address of the admin lands where everybody does: on who waits."""
+    if request.GET.get("next") == reverse("admin:index"):
+        return redirect("account_login")
+    page: HttpResponseBase = account.login(request)
+    return page
+
+
 urlpatterns = [
     path("team/", admin.site.admin_view(team.page), name="staff_team"),
     path("join/<uidb64>/<token>/", team.JoinView.as_view(), name="staff_join"),
-    path("login/", account.login, name="account_login"),
+    path("login/", login, name="account_login"),
     path("login/passkey/", passkey.login_webauthn, name="mfa_login_webauthn"),
     path("login/second-factor/", second_factor.authenticate, name="mfa_authenticate"),
     path("logout/", account.logout, name="account_logout"),

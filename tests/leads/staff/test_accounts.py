@@ -177,6 +177,7 @@ def test_after_a_login_the_requested_page_opens_but_no_other_site(ana, settings)
     settings.REQUIRE_SECOND_FACTOR = False
     credentials = {"login": "ana", "password": PASSWORD}
     assert Client().post(LOGIN, {**credentials, "next": LIST}).url == LIST
+    assert Client().get("/admin/", follow=True).redirect_chain[-1][0] == LOGIN  # who then lands on who waits
     assert Client().post(LOGIN, {**credentials, "next": "https://evil.example.com/"}).url == LIST
 
 
