@@ -4,7 +4,7 @@ Each change is of the whole person: all leads of all phones that are theirs. Eac
 which it was made, and can be taken back. Locks are taken in the order in which leads are delivered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from leads import phones, snapshot
+from leads.inbox import notes
 from leads.models import BY_STAFF, FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.models.follow_up import amount_of
 
@@ -40,7 +41,8 @@ def plan(lead_id: Any, step: Step, *, by: User, now: datetime) -> Step:
         lead, theirs = _person(lead_id)
         person = FollowUp.objects.of_leads(theirs, seller=by)
         before = Step(person.step_at, person.step, person.step_by)
-        person.step_at, person.step, person.step_by = step.at, step.text if step.at else "", step.by
+        # Another time alone, as a card's dots give, leaves the words.
+        _set_step(person, replace(step, text=step.text or person.step) if step.at else Step(None), lead, by=by, now=now)
         person.is_open = person.is_open or step.at is not None
         person.save()
         # The words may name somebody, and the history outlives the person.
@@ -123,7 +125,7 @@ def join(lead_id: Any, other_id: Any, *, by: User, now: datetime) -> bool:
             return False
         person, merged = FollowUp.objects.of_leads(theirs), FollowUp.objects.of_leads(others)
         if merged.step_at and (not person.step_at or (merged.is_open and merged.step_at < person.step_at)):
-            person.step_at, person.step, person.step_by = merged.step_at, merged.step, merged.step_by
+            _set_step(person, Step(merged.step_at, merged.step, merged.step_by), lead, by=by, now=now)
         person.seller = person.seller or merged.seller
         person.is_open = person.is_open or merged.is_open
         person.save()
@@ -154,9 +156,9 @@ def _close(
         lead, theirs = _person(lead_id)
         if any(each.waits for each in theirs):
             Lead.objects.contact(next(each for each in theirs if each.waits).pk, by=by, now=now)
-        person = FollowUp.objects.of_leads(theirs, seller=by)
         if lead.set_aside or lead.status == Lead.Status.NEW:
             Lead.objects.contact(lead.pk, by=by, now=now)
+        person = FollowUp.objects.of_leads(theirs, seller=by)
         said = amount if amount is not None else amount_of(lead.snapshot.total)
         # Who buys again has bought before. But a sale that was lost after all, or sold after all, is one decision.
         earlier = LeadOutcome.objects.filter(lead__in=[each.pk for each in theirs])
@@ -169,6 +171,13 @@ def _close(
     return outcome
 
 
+def _set_step(person: FollowUp, step: Step, lead: Lead, *, by: User, now: datetime) -> None:
+    """Change a step. Words that others take the place of, or that nobody needs any more, stay as a note on the lead."""
+    if person.step and person.step != step.text:
+        notes.add(lead, person.step, by=person.step_by or by, now=now)
+    person.step_at, person.step, person.step_by = step.at, step.text, step.by
+
+
 def _take_back(outcomes: QuerySet[LeadOutcome], *, but: Lead | None, by: User, now: datetime) -> None:
     """Delete outcomes, each with an event by which the desk counts its day again, but on one lead."""
     for outcome in outcomes.select_related("lead").defer(f"lead__{snapshot.COLUMN}"):
@@ -178,9 +187,9 @@ def _take_back(outcomes: QuerySet[LeadOutcome], *, but: Lead | None, by: User, n
 
 
 def _person(lead_id: Any) -> tuple[Lead, list[Lead]]:
-    """Return a lead and all leads of its person, locked. NobodyToCall without a phone."""
+    """Return a lead and all leads of its person, locked. NobodyToCall without a phone that has digits."""
     lead, theirs = Lead.objects.all().locked_with_person(lead_id)
-    if lead is None or not lead.phone:
+    if lead is None or not phones.key(lead.phone or ""):
         raise NobodyToCall
     return lead, theirs
 

@@ -141,7 +141,6 @@ def _plan(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done:
     at = given["at"]
     text = steps.in_words(at, now, site.zone()) if at else _("no next step")
     kept = timezone.localtime(before.at).strftime("%Y-%m-%dT%H:%M") if before.at else ""
-    # The words of the step before are not sent along: they may be long, and Undo needs the time.
     return text, "plan", ("at", kept)
 
 

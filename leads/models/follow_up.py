@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CENT = Decimal("0.01")
 # Quotes of other programs may say anything.
 MOST_WORTH = Decimal(10) ** 14
+# A statement has five seconds.
+SWEPT_AT_ONCE = 5_000
 
 
 def amount_of(total: Decimal | None) -> Decimal | None:
@@ -43,7 +45,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def begin(self, theirs: Sequence[Lead], *, by: User, now: datetime) -> FollowUp:
         """Note that `by` wrote to a person, who is theirs unless a colleague has the person already.
 
-        theirs: all leads of the person, of which one has a phone at least.
+        theirs: all leads of the person, of which one has a phone with digits at least.
         """
         person = self.of_leads(theirs)
         newest = max((lead for lead in theirs if lead.phone), key=lambda lead: lead.asked_at)
@@ -58,19 +60,20 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def of_leads(self, theirs: Sequence[Lead], *, seller: User | None = None) -> FollowUp:
         """Return the follow-up of a person, locked; a new one, of `seller`, when there is none.
 
-        theirs: all leads of the person, of which one has a phone at least. Their other phones are joined to it.
+        theirs: all leads of the person, of which one has a phone with digits at least. Other phones are joined to it.
         """
-        keys = {phones.key(lead.phone): None for lead in sorted(theirs, key=lambda lead: lead.asked_at) if lead.phone}
+        keys = {phones.key(lead.phone or ""): None for lead in sorted(theirs, key=lambda lead: lead.asked_at)}
+        keys.pop("", None)  # a phone without digits is nobody's
         known = self.select_for_update().in_bulk(list(keys))
         root = next((each.joined_to or each.key for each in known.values()), list(keys)[-1])
         person, _is_new = self.select_for_update().get_or_create(key=root, defaults={"seller": seller})
-        for key in keys.keys() - {root, ""}:
+        for key in keys.keys() - {root}:
             self.update_or_create(key=key, defaults={"joined_to": root, "is_open": False})
         return person
 
     def of_people_of(self, theirs: Sequence[Lead]) -> FollowUpQuerySet:
         """The follow-ups of the person of these leads: one, or none."""
-        keys = {phones.key(lead.phone) for lead in theirs if lead.phone}
+        keys = {phones.key(lead.phone or "") for lead in theirs} - {""}
         return self.filter(key__in=keys | set(self.joined(keys).values()), joined_to="")
 
     def undo(self, theirs: Sequence[Lead]) -> None:
@@ -95,12 +98,17 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
         Erasing a person does this itself. Leads are deleted by a purge as well, and by other programs.
         """
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM lead_follow_ups AS known WHERE NOT EXISTS "
-                f"(SELECT FROM leads WHERE {PhoneKey.template % {'expressions': 'phone'}} = known.key)"
-            )
-            return int(cursor.rowcount)
+        gone, last = 0, ""
+        while keys := list(self.filter(key__gt=last).order_by("key").values_list("key", flat=True)[:SWEPT_AT_ONCE]):
+            with connections[self.db].cursor() as cursor:
+                cursor.execute(
+                    "DELETE FROM lead_follow_ups AS known WHERE key = ANY(%s) AND NOT EXISTS "
+                    f"(SELECT FROM leads WHERE {PhoneKey.template % {'expressions': 'phone'}} = known.key)",
+                    [keys],
+                )
+                gone += int(cursor.rowcount)
+            last = keys[-1]
+        return gone
 
     def phones_of(self, keys: Collection[str]) -> dict[str, str]:
         """Return the person of each phone of these people, their first phones included, by its key."""

@@ -13,7 +13,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Now, NullIf
+from django.db.models.functions import Cast, Coalesce, Now, NullIf
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
@@ -144,11 +144,11 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.filter(**{f"{snapshot.FLAGS}__contains": [flag]})
 
     def with_person(self) -> LeadQuerySet:
-        """Leads with `person`: the key of the person whose phone it is."""
+        """Leads with `person`: the key of the person whose phone it is, or of the lead where no phone has digits."""
         joined = FollowUp.objects.filter(key=PhoneKey(OuterRef("phone"))).values("joined_to")
-        return self.annotate(
-            person=Coalesce(NullIf(Subquery(joined), Value("", models.TextField())), PhoneKey("phone"))
-        )
+        nothing, own = Value("", models.TextField()), Cast("pk", models.TextField())
+        key = Coalesce(NullIf(Subquery(joined), nothing), NullIf(PhoneKey("phone"), nothing), own)
+        return self.annotate(person=key)
 
     def count_people(self, most: int) -> int:
         """Return of how many people these leads are; `most` when there are so many leads."""
@@ -175,7 +175,7 @@ class LeadQuerySet(models.QuerySet["Lead"]):
                 return False
             waiting = [each for each in theirs if each == lead or each.waits]
             self._change(waiting, contacted, LeadEvent.Kind.CONTACTED, by=by, now=now)
-            if any(each.phone for each in theirs):
+            if any(phones.key(each.phone or "") for each in theirs):
                 FollowUp.objects.begin(theirs, by=by, now=now)
         return True
 

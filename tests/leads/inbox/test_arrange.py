@@ -214,3 +214,26 @@ def test_without_a_phone_there_is_nobody_to_arrange_anything_with(ana):
     with pytest.raises(arrange.NobodyToCall):
         arrange.sold(lead.pk, Decimal(1), by=ana, now=timezone.now())
     assert kinds() == []
+
+
+def test_the_words_of_a_step_stay_with_another_time_and_as_a_note_when_others_take_their_place(ana, beto):
+    lead, now = asks(), timezone.now()
+    arrange.plan(lead.pk, Step(now + timedelta(days=1), "Confirmar acceso", ana), by=ana, now=now)
+    arrange.plan(lead.pk, Step(now + timedelta(days=2), "", beto), by=beto, now=now)
+    assert FollowUp.objects.get().step == "Confirmar acceso"
+    assert not lead.kept_notes.exists()
+    arrange.plan(lead.pk, Step(now + timedelta(days=2), "Mandar ficha", beto), by=beto, now=now)
+    arrange.plan(lead.pk, Step(None), by=beto, now=now)
+    assert [note.text for note in lead.kept_notes.order_by("pk")] == ["Confirmar acceso", "Mandar ficha"]
+
+
+def test_phones_without_digits_are_nobody_s_and_never_one_person(ana, beto):
+    first, second = asks(), asks(LUIS)
+    Lead.objects.filter(pk__in=[first.pk, second.pk]).update(phone="no tiene")
+    assert Lead.objects.waiting().count_people(10) == 2
+    assert Lead.objects.contact(first.pk, by=ana, now=timezone.now())
+    assert not FollowUp.objects.exists()
+    assert [lead.pk for lead in Lead.objects.waiting()] == [second.pk]
+    assert Lead.objects.revert(first.pk, by=ana, now=timezone.now())
+    with pytest.raises(arrange.NobodyToCall):
+        arrange.plan(second.pk, Step(timezone.now()), by=ana, now=timezone.now())
