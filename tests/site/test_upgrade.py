@@ -61,7 +61,7 @@ class Outcomes:
     def more(self) -> bool:
         """Wait until twenty more requests are answered."""
         enough = self.answered + 20
-        return bool(eventually(lambda: self.answered >= enough))
+        return bool(eventually(lambda: self.answered >= enough, or_show=lambda: str(vars(self))))
 
 
 @contextmanager
@@ -102,6 +102,7 @@ def running(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     variables = {**live.environment(postgres.url, **outbox), **opened.variables(directory)}
     masters: list[int] = []
     with serving(project, variables, directory / "log") as site:
+        eventually(site.is_whole)
         try:
             with customers(site) as outcomes:
                 yield Running(site, project, postgres, directory, outcomes, masters)

@@ -140,7 +140,7 @@ class Site:
         """Start gunicorn again on the same port."""
         command = ["-m", "gunicorn", f"--bind=127.0.0.1:{self._port}", self.process.args[-1]]
         self.process = Process(command, environment=self.environment, stdout=self._log, stderr=self._log)
-        eventually(self._answers, or_show=lambda: self.log)
+        eventually(lambda: self._answers() and self.is_whole(), or_show=lambda: self.log)
 
     def freeze(self) -> None:
         """Suspend gunicorn: it still accepts connections and answers none."""
@@ -169,6 +169,10 @@ class Site:
         """Return the process ids of gunicorn's workers."""
         master = self.process.pid
         return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def is_whole(self) -> bool:
+        """Return whether it has all its workers: the first answers before gunicorn has started the others."""
+        return len(self.workers()) == int(self.environment.get("WEB_CONCURRENCY") or 2)
 
     def get(self, path: str, **headers: str) -> Answer:
         return self._request("GET", path, headers)
@@ -231,6 +235,8 @@ def site(
                 running.get("/healthz")
             except OSError as error:
                 raise AssertionError(f"The site does not start:\n{running.log}") from error
+            if not under:  # otherwise its workers may be another process's children
+                eventually(running.is_whole, or_show=lambda: running.log)
             yield running
         finally:
             running.process.terminate()
