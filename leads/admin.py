@@ -14,8 +14,9 @@ from django.views.decorators.csrf import csrf_exempt
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
 from leads.desk.people import FollowUpFilter
-from leads.inbox import changelist, download, flags, history, notes, person, rows, search, tabs, views
+from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
 from leads.inbox.live import live
+from leads.inbox.person import page as person
 from leads.models import Lead, LeadEvent, Machine
 from quoter import site
 from quoter.reprice import reprice

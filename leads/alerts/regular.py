@@ -20,7 +20,7 @@ from leads.alerts import digest
 from leads.alerts.digest import Mail, NotCounted
 from leads.alerts.once import Once
 from leads.alerts.sending import mail_is_set_up, manager_addresses
-from leads.inbox import follow_ups
+from leads.inbox.person import follow_ups
 from leads.models import Absence
 from quoter import site
 from quoter.shop.values import shop

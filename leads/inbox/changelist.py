@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from leads import phones
-from leads.inbox import follow_ups, rows, search
+from leads.inbox import rows, search
+from leads.inbox.person import follow_ups
 from leads.inbox.tabs import (
     MINE,
     MOST_READ,

@@ -16,8 +16,9 @@ from leads import phones
 from leads.business_hours import Urgency, urgency
 from leads.customer.answers import in_words
 from leads.customer.matching import PhoneKey
-from leads.inbox import flags, notes, steps
-from leads.inbox.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
+from leads.inbox import flags, notes
+from leads.inbox.person import steps
+from leads.inbox.person.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
 from leads.models import BY_STAFF, FollowUp, Lead, LeadOutcome
 from leads.snapshot import Snapshot
 from quoter import site

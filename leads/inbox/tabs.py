@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads import snapshot
 from leads.customer.matching import PhoneKey
-from leads.inbox import follow_ups
+from leads.inbox.person import follow_ups
 from leads.models import FollowUp, Lead, LeadOutcome, LeadQuerySet
 from quoter import site
 

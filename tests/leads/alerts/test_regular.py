@@ -11,7 +11,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from leads.alerts.lease import HeldLease
 from leads.alerts.once import CLAIMED_S, Once
 from leads.alerts.regular import Kind, RegularMails, due
-from leads.inbox import arrange
+from leads.inbox.person import arrange
 from leads.models import Absence, FollowUp, Lead, Lease
 from tests.leads.alerts.test_lease import pass_s
 from tests.support.desk import BETO, JUAREZ, a_lead

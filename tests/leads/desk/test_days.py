@@ -11,7 +11,7 @@ from leads.desk import counting, tallies
 from leads.desk.counting import count
 from leads.desk.days import counted
 from leads.desk.tallies import NOBODY, UNKNOWN, Day, Group, Tally
-from leads.inbox import arrange
+from leads.inbox.person import arrange
 from leads.models import Lead, LeadDay, LeadEvent
 from tests.support.desk import ANA, BETO, JUAREZ, NOON, TODAY, a_lead, an_outcome, the_last
 

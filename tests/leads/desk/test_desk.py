@@ -16,7 +16,7 @@ from leads.delivery.journal.segment import Item
 from leads.desk import figures, links
 from leads.desk.days import counted
 from leads.desk.tallies import Tally
-from leads.inbox import arrange
+from leads.inbox.person import arrange
 from leads.models import Lead, LeadEvent
 from leads.ops import demo
 from quoter import site

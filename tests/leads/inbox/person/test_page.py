@@ -9,8 +9,9 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from leads.delivery.record import lead_record
-from leads.inbox import arrange, greeting, steps
-from leads.inbox.arrange import Step
+from leads.inbox import greeting
+from leads.inbox.person import arrange, steps
+from leads.inbox.person.arrange import Step
 from leads.models import FollowUp, Lead, LeadEvent, LeadOutcome
 from tests.support.factories import a_contact, an_issued_quote, store
 

@@ -23,9 +23,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from leads.inbox import arrange, greeting, steps
-from leads.inbox.arrange import NobodyToCall, Step
-from leads.inbox.person_forms import AsideForm, HandForm, JoinForm, LostForm, SoldForm, StepForm
+from leads.inbox import greeting
+from leads.inbox.person import arrange, steps
+from leads.inbox.person.arrange import NobodyToCall, Step
+from leads.inbox.person.forms import AsideForm, HandForm, JoinForm, LostForm, SoldForm, StepForm
 from leads.inbox.rows import LeadRow
 from leads.inbox.views import StaffRequest, is_in_place, may_contact, next_page, refuse_note
 from leads.models import BY_STAFF, Lead, LeadOutcome

@@ -11,8 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from leads.delivery.record import lead_record, quote_record
-from leads.inbox import arrange, follow_ups
-from leads.inbox.arrange import Step
+from leads.inbox.person import arrange, follow_ups
+from leads.inbox.person.arrange import Step
 from leads.models import Absence, FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.privacy.anonymise import anonymise
 from quoter import site

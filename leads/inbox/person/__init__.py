@@ -1,0 +1,1 @@
+"""What staff arrange with a person: next step, outcome, hand-over, putting aside, joining two who are one."""
