@@ -17,6 +17,7 @@ from django.test import utils as django_test_utils
 
 from checkout import flood
 from leads.delivery import health, relay
+from leads.delivery.journal import writer
 from quoter.shop import served
 from tests.support import live, partitioned
 from tests.support.emptying import empty_what_was_filled
@@ -89,9 +90,10 @@ def outbox_directories(tmp_path: Path, settings: Any) -> Iterator[list[Path]]:
 
 
 @pytest.fixture(autouse=True)
-def patience(settings: Any) -> None:
-    """A slow machine is no outage: where Postgres answers at all, a lead is stored."""
+def patience(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine is no outage: where Postgres or the disk answers at all, a lead is stored."""
     settings.LEAD_WAIT_MS = 5000
+    monkeypatch.setattr(writer, "DISK_WAIT_S", 5.0)
 
 
 # --- On request -----------------------------------------------------------------------------------------------------

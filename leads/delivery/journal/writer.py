@@ -58,12 +58,12 @@ class JournalWriter:
         """Queue a lead, which is written within LINGER_S, or as soon as a request waits for the disk."""
         self._queue.put(entry)
 
-    def wait_for(self, entry: Entry, timeout_s: float = DISK_WAIT_S) -> bool:
+    def wait_for(self, entry: Entry) -> bool:
         """Return whether a lead is on the disk, as soon as that is known, or when the disk hangs or the time is up."""
         if entry.is_on_disk is None:
             self._is_waited_for.set()
             with self._answered:
-                self._answered.wait_for(lambda: entry.is_on_disk is not None or self.is_stuck, timeout_s)
+                self._answered.wait_for(lambda: entry.is_on_disk is not None or self.is_stuck, DISK_WAIT_S)
         return entry.is_on_disk is True
 
     @property

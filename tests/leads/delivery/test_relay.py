@@ -172,7 +172,7 @@ def test_a_lead_that_is_journaled_and_in_memory_is_sent_once(monkeypatch, outbox
     slow.journal_writer.start()
     lead = a_lead()
     entry = slow.send(lead.folio, lead.as_json())
-    assert slow.journal_writer.wait_for(entry, timeout_s=5)
+    assert slow.journal_writer.wait_for(entry)
 
     slow._deliver_backlog()
     assert slow.wait_for(entry, timeout_s=0)

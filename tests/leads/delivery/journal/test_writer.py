@@ -72,7 +72,7 @@ def test_while_no_thread_waits_for_the_disk_leads_share_a_sync(writer, outbox, t
 def test_a_waiting_thread_ends_the_linger(writer, monkeypatch):
     monkeypatch.setattr("leads.delivery.journal.writer.LINGER_S", 3600)
     written = write(writer, "A")
-    assert writer.wait_for(write(writer, "B"), timeout_s=5)
+    assert writer.wait_for(write(writer, "B"))
     assert written.is_on_disk
 
 
@@ -89,7 +89,7 @@ def test_without_any_disk_a_waiting_thread_is_released_with_a_failure(tmp_path):
     writer = JournalWriter(Outbox([tmp_path / "file" / "outbox"]), on_written=lambda: None)
     writer.start()
     entry = write(writer, "A")
-    assert not writer.wait_for(entry, timeout_s=5)
+    assert not writer.wait_for(entry)
     assert entry.is_on_disk is False
     writer.stop(timeout_s=5)
 
