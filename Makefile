@@ -30,8 +30,9 @@ run: .venv/installed-run
 test tests lint screenshots test-long test-partitioned test-postgres-15 image-test: export DEBUG := true
 # Tests start Python hundreds of times, so bytecode is cached even if the environment forbids it.
 test tests test-long test-partitioned test-postgres-15 image-test: export PYTHONDONTWRITEBYTECODE :=
-# Tests run in a process more than the machine has processors; above nine, they would wait for the longest file.
-export PROCESSES := $(shell nproc | awk '{ print $$1 < 8 ? $$1 + 1 : 9 }')
+# Tests run in two processes more than the machine has processors, because many wait. Above nine, all would wait for the
+# longest file.
+export PROCESSES := $(shell nproc | awk '{ print $$1 < 8 ? $$1 + 2 : 9 }')
 # Identifies this run, so that its processes share files that are built once, such as static files.
 test tests test-long: export TEST_RUN := $(shell date +%s%N)
 

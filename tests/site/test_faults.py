@@ -23,7 +23,7 @@ import pytest
 
 from leads.delivery.journal.segment import SUFFIX, Item, encode
 from leads.delivery.record import lead_record
-from tests.support import faults, live
+from tests.support import faults, live, mark
 from tests.support.customers import PERSON, a_quote, check_out_with, traces_in
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.factories import a_contact, an_issued_quote
@@ -152,9 +152,8 @@ WARM = [
     faults.locked,
     faults.connections_ended,
     faults.too_many_connections,
-    faults.read_only,
     faults.without_table,
-    faults.without_policy,
+    *mark.by_hand_but(0, [faults.read_only, faults.without_policy]),  # both are a statement that is refused
 ]
 COLD = [faults.frozen, faults.dropped]
 ENDS_IMMEDIATELY = [faults.connections_ended]
@@ -271,7 +270,9 @@ def test_many_simultaneous_checkouts_share_statements(site, postgres, network):
     assert network.messages["Sync"] == network.messages["Execute"]
 
 
-@pytest.mark.parametrize("fault", [faults.wrong_password, faults.tenant_not_found], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(
+    "fault", mark.by_hand_but(1, [faults.wrong_password, faults.tenant_not_found]), ids=lambda fault: fault.__name__
+)
 def test_all_processes_together_try_a_refused_password_once(fault):
     # Its own server, because no other site may connect to it, and the refused password blocks connections for minutes.
     with a_database() as (postgres, network), live.site(network.url) as site:
@@ -410,7 +411,7 @@ def outbox_in(tmp_path: Path) -> dict[str, str]:
     return {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "outbox-spare")}
 
 
-@pytest.mark.parametrize("fault", [faults.frozen, faults.locked], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", mark.by_hand_but(1, [faults.frozen, faults.locked]), ids=lambda fault: fault.__name__)
 def test_a_site_starts_runs_its_checks_and_stops_during_an_outage(fault, postgres, network, tmp_path):
     with fault(postgres, network), live.site(network.url, **outbox_in(tmp_path)) as site:
         with within(10):
@@ -536,7 +537,7 @@ def pooler(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.mark.needs("pgbouncer")
-@pytest.mark.parametrize("is_declared", [True, False])
+@pytest.mark.parametrize("is_declared", mark.by_hand_but(1, [True, False]))
 def test_the_site_works_through_a_transaction_pooler(is_declared, pooler, postgres):
     with live.site(pooler if is_declared else pooler.partition("?")[0]) as site:
         warm_up(site)
@@ -596,7 +597,9 @@ def is_queued(site: Site, answer: Answer) -> bool:
 
 
 @pytest.mark.needs("mkfs.ext4", "mounting")
-@pytest.mark.parametrize(("spoil", "database"), [(fill, faults.refused), (make_read_only, faults.hung)])
+@pytest.mark.parametrize(
+    ("spoil", "database"), mark.by_hand_but(1, [(fill, faults.refused), (make_read_only, faults.hung)])
+)
 def test_the_spare_directory_replaces_a_disk_that_cannot_be_written(spoil, database, postgres, network, tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         outbox = {"OUTBOX_DIR": f"{disk}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/spare"}
@@ -649,7 +652,7 @@ def a_hanging_disk(site: Site, seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.needs("strace")
-@pytest.mark.parametrize("database", ["up", "down"])
+@pytest.mark.parametrize("database", mark.by_hand_but(1, ["up", "down"]))
 def test_a_hanging_disk_delays_no_customer(database, postgres, network):
     with live.site(network.url) as site, ExitStack() as fault:
         warm_up(site)

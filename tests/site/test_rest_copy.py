@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from leads.ops import copy_trigger, supabase
-from tests.support import faults, live
+from tests.support import faults, live, mark
 from tests.support.customers import an_unhurried_quote, check_out_with, traces_in
 from tests.support.eventually import eventually
 from tests.support.live import Postgres, Site, is_up
@@ -116,7 +116,7 @@ def test_a_person_who_is_erased_meanwhile_does_not_come_back(shop, tmp_path):
     assert "Rosa" not in str(after)
 
 
-@pytest.mark.parametrize("fault", [faults.stopped, faults.frozen])
+@pytest.mark.parametrize("fault", mark.by_hand_but(1, [faults.stopped, faults.frozen]))
 def test_an_outage_of_postgres_itself_ends_as_without_the_copy(shop, fault):
     quotes = [an_unhurried_quote() for _ in range(3)]
     with fault(shop.postgres, shop.between):

@@ -208,7 +208,7 @@ def test_a_page_is_accessible_and_fits_every_width(state, visit, site, expired_t
         axe_finds_nothing(page, f"desktop-{state}")
 
 
-@pytest.mark.parametrize("state", mark.by_hand_but(2, WITH_AND_WITHOUT_SCRIPTS))
+@pytest.mark.parametrize("state", mark.by_hand_but(1, WITH_AND_WITHOUT_SCRIPTS))
 def test_a_page_without_javascript_is_accessible_and_fits_when_enlarged(state, visit, site, expired_token):
     with visit(width=ENLARGED, color_scheme="light") as page:
         with no_scripts(page):

@@ -92,7 +92,7 @@ WRONG_LINES = {
 
 
 @pytest.mark.parametrize(
-    ("options", "kind", "measure", "field", "words"), mark.by_hand_but(2, WRONG_LINES.values()), ids=WRONG_LINES
+    ("options", "kind", "measure", "field", "words"), mark.by_hand_but(1, WRONG_LINES.values()), ids=WRONG_LINES
 )
 def test_a_wrong_line_shows_its_error_at_the_field_and_keeps_what_was_typed(page, options, kind, measure, field, words):
     page.goto("/")

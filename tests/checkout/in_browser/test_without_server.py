@@ -57,7 +57,7 @@ def the_lead(postgres: Postgres, number: str) -> dict:
     return lead
 
 
-@pytest.mark.parametrize(("fail", "recover"), [(Site.stop, Site.start), (Site.freeze, Site.thaw)])
+@pytest.mark.parametrize(("fail", "recover"), mark.by_hand_but(1, [(Site.stop, Site.start), (Site.freeze, Site.thaw)]))
 def test_a_lead_is_sent_later_when_the_server_dies_between_quote_and_checkout(browser, site, postgres, fail, recover):
     with visiting(browser, site, expected=GONE) as page:
         page.add_init_script(NOTE_TIMES)

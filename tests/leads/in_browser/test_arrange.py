@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.leads.in_browser.conftest import LIST
+from tests.support import mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -31,7 +32,7 @@ def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
     return partial(visit, expected=["status of 422"])
 
 
-@pytest.mark.parametrize("width", [PHONE_WIDTH, DESKTOP_WIDTH])
+@pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
 def test_a_step_and_a_sale_take_two_taps_and_are_taken_back_on_the_card(visit: Callable[..., Page], postgres, width):
     page = visit(width=width)
     card = page.locator("[data-lead]").filter(has_text="María Peña")

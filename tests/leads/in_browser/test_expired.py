@@ -91,6 +91,7 @@ def test_a_tap_without_a_session_opens_the_chat_after_the_login(staff, postgres,
     assert status_of(postgres, folio) == "contacted"
 
 
+@pytest.mark.by_hand
 @pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_note_without_a_session_is_saved_after_the_login(staff, postgres, folio, scripts):
     page = staff(scripts=scripts)

@@ -73,6 +73,7 @@ def test_a_tap_in_an_outage_is_offered_when_the_database_is_back(visit, postgres
     assert status(postgres) == "contacted"
 
 
+@pytest.mark.by_hand
 @pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_a_note_in_an_outage_is_saved_when_the_database_is_back(visit, postgres, folio, scripts):
     page = visit(scripts=scripts)

@@ -158,6 +158,7 @@ def test_a_quoted_name_of_a_column_can_be_run_as_printed(adopted):
     assert sql('SELECT "Odd % name" FROM leads WHERE id = 1') == [(0,)]
 
 
+@pytest.mark.by_hand
 def test_keys_that_are_uuids_are_erased_and_named(shop):  # noqa: F811
     sql(SUPABASE_S_OWN_WAY)
     sql("UPDATE leads SET phone = '656 123 4567', created_at = '2025-01-01' WHERE name = 'Ana'")

@@ -21,6 +21,7 @@ from leads.ops.doctor.finding import Level
 from leads.ops.partitions import conversion, months
 from leads.ops.partitions.months import Month
 from tests.leads.ops.test_adoption import SUPABASE_S_OWN_WAY
+from tests.support import mark
 from tests.support.factories import a_contact, an_issued_quote, store
 from tests.support.live import ROOT, Postgres
 from tests.support.supabase import OWNER, database, django_on, server
@@ -205,6 +206,7 @@ def test_an_open_connection_goes_on_writing_after_the_conversion(before, postgre
         assert another.execute("SELECT count(*) FROM leads", prepare=True).fetchone() == (3,)
 
 
+@pytest.mark.by_hand
 def test_an_adopted_table_keeps_its_triggers_policies_and_columns(postgres, django_db_blocker):
     with database(postgres) as name, django_db_blocker.unblock(), django_on(postgres, name):
         sql(SUPABASE_S_OWN_WAY)
@@ -333,7 +335,7 @@ def test_a_month_takes_the_rows_that_waited_for_it(shop):
     assert months.missing_months("default", date(2027, 4, 30)) == []
 
 
-@pytest.mark.parametrize("adding", [("daily",), ("migrate",), ("partition_leads", "--apply")])
+@pytest.mark.parametrize("adding", mark.by_hand_but(1, ["daily", "migrate", "partition_leads --apply"]))
 def test_months_are_added_ahead_and_the_doctor_says_which_is_lacking(shop, adding):
     today = timezone.localdate()
     command("partition_leads", "--apply")
@@ -342,7 +344,7 @@ def test_months_are_added_ahead_and_the_doctor_says_which_is_lacking(shop, addin
     [finding] = doctor.examine()
     assert (finding.level, str(next_month) in finding.found) == (Level.WARNING, True)
 
-    assert str(next_month) in command(*adding)
+    assert str(next_month) in command(*adding.split())
 
     [finding] = doctor.examine()
     assert finding.level == Level.OK
