@@ -6,8 +6,9 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from leads.desk.owner import shop_fields, tiers
-from leads.desk.owner.fields import id_of
+from leads.desk.owner.fields import id_of, in_words
 from leads.desk.owner.sheets import Prices, Sheet
+from quoter.engine.finding import PriceBookInvalid
 from quoter.shop import draft, served
 from quoter.shop.draft import Change, Conflict
 from quoter.shop.table import edits, rows
@@ -26,6 +27,14 @@ class Typed(NamedTuple):
 
 
 NOTHING = Typed({}, {})
+
+
+class CannotRemove(ValueError):
+    """A row has to stay. path: the row; the text says why, for people."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
 
 
 def save(sheet: Sheet, form: Mapping[str, str], *, by: str) -> tuple[Typed, int]:
@@ -64,7 +73,7 @@ def change_rows(
 ) -> tuple[str, tuple[str, ...]]:
     """Add, copy, remove or bring back rows of the draft; return where the page goes on, and why it was not done.
 
-    ValueError, for people, when the row has gone.
+    ValueError, for people, when the row has gone; CannotRemove when it has to stay.
     """
     try:
         if action == "remove":
@@ -75,7 +84,7 @@ def change_rows(
             texts = tiers.changes(sheet, path, form.get(f"paste:{path}", ""), form.get(f"for:{path}", ""))
         else:
             texts = edits.copied(sheet.base, path, mark=" (2)") if action == "copy" else edits.blank(sheet.base, path)
-    except tiers.CannotPaste:
+    except (tiers.CannotPaste, CannotRemove):
         raise
     except (LookupError, TypeError, AttributeError):  # the path is of no row
         raise ValueError(_("That row has gone meanwhile.")) from None
@@ -98,13 +107,31 @@ def lines(text: str) -> str:
 def _removed(sheet: Prices, path: str, form: Mapping[str, str], *, by: str) -> tuple[str, tuple[str, ...]]:
     if sheet.texts.get(path) != edits.PRESENT and path not in sheet.added:
         raise LookupError(path)
-    together = edits.together(sheet.base, path)
+    together = edits.together(sheet.after, path)
+    if why := _why_it_stays(sheet, path, together):
+        raise CannotRemove(path, why)
     below = [each for each in sheet.drafted if any(each == row or rows.is_below(each, row) for row in together)]
     seen = {each: lines(form[SEEN + each]) for each in sheet.texts if SEEN + each in form}
     conflicts = draft.remove(sheet.kind, together, below=below, seen=seen, base=sheet.texts, by=by)
     values = ({"name": each.by or _("somebody"), "text": each.text[:LONGEST_TYPED]} for each in conflicts)
     words = _("%(name)s has changed this meanwhile to: %(text)s. Remove it again to remove it all the same.")
     return id_of(path), tuple(words % each for each in values)
+
+
+def _why_it_stays(sheet: Prices, path: str, together: list[str]) -> str:
+    if edits.is_last(sheet.after, path):
+        return _("This has to stay: nothing else of its kind is left.")
+    if sheet.findings:  # they hide others
+        return ""
+    after, _left_out = sheet.become(sheet.changes | dict.fromkeys(together, ""))
+    try:
+        served.check(sheet.kind, rows.dumps(after))
+    except PriceBookInvalid as invalid:
+        # What is wrong with the neighbours, as when a tier has gone, is typed into them.
+        beside = f"{rows.parent(path)}["
+        said = [in_words(each) for each in invalid.findings if not rows.path_of(after, each.place).startswith(beside)]
+        return _("This has to stay. Without it: %(reason)s") % {"reason": said[0]} if said else ""
+    return ""
 
 
 def _kept(by: str, text: str) -> str:

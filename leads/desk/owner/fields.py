@@ -72,6 +72,8 @@ class Shown:
             path = rows.path_of(self.sheet.after, finding.place) if isinstance(self.sheet, Prices) else finding.place
             if path not in empty:
                 self._left.setdefault(path, []).append(in_words(finding))
+        for path in filter(rows.is_row, self.errors):
+            self._left.setdefault(path, []).append(self.errors[path])
 
     def _empty(self) -> set[str]:
         """Return the cells that must not stay empty. Not all have a finding: the check stops at the first ones."""

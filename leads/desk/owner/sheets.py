@@ -90,13 +90,26 @@ class Prices(Sheet):
         self.texts = edits.texts_of(self.base, self.added)
         self._read_draft()
 
-    @cached_property
+    @property
     def after(self) -> rows.Document:
         """The document with the whole draft, and its examples with what they come to then."""
-        after = edits.changed(self.base, self.changes)
+        return self._become[0]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The examples that go with the draft, in their own words."""
+        return self._become[1]
+
+    @cached_property
+    def _become(self) -> tuple[rows.Document, list[str]]:
+        return self.become(self.changes) if self.changes else (edits.changed(self.base, {}), [])
+
+    def become(self, changes: Mapping[str, str]) -> tuple[rows.Document, list[str]]:
+        """Return the document with these changes, and the examples that go with them."""
+        after = edits.changed(self.base, changes)
         with suppress(PriceBookInvalid):
-            return examples.with_amounts_of(after, parse(rows.dumps(after))) if self.changes else after
-        return after
+            return examples.as_they_become(after, parse(rows.dumps(after)))
+        return after, []
 
     def shown(self, path: str, text: str) -> str:
         return numbers.percent(text) if path in self.cells and self.cells[path].kind == "rate" and text else text

@@ -20,6 +20,7 @@ from leads.desk.owner.sheets import SHEETS, Prices, content_in_force
 from quoter.shop import draft, publishing, served
 from quoter.shop.details import PHOTO
 from quoter.shop.publishing import CannotPublish
+from quoter.shop.table import rows
 
 PERMISSIONS = {served.PRICES: "leads.change_price_book", served.DETAILS: "shop.change_shop"}
 OPENS = time(8)
@@ -90,9 +91,12 @@ def _saved(request: HttpRequest, kind: str, action: str, path: str) -> HttpRespo
     anchor = "draft"
     if isinstance(sheet, Prices) and action in changing.ROW_ACTIONS:
         sheet = Prices()  # with what was just saved
-        anchor, conflicts = changing.change_rows(sheet, action, path, request.POST, by=by)
-        if conflicts:
-            typed = changing.Typed(typed.texts, typed.errors, (*typed.told, *conflicts))
+        try:
+            anchor, conflicts = changing.change_rows(sheet, action, path, request.POST, by=by)
+        except changing.CannotRemove as stays:
+            typed = typed._replace(errors=typed.errors | {stays.path: str(stays)})
+        else:
+            typed = typed._replace(told=(*typed.told, *conflicts))
     if action == "nophoto":
         draft.put(kind, {PHOTO: ""}, base=sheet.texts, by=by)
         anchor = PHOTO
@@ -161,7 +165,7 @@ def _shown(request: HttpRequest, kind: str, said: Said = NOTHING) -> HttpRespons
         "drafted": len(sheet.drafted),
         "lost": sheet.lost,
         "has_errors": bool(said.typed.errors),
-        "can_publish": bool(sheet.drafted) and not found and not said.typed.errors,
+        "can_publish": bool(sheet.drafted) and not found and all(map(rows.is_row, said.typed.errors)),
         "versions": history.versions(kind),
         "pasted": said.pasted.get("toml", ""),
         "now": now,
@@ -169,6 +173,7 @@ def _shown(request: HttpRequest, kind: str, said: Said = NOTHING) -> HttpRespons
     }
     if isinstance(sheet, Prices):
         context |= _of_prices(request, sheet, shown, said)
+        context["left_out"] = sheet.left_out
         context["effect"] = effect.of(sheet.book()) if context["can_publish"] else None
     else:
         context["groups"] = shop_fields.groups(shown)

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from quoter.shop.table import cells, numbers, rows
+from quoter.shop.table import cells, numbers, references, rows
 from quoter.shop.table.cells import TIER_BOUNDS, TIERS, Cell
 from quoter.shop.table.rows import KEY, Document
 
 PRESENT = "present"  # the text of a row that is there
+# Lists that nothing works without.
+_NEEDED = {"products", "prices", "choices", TIERS}
 _KNOWN = {"es": "Ya sé la cantidad", "en": "I know the quantity"}
 _QUANTITY = {"es": "Cantidad", "en": "Quantity"}
 
@@ -43,8 +45,8 @@ def changed(data: Document, drafted: Mapping[str, str]) -> Document:
             _put(after, known[path], text)
     gone = [path for path, text in drafted.items() if rows.is_row(path) and path not in known and not text]
     for path in sorted(gone, key=len, reverse=True):  # first those inside of others
-        listed = rows.find(after, rows.parent(path))
-        del listed[rows.position(listed, rows.steps(path)[-1][1:-1])]
+        _remove(after, path)
+    references.let_go(after)
     whole: Document = _without_empty_lists(after)
     return whole
 
@@ -102,27 +104,23 @@ def blank(data: Document, path: str) -> dict[str, str]:
 
 
 def together(data: Document, path: str) -> list[str]:
-    """Return the rows that go with a row: with a choice, its prices; with either, the kinds of work that name it."""
-    row, steps = rows.find(data, path), rows.steps(path)
-    found = [path]
-    if steps[0] == "products" and len(steps) == 2:
-        named: dict[str, Any] = {"product": row.get("code")}
-        found += [f"presets[{each[KEY]}]" for each in data.get("presets", ()) if each.get("product") == row.get("code")]
-    elif steps[-2] == "choices" and steps[-4:-3] == ("options",):
-        option, product = rows.find(data, rows.parent(rows.parent(path))), rows.find(data, "".join(steps[:2]))
-        named = {option["code"]: row["code"]}
-        for name in ("prices", "not_offered"):
-            found += [
-                f"{steps[0]}{steps[1]}.{name}[{each[KEY]}]"
-                for each in product.get(name, ())
-                if named.items() <= (each.get("options", {}) if name == "prices" else each).items()
-            ]
-        found += [
-            f"presets[{each[KEY]}]"
-            for each in data.get("presets", ())
-            if each.get("product") == product.get("code") and named.items() <= each.get("options", {}).items()
-        ]
-    return found
+    """Return the rows that go with a row: the prices of a choice, kinds of work, rules that cannot apply again."""
+    return [path, *references.let_go(_without(data, path))]
+
+
+def is_last(data: Document, path: str) -> bool:
+    """Return whether nothing would be left of what a book needs without a row: no product, price, choice or tier."""
+    after = _without(data, path)
+    is_needed = rows.steps(path)[-2] in _NEEDED and not rows.find(after, rows.parent(path))
+    references.let_go(after)
+    return is_needed or not all(product.get("prices") for product in after["products"])
+
+
+def _without(data: Document, path: str) -> Document:
+    after = copy.deepcopy(data)
+    listed = rows.find(after, rows.parent(path))
+    del listed[rows.position(listed, rows.steps(path)[-1][1:-1])]
+    return after
 
 
 def _copied_prices(data: Document, path: str, old: str, new: str) -> dict[str, str]:
@@ -141,6 +139,15 @@ def _copied_prices(data: Document, path: str, old: str, new: str) -> dict[str, s
                 key = ",".join(f"{each}={after[each]}" for each in sorted(after) if each != KEY)
                 found[f"{product}.{name}[{key}]"] = rows.text_of(again)
     return found
+
+
+def _remove(data: Document, path: str) -> None:
+    """Take a row out. A combination whose price goes is not offered from then on."""
+    steps, listed = rows.steps(path), rows.find(data, rows.parent(path))
+    row = listed.pop(rows.position(listed, steps[-1][1:-1]))
+    if steps[0] == "products" and steps[2:-1] == ("prices",) and row.get("options"):
+        refused = rows.find(data, "".join(steps[:2])).setdefault("not_offered", [])
+        refused.append({**row["options"], KEY: row[KEY]})
 
 
 def _put(data: Document, cell: Cell, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from quoter.engine import pricing
 from quoter.engine.examples import Example
-from quoter.engine.lint.examples import amounts, priced
+from quoter.engine.lint.examples import amounts, findings, priced
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
 from quoter.shop.table.rows import EXAMPLES, Document
@@ -20,22 +20,34 @@ class Became(NamedTuple):
     after: Decimal | None
 
 
-def with_amounts_of(data: Document, book: PriceBook) -> Document:
-    """Return the document with what its examples come to. One that is refused, or was, stays as it is."""
-    after = copy.deepcopy(data)
-    for written, example in zip(after.get(EXAMPLES, ()), book.examples, strict=True):
-        if (quote := _quoted(book, example)) and not example.refused:
-            found = {
-                "subtotal": quote.subtotal,
-                "tax": quote.tax.amount,
-                "total": quote.total,
-                "deposit": quote.deposit.amount if quote.deposit else Decimal(0),
-            }
-            written |= {name: amount for name, amount in found.items() if name in written}
-            if "amounts" in written:
-                each = amounts(quote)
-                written["amounts"] = {code: each.get(code, Decimal(0)) for code in written["amounts"]}
-    return after
+def as_they_become(data: Document, book: PriceBook) -> tuple[Document, list[str]]:
+    """Return the document with what its examples come to, and in words those that it no longer has.
+
+    An example goes when its request is priced no more, or not refused as it says: owners cannot write another one.
+    """
+    after, left_out = copy.deepcopy(data), []
+    for written, example in zip(data.get(EXAMPLES, ()), book.examples, strict=True):
+        quote, place = _quoted(book, example), after[EXAMPLES].index(written)
+        if quote and not example.refused:
+            after[EXAMPLES][place] = written | _figures(written, quote)
+        elif [*findings(book.model_copy(update={"examples": (example,)}))]:
+            del after[EXAMPLES][place]
+            left_out.append(example.say)
+    return after, left_out
+
+
+def _figures(written: Document, quote: Quote) -> Document:
+    each = {
+        "subtotal": quote.subtotal,
+        "tax": quote.tax.amount,
+        "total": quote.total,
+        "deposit": quote.deposit.amount if quote.deposit else Decimal(0),
+    }
+    found: Document = {name: amount for name, amount in each.items() if name in written}
+    if "amounts" in written:
+        charged = amounts(quote)
+        found["amounts"] = {code: charged.get(code, Decimal(0)) for code in written["amounts"]}
+    return found
 
 
 def became(before: PriceBook, after: PriceBook, most: int) -> list[Became]:

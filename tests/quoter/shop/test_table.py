@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 
 from quoter.engine import lint, pricebook
 from quoter.shop.table import cells, edits, examples, numbers, pasted, rows, toml
+from tests.support import mark
 from tests.support.quotes import BOOKS
 
 FILES = sorted(BOOKS.glob("*.toml"))
+NAMES = [file.stem for file in FILES]
+RULES = ("catering", "tow_truck")  # the books with most rules
+# What an owner may remove, but for tiers: what a gap leaves without a price is typed into its neighbours.
+REMOVED = {"products", "prices", "choices", "extras", "fees", "limits", "presets"}
+# Without it no choice says that the prices do not list its option, so the owner's page does not let it go.
+STAYS = "products[call-out].options[yard].choices[none]"
 KEYS = st.text(min_size=1, max_size=8)
 SCALARS = (
     st.text()
@@ -101,6 +108,60 @@ def test_a_choice_goes_with_its_prices_and_the_kinds_of_work_that_name_it():
     assert [preset.code for preset in book.presets] == ["interior_floor", "walls"]
 
 
+def test_a_combination_without_its_price_is_not_offered():
+    data = of_concrete()
+    row = "products[concrete].prices[service=pumped,strength=150]"
+    book = means(edits.changed(data, dict.fromkeys(edits.together(data, row), "")))
+    assert {"service": "pumped", "strength": "150"} in book.products[0].not_offered
+
+
+def removable(data: rows.Document) -> list[cells.Row]:
+    """Return the rows that the owner's page lets go, but tiers. A choice of a question or a helper has no button."""
+    found = [each for each in cells.walk(data, "es") if isinstance(each, cells.Row) and each.name in REMOVED]
+    found = [row for row in found if row.name != "choices" or row.above[-1].name == "options"]
+    return [row for row in found if row.path != STAYS and not edits.is_last(data, row.path)]
+
+
+@pytest.mark.parametrize("name", mark.by_hand_but(2, sorted(NAMES, key=lambda name: name not in RULES)))
+def test_what_names_a_removed_row_goes_with_it_and_all_else_costs_what_it_did(name):
+    data = rows.parse((BOOKS / f"{name}.toml").read_text())
+    totals = {example.say: example.total for example in means(data).examples}
+    for row in removable(data):
+        after = edits.changed(data, {row.path: ""})
+        assert after == edits.changed(data, dict.fromkeys(edits.together(data, row.path), ""))
+        book = pricebook.parse(rows.dumps(after))
+        after, left_out = examples.as_they_become(after, book)
+        found = [rows.path_of(after, each.place) for each in findings(after)]
+        assert found == [], row.path
+        kept = {example.say: example.total for example in pricebook.parse(rows.dumps(after)).examples}
+        assert kept.keys() | set(left_out) == totals.keys()
+        if row.name in ("choices", "presets", "limits"):
+            assert kept.items() <= totals.items(), row.path
+
+
+def test_a_rule_goes_with_the_last_choice_that_it_is_for_and_a_sum_loses_only_what_is_gone():
+    data = rows.parse((BOOKS / "catering.toml").read_text())
+    delivered = "questions[service].choices[delivered]"
+    assert edits.together(data, delivered) == [delivered, "fees[delivery]"]
+    data["fees"][0]["when"][0]["is"] = ["delivered", "collected"]
+    assert edits.together(data, delivered) == [delivered]
+    changed = edits.changed(data, {delivered: ""})
+    assert changed["fees"][0]["when"][0]["is"] == ["collected"]
+
+
+@pytest.mark.parametrize(
+    ("book", "row", "is_last"),
+    [
+        ("concrete", "products[concrete]", True),
+        ("turf", "products[adhesive].prices[0]", True),
+        ("campers", "products[days].prices[season=high].tiers[14]", True),
+        ("concrete", "products[concrete].extras[fiber]", False),
+    ],
+)
+def test_the_last_product_price_or_tier_is_known(book, row, is_last):
+    assert edits.is_last(rows.parse((BOOKS / f"{book}.toml").read_text()), row) == is_last
+
+
 def test_a_new_product_needs_only_a_name_and_a_price():
     data = of_concrete()
     ((path, text),) = edits.blank(data, "products").items()
@@ -132,7 +193,9 @@ def test_examples_become_what_changed_prices_make_of_them():
     data = rows.parse((BOOKS / "party_garden.toml").read_text())
     before = means(data)
     after = edits.changed(data, {"products[people].prices[0].tiers[1].price": "160.00"})
-    book = means(examples.with_amounts_of(after, pricebook.parse(rows.dumps(after))))
+    renewed, left_out = examples.as_they_become(after, pricebook.parse(rows.dumps(after)))
+    book = means(renewed)
+    assert left_out == []
     assert book.examples[0].total == Decimal("19800.00")
     assert examples.became(before, book, 1) == [
         ("80 guests for the six hours", Decimal("19000.00"), Decimal("19800.00")),

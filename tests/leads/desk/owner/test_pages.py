@@ -15,6 +15,7 @@ from PIL import Image
 
 from leads.delivery.record import lead_record
 from leads.desk.owner import table, words
+from leads.desk.owner.fields import id_of
 from quoter import site
 from quoter.shop import carrying, publishing, served
 from quoter.shop.models import DraftCell, Published
@@ -268,6 +269,41 @@ def test_products_choices_and_rows_are_added_copied_removed_and_brought_back(ana
     assert str(product.tiers({"strength": "100", "service": "direct"})[0].price) == "2200.00"
     assert len(product.prices) == 11
     assert "Reinforcing fiber: <del>$150.00</del>" in " ".join(page.split())
+
+
+def publish_book(name: str) -> None:
+    publishing.publish("prices", (BOOKS / f"{name}.toml").read_text(), by="ana")
+
+
+def test_what_names_a_removed_row_goes_with_it_and_the_page_says_so(ana):
+    publish_book("catering")
+    page = unescape(act(ana, "remove:products[menu].options[menu].choices[served]"))
+    assert "These examples of the list are no longer true, so they go too: " in page
+    act(ana, "remove:products[menu].extras[drinks]")
+    act(ana, "remove:fees[set-up]")
+    assert "Published: every page shows it" in act(ana, "publish")
+    serve()
+    book = site.price_book()
+    assert [fee.code for fee in book.fees] == ["delivery", "waiters", "card"]
+    assert book.examples != ()
+    assert {example.lines[0].options["menu"] for example in book.examples} == {"buffet"}
+
+
+@pytest.mark.parametrize(
+    ("book", "row", "why"),
+    [
+        ("campers", "products[days].prices[season=high].tiers[14]", "nothing else of its kind is left."),
+        ("tow_truck", "products[call-out].options[yard].choices[none]", "Without it: call-out"),
+    ],
+)
+def test_a_row_that_the_rest_needs_stays_and_the_reason_stands_beside_it(ana, book, row, why):
+    publish_book(book)
+    assert f'value="remove:{row}"' in unescape(ana.get(PRICES).content.decode())
+    page = unescape(act(ana, f"remove:{row}"))
+    [beside] = re.findall(r'id="([\w-]+)"(?:(?! id=).)*?<strong class="error">This has to stay', page, re.DOTALL)
+    assert beside.startswith(id_of(row))
+    assert why in page
+    assert not DraftCell.objects.exists()
 
 
 def test_a_new_product_is_sold_once_it_has_a_name_and_a_price(ana, client):
