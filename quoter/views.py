@@ -52,12 +52,13 @@ def summary(request: HttpRequest) -> HttpResponse:
     lines, errors = typed_lines(sent.form)
     answers = typed_answers(sent.form)
     so_far = preview.of(lines, [*sent.faults, *errors], answers=answers)
-    faults = so_far.errors if CHECKED in sent.form else ()
+    is_checked = CHECKED in sent.form
+    faults = so_far.errors if is_checked else ()
     context = {
         **so_far._asdict(),
         **_controls(lines, so_far, faults, answers),
         "has_errors": bool(faults),
-        "example": None if any(touched(lines, site.price_book())) else example.worked(),
+        "example": None if is_checked or any(touched(lines, site.price_book())) else example.worked(),
     }
     return render(request, "quoter/_live.html", context)
 

@@ -95,8 +95,11 @@ def test_the_worked_example_is_priced_once_for_a_language_and_a_published_versio
     assert ["Ejemplo" in pages[0], "Example" in pages[1]] == [True, True]
     dearer = (BOOKS / "concrete.toml").read_text(encoding="utf-8").replace("2569.46", "3000.00")
     assert "9,000.00" in shown(pricebook.parse(dearer), "es-mx")
-    # A summary of an untouched form keeps it; the first answer takes its place.
-    assert 'class="example"' in client.post("/summary/", {"lines.0.product": "concrete"}).content.decode()
+    # A summary of an untouched form keeps it; the first answer, and a refusal, take its place.
+    untouched = {"lines.0.product": "concrete"}
+    assert 'class="example"' in client.post("/summary/", untouched).content.decode()
+    assert 'class="example"' not in client.post("/summary/", untouched | {"checked": "yes"}).content.decode()
+    assert 'class="example"' not in client.post("/quote/", untouched).content.decode()
     assert 'class="example"' not in client.post("/summary/", as_form(a_line(options={}))).content.decode()
 
 

@@ -103,7 +103,10 @@ def test_a_copied_row_is_as_good_as_its_original_and_can_be_removed_again(path):
 def test_a_choice_goes_with_its_prices_and_the_kinds_of_work_that_name_it():
     data = of_concrete()
     gone = edits.together(data, "products[concrete].options[strength].choices[200]")
-    book = means(edits.changed(data, dict.fromkeys(gone, "")))
+    after = edits.changed(data, dict.fromkeys(gone, ""))
+    after, left_out = examples.as_they_become(after, pricebook.parse(rows.dumps(after)))
+    assert left_out == ["a patio of 6 by 4 m, 10 cm thick"]
+    book = means(after)
     assert len(book.products[0].prices) == 7
     assert [preset.code for preset in book.presets] == ["interior_floor", "walls"]
 
