@@ -33,7 +33,6 @@ _FILES = (
     "checkout/share.js",
     "quoter/busy.js",
     "quoter/calculator.js",
-    "quoter/words.js",
 )
 
 

@@ -20,7 +20,7 @@ MOST_LINES = 8
 # How each byte is written in an address. To look it up takes little more than half of `percent_encode` of a message.
 _ENCODED = [percent_encode(bytes([byte]), safe="") for byte in range(256)]
 
-# static/quoter/words.js adds what was typed below it.
+# static/quoter/calculator.js adds what was typed below it.
 UNPRICED = Text(
     es="Hola. Quiero una cotización. La página no pudo darme el precio, así que está por confirmar.",
     en="Hello. I would like a quote. The page could not give me the price, so it is to be confirmed.",

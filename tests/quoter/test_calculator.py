@@ -26,6 +26,7 @@ from tests.support.factories import a_line, as_form
 from tests.support.quotes import BOOKS, CONCRETE, TURF
 
 CARDS = Path(__file__).parent / "engine" / "cards"
+STATIC = Path(__file__).parents[2] / "static"
 IN_ENGLISH = {"headers": {"accept-language": "en"}}
 
 
@@ -256,13 +257,16 @@ def test_an_order_that_is_refused_as_a_whole_leads_to_the_questions_about_it(cli
     assert "Solo montamos en entregas" in re.search(r'id="tally".*?</p>', page, re.DOTALL)[0]
 
 
-def test_the_page_asks_at_once_for_what_its_script_imports(client):
-    script = (Path(__file__).parents[2] / "static/quoter/calculator.js").read_text(encoding="utf-8")
-    page = client.get("/").content.decode()
-    imported = re.findall(r'^import .* from "\./(\w+)\.js"', script, re.MULTILINE)
-    assert imported
-    for name in imported:
-        assert re.search(rf'<link rel="modulepreload" href="/static/quoter/{name}\.', page)
+def test_pages_ask_at_once_for_all_that_their_scripts_import(client):
+    """What a browser finds only in a script costs a phone another round to the server."""
+    offer = client.post("/quote/", as_form(a_line())).headers["Location"]
+    for page in ("/", offer):
+        named = set(re.findall(r'<script type="module" src="/static/([\w/]+)\.', client.get(page).content.decode()))
+        assert named
+        for name in named:
+            script = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+            imported = re.findall(r'^import .* from "\./(\w+)\.js"', script, re.MULTILINE)
+            assert {f"{name.partition('/')[0]}/{each}" for each in imported} <= named
 
 
 def drawn(page):

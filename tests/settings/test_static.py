@@ -46,8 +46,8 @@ def test_a_file_of_the_release_needs_nothing_on_the_disk_and_may_be_kept_for_eve
 
 
 def test_scripts_import_each_other_by_the_names_of_their_release(client):
-    script = client.get(address_of("quoter/calculator.js")).content.decode()
-    assert address_of("quoter/words.js").rpartition("/")[2] in script
+    script = client.get(address_of("checkout/checkout.js")).content.decode()
+    assert address_of("checkout/kept.js").rpartition("/")[2] in script
 
 
 def test_scripts_of_libraries_import_nothing(monkeypatch):
@@ -79,8 +79,8 @@ def test_a_kept_file_is_only_served_by_the_name_of_its_content(client, root):
 
 
 def test_without_it_the_page_gets_the_file_of_today_which_nobody_may_cache(client):
-    answer = client.get("/static/quoter/words.0123456789ab.js")
-    assert answer.content == client.get(address_of("quoter/words.js")).content
+    answer = client.get("/static/quoter/busy.0123456789ab.js")
+    assert answer.content == client.get(address_of("quoter/busy.js")).content
     assert answer["Cache-Control"] == "no-cache"
 
 
