@@ -24,6 +24,7 @@ MEASURED = Text(es="Cantidad medida", en="Measured quantity")
 BILLED = Text(es="Cantidad cobrada", en="Billed quantity")
 UNIT_PRICE = Text(es="Precio unitario", en="Unit price")
 FEE = Text(es="Cargo", en="Fee")
+DISCOUNT = Text(es="Descuento", en="Discount")
 EXTRA = Text(es="Adicional", en="Extra")
 
 
@@ -65,9 +66,9 @@ def still_holds(before: IssuedQuote, after: IssuedQuote, *, now: datetime) -> bo
 
 
 def reprice(issued: IssuedQuote) -> Repriced:
-    """Price the same request by today's book."""
+    """Price the same request by today's book, with the same discount if a seller gave one."""
     try:
-        today = site.preview(pricing.requests(issued.quote), issued.quote.answers)
+        today = site.preview(pricing.requests(issued.quote), issued.quote.answers, discount=issued.discount)
     except pricing.QuoteRefused as refused:
         return Repriced(refusals=tuple(error.message.in_(site.language()) for error in refused.errors))
     return _compared(issued, today, site.price_book())
@@ -135,7 +136,7 @@ def _changes_of_parts(
     for code, part in {**after, **before}.items():
         amounts = [each[code].amount if code in each else Decimal(0) for each in (before, after)]
         if amounts[0] != amounts[1]:
-            kind = EXTRA if isinstance(part, QuotedExtra) else FEE
+            kind = EXTRA if isinstance(part, QuotedExtra) else FEE if part.amount > 0 else DISCOUNT
             yield RuleChange(part.description, _in_words(kind), *map(say, amounts))
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 from quoter import brand, palette, token
 from quoter.apps import QuoterConfig
 from quoter.engine import folio, pricing
+from quoter.engine.discount import Discount, with_discount
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
@@ -42,25 +43,37 @@ def language() -> Language:
     return "en" if (get_language() or "").startswith("en") else "es"
 
 
-def preview(lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS) -> Quote:
+def preview(
+    lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS, *, discount: Discount | None = None
+) -> Quote:
     """Return what the lines would cost now, without a folio; QuoteRefused as `pricing.price`."""
+    book = with_discount(price_book(), discount)
     return pricing.price(
-        price_book(), lines, answers=answers, folio="", issued_at=timezone.now(), zone=zone(), language=language()
+        book, lines, answers=answers, folio="", issued_at=timezone.now(), zone=zone(), language=language()
     )
 
 
 def issue(
-    lines: Sequence[LineRequest], answers: Mapping[str, str] = NO_ANSWERS, *, replaces: str = "", visitor_id: str = ""
+    lines: Sequence[LineRequest],
+    answers: Mapping[str, str] = NO_ANSWERS,
+    *,
+    replaces: str = "",
+    visitor_id: str = "",
+    seller: str = "",
+    discount: Discount | None = None,
 ) -> token.IssuedQuote:
     """Price the lines now and give the quote its folio; QuoteRefused as `pricing.price`.
 
     replaces: the folio of the quote that was changed into this one. visitor_id: who asks for the same job again on the
-    same day, at the same prices, gets the same folio; without an id every quote has its own.
+    same day, at the same prices, gets the same folio; without an id every quote has its own. seller: the name of who
+    makes it for a customer; discount: what they take off. No customer's request gives either.
     """
-    quote = preview(lines, answers).model_copy(update={"replaces": replaces})
+    quote = preview(lines, answers, discount=discount)
+    if replaces or seller:
+        quote = quote.model_copy(update={"replaces": replaces, "seller": seller})
     bits = _bits_of(quote, visitor_id) if visitor_id else secrets.randbits(folio.RANDOM_BITS)
     number = folio.mint(quote.issued_at.date(), random_bits=bits)
-    return token.issue(price_book(), quote.model_copy(update={"folio": number}))
+    return token.issue(with_discount(price_book(), discount), quote.model_copy(update={"folio": number}))
 
 
 def _bits_of(quote: Quote, visitor_id: str) -> int:
@@ -85,7 +98,7 @@ def translated(issued: token.IssuedQuote, language: Language) -> token.IssuedQuo
             issued_at=quote.issued_at,
             zone=zone(),
             language=language,
-        ).model_copy(update={"replaces": quote.replaces})
+        ).model_copy(update={"replaces": quote.replaces, "seller": quote.seller})
     except pricing.QuoteRefused:
         return issued
     is_the_same = (same_quote.total, same_quote.valid_until) == (quote.total, quote.valid_until)

@@ -18,13 +18,16 @@ from django.core import signing
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from quoter.engine import pricing
+from quoter.engine import discount, pricing
+from quoter.engine.discount import Discount
 from quoter.engine.pricebook import PriceBook, as_data
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
 
 _SIGNER = "quoter.token"
 _SHORT, _WHOLE = "1", "2"
+# In a short token, as answers to no question, which an earlier release ignores.
+_REPLACES, _SELLER = "", "@"
 
 # Text that nearly every token contains, which the compressor then only refers to. Part of the formats: never edit.
 _SHORT_DICTIONARY = (
@@ -80,6 +83,11 @@ class IssuedQuote(NamedTuple):
     def language(self) -> Language:
         return self.quote.language
 
+    @property
+    def discount(self) -> Discount | None:
+        """What a seller took off, if anything."""
+        return discount.given(self.prices)
+
 
 def issue(book: PriceBook, quote: Quote) -> IssuedQuote:
     """Return the quote together with the part of the book that it used."""
@@ -99,9 +107,8 @@ def short(issued: IssuedQuote) -> str:
     ]
     at = issued.quote.issued_at.isoformat(timespec="seconds")
     payload = [at, issued.quote.folio, issued.language, issued.prices, lines]
-    # As an answer to no question, which an earlier release ignores.
-    replaces = {"": issued.quote.replaces} if issued.quote.replaces else {}
-    answers = {**issued.quote.answers, **replaces}
+    about = {code: said for code, said in ((_REPLACES, issued.quote.replaces), (_SELLER, issued.quote.seller)) if said}
+    answers = {**issued.quote.answers, **about}
     payload += [answers] if answers else []
     return _sign(_SHORT, to_json(payload), _SHORT_DICTIONARY)
 
@@ -143,7 +150,8 @@ def _priced_again(
         zone=zone,
         language=language,
     )
-    return IssuedQuote.of(quote.model_copy(update={"replaces": answers.get("", "")}), prices=prices)
+    about = {"replaces": answers.get(_REPLACES, ""), "seller": answers.get(_SELLER, "")}
+    return IssuedQuote.of(quote.model_copy(update=about), prices=prices)
 
 
 def _sign(version: str, text: bytes, dictionary: bytes) -> str:

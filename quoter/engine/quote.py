@@ -133,7 +133,8 @@ class Quote(_Frozen):
 
     language: of its texts; stored beside the quote, and left out of what JSON clients get. answers: to the questions
     about the order; fees, discounts: of the order as a whole; taxes: each by itself, when there are several; deposit:
-    what is paid in advance; replaces: the folio of the quote that the customer changed into this one.
+    what is paid in advance; replaces: the folio of the quote that was changed into this one; seller: the name of the
+    member of staff who made it for the customer.
     """
 
     folio: str
@@ -152,6 +153,7 @@ class Quote(_Frozen):
     taxes: tuple[QuotedTax, ...] = Field(default=(), exclude_if=_nothing)
     deposit: QuotedDeposit | None = Field(default=None, exclude_if=_nothing)
     replaces: str = Field(default="", exclude_if=_nothing)
+    seller: str = Field(default="", exclude_if=_nothing)
 
     def is_expired(self, now: datetime) -> bool:
         return now > self.valid_until

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pydantic import BaseModel
 
-from quoter.engine import currency
+from quoter.engine import currency, discount
 from quoter.engine.fees import Fee
 from quoter.engine.finding import BookFinding, place_of
 from quoter.engine.icons import ICONS
@@ -22,6 +22,7 @@ def findings(book: PriceBook) -> Findings:
     """Yield what is wrong with a book apart from its products and its rules."""
     yield from _empty_texts(book)
     yield from _repeated_codes(book)
+    yield from _reserved_codes(book)
     yield from _units(book)
     yield from _icons(book)
     if book.currency.strip() and not currency.exists(book.currency):
@@ -67,6 +68,12 @@ def _repeated_codes(book: PriceBook) -> Findings:
             code = None if isinstance(row, Fee) else getattr(row, "code", getattr(row, "kind", None))
             if code is not None and first.setdefault(code, here) != here:
                 yield BookFinding(here, "the code %(code)s is already used by %(there)s", code=code, there=first[code])
+
+
+def _reserved_codes(book: PriceBook) -> Findings:
+    for path, node in _nodes(book):
+        if isinstance(node, Fee) and node.code == discount.CODE:
+            yield BookFinding(place_of(path), "the code %(code)s is that of discounts by sellers", code=node.code)
 
 
 def _nodes(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:

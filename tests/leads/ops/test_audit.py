@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -13,8 +14,10 @@ from leads.models import Lead
 from leads.ops import audit
 from quoter import site, token
 from quoter.engine import pricing
+from quoter.engine.discount import Discount
 from quoter.engine.pricebook import read
 from quoter.engine.quote import LineRequest
+from quoter.engine.text import Text
 from tests.support.factories import a_line, an_issued_quote
 from tests.support.quotes import A_FOLIO, A_MOMENT, BOOKS, CONCRETE, TURF, ZONE, edging, priced, turf
 
@@ -60,6 +63,34 @@ def test_a_quote_of_another_book_than_the_shop_s_present_one_has_no_finding():
     quote = priced(TURF, *lines)
     assert found_in(quote_record(token.issue(TURF, quote), visitor_id="").quote_data) == []
     assert site.price_book().name == CONCRETE.name
+
+
+def a_discounted_quote() -> dict:
+    lines = [LineRequest.model_validate(a_line(extras=[]))]
+    issued = site.issue(
+        lines, seller="Ana Ruiz", discount=Discount.of(Decimal("0.05"), Text(es="Volumen", en="Volume"))
+    )
+    return quote_record(issued, visitor_id="").quote_data
+
+
+def test_a_seller_s_discount_is_recomputed_like_every_other_amount():
+    data = a_discounted_quote()
+    assert (data["seller"], data["discounts"][0]["amount"], data["total"]) == ("Ana Ruiz", "-770.84", "15817.59")
+    assert found_in(data) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda data: data["discounts"][0].update(amount="-1770.84"), "discounts.seller_discount"),
+        (lambda data: data["discounts"].clear(), "discounts.seller_discount"),
+        (lambda data: data["prices"]["fees"][0].update(rate="-0.5"), "discounts.seller_discount"),
+    ],
+)
+def test_a_discount_that_was_changed_afterwards_is_found(change, place):
+    data = a_discounted_quote()
+    change(data)
+    assert place in [found for found, *_rest in found_in(data)]
 
 
 @pytest.mark.parametrize(
