@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST
 from checkout import notice
 from checkout.contact import contact_of
 from checkout.submission import NOT_TEXT, OrderSubmission, SubmissionRefused
-from checkout.views import BROKEN_LINK, as_json, chat_for, recorded
+from checkout.views import BROKEN_LINK, as_json, chat_for
 from leads.customer.answers import fields
-from leads.delivery.record import Outcome, lead_record
+from leads.delivery.record import Outcome, lead_record, recorded
 from quoter import incoming, origin, site, token
 from quoter.engine.pricing import FieldError
 from quoter.token import BadToken

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
@@ -13,11 +14,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from checkout import form, hours, qr
+from checkout import hours, qr
 from checkout.apps import notice_in_force
 from checkout.fallbacks import not_found, unavailable
 from checkout.whatsapp import quote_chat_url
 from leads import snapshot
+from leads.customer import form
 from leads.delivery import relay
 from leads.errors import error_name
 from leads.models import Lead
@@ -60,17 +62,29 @@ def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
         number = folio.parse(reference)
     except folio.NotAFolio:
         return earlier(reference) or not_found(request)
+    try:
+        return _stored(number) or not_found(request)
+    except NoDatabase:
+        return unavailable(request, folio=number)
+
+
+class NoDatabase(Exception):
+    """Postgres is down, or no place is free to wait for it."""
+
+
+def _stored(number: str) -> IssuedQuote | None:
+    """Return the quote of a folio; NoDatabase when it cannot be looked up."""
     our_relay = relay.of_this_process()
     with bulkhead.QUOTES.place() as has_place:
         if our_relay.is_down or not has_place:
-            return unavailable(request, folio=number)
+            raise NoDatabase
         try:
             data = Lead.objects.filter(folio=number).values_list("quote_data", flat=True).first()
         except DatabaseError as error:
             our_relay.failed(error)
             logger.warning("Quote page without the database: folio=%s error=%s", number, error_name(error))
-            return unavailable(request, folio=number)
-    return snapshot.read(data).issued or not_found(request)
+            raise NoDatabase from error
+    return snapshot.read(data).issued
 
 
 def _is_folio(reference: str) -> bool:
@@ -138,7 +152,7 @@ def _of_quote(
         "token": signed,
         "expired": issued.quote.is_expired(now),
         "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)],
-        "earlier": _earlier(request, issued),
+        "earlier": _earlier(request, issued, is_stored=is_stored),
         "link": page,
         "short_link": short_page,
         "is_stored": is_stored,
@@ -226,9 +240,15 @@ def _with_host(request: HttpRequest, path: str) -> str:
     return f"{request.scheme}://{request.get_host()}{path}"
 
 
-def _earlier(request: HttpRequest, issued: IssuedQuote) -> dict[str, Any] | None:
-    """Return the earlier quote and its comparison with this one; None unless the address names one for the same job."""
+def _earlier(request: HttpRequest, issued: IssuedQuote, *, is_stored: bool) -> dict[str, Any] | None:
+    """Return the earlier quote and its comparison with this one; None without one that can be compared.
+
+    The address names it; the short one, by folio, does not, but there the database has it.
+    """
     before = earlier(request.GET.get(BEFORE))
+    if before is None and is_stored and issued.quote.replaces:
+        with suppress(NoDatabase):
+            before = _stored(issued.quote.replaces)
     comparison = compared(before, issued) if before else None
     return {"quote": before.quote, "comparison": comparison} if before and comparison else None
 

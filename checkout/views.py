@@ -3,7 +3,6 @@
 When a lead cannot be stored, the customer still reaches the chat, and the WhatsApp message carries the lead.
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -20,9 +19,8 @@ from checkout.contact import contact_of
 from checkout.submission import OrderSubmission, SubmissionRefused
 from checkout.whatsapp import quote_chat_url
 from leads.customer.answers import fields, in_words
-from leads.delivery.record import Contact, LeadRecord, Outcome, lead_record, quote_record, record
+from leads.delivery.record import Contact, Outcome, lead_record, quote_record, recorded
 from leads.delivery.sealed import seal
-from leads.errors import error_name
 from quoter import incoming, origin, site, token
 from quoter import views as quoter_views
 from quoter.engine.pricing import FieldError, QuoteRefused
@@ -34,9 +32,6 @@ from quoter.reprice import BEFORE, earlier, still_holds
 from quoter.shop.values import shop
 from quoter.token import BadToken, IssuedQuote
 from quoter.undo import Draft
-from telemetry import current, series
-
-logger = logging.getLogger(__name__)
 
 BROKEN_LINK = Text(
     es="El enlace de la cotización está incompleto o no es nuestro. Vuelve a calcularla.",
@@ -152,21 +147,6 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "has_declined": visitor.has_declined(request),
     }
     return render(request, "checkout/privacy.html", context)
-
-
-def recorded(lead: LeadRecord) -> Outcome:
-    """Record the lead and return where it is; an error never stops the customer.
-
-    If recording fails, the WhatsApp message carries the lead, so staff can restore it from the chat.
-    """
-    try:
-        outcome = record(lead)
-    except Exception as error:  # broad: a narrow one would lose a sale
-        logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, error_name(error))
-        outcome = Outcome.CARRIED
-    current.note_outcome(outcome)
-    series.LEADS.add("checkout" if lead.submitted_at else "quote", outcome)
-    return outcome
 
 
 def chat_for(request: HttpRequest, issued: IssuedQuote, contact: Contact, outcome: Outcome) -> str:

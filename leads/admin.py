@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
 from leads.desk.people import FollowUpFilter
+from leads.desk.quoting.views import offer_view, quote_view, requote_view
 from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
 from leads.inbox.live import live
 from leads.inbox.person import page as person
@@ -93,6 +94,8 @@ class LeadAdmin(admin.ModelAdmin):
             "notes": notes.of_person(theirs),
             "page": views.next_page(request, default=request.get_full_path()),
             "others": [each for each in theirs if each != obj],
+            "replaced": next((each for each in theirs if each.folio == stored.replaces), None),
+            "replaced_by": next((each for each in theirs if obj.folio and each.snapshot.replaces == obj.folio), None),
             "may_contact": views.may_contact(request),
             **person.context(request, row, now=now),
         }
@@ -120,6 +123,9 @@ class LeadAdmin(admin.ModelAdmin):
         pages = {
             "<str:lead_id>/whatsapp/": (partial(views.whatsapp_view, self), "leads_lead_whatsapp"),
             "<str:lead_id>/contact/": (partial(views.contact_view, self), "leads_lead_contact"),
+            "<str:lead_id>/requote/": (requote_view, "leads_lead_requote"),
+            "quote/": (quote_view, "leads_lead_quote"),
+            "offer/": (offer_view, "leads_lead_offer"),
             "<str:lead_id>/revert/": (partial(views.revert_view, self), "leads_lead_revert"),
             "aside/": (partial(views.aside_view, self), "leads_lead_move"),
             "states/": (partial(views.states_view, self), "leads_lead_states"),

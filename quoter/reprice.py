@@ -26,6 +26,8 @@ UNIT_PRICE = Text(es="Precio unitario", en="Unit price")
 FEE = Text(es="Cargo", en="Fee")
 DISCOUNT = Text(es="Descuento", en="Discount")
 EXTRA = Text(es="Adicional", en="Extra")
+LINE = Text(es="Partida", en="Line")
+NOTHING = Text(es="nada", en="nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,16 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """A quote at other prices.
+    """A quote at other prices, or of a job that was changed.
 
-    quote: None when they cannot price the job; refusals: why not; difference: the new total minus the old one.
+    quote: None when the prices cannot price the job; refusals: why not; difference: the new total minus the old one.
     """
 
     quote: Quote | None = None
     difference: Decimal = Decimal("0.00")
     changes: tuple[RuleChange, ...] = ()
     refusals: tuple[str, ...] = ()
+    is_same_job: bool = True
 
 
 def earlier(reference: object) -> IssuedQuote | None:
@@ -75,10 +78,13 @@ def reprice(issued: IssuedQuote) -> Repriced:
 
 
 def compared(before: IssuedQuote, after: IssuedQuote) -> Repriced | None:
-    """Compare two quotes for the same job, each with its own prices; None when they are for different jobs."""
-    if not _is_same_job(before.quote, after.quote):
+    """Compare two quotes, each with its own prices; None when neither is for the other's job or takes its place."""
+    if _is_same_job(before.quote, after.quote):
+        return _compared(before, after.quote, PriceBook.model_validate(after.prices))
+    if after.quote.replaces != before.quote.folio:
         return None
-    return _compared(before, after.quote, PriceBook.model_validate(after.prices))
+    changes = tuple(_changes_of_job(before.quote, after.quote))
+    return Repriced(after.quote, after.quote.total - before.quote.total, changes, is_same_job=False)
 
 
 def _is_same_job(one: Quote, other: Quote) -> bool:
@@ -88,6 +94,31 @@ def _is_same_job(one: Quote, other: Quote) -> bool:
 def _compared(before: IssuedQuote, after: Quote, book: PriceBook) -> Repriced:
     changes = tuple(_changes(before.quote, after, PriceBook.model_validate(before.prices), book))
     return Repriced(after, after.total - before.quote.total, changes)
+
+
+def _changes_of_job(before: Quote, after: Quote) -> Iterator[RuleChange]:
+    """Yield the lines that went and came, those of one product and description side by side, and what else changed."""
+
+    def say(amount: Decimal) -> str:
+        return money(amount, after.currency)
+
+    gone, come = ([*quote.lines] for quote in (before, after))
+    for line in before.lines:
+        if same := next((each for each in come if (each.measure, each.amount) == (line.measure, line.amount)), None):
+            gone.remove(line)
+            come.remove(same)
+    for line in gone:
+        if other := next((each for each in come if each.description == line.description), None):
+            come.remove(other)
+        new = f"{_billed(other)} · {say(other.amount)}" if other else _in_words(NOTHING)
+        yield RuleChange(line.description, _in_words(LINE), f"{_billed(line)} · {say(line.amount)}", new)
+    for line in come:
+        yield RuleChange(line.description, _in_words(LINE), _in_words(NOTHING), f"{_billed(line)} · {say(line.amount)}")
+    yield from _changes_of_parts((*before.fees, *before.discounts), (*after.fees, *after.discounts), say)
+
+
+def _billed(line: QuoteLine) -> str:
+    return line.billed_in(site.language())
 
 
 def _changes(before: Quote, today: Quote, old_book: PriceBook, book: PriceBook) -> Iterator[RuleChange]:

@@ -58,6 +58,7 @@ def summary(request: HttpRequest) -> HttpResponse:
         **so_far._asdict(),
         **_controls(lines, so_far, faults, answers),
         "has_errors": bool(faults),
+        "edit_url": language.carried(reverse("quoter:calculator"), request),
         "example": None if is_checked or any(touched(lines, site.price_book())) else example.worked(),
     }
     return render(request, "quoter/_live.html", context)
@@ -92,19 +93,42 @@ def page(
     missing in it is an error; is_offline: the page that devices keep, which says that there is no connection and has no
     data for search engines.
     """
+    context = {
+        **page_context(request, draft, errors=errors, is_checked=is_checked or status != 200, is_offline=is_offline),
+        "attribution": origin.as_query(came_from),
+        **({} if is_offline else _search_engine_data(request)),
+    }
+    return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)
+
+
+def page_context(
+    request: HttpRequest,
+    draft: Draft,
+    *,
+    errors: Iterable[FieldError] = (),
+    is_checked: bool = False,
+    is_offline: bool = False,
+    address: str = "",
+) -> dict[str, Any]:
+    """Return what the template of the calculator needs.
+
+    address: of the page, if it is not the customers'; such a page keeps nothing on the device.
+    """
+    here = address or reverse("quoter:calculator")
     book = site.price_book()
     errors, answers, before = list(errors), draft.answers, earlier(draft.before)
     lines = list(draft.lines) or [TypedLine.first(book)]
     so_far = preview.of(lines, answers=answers)
-    is_checked = is_checked or status != 200
     if is_checked and not errors:
         errors = [*so_far.errors]
     controls = _controls(lines, so_far, errors, answers)
     is_fresh = not (errors or any(touched(lines, book)))
     products = [(product.code, product.label.in_(site.language())) for product in book.products]
-    context = {
+    return {
         "book": book,
-        "here": reverse("quoter:calculator"),
+        "here": here,
+        "edit_url": language.carried(here, request),
+        "is_forgetful": bool(address),
         "is_offline": is_offline,
         "unpriced_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.UNPRICED.in_(site.language())),
         "question_url": conversation.chat_url(shop.WHATSAPP_NUMBER, conversation.QUESTION.in_(site.language())),
@@ -118,16 +142,13 @@ def page(
         "has_errors": bool(errors),
         "is_checked": is_checked,
         "many": MANY,
-        "attribution": origin.as_query(came_from),
         "removed": " ".join(draft.removed),
         "removal": draft.latest(book, site.language()),
         "before": {"folio": before.quote.folio, "token": token.short(before)} if before else {},
         **so_far._asdict(),
         **controls,
         **({"hints": controls["general_errors"]} if errors else {}),
-        **({} if is_offline else _search_engine_data(request)),
     }
-    return render(request, settings.CALCULATOR_TEMPLATE, context, status=status)
 
 
 def _controls(

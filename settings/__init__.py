@@ -103,7 +103,8 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # Names through which a lower app uses a higher one without importing it: the calculator's template, extended by
 # checkout, and the public page of a lead.
 CALCULATOR_TEMPLATE = "checkout/calculator.html"
-ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse("checkout:quote_page", args=[lead.folio])}
+QUOTE_PAGE = "checkout:quote_page"
+ABSOLUTE_URL_OVERRIDES = {"leads.lead": lambda lead: reverse(QUOTE_PAGE, args=[lead.folio])}
 
 # --- The business ---------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from settings import env
 
-GREETING_FIELDS = ("name", "folio", "total", "business")
+GREETING_FIELDS = ("name", "folio", "total", "business", "until", "link")
 # The texts of variables that are not set.
 DEFAULTS = {
     "BUSINESS_NAME": "Folio",

@@ -21,6 +21,7 @@ FOLIO = Text(es="Folio", en="Folio")
 ISSUED = Text(es="Fecha", en="Issued")
 VALID = Text(es="Vigente hasta el", en="Valid until")
 EXPIRED = Text(es="Venció el", en="Expired on")
+SELLER = Text(es="Atendió", en="Quoted by")
 FOR = Text(es="Para", en="For")
 PLACE = Text(es="Dirección de entrega", en="Delivery address")
 WANTED = Text(es="Fecha deseada", en="Wanted on")
@@ -103,7 +104,7 @@ def of(quote: Quote, *, language: Language, link: str, now: datetime, typed: Map
             (ISSUED.in_(language), day(quote.issued_at)),
             (last_day.in_(language), moment(quote.valid_until)),
         ),
-        blanks=tuple(_blanks(typed, language)),
+        blanks=((SELLER.in_(language), quote.seller),) * bool(quote.seller) + tuple(_blanks(typed, language)),
         rows=tuple(_rows(quote)),
         totals=tuple(_totals(quote, language)),
         total=_total(quote, language),

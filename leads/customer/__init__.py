@@ -2,7 +2,7 @@
 
 The form shows a field, the submission checks it, record and seal store it in `quote_data.customer`, and the chat's
 message, the inbox and the exports show it. Plain Python: no Django, except in `answers`, which reads the price book,
-and `matching`, which finds people.
+`form`, which prepares the fields for a template, and `matching`, which finds people.
 """
 
 import re

@@ -1,5 +1,6 @@
 """Records quotes and leads as they arrive: each goes to the journal and to Postgres."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,12 @@ from pydantic_core import from_json, to_json
 
 from leads.delivery.notices import notice
 from leads.delivery.relay import of_this_process
+from leads.errors import error_name
 from leads.snapshot import SET_ASIDE, Customer, Privacy, quote_metadata
 from quoter.token import IssuedQuote
-from telemetry import series
+from telemetry import current, series
+
+logger = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -110,6 +114,21 @@ def record(lead: LeadRecord) -> Outcome:
     is_on_disk = _timed("disk", lambda: relay.journal_writer.wait_for(entry))
     outcome = Outcome.QUEUED if is_on_disk else Outcome.CARRIED
     notice(outcome, folio=lead.folio, fault=relay.breaker.fault)
+    return outcome
+
+
+def recorded(lead: LeadRecord) -> Outcome:
+    """Record the lead and return where it is; an error never stops the customer.
+
+    If recording fails, the WhatsApp message carries the lead, so staff can restore it from the chat.
+    """
+    try:
+        outcome = record(lead)
+    except Exception as error:  # broad: a narrow one would lose a sale
+        logger.error("Lead not recorded, the chat message carries it: folio=%s error=%s", lead.folio, error_name(error))
+        outcome = Outcome.CARRIED
+    current.note_outcome(outcome)
+    series.LEADS.add("checkout" if lead.submitted_at else "quote", outcome)
     return outcome
 
 

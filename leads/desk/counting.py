@@ -60,8 +60,8 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
         known = newest.get(lead.person)
         if known is None or known[:2] < (lead.asked_at, lead.pk):
             newest[lead.person] = (lead.asked_at, lead.pk, cell, _total(lead, currency))
-        # Another program may not have said when.
-        if lead.seller != NOBODY and lead.contacted_at:
+        # Another program may not have said when. For who was quoted by staff, nobody had to answer.
+        if lead.seller != NOBODY and lead.contacted_at and not lead.quoted_by:
             minutes[lead.seller][_minutes(lead.asked_at, lead.contacted_at, zone)] += 1
     for _at, _pk, cell, total in newest.values():
         cell[_PEOPLE] += 1
@@ -81,7 +81,11 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
 
 
 class _Row(NamedTuple):
-    """A lead with a phone, or with an outcome. person: the key of its phones; kind, amount, reason: of its outcome."""
+    """A lead with a phone, or with an outcome.
+
+    person: the key of its phones; quoted_by: the name of the seller who made the quote; kind, amount, reason: of its
+    outcome.
+    """
 
     pk: Any
     has_phone: bool
@@ -93,6 +97,7 @@ class _Row(NamedTuple):
     product: str
     total: str | None
     currency: str | None
+    quoted_by: str | None
     kind: str | None
     amount: Decimal | None
     reason: str
@@ -101,16 +106,17 @@ class _Row(NamedTuple):
 def _rows(leads: LeadQuerySet) -> Iterator[_Row]:
     """Fetch what is counted of a day's leads. Their quotes, the largest part of a row, stay in Postgres."""
     listed = leads.filter(Q(phone__gt="") | Q(outcome__isnull=False))
-    paths = (KT(path) for path in (snapshot.SOURCE, snapshot.PRODUCT, snapshot.TOTAL, snapshot.CURRENCY))
+    named = (snapshot.SOURCE, snapshot.PRODUCT, snapshot.TOTAL, snapshot.CURRENCY, snapshot.SELLER)
+    paths = (KT(path) for path in named)
     outcome = ("outcome__kind", "outcome__amount", "outcome__reason")
     columns = ("pk", "phone", Coalesce("submitted_at", "created_at"), "status", "contacted_by", "contacted_at")
     rows = list(listed.values_list(*columns, *paths, *outcome))
     keys = {phone: phones.key(phone) for _pk, phone, *_rest in rows}
     joined = _joined(set(keys.values()) - {""})
-    for pk, phone, asked_at, status, seller, at, source, product, total, currency, *told in rows:
+    for pk, phone, asked_at, status, seller, at, source, product, *told in rows:
         person = joined.get(keys[phone], keys[phone]) or f"#{pk}"
         by = NOBODY if status == Lead.Status.NEW else UNKNOWN if seller is None else str(seller)
-        yield _Row(pk, bool(phone), person, asked_at, by, at, source or "", product or "", total, currency, *told)
+        yield _Row(pk, bool(phone), person, asked_at, by, at, source or "", product or "", *told)
 
 
 def _joined(keys: Collection[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ _CHANGES_NOTHING = [
     *(LeadEvent.Kind.EXPORTED, LeadEvent.Kind.NOTED),
     *(LeadEvent.Kind.PLANNED, LeadEvent.Kind.HANDED),
 ]
-_VERSION = 3
+_VERSION = 4
 
 
 def counted(

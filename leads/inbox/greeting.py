@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote as percent_encode
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones
@@ -14,10 +15,12 @@ from leads.snapshot import Snapshot
 from quoter.engine.text import Language
 from quoter.shop import details, served
 from quoter.shop.values import shop
+from quoter.templatetags.figures import written_day
 
-FIRST, REMINDER, RENEWAL, AFTER_SALE, EMPTY = "first", "reminder", "renewal", "after_sale", "empty"
+FIRST, QUOTE, REMINDER, RENEWAL, AFTER_SALE, EMPTY = "first", "quote", "reminder", "renewal", "after_sale", "empty"
 TEXTS = (
     (FIRST, _("First message")),
+    (QUOTE, _("The quote with its link")),
     (REMINDER, _("Reminder")),
     (RENEWAL, _("It has expired: offer today's price")),
     (AFTER_SALE, _("After the sale")),
@@ -49,34 +52,47 @@ class Person(Protocol):
     def snapshot(self) -> Snapshot: ...
 
 
-def chat_url(lead: Person, text: str = FIRST) -> str:
-    """Return the wa.me link to the customer of a lead, with one of TEXTS in the language of the quote."""
+def chat_url(lead: Person, text: str = FIRST, *, link: str = "") -> str:
+    """Return the wa.me link to the customer of a lead, with one of TEXTS in the language of the quote.
+
+    link: of the quote's page, if it is known.
+    """
     number = phones.dialled(lead.phone, lead.snapshot.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
     # A space becomes %20, which every phone reads, and not "+".
-    return f"https://wa.me/{number}?text={percent_encode(greeting(lead, text), safe='')}"
+    return f"https://wa.me/{number}?text={percent_encode(greeting(lead, text, link=link), safe='')}"
 
 
 def next_text(stored: Snapshot, *, was_written_to: bool, was_sold: bool, now: datetime) -> str:
     """Return which of TEXTS comes next: an expired total is never promised, and nobody is greeted twice."""
     if was_sold:
         return AFTER_SALE
-    if stored.valid_until is not None and stored.valid_until <= now:
+    if is_expired(stored, now):
         return RENEWAL
     return REMINDER if was_written_to else FIRST
 
 
-def greeting(lead: Person, text: str = FIRST) -> str:
+def is_expired(stored: Snapshot, now: datetime) -> bool:
+    return stored.valid_until is not None and stored.valid_until <= now
+
+
+def greeting(lead: Person, text: str = FIRST, *, link: str = "") -> str:
     """Return one of the shop's texts, filled in. A field without a value is left out, with the space before it.
 
-    So is a name that `repeatable` leaves out.
+    So is a name that `repeatable` leaves out. No text promises the total of a quote that has expired: it becomes the
+    one that offers today's price.
     """
     stored = lead.snapshot
     template = _TEMPLATES.get(text, _first)(stored.language)
+    has_expired = is_expired(stored, timezone.now())
+    if has_expired and "{total}" in template:
+        template = _TEMPLATES[RENEWAL](stored.language)
     values = {
         "name": repeatable(lead.name),
         "folio": lead.folio,
-        "total": stored.total_text,
+        "total": "" if has_expired else stored.total_text,
         "business": shop.BUSINESS_NAME,
+        "until": written_day(stored.valid_until, stored.language) if stored.valid_until else "",
+        "link": link,
     }
     for field, value in values.items():
         if not value:
@@ -110,6 +126,7 @@ def _ready(name: str) -> Callable[[Language], str]:
 
 _TEMPLATES: dict[str, Callable[[Language], str]] = {
     FIRST: _first,
+    QUOTE: _ready("QUOTE"),
     REMINDER: _ready("REMINDER"),
     RENEWAL: _ready("RENEWAL"),
     AFTER_SALE: _ready("AFTER_SALE"),

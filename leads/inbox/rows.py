@@ -16,7 +16,7 @@ from leads import phones
 from leads.business_hours import Urgency, urgency
 from leads.customer.answers import in_words
 from leads.customer.matching import PhoneKey
-from leads.inbox import flags, notes
+from leads.inbox import flags, greeting, notes
 from leads.inbox.person import steps
 from leads.inbox.person.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
 from leads.models import BY_STAFF, FollowUp, Lead, LeadOutcome
@@ -61,6 +61,11 @@ class LeadRow:
     @property
     def state(self) -> str:
         return state_of(self.lead)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the total is not promised any more, and nobody has bought or gone for it."""
+        return greeting.is_expired(self.stored, self.now) and self.outcome is None and not self.lead.set_aside
 
     @property
     def more(self) -> int:

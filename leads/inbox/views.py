@@ -30,6 +30,7 @@ from leads.inbox import greeting, notes, pasted, rows, search
 from leads.inbox.restore import NothingToRestore, PersonErased, RestoreEffect, lead_of, restore, stored
 from leads.models import PUT_ASIDE, WAITS, FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.snapshot import journal_record, readable
+from quoter import site
 
 MOST_STATES = 200  # more than a page of the list has
 # In one tap. Of a larger flood the rest stays for the next.
@@ -60,7 +61,7 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
     if refusal := refuse_note(model_admin, request, lead):
         return refusal
     now = timezone.now()
-    colleague = _colleague_of(lead, request.user)
+    colleague = colleague_of(lead, request.user)
     if colleague and "anyway" not in request.POST and request.POST.get("knows") != str(colleague.pk):
         return _chat(model_admin, request, lead, colleague=colleague, text=None)
     text = _text_of(request, lead, now=now)
@@ -76,7 +77,7 @@ def whatsapp_view(model_admin: ModelAdmin[Lead], request: StaffRequest, lead_id:
     return _chat(model_admin, request, lead, text=text if is_mine else None)
 
 
-def _colleague_of(lead: Lead, user: User) -> User | None:
+def colleague_of(lead: Lead, user: User) -> User | None:
     """Return the colleague who has the person of a lead that waits; None when nobody has, or the user."""
     person = FollowUp.objects.of_numbers({phones.key(lead.phone)}).get(phones.key(lead.phone)) if lead.waits else None
     return person.seller if person and person.is_open and person.seller != user else None
@@ -97,7 +98,8 @@ def _chat(
 ) -> HttpResponse:
     """Return the page that opens the chat with a text; without one, the page that names the colleague who was first."""
     # Not a redirect: after a form, Chrome blocks one to another site (form-action), and the lead is already claimed.
-    url = None if text is None else greeting.chat_url(lead, text)
+    link = f"{site.address(request)}{lead.get_absolute_url()}" if lead.folio else ""  # type: ignore[attr-defined]
+    url = None if text is None else greeting.chat_url(lead, text, link=link)
     context = {"lead": lead, "chat_url": url, "colleague": colleague, "next": next_page(request)}
     return _page(model_admin, request, "chat", context, title=str(lead), status=409 if text is None else 200)
 

@@ -296,6 +296,9 @@ class Lead(models.Model):
         permissions = [
             ("contact_lead", "Can mark a lead as contacted, or restore one"),
             ("export_lead", "Can export leads"),
+            ("quote_lead", "Can quote for a customer"),
+            ("discount_as_manager", "Can give the manager's discount"),
+            ("discount_any", "Can give any discount"),
             # Here because the price book has no table of its own.
             ("change_price_book", "Can change the price book"),
         ]

@@ -50,6 +50,8 @@ COLUMNS = [
     "valid_until",
     "source",
     "flags",
+    "discount",
+    "seller",
 ]
 FIELDS = {
     "folio": "folio",
@@ -216,6 +218,8 @@ class Csv:
             "valid_until": stored.valid_until,
             "source": stored.source,
             "flags": " ".join(stored.flags),
+            "discount": stored.discount,
+            "seller": stored.seller,
         }
         known = [from_quote[column] if column in from_quote else row.values[column] for column in COLUMNS]
         return [*known, *(stored.customer.answers.get(code) for code in self._answers)]

@@ -21,6 +21,7 @@ from leads.snapshot.decoder import loads as loads
 from leads.snapshot.decoder import readable as readable
 from leads.snapshot.foreign import folio_of as folio_of
 from leads.snapshot.values import figure, is_plausible, mapping, text
+from quoter.engine import discount
 from quoter.engine.numbers import decimal_places, grouped, money
 from quoter.engine.pricebook import PriceBook
 from quoter.engine.quote import Quote
@@ -35,6 +36,7 @@ SOURCE = "quote_data__attribution__utm_source"
 PRODUCT = "quote_data__lines__0__product"
 TOTAL = "quote_data__total"
 CURRENCY = "quote_data__currency"
+SELLER = "quote_data__seller"
 PHONE_RAW = "quote_data__customer__phone_raw"
 FLAGS = "quote_data__flags"
 
@@ -119,7 +121,8 @@ class Snapshot:
     """A stored quote, of this site or of another program. A missing amount or time is None, a missing text is "".
 
     lines: those with a description and a quantity; tax: the amount; prices: the part of the price book that was used,
-    as JSON values; attribution: where the customer came from, by the keys of `quoter.origin`.
+    as JSON values; attribution: where the customer came from, by the keys of `quoter.origin`; seller: the name of who
+    made it for the customer; discount: what they took off, below zero; replaces: the folio of the quote before.
     """
 
     language: Language
@@ -136,6 +139,9 @@ class Snapshot:
     flags: tuple[Flag, ...]
     late: Late
     earlier: tuple[EarlierDetails, ...]
+    seller: str
+    discount: Decimal | None
+    replaces: str
     _data: object = field(repr=False)
 
     @property
@@ -191,6 +197,9 @@ def read(data: object) -> Snapshot:
         flags=tuple(_flags(stored.get("flags"))),
         late=_late(mapping(stored.get("late"))),
         earlier=tuple(sorted(_earlier(stored.get("earlier")), key=lambda details: str(details.submitted_at))),
+        seller=text(stored.get("seller")),
+        discount=_discount(stored.get("discounts")),
+        replaces=text(stored.get("replaces")),
         _data=data,
     )
 
@@ -317,6 +326,13 @@ def _lines(listed: object) -> Iterator[Line]:
         description, billed = text(line.get("description")), figure(line.get("billed"))
         if description and billed is not None:
             yield Line(description, billed, text(line.get("unit_name")) or text(line.get("unit")))
+
+
+def _discount(listed: object) -> Decimal | None:
+    for part in map(mapping, listed if isinstance(listed, list) else ()):
+        if part.get("code") == discount.CODE:
+            return figure(part.get("amount"))
+    return None
 
 
 def _flags(listed: object) -> Iterator[Flag]:

@@ -24,6 +24,9 @@ PERMISSIONS = {
     "view": _("view"),
     "contact_lead": _("mark as contacted, or restore"),
     "export_lead": _("export"),
+    "quote_lead": _("quote for a customer"),
+    "discount_as_manager": _("give the manager's discount"),
+    "discount_any": _("give any discount"),
     "change_price_book": _("change the price book"),
     "change_shop": _("change the shop's settings"),
 }

@@ -6,15 +6,19 @@ bulkhead is full.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
+from django.utils.decorators import decorator_from_middleware
 from django.utils.translation import get_language
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import requires_csrf_token
 
 from leads import snapshot
@@ -64,12 +68,12 @@ class OutageMiddleware:
             # The page of a GET again, which reloads by itself, and also without JavaScript.
             return redirect(request.get_full_path())
         if is_down:
-            return outage_page(request)
+            return without_database(request)
         house = bulkhead.STAFF if sessions.is_known(request) else bulkhead.LOGINS
         if house is bulkhead.LOGINS and request.method == "POST" and not house.may_leave:
             return outage_page(request, is_busy=True)  # a password is being checked
         with house.place() as has_place:
-            return self._answer(request) if has_place else outage_page(request, is_busy=not process_relay.is_down)
+            return self._answer(request) if has_place else without_database(request, is_busy=not process_relay.is_down)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -79,7 +83,8 @@ class OutageMiddleware:
         if not request.user.is_authenticated:
             sessions.forget(request)
         elif response.status_code == 200 and request.method == "GET" and not is_missing(request):
-            sessions.note(request, may_see_leads=_may_see_leads(request.user))
+            with suppress(DatabaseError, InterfaceError):  # this page is ready; the next one notes it
+                sessions.note(request, request.user)
         return response
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
@@ -101,7 +106,7 @@ class OutageMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, bulkhead.Full):
-            return outage_page(request, is_busy=True)
+            return without_database(request, is_busy=True)
         is_connection_error = isinstance(exception, OperationalError | InterfaceError)
         is_outage = is_connection_error or getattr(exception.__cause__, "sqlstate", None) in OUTAGE_SQLSTATES
         if not is_outage:
@@ -110,14 +115,29 @@ class OutageMiddleware:
             relay.of_this_process().look_again()
             return None
         relay.of_this_process().failed(exception)
+        return without_database(request)
+
+
+class _TokenCheck(CsrfViewMiddleware):
+    """The check of CSRF tokens, for which a form that fails is answered as any other is meanwhile."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return outage_page(request)
 
 
-def _may_see_leads(user: Any) -> bool:
-    try:
-        return bool(user.has_perm("leads.view_lead"))  # usually cached: most views check a permission
-    except (DatabaseError, InterfaceError):
-        return False  # this page is ready; the next one notes it
+def without_database(request: HttpRequest, *, is_busy: bool = False) -> HttpResponse:
+    """Return the answer of a view that has one without the database, its `in_outage`; else the outage page.
+
+    in_outage: takes the request, the seller whom this machine last knew behind it, and the view's arguments.
+    """
+    with suppress(Resolver404):
+        match = resolve(request.path_info)
+        view, seller = getattr(match.func, "in_outage", None), sessions.seller_of(request)
+        if view and seller:
+            checked: Callable[..., Any] = decorator_from_middleware(_TokenCheck)(never_cache(view))
+            answer: HttpResponse = checked(request, seller, *match.args, **match.kwargs)
+            return answer
+    return outage_page(request, is_busy=is_busy)
 
 
 # The page for strangers who find no place, by language and method. It is the same for all, and a flood asks for it.

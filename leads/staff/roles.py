@@ -5,9 +5,15 @@ from typing import NamedTuple
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-SALES = {"leads.view_lead", "leads.contact_lead", "leads.change_lead"}  # a lead's form changes only its notes
-SALES_MANAGER = SALES | {"leads.export_lead"}
+SALES = {
+    "leads.view_lead",
+    "leads.contact_lead",
+    "leads.change_lead",  # a lead's form changes only its notes
+    "leads.quote_lead",
+}
+SALES_MANAGER = SALES | {"leads.export_lead", "leads.discount_as_manager"}
 OWNER = SALES_MANAGER | {
+    "leads.discount_any",
     "leads.view_leadevent",
     "leads.change_price_book",
     "shop.change_shop",

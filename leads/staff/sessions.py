@@ -31,10 +31,18 @@ from django.utils.crypto import constant_time_compare
 from leads.delivery.journal.disk import files, make_directory, private
 from leads.staff import second_factor
 from leads.staff.backend import StaffBackend
+from leads.staff.selling import Seller
+from leads.staff.selling import seller_of as seller_of_user
 
 DIRECTORY = "staff-sessions"
 # How long a file counts that the worker has not confirmed.
 UNCONFIRMED_LIFE = timedelta(minutes=15)
+
+
+def seller_of(request: HttpRequest) -> Seller | None:
+    """Return the seller behind a request, as this machine last knew them; None for others and for strangers."""
+    _start, _newline, text = _read(_of_cookie(request)).partition(b"\n")
+    return Seller.of_text(text.decode(errors="replace"))
 
 
 def is_known(request: HttpRequest) -> bool:
@@ -47,13 +55,13 @@ def may_see_leads(request: HttpRequest) -> bool:
     return bool(_size(_of_cookie(request)))
 
 
-def note(request: HttpRequest, *, may_see_leads: bool) -> None:
-    """Note that the session of a request is of staff. Postgres has just said so."""
+def note(request: HttpRequest, user: User) -> None:
+    """Note that the session of a request is of staff. Postgres has just said so. user: whose permissions are cached."""
     if not request.session.session_key:
         return
-    name = _name(request.session.session_key)
-    if _size(name, soon=UNCONFIRMED_LIFE / 2) != len(_content(may_see_leads)):
-        _keep(name, may_see_leads=may_see_leads, until=time.time() + UNCONFIRMED_LIFE.total_seconds())
+    name, content = _name(request.session.session_key), _content(user)
+    if _size(name, soon=UNCONFIRMED_LIFE / 2) is None or _read(name) != content:
+        _keep(name, content, until=time.time() + UNCONFIRMED_LIFE.total_seconds())
 
 
 def forget(request: HttpRequest) -> None:
@@ -76,8 +84,7 @@ def confirm(now: datetime) -> None:
         request.user = user or AnonymousUser()
         if user and not second_factor.is_missing(request):
             noted.discard(session.digest)
-            may_see = user.has_perm("leads.view_lead")
-            _keep(session.digest, may_see_leads=may_see, until=session.expire_date.timestamp())
+            _keep(session.digest, _content(user), until=session.expire_date.timestamp())
     for name in noted:
         _remove(name)
 
@@ -104,6 +111,7 @@ def look_at_once(update_fields: Iterable[str] | None = None, **kwargs: Any) -> N
 
 
 # --- The files: named after a hash of the session's key, modified when it will end, empty unless it may see leads -----
+# Below that, for who may quote, the seller in JSON.
 
 _DIGEST = "encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex')"
 
@@ -116,8 +124,20 @@ def _of_cookie(request: HttpRequest) -> str:
     return _name(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
 
 
-def _content(may_see_leads: bool) -> bytes:
-    return b"may see leads" if may_see_leads else b""
+def _content(user: User) -> bytes:
+    if not user.has_perm("leads.view_lead"):
+        return b""
+    seller = seller_of_user(user)
+    return f"may see leads\n{seller.as_text()}".encode() if seller else b"may see leads"
+
+
+def _read(name: str) -> bytes:
+    """Return the content of a session's file, empty without one that still counts."""
+    if _size(name) is not None:
+        for directory in _directories():
+            with suppress(OSError):
+                return (directory / name).read_bytes()
+    return b""
 
 
 def _directories() -> Iterator[Path]:
@@ -134,15 +154,15 @@ def _size(name: str, *, soon: timedelta = timedelta()) -> int | None:
     return None
 
 
-def _keep(name: str, *, may_see_leads: bool, until: float) -> None:
+def _keep(name: str, content: bytes, *, until: float) -> None:
     """Write a session's file. Without a disk to write to, it stays unknown."""
     for directory in _directories():
         with suppress(OSError):
             make_directory(directory)
             path = directory / name
-            if _size(name) != len(_content(may_see_leads)):
+            if _read(name) != content or not path.exists():
                 with open(path, "wb", opener=private) as file:  # modified now, so it counts from utime() on
-                    file.write(_content(may_see_leads))
+                    file.write(content)
             os.utime(path, (until, until))
             return
 

@@ -40,6 +40,8 @@ KEY_FIELD = "unfinished"  # a hidden field of the page that offers the form agai
 MOST_FIELDS = 200
 # Fields of buttons and hidden ones, which nobody types.
 TECHNICAL = {"next", "action", "format", "lead", "when", "ready", "at", "day", "reason", "to", "knows"}
+# Of a job that is quoted.
+JOB = ("lines.", "answers.", "removed", "before", "language")
 # The owner's pages. Forms of prices and the shop have every cell, and beside it what it was: only what differs is kept.
 OWNER_PAGES = {"owner_prices", "owner_shop", "staff_team"}
 CELL, SEEN = "cell:", "seen:"
@@ -56,6 +58,8 @@ BUTTONS = {
     "lost": _("Note that %(who)s does not buy"),
     "aside": _("Put %(who)s aside"),
     "hand": _("Give %(who)s to a colleague"),
+    "quote": _("Go on with the quote"),
+    "offer": _("Send the quote"),
     "find": _("Search"),
     "restore": _("Restore the lead"),
     "quarantine": _("Try the refused leads again"),
@@ -72,7 +76,7 @@ class Field(NamedTuple):
 
     @property
     def is_typed(self) -> bool:
-        is_technical = self.name in TECHNICAL or self.name.startswith(("_", SEEN))
+        is_technical = self.name in TECHNICAL or self.name.startswith(("_", SEEN, *JOB))
         return not is_technical and any(character.isalpha() for character in self.value)
 
 

@@ -28,6 +28,10 @@ class Discount(NamedTuple):
     def of(cls, rate: Decimal, reason: Text) -> "Discount":
         return cls(rate, LABEL.fill(reason=reason))
 
+    def says(self, other: "Discount") -> bool:
+        """Return whether both say the same, of which the other may be in one language alone."""
+        return self.rate == other.rate and other.label.es in (self.label.es, self.label.en)
+
     @property
     def percent(self) -> str:
         """The rate in per cent, as it is typed: 7.5."""

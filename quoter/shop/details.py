@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from django.core.validators import validate_email
 
 from quoter.engine.finding import BookFinding, PriceBookInvalid
 from quoter.engine.text import Text
+from quoter.shop.table.numbers import NotANumber, fraction
 
 LOGO = "LOGO"
 PHOTO = "PHOTO"
@@ -30,6 +32,10 @@ FACTS = ("ADDRESS", "AREA", "INCLUDED", "PAYMENT", "LEAD_TIME", QUESTIONS)
 LANGUAGES = ("ES", "EN")
 # What staff send later, besides the greeting: REMINDER_ES, REMINDER_EN. These count until the owner has others.
 READY = {
+    "QUOTE": Text(
+        es="Hola {name}, esta es tu cotización {folio}: {total}, vigente hasta el {until}. Completa: {link}",
+        en="Hello {name}, here is your quote {folio}: {total}, valid until {until}. See all of it here: {link}",
+    ),
     "REMINDER": Text(
         es="Hola {name}, ¿pudiste ver tu cotización {folio} de {total}? Con gusto resolvemos tus dudas. {business}",
         en="Hello {name}, did you see your quote {folio} for {total}? Happy to answer any questions. {business}",
@@ -47,13 +53,23 @@ READY = {
 LOST_REASONS = "LOST_REASONS"
 REASONS = Text(es="Precio\nFecha\nCompró en otro lado\nNo contestó", en="Price\nDate\nBought elsewhere\nDid not answer")
 MOST_REASONS, LONGEST_REASON = 8, 40
-READY_FIELDS = ("name", "folio", "total", "business")
+# How much sellers and managers may take off, in per cent, and the reasons that customers read beside it, a line each.
+SELLER_DISCOUNT, MANAGER_DISCOUNT = "SELLER_DISCOUNT", "MANAGER_DISCOUNT"
+DISCOUNT_REASONS = "DISCOUNT_REASONS"
+WHY_LESS = Text(
+    es="Cliente frecuente\nPago de contado\nVolumen\nIgualamos otro precio",
+    en="Regular customer\nCash payment\nVolume\nMatching another price",
+)
+READY_FIELDS = ("name", "folio", "total", "business", "until", "link")
 OWN = (
     LOGO,
     PHOTO,
     NOTICE_VERSION,
     MAP_URL,
     LOST_REASONS,
+    SELLER_DISCOUNT,
+    MANAGER_DISCOUNT,
+    DISCOUNT_REASONS,
     *(f"{name}_{language}" for name in (NOTICE, *FACTS, *READY) for language in LANGUAGES),
 )
 # An owner may leave these empty; the site needs a text of the others.
@@ -117,8 +133,10 @@ def value_of(name: str, text: str) -> Any:
         _refuse_braces(text, ("business",))
     if name.rpartition("_")[0] in READY:
         _refuse_braces(text, READY_FIELDS)
-    if name == LOST_REASONS:
+    if name in (LOST_REASONS, DISCOUNT_REASONS):
         return reasons_of(text)
+    if name in (SELLER_DISCOUNT, MANAGER_DISCOUNT):
+        return limit_of(text)
     return questions_of(text) if name.startswith(QUESTIONS) else text.strip()
 
 
@@ -130,6 +148,17 @@ def reasons_of(text: str) -> tuple[str, ...]:
     if any(len(reason) > LONGEST_REASON for reason in reasons):
         raise ValueError(f"has a reason of more than {LONGEST_REASON} characters")
     return reasons
+
+
+def limit_of(text: str) -> Decimal:
+    """Return a part of a price, as a fraction, of a text in per cent; 0 of an empty one."""
+    try:
+        limit = Decimal(fraction(text)) if text.strip() else Decimal(0)
+    except NotANumber:
+        raise ValueError("is no number of per cent, such as 5") from None
+    if not 0 <= limit < 1:
+        raise ValueError("is not from 0 to less than 100")
+    return limit
 
 
 def _variable(name: str, text: str) -> Any:

@@ -5,11 +5,12 @@ shop.BUSINESS_NAME
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
-from quoter.engine.text import Language
+from quoter.engine.text import Language, Text
 from quoter.shop import details, served
 
 
@@ -31,8 +32,27 @@ class _Values:
     def REASONS(self) -> tuple[str, ...]:  # noqa: N802
         """Why customers do not buy, as the owner names the reasons."""
         own: tuple[str, ...] = served.current().details.get(details.LOST_REASONS, ())
-        language: Language = "es" if settings.LANGUAGE_CODE.startswith("es") else "en"
-        return own or details.reasons_of(details.REASONS.in_(language))
+        return own or details.reasons_of(details.REASONS.in_(_language()))
+
+    @property
+    def DISCOUNT_REASONS(self) -> tuple[Text, ...]:  # noqa: N802
+        """Why customers get a discount: as the owner says it, else in both languages."""
+        own: tuple[str, ...] = served.current().details.get(details.DISCOUNT_REASONS, ())
+        both = zip(*map(details.reasons_of, (details.WHY_LESS.es, details.WHY_LESS.en)), strict=True)
+        return tuple(Text(es=reason, en=reason) for reason in own) or tuple(Text(es=es, en=en) for es, en in both)
+
+    @property
+    def SELLER_DISCOUNT(self) -> Decimal:  # noqa: N802
+        """The largest discount of a seller, as a fraction: none until the owner allows one."""
+        return served.current().details.get(details.SELLER_DISCOUNT, Decimal(0))  # type: ignore[no-any-return]
+
+    @property
+    def MANAGER_DISCOUNT(self) -> Decimal:  # noqa: N802
+        return served.current().details.get(details.MANAGER_DISCOUNT, Decimal(0))  # type: ignore[no-any-return]
+
+
+def _language() -> Language:
+    return "es" if settings.LANGUAGE_CODE.startswith("es") else "en"
 
 
 shop = _Values()

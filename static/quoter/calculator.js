@@ -110,6 +110,7 @@ async function enter() {
 }
 
 async function getQuote({ byEnter = false } = {}) {
+  if ("forgetful" in form.dataset) return form.submit(); // another page of the seller's takes its place
   if (isAsking) return;
   isAsking = true;
   const answer = await post(form.action, new FormData(form), { Accept: "application/json" })
@@ -217,8 +218,9 @@ function linesHtml() {
 }
 
 // Returns a stored text; or, with a second argument, stores that text, or with null deletes it. Without storage in the
-// browser, returns null.
+// browser, and on the page of sellers, whose next customer asks for something else, returns null.
 function stored(key, text) {
+  if ("forgetful" in form.dataset) return null;
   try {
     if (text === undefined) return localStorage.getItem(key);
     if (text === null) localStorage.removeItem(key);

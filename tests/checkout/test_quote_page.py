@@ -167,9 +167,23 @@ def test_repricing_what_is_no_longer_offered_shows_the_calculator_with_an_error(
     assert 'name="lines.1.options.service" value="pumped" checked' in page
 
 
-def test_only_a_valid_token_of_a_quote_for_the_same_job_is_compared(client):
+def test_a_changed_quote_shows_what_changed_beside_the_one_that_it_replaces(client):
+    before = an_issued_quote(a_line(measure={"kind": "volume", "m3": "9"}), a_line(extras=[]))
+    answer = client.post("/quote/", {**as_form(a_line(), a_line(extras=[])), "before": token.short(before)})
+    page = page_of(client, answer.url)
+    assert "Tu cotización con los cambios" in page
+    assert before.quote.folio in page
+    table = page.partition("Qué cambió")[2].partition("</table>")[0]
+    [change] = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]
+    assert "9\xa0m³" in change
+    assert "6\xa0m³" in change
+
+
+def test_only_a_valid_token_of_a_quote_for_the_same_job_or_of_the_replaced_one_is_compared(client):
     another_job = token.short(an_issued_quote(a_line(measure={"kind": "volume", "m3": "9"})))
-    for before in (another_job, "forged", ""):
+    page = client.get(f"/q/{token.dumps(an_issued_quote())}/", {"before": another_job}).content.decode()
+    assert 'class="card earlier"' not in page
+    for before in ("forged", ""):
         answer = client.post("/quote/", {**as_form(a_line()), "before": before})
         assert answer.status_code == 303
         assert "forged" not in answer.url

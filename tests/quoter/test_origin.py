@@ -192,7 +192,7 @@ def test_a_json_client_may_send_an_origin_and_a_wrong_one_loses_no_lead(client, 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lead_restored_from_its_chat_has_its_campaign(client, monkeypatch):
-    monkeypatch.setattr("checkout.views.record", lambda lead: Outcome.CARRIED)
+    monkeypatch.setattr("leads.delivery.record.record", lambda lead: Outcome.CARRIED)
     fields = {"token": post_json(client, "/quote/", {"lines": [a_line()]}).json()["token"], "name": NAME}
     body = {**fields, "phone": PHONE, "attribution": MARKED}
     chat = post_json(client, "/checkout/", body).json()["whatsapp_url"]

@@ -95,6 +95,11 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
                 (f"{name}_{code}", label, where, "area")
                 for name, label, where in (
                     (
+                        "QUOTE",
+                        gettext_lazy("The quote"),
+                        gettext_lazy("Goes with its link. {name}, {folio}, {total}, {until}, {link}."),
+                    ),
+                    (
                         "REMINDER",
                         gettext_lazy("Reminder"),
                         gettext_lazy("To whoever has not answered. {name}, {folio}, {total}."),
@@ -116,6 +121,24 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any, Any, str], ...]], ...] = (
                 details.LOST_REASONS,
                 gettext_lazy("Why a sale is lost"),
                 gettext_lazy("What sellers choose from, a line each: price, date, bought elsewhere."),
+                "area",
+            ),
+            (
+                details.SELLER_DISCOUNT,
+                gettext_lazy("Sellers' discount"),
+                gettext_lazy("The most a seller may take off a quote, in per cent: 5. Empty: nothing."),
+                "text",
+            ),
+            (
+                details.MANAGER_DISCOUNT,
+                gettext_lazy("Managers' discount"),
+                gettext_lazy("The most a manager may take off a quote, in per cent: 15. The owner has no limit."),
+                "text",
+            ),
+            (
+                details.DISCOUNT_REASONS,
+                gettext_lazy("Why a discount is given"),
+                gettext_lazy("What sellers choose from and customers read, a line each: regular customer, volume."),
                 "area",
             ),
             ("ALERT_EMAILS", gettext_lazy("Mail for each lead"), gettext_lazy("Addresses, between commas."), "text"),

@@ -17,7 +17,7 @@ from leads.staff.roles import ROLES
 
 # The names of the groups, in words, with what each may do.
 IN_WORDS = {
-    "Sales": (gettext_lazy("Sales"), gettext_lazy("Answers customers and writes notes.")),
+    "Sales": (gettext_lazy("Sales"), gettext_lazy("Answers customers, quotes for them and writes notes.")),
     "Sales manager": (gettext_lazy("Sales manager"), gettext_lazy("Also downloads the list of customers.")),
     "Owner": (gettext_lazy("Owner"), gettext_lazy("Also changes prices, the shop and who works here.")),
 }

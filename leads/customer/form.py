@@ -1,4 +1,4 @@
-"""The checkout form for the template: name, phone, and what the price book asks, such as day and place."""
+"""The fields of a customer for the template: name, phone, and what the price book asks, such as day and place."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
