@@ -301,6 +301,8 @@ def test_a_discount_is_seen_before_it_is_given_and_on_everything_after(limits):
     assert (str(lead.snapshot.total), str(lead.snapshot.discount)) == (LESS_5, "-815.84")
     assert "$16,740.99 MXN" in chat_of(answer)
     assert audit.findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
+    exported = b"".join(member("Owner", "Olga").post(f"{LIST}export/?status=all", {"format": "csv"})).decode()
+    assert '"-815.84","Ana Ruiz"' in exported
     customer = page_of(Client().get(f"/q/{lead.folio}/"))
     assert f"Descuento: {REGULAR}</td><td" in customer
     assert "−$815.84" in customer or "-$815.84" in customer

@@ -90,6 +90,8 @@ def test_csv_has_one_row_for_each_lead(run_export, admin_user):
         "valid_until": lead.quote_data["valid_until"],
         "source": "facebook",
         "flags": "late honeypot",
+        "discount": "",
+        "seller": "",
         "answers.date": "2026-12-05",
         "answers.address": "",
         "answers.notes": "",
@@ -197,7 +199,7 @@ def test_leads_can_be_filtered_by_status_and_phone(run_export, admin_user):
 def test_no_leads_make_csv_without_rows(run_export):
     assert run_export().splitlines() == [
         '"folio","created_at","submitted_at","status","name","phone","lines","subtotal","tax","total","currency",'
-        '"contacted_at","contacted_by","notes","valid_until","source","flags",'
+        '"contacted_at","contacted_by","notes","valid_until","source","flags","discount","seller",'
         '"answers.date","answers.address","answers.notes"'
     ]
     assert run_export("--format", "jsonl") == ""

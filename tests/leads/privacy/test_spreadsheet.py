@@ -25,8 +25,9 @@ pytestmark = pytest.mark.django_db
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 DOWNLOAD = "/admin/leads/lead/export/"
 HEADINGS = [
-    *["Folio", "Cotizado", "Solicitado", "Vigente hasta el", "Estado", "Nombre", "Teléfono", "Cotización", "Subtotal"],
-    *["Impuesto", "Total", "Moneda", "Origen", "Observaciones", "Contactado", "Contactado por", "Notas"],
+    *["Folio", "Cotizado", "Solicitado", "Vigente hasta el", "Estado", "Nombre", "Teléfono", "Cotización", "Descuento"],
+    *["Subtotal", "Impuesto", "Total", "Moneda", "Origen", "Cotizó", "Observaciones", "Contactado", "Contactado por"],
+    *["Notas"],
     *["¿Para qué día?", "Colonia o dirección de la obra", "Hora, acceso o algo más"],
 ]
 
@@ -70,11 +71,13 @@ def test_a_row_has_dates_amounts_and_a_phone_that_can_be_dialled(exported):
         "Nombre": NAME,
         "Teléfono": PHONE_E164,
         "Cotización": "; ".join(f"{line['description']}: 6 m³" for line in lead.quote_data["lines"]),
+        "Descuento": None,
         "Subtotal": 31733.52,
         "Impuesto": 2538.68,
         "Total": 34272.20,
         "Moneda": "MXN",
         "Origen": "facebook",
+        "Cotizó": None,
         "Observaciones": "llegó tarde, quizá un bot",
         "Contactado": datetime.fromisoformat("2026-11-22T13:00"),
         "Contactado por": "Beatriz Ríos",
@@ -91,7 +94,7 @@ def test_the_headings_stay_in_view_and_the_columns_can_be_filtered(exported):
     [sheet] = exported()
     assert (sheet.title, sheet.rows[0]) == ("Clientes", HEADINGS)
     assert '<pane ySplit="1"' in sheet.xml
-    assert '<autoFilter ref="A1:T3"/>' in sheet.xml
+    assert '<autoFilter ref="A1:V3"/>' in sheet.xml
     assert '<col min="8" max="8" width="44.7' in sheet.xml
 
 
