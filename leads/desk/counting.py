@@ -26,6 +26,7 @@ from leads.desk.tallies import NOBODY, OTHERS, UNKNOWN, Day, Group, Tally, add, 
 from leads.models import Lead, LeadOutcome, LeadQuerySet
 from leads.models.follow_up import amount_of
 from quoter import site
+from quoter.engine.discount import CODE
 from quoter.shop.values import shop
 
 # The most names that are stored for a day, because anybody can put new sources into links.
@@ -35,7 +36,7 @@ _LONGEST_TOTAL = 200  # characters; a number of another program may be written w
 _MINUTE = timedelta(minutes=1)
 # Times until an answer below so many minutes are stored in steps of so many.
 _STEPS = ((120, 1), (600, 10), (inf, 60))
-_QUOTES, _PEOPLE, _QUOTED, _SALES, _SOLD = range(len(Tally._fields))
+_QUOTES, _PEOPLE, _QUOTED, _SALES, _SOLD, _DISCOUNTS = range(len(Tally._fields))
 
 
 def count(day: date, *, zone: ZoneInfo) -> Day:
@@ -44,7 +45,7 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
     cells: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0] * len(Tally._fields))
     losses: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     minutes: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    newest: dict[str, tuple[datetime, Any, list[int], int]] = {}
+    newest: dict[str, tuple[datetime, Any, list[int], int, int]] = {}
     currency = site.price_book().currency
     for lead in _rows(leads):
         cell = cells[lead.seller, lead.source, lead.product]
@@ -59,13 +60,14 @@ def count(day: date, *, zone: ZoneInfo) -> Day:
         cell[_QUOTES] += 1
         known = newest.get(lead.person)
         if known is None or known[:2] < (lead.asked_at, lead.pk):
-            newest[lead.person] = (lead.asked_at, lead.pk, cell, _total(lead, currency))
+            newest[lead.person] = (lead.asked_at, lead.pk, cell, _total(lead, currency), _discount(lead, currency))
         # Another program may not have said when. For who was quoted by staff, nobody had to answer.
         if lead.seller != NOBODY and lead.contacted_at and not lead.quoted_by:
             minutes[lead.seller][_minutes(lead.asked_at, lead.contacted_at, zone)] += 1
-    for _at, _pk, cell, total in newest.values():
+    for _at, _pk, cell, total, discount in newest.values():
         cell[_PEOPLE] += 1
         cell[_QUOTED] += total
+        cell[_DISCOUNTS] += discount
     sellers, sources, products = ({}, {}, {})  # type: tuple[dict[str, Tally], dict[str, Tally], dict[str, Tally]]
     for names, cell in cells.items():
         for tallies, name in zip((sellers, sources, products), names, strict=True):
@@ -98,6 +100,8 @@ class _Row(NamedTuple):
     total: str | None
     currency: str | None
     quoted_by: str | None
+    discount: str | None
+    discount_code: str | None
     kind: str | None
     amount: Decimal | None
     reason: str
@@ -106,7 +110,7 @@ class _Row(NamedTuple):
 def _rows(leads: LeadQuerySet) -> Iterator[_Row]:
     """Fetch what is counted of a day's leads. Their quotes, the largest part of a row, stay in Postgres."""
     listed = leads.filter(Q(phone__gt="") | Q(outcome__isnull=False))
-    named = (snapshot.SOURCE, snapshot.PRODUCT, snapshot.TOTAL, snapshot.CURRENCY, snapshot.SELLER)
+    named = (snapshot.SOURCE, snapshot.PRODUCT, snapshot.TOTAL, snapshot.CURRENCY, snapshot.SELLER, *snapshot.DISCOUNT)
     paths = (KT(path) for path in named)
     outcome = ("outcome__kind", "outcome__amount", "outcome__reason")
     columns = ("pk", "phone", Coalesce("submitted_at", "created_at"), "status", "contacted_by", "contacted_at")
@@ -136,6 +140,13 @@ def _total(lead: _Row, currency: str) -> int:
     if not lead.total or len(lead.total) > _LONGEST_TOTAL or lead.currency not in (None, "", currency):
         return 0
     return _cents(lead.total)
+
+
+def _discount(lead: _Row, currency: str) -> int:
+    """Return what the seller of a quote took off, in cents; 0 for one that took nothing off."""
+    if lead.discount_code != CODE or not lead.discount or lead.currency not in (None, "", currency):
+        return 0
+    return _cents(lead.discount.removeprefix("-")[:_LONGEST_TOTAL])
 
 
 @lru_cache(maxsize=5_000)

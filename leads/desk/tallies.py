@@ -16,6 +16,7 @@ class Tally(NamedTuple):
     """Counts. quotes: leads with a phone; people: who asked, each once a day; sales: those with an outcome.
 
     quoted: cents, of each person the newest quote of the day; sold: cents. A sale counts on the day of its quote.
+    discounts: cents before taxes, what sellers have taken off the quotes that count in `quoted`.
     """
 
     quotes: int = 0
@@ -23,6 +24,7 @@ class Tally(NamedTuple):
     quoted: int = 0
     sales: int = 0
     sold: int = 0
+    discounts: int = 0
 
     def plus(self, other: Iterable[int]) -> Self:
         return type(self)(*map(sum, zip(self, other, strict=True)))

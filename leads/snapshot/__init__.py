@@ -37,6 +37,8 @@ PRODUCT = "quote_data__lines__0__product"
 TOTAL = "quote_data__total"
 CURRENCY = "quote_data__currency"
 SELLER = "quote_data__seller"
+# Amount and code of the last discount: a seller's comes after all others.
+DISCOUNT = ("quote_data__discounts__-1__amount", "quote_data__discounts__-1__code")
 PHONE_RAW = "quote_data__customer__phone_raw"
 FLAGS = "quote_data__flags"
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from leads.delivery.record import Outcome, lead_record
+from leads.desk import counting
 from leads.models import Lead
 from leads.ops import audit
 from leads.staff import sessions
@@ -357,6 +358,14 @@ def test_a_customer_who_checks_out_on_a_seller_s_quote_keeps_the_discount_and_th
     client.post("/checkout/", {"token": signed, "name": "Otra Persona", "phone": "656 765 4321"})
     other = Lead.objects.exclude(pk=lead.pk).get()
     assert (str(other.snapshot.total), other.snapshot.seller, other.folio) == (LESS_5, "Ana Ruiz", lead.folio)
+
+
+def test_the_desk_counts_what_sellers_took_off_and_no_answer_that_nobody_waited_for(limits):
+    sent(member(), percent="5", reason=REGULAR)
+    day = counting.count(timezone.localdate(), zone=site.zone())
+    [tally] = day.sellers.values()
+    assert (tally.people, tally.quoted, tally.discounts, day.minutes) == (1, 1674099, 81584, {})
+    assert "descuentos $816" in page_of(member("Owner", "Olga").get("/admin/"))
 
 
 # --- Who may --------------------------------------------------------------------------------------------------------
