@@ -28,14 +28,16 @@ def test_from_the_list_to_the_chat_it_takes_few_taps(visit, width, scripts):
         page.keyboard.type(text)
 
     tap(page.get_by_role("link", name="Cotizar", exact=True))
-    assert_accessible(page, "seller-job", width)
+    if scripts:  # axe waits for ever without them
+        assert_accessible(page, "seller-job", width)
     tap(page.locator("button.tile").first)
     tap(page.locator("label", has_text="tiro directo"))
     type_into("Largo", "5")
     type_into("Ancho", "5")
     tap(page.get_by_role("button", name="Ver mi cotización").last)
     expect(page.get_by_role("heading", name="¿Para quién es?")).to_be_visible()
-    assert_accessible(page, "seller-offer", width)
+    if scripts:
+        assert_accessible(page, "seller-offer", width)
     type_into("Nombre", "María Peña")
     type_into("Teléfono", "656 123 4567")
     tap(page.get_by_role("button", name="Enviar por WhatsApp"))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -45,6 +46,10 @@ def publish(**texts: str) -> None:
         ("QUESTIONS_ES", "¿Sin respuesta?"),
         ("QUESTIONS_ES", "\n\n".join(f"¿{number}?\nSí." for number in range(5))),
         ("ADDRESS_ES", "x" * 1_201),
+        ("SELLER_DISCOUNT", "100"),
+        ("MANAGER_DISCOUNT", "-1"),
+        ("MANAGER_DISCOUNT", "mucho"),
+        ("DISCOUNT_REASONS", "x" * 41),
     ],
 )
 def test_what_customers_must_not_see_wrong_is_refused_beside_its_name(name, text):
@@ -121,6 +126,17 @@ def test_a_consent_is_stored_with_the_version_of_the_owner_s_notice(client):
     assert "Somos Folio." in client.get("/privacy/?lang=es").content.decode()
     quote = client.post("/quote/", {"lines": [A_LINE]}, content_type="application/json").json()
     assert "2026-11-30" in client.get(f"/q/{quote['token']}/").content.decode()
+
+
+@pytest.mark.django_db
+def test_nobody_but_the_owner_gives_a_discount_until_the_owner_allows_it():
+    assert (shop.SELLER_DISCOUNT, shop.MANAGER_DISCOUNT) == (0, 0)
+    assert [reason.en for reason in shop.DISCOUNT_REASONS][:2] == ["Regular customer", "Cash payment"]
+    publish(SELLER_DISCOUNT="5 %", MANAGER_DISCOUNT="12.5", DISCOUNT_REASONS="Obra pública\nVecino")
+    assert (Decimal("0.05"), Decimal("0.125")) == (shop.SELLER_DISCOUNT, shop.MANAGER_DISCOUNT)
+    assert [(reason.es, reason.en) for reason in shop.DISCOUNT_REASONS] == [("Obra pública",) * 2, ("Vecino",) * 2]
+    publish(SELLER_DISCOUNT="")
+    assert shop.SELLER_DISCOUNT == 0
 
 
 def test_ready_texts_are_the_owners_or_else_those_of_the_site():
