@@ -1,95 +1,36 @@
-"""Quotes that sellers make for customers: as a customer's, in their name, with a discount within a limit."""
+"""Quotes that sellers make for customers: as a customer's, in their name, today's price, a changed job."""
 
-import re
-from datetime import timedelta
 from decimal import Decimal
-from html import unescape
-from io import StringIO
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import Group, User
-from django.core.management import CommandError, call_command
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
-from leads.delivery.record import Outcome, lead_record
-from leads.desk import counting
-from leads.models import FollowUp, Lead, LeadEvent
+from leads.delivery.record import Outcome
+from leads.models import Lead
 from leads.ops import audit
 from leads.staff import sessions
-from leads.staff.roles import ensure_roles
 from quoter import site, token
-from quoter.engine.discount import Discount
-from quoter.engine.text import Text
-from quoter.shop.values import _Values
-from tests.support.factories import NAME, PHONE, a_contact, a_line, an_issued_quote, as_form, store
+from tests.leads.desk.quoting.conftest import (
+    JOB,
+    LIST,
+    OFFER,
+    REGULAR,
+    TOTAL,
+    a_stored_lead,
+    chat_of,
+    expire,
+    hidden,
+    member,
+    offered,
+    page_of,
+    sent,
+)
+from tests.support.factories import NAME, PHONE, a_line, as_form
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-LIST = "/admin/leads/lead/"
-JOB, OFFER = f"{LIST}quote/", f"{LIST}offer/"
-# 6 m³ at 2,569.46 with 900.00 of fibre, and 8 % of tax.
-TOTAL, LESS_5 = "17622.10", "16740.99"
-REGULAR = "Cliente frecuente"
-
-
-@pytest.fixture(autouse=True)
-def roles():
-    ensure_roles()
-
-
-@pytest.fixture
-def limits(monkeypatch):
-    """Let sellers take off 5 %, and managers 10 %."""
-    monkeypatch.setattr(_Values, "SELLER_DISCOUNT", Decimal("0.05"))
-    monkeypatch.setattr(_Values, "MANAGER_DISCOUNT", Decimal("0.1"))
-
-
-def member(role: str = "Sales", name: str = "Ana Ruiz") -> Client:
-    first, _space, last = name.partition(" ")
-    user = User.objects.create_user(first.lower(), is_staff=True, first_name=first, last_name=last)
-    user.groups.set(Group.objects.filter(name=role))
-    browser = Client()
-    browser.force_login(user)
-    browser.user = user
-    return browser
-
-
-def page_of(response) -> str:
-    return " ".join(unescape(response.content.decode()).split())
-
-
-def hidden(response) -> dict[str, str]:
-    """Return the hidden fields of a page."""
-    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', response.content.decode())
-    return {name: unescape(value) for name, value in found}
-
-
-def offered(browser: Client, **more: str):
-    return browser.post(JOB, {**as_form(a_line()), **more})
-
-
-def sent(browser: Client, **more: str):
-    page = offered(browser)
-    return browser.post(OFFER, {**hidden(page), "name": NAME, "phone": PHONE, **more})
-
-
-def chat_of(response) -> str:
-    """Return the message of the chat that a page opens."""
-    url = unescape(re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', response.content.decode())[1])
-    return parse_qs(urlsplit(url).query)["text"][0]
-
-
-def a_stored_lead(**changes) -> Lead:
-    issued = changes.pop("issued", None) or an_issued_quote()
-    store(lead_record(issued, a_contact(**changes)))
-    return Lead.objects.get(folio=issued.quote.folio)
-
-
-def expire(lead: Lead) -> None:
-    lead.quote_data["valid_until"] = (timezone.now() - timedelta(days=2)).isoformat(timespec="seconds")
-    lead.save()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("roles")]
 
 
 # --- A quote for who calls --------------------------------------------------------------------------------------------
@@ -267,122 +208,6 @@ def test_a_person_may_be_quoted_something_else_which_replaces_nothing():
     assert f'value="{NAME}"' in page_of(offer)
     ana.post(OFFER, {**hidden(offer), "name": NAME, "phone": PHONE})
     assert Lead.objects.exclude(pk=lead.pk).get().snapshot.replaces == ""
-
-
-# --- Discounts --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("role", "allowed", "refused"), [("Sales", "5", "5.01"), ("Sales manager", "10", "10.5"), ("Owner", "60", "99.5")]
-)
-def test_a_discount_has_the_limit_of_the_role(limits, role, allowed, refused):
-    browser = member(role)
-    answer = sent(browser, percent=refused, reason=REGULAR)
-    assert (answer.status_code, Lead.objects.exists()) == (422, False)
-    assert "Puedes descontar hasta" in page_of(answer)
-    assert sent(browser, percent=allowed, reason=REGULAR).status_code == 200
-    [part] = Lead.objects.get().quote_data["discounts"]
-    assert Decimal(part["amount"]) == -(Decimal("16316.76") * Decimal(allowed) / 100).quantize(Decimal("0.01"))
-
-
-def test_by_default_only_the_owner_gives_discounts():
-    for number, role in enumerate(["Sales", "Sales manager"]):
-        browser = member(role, f"Ana{number}")
-        assert 'name="percent"' not in page_of(offered(browser))
-        assert sent(browser, percent="1", reason=REGULAR).status_code == 422
-    assert 'name="percent"' in page_of(offered(member("Owner", "Olga")))
-
-
-def test_a_discount_is_seen_before_it_is_given_and_on_everything_after(limits):
-    ana = member()
-    offer = offered(ana)
-    shown = ana.post(OFFER, {**hidden(offer), "percent": "5 %", "reason": REGULAR, "show": "1"})
-    assert "$16,740.99" in page_of(shown)
-    assert not Lead.objects.exists()
-    answer = ana.post(OFFER, {**hidden(shown), "name": NAME, "phone": PHONE, "percent": "5", "reason": REGULAR})
-    lead = Lead.objects.get()
-    assert (str(lead.snapshot.total), str(lead.snapshot.discount)) == (LESS_5, "-815.84")
-    assert "$16,740.99 MXN" in chat_of(answer)
-    assert audit.findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
-    exported = b"".join(member("Owner", "Olga").post(f"{LIST}export/?status=all", {"format": "csv"})).decode()
-    assert '"-815.84","Ana Ruiz"' in exported
-    customer = page_of(Client().get(f"/q/{lead.folio}/"))
-    assert f"Descuento: {REGULAR}</td><td" in customer
-    assert "−$815.84" in customer or "-$815.84" in customer
-
-
-def test_a_reason_is_needed_and_must_be_one_of_the_shop_s(limits):
-    ana = member()
-    for reason in ("", "porque sí"):
-        answer = sent(ana, percent="5", reason=reason)
-        assert (answer.status_code, "Elige un motivo" in page_of(answer)) == (422, True)
-
-
-@pytest.mark.parametrize("percent", ["-5", "cinco", "1e1", "5.001", "NaN", "5" * 50])
-def test_what_is_no_discount_is_refused(limits, percent):
-    answer = sent(member("Owner"), percent=percent, reason=REGULAR)
-    assert (answer.status_code, Lead.objects.exists()) == (422, False)
-
-
-def a_discounted_quote(rate: str) -> token.IssuedQuote:
-    line = [each for each in token.pricing.requests(an_issued_quote().quote)]
-    return site.issue(line, discount=Discount.of(Decimal(rate), Text(es=REGULAR, en="Regular customer")))
-
-
-def test_a_quote_again_keeps_the_discount_of_whoever_may_give_it(limits):
-    lead = a_stored_lead(issued=a_discounted_quote("0.08"))
-    ana, boss = member(), member("Sales manager", "Mario")
-    page = page_of(ana.get(f"{LIST}{lead.pk}/requote/"))
-    assert "tenía 8 % de descuento, que no puedes dar" in page.replace("\xa0", " ")
-    assert "$17,622.10" in page
-    page = page_of(boss.get(f"{LIST}{lead.pk}/requote/"))
-    assert 'name="percent" type="text" inputmode="decimal" autocomplete="off" value="8"' in page
-    assert f'<option value="{REGULAR}" selected>' in page
-
-
-def test_no_customer_can_make_a_discount_or_quote_in_the_name_of_a_seller(client):
-    discounted = token.short(a_discounted_quote("0.5"))
-    more = {"percent": "50", "reason": REGULAR, "discount": "0.5", "seller": "Ana", "lines.0.discount": "0.5"}
-    answer = client.post(
-        "/quote/", {**as_form(a_line(measure={"kind": "volume", "m3": "9"})), **more, "before": discounted}
-    )
-    new = token.loads(answer.url.split("/")[2], zone=site.zone())
-    assert (new.quote.discounts, new.quote.seller, str(new.quote.subtotal)) == ((), "", "24475.14")
-    for address in (JOB, OFFER):
-        assert client.post(address, {**as_form(a_line()), **more}).status_code in (302, 403)
-    assert not Lead.objects.filter(quote_data__has_key="discounts").exists()
-
-
-def test_a_customer_who_checks_out_on_a_seller_s_quote_keeps_the_discount_and_the_seller(limits, client):
-    sent(member(), percent="5", reason=REGULAR)
-    lead = Lead.objects.get()
-    signed = hidden(client.get(f"/q/{lead.folio}/"))["token"]
-    client.post("/checkout/", {"token": signed, "name": "Otra Persona", "phone": "656 765 4321"})
-    other = Lead.objects.exclude(pk=lead.pk).get()
-    assert (str(other.snapshot.total), other.snapshot.seller, other.folio) == (LESS_5, "Ana Ruiz", lead.folio)
-
-
-def test_erasing_a_customer_finds_every_quote_that_sellers_made(limits):
-    ana = member()
-    sent(ana, percent="5", reason=REGULAR)
-    lead = Lead.objects.get()
-    offer = ana.post(JOB, {**hidden(ana.get(JOB, {"lead": lead.pk})), **as_form(a_line(extras=[]))})
-    ana.post(OFFER, {**hidden(offer), "name": NAME, "phone": "(656) 123-4567"})
-    assert Lead.objects.count() == 2
-    # The journal of this very process is only erased at its next start.
-    with pytest.raises(CommandError, match="2 records are still in the journal"):
-        call_command("privacy", "erase", PHONE, "--yes", stdout=StringIO(), stderr=StringIO())
-    held = str([*Lead.objects.values(), *LeadEvent.objects.values(), *FollowUp.objects.values()])
-    assert [text for text in (NAME, "6561234567", PHONE, "123-4567") if text in held] == []
-    assert {stored.snapshot.seller for stored in Lead.objects.all()} == {"Ana Ruiz"}
-
-
-def test_the_desk_counts_what_sellers_took_off_and_no_answer_that_nobody_waited_for(limits):
-    sent(member(), percent="5", reason=REGULAR)
-    day = counting.count(timezone.localdate(), zone=site.zone())
-    [tally] = day.sellers.values()
-    assert (tally.people, tally.quoted, tally.discounts, day.minutes) == (1, 1674099, 81584, {})
-    assert "descuentos $816" in page_of(member("Owner", "Olga").get("/admin/"))
 
 
 # --- Who may --------------------------------------------------------------------------------------------------------
