@@ -181,7 +181,7 @@ def _context(request: HttpRequest, *, text: str, sent: unfinished.Unfinished | N
     if sessions.may_see_leads(request):
         message = pasted.message(text)
         term = text if message else text[: search.LONGEST_TERM]
-        context |= {"term": term, "leads": _found(term)}
+        context |= {"term": term, "leads": _found(term), "may_quote": sessions.seller_of(request)}
         if message and message.issued:
             quote = message.issued.quote
             context |= {"pasted": message, "quote": quote, "is_altered": message.is_altered(quote)}

@@ -64,7 +64,7 @@ def quote_view(request: HttpRequest, seller: Seller, user: User | None) -> HttpR
     on to the offer.
     """
     if request.method != "POST":
-        lead = _lead(request.GET.get(LEAD)) if user else None
+        lead = _lead(user, request.GET.get(LEAD))
         customer = Customer.of(lead) if lead else Customer()
         issued = lead.snapshot.issued if lead and NEW not in request.GET else None
         return _calculator(request, customer, job=Job.of(issued) if issued else None)
@@ -87,7 +87,7 @@ def quote_view(request: HttpRequest, seller: Seller, user: User | None) -> HttpR
 @for_sellers("GET", "HEAD")
 def requote_view(request: HttpRequest, seller: Seller, user: User | None, lead_id: str) -> HttpResponse:
     """The same job at today's prices, beside what was promised: GET /admin/leads/lead/<id>/requote/."""
-    lead = _lead(lead_id) if user else None
+    lead = _lead(user, lead_id)
     issued = lead.snapshot.issued if lead else None
     if lead is None or issued is None:
         raise Http404
@@ -118,9 +118,11 @@ def offer_view(request: HttpRequest, seller: Seller, user: User | None) -> HttpR
     return render(request, "leads/quoting/sent.html", context)
 
 
-def _lead(key: object) -> Lead | None:
+def _lead(user: User | None, key: object) -> Lead | None:
+    """Return a lead that the seller may see. None in an outage."""
     found = Lead.key_of(key or None)
-    return None if found is None else Lead.objects.filter(pk=found).first()
+    may_see = user is not None and user.has_perm("leads.view_lead")
+    return Lead.objects.filter(pk=found).first() if may_see and found is not None else None
 
 
 def _calculator(

@@ -4,7 +4,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -142,7 +142,9 @@ def test_in_an_outage_the_pages_work_for_whoever_this_machine_knew_and_for_nobod
     answer = ana.post(OFFER, {**hidden(offer), "name": NAME, "phone": PHONE, "percent": "5", "reason": REGULAR})
     assert "$16,740.99 MXN" in chat_of(answer)
     assert ana.get(f"{LIST}1/requote/").status_code == 404
-    assert ana.get(LIST).status_code == 503
+    outage = ana.get(LIST)
+    assert (outage.status_code, f'href="{JOB}"' in page_of(outage)) == (503, True)
+    assert f'href="{JOB}"' not in page_of(stranger.get(LIST))
 
 
 def _refuse(*_args, **_kwargs):
@@ -223,6 +225,13 @@ def test_who_may_not_quote_sees_no_button_and_gets_403():
     assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert "cotizar para un cliente" in page_of(answers[0])
     assert Client().get(JOB).status_code == 302
+
+
+def test_who_may_quote_and_not_see_leads_gets_an_empty_calculator():
+    zoe, lead = member("Nobody", "Zoe"), a_stored_lead()
+    zoe.user.user_permissions.set(Permission.objects.filter(codename="quote_lead"))
+    assert NAME not in page_of(zoe.get(JOB, {"lead": lead.pk}))
+    assert zoe.get(f"{LIST}{lead.pk}/requote/").status_code == 404
 
 
 def test_a_quote_of_nothing_readable_cannot_be_quoted_again():
