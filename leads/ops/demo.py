@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils.translation import gettext
 from pydantic_core import from_json
 
-from leads.models import Lead
+from leads.models import FollowUp, Lead
 from leads.paging import pages
 from leads.snapshot import Customer, Flag, Privacy, quote_metadata
 from quoter import token
@@ -28,6 +29,7 @@ from quoter.engine.pricebook import PriceBook, PriceList, Product
 from quoter.engine.questions import Input
 from quoter.engine.quote import LineRequest
 from quoter.engine.text import Language
+from quoter.shop.values import shop
 from quoter.token import IssuedQuote
 
 SPAN = timedelta(days=365)
@@ -54,6 +56,38 @@ _COLUMNS = [
 _SOURCES = ["", "", "facebook", "facebook", "instagram", "google", "tiktok", "lona-av-tecnologico"]
 _OPENS, _OPEN_FOR = timedelta(hours=7), timedelta(hours=14)
 _CONTACTED_WITHIN = timedelta(days=2)
+# What became of each answered lead, within a week: four in ten are sold. With half of the others, the next step is due
+# after three days. A number between 0 and 99 that is always the same for a folio decides.
+_OUTCOMES = """
+WITH answered AS (
+    SELECT id, right(phone, 10) AS key, contacted_at, contacted_by, (quote_data->>'total')::numeric AS total,
+        (quote_data->>'valid_until')::timestamptz AS valid_until, hashtext(folio)::bigint + 2147483648 AS number
+    FROM leads WHERE folio = ANY(%(folios)s) AND contacted_at IS NOT NULL
+), ending AS (
+    SELECT *, number %% 100 AS chance, contacted_at + make_interval(hours => 24 + (number %% 144)::int) AS ends_at
+    FROM answered
+), ended AS (
+    INSERT INTO lead_outcomes (lead_id, kind, amount, reason, at, by_id)
+    SELECT id, CASE WHEN chance < 40 THEN 'won' ELSE 'lost' END, total,
+        CASE WHEN chance < 40 THEN '' ELSE (%(reasons)s::text[])[1 + chance %% cardinality(%(reasons)s::text[])] END,
+        ends_at, contacted_by
+    FROM ending WHERE ends_at < %(now)s
+    RETURNING lead_id, at, by_id, kind, amount, reason
+), told AS (
+    INSERT INTO lead_events (lead_id, at, actor_id, kind, detail)
+    SELECT lead_id, at, by_id, kind, CASE WHEN kind = 'won' THEN amount::text ELSE reason END FROM ended
+)
+INSERT INTO lead_follow_ups (key, seller_id, written_at, is_open, step_at, step, step_by_id, expires_at, worth)
+SELECT DISTINCT ON (key) key, contacted_by, contacted_at, ends_at >= %(now)s,
+    CASE WHEN chance %% 2 = 0 THEN contacted_at + interval '3 days' END,
+    CASE WHEN chance %% 2 = 0 THEN %(step)s ELSE '' END,
+    contacted_by, valid_until, total
+FROM ending ORDER BY key, contacted_at DESC
+ON CONFLICT (key) DO UPDATE SET written_at = excluded.written_at, is_open = excluded.is_open,
+    step_at = excluded.step_at, step = excluded.step, expires_at = excluded.expires_at, worth = excluded.worth
+"""
+# How the keys of their phones begin.
+_NOBODY_S = "000"
 
 
 class NoQuote(ValueError):
@@ -104,7 +138,7 @@ def add_leads(
 ) -> Iterator[int]:
     """Write `count` leads, spread over the year before `now`; yield after each batch how many are written.
 
-    by: the user who contacted the older leads; None leaves all of them new.
+    by: the user who contacted the older leads and sold some of them; None leaves all of them new.
     """
     quotes = _quotes(min(count, _DIFFERENT_QUOTES), book, zone=zone, language=language, now=now, chance=chance)
     rows = _rows(count, quotes, zone, by, now, chance)
@@ -117,19 +151,27 @@ def add_leads(
             cursor.execute(
                 "INSERT INTO lead_events (lead_id, at, actor_id, kind) "
                 "SELECT id, contacted_at, contacted_by, 'contacted' FROM leads WHERE folio = ANY(%s)",
-                [[row["folio"] for row in batch if row["contacted_at"]]],
+                [folios := [row["folio"] for row in batch if row["contacted_at"]]],
             )
+            parameters: dict[str, Any] = {
+                "folios": folios,
+                "now": now,
+                "reasons": list(shop.REASONS),
+                "step": gettext("Call"),
+            }
+            cursor.execute(_OUTCOMES, parameters)
         written += len(batch)
         yield written
 
 
 def remove_leads() -> Iterator[tuple[int, float]]:
-    """Delete the demo leads with their events; yield how many are deleted, and how much is done, from 0 to 1."""
+    """Delete the demo leads and what belongs to them; yield how many are gone, and how much is done, from 0 to 1."""
     deleted = 0
     for page in pages(Lead.objects.all()):
         demo_leads = page.leads.flagged(Flag.DEMO).values_list("pk", flat=True)
         deleted += Lead.objects.filter(pk__in=list(demo_leads)).delete()[1].get("leads.Lead", 0)
         yield deleted, page.fraction
+    FollowUp.objects.filter(key__startswith=_NOBODY_S).delete()
 
 
 def _rows(

@@ -10,13 +10,15 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from leads import phones
 from leads.delivery.record import lead_record
-from leads.models import Lead, LeadEvent
+from leads.models import FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.ops import demo
 from leads.ops.audit import audit
 from quoter import site
 from quoter.engine import folio
 from quoter.engine.pricebook import read
+from quoter.shop.values import shop
 from tests.support.factories import a_contact, an_issued_quote, store
 from tests.support.quotes import BOOKS
 
@@ -71,9 +73,9 @@ def test_a_book_that_refuses_every_request_gets_none():
 
 def test_demo_phones_belong_to_nobody():
     run("--leads", "20")
-    phones = Lead.objects.exclude(phone="").values_list("phone", flat=True)
-    assert phones
-    assert all(phone.startswith("+52000") for phone in phones)
+    found = Lead.objects.exclude(phone="").values_list("phone", flat=True)
+    assert found
+    assert all(phone.startswith("+52000") for phone in found)
 
 
 def test_removing_demo_leads_removes_their_events_and_no_other_lead():
@@ -85,6 +87,25 @@ def test_removing_demo_leads_removes_their_events_and_no_other_lead():
     assert run("--remove") == "0 demo leads removed\n"
     assert Lead.objects.get().folio == issued.quote.folio
     assert not LeadEvent.objects.exists()
+    assert not LeadOutcome.objects.exists()
+    assert not FollowUp.objects.exists()
+
+
+def test_answered_demo_leads_are_sold_or_lost_within_a_week_and_the_newest_have_a_next_step():
+    run("--leads", "300")
+    answered = Lead.objects.filter(status="contacted")
+    outcomes = LeadOutcome.objects.select_related("lead")
+    assert {outcome.kind for outcome in outcomes} == {"won", "lost"}
+    assert {outcome.reason for outcome in outcomes if outcome.kind == "lost"} == set(shop.REASONS)
+    assert all(outcome.amount == Decimal(outcome.lead.quote_data["total"]) for outcome in outcomes)
+    a_week_ago = timezone.now() - timedelta(days=8)
+    assert {lead.pk for lead in answered if lead.contacted_at < a_week_ago} <= {each.lead_id for each in outcomes}
+    people = FollowUp.objects.all()
+    assert {phones.key(lead.phone) for lead in answered} == {person.key for person in people}
+    open_people = [person for person in people if person.is_open]
+    assert 0 < len(open_people) < 30
+    assert {bool(person.step_at) for person in open_people} == {bool(person.step) for person in open_people}
+    assert LeadEvent.objects.filter(kind="won").count() == outcomes.filter(kind="won").count()
 
 
 def test_a_number_of_leads_below_one_is_refused():
