@@ -63,8 +63,10 @@ class LeadAdmin(admin.ModelAdmin):
     def get_ordering(self, request):
         return tabs.tab_of(request).ordering
 
-    def get_paginator(self, request, *args, **kwargs):
-        return changelist.paginator_of(request, *args, **kwargs)
+    def get_paginator(self, request, queryset, *args, **kwargs):
+        if queryset.model is not Lead:  # Django asks for the history of a lead, too
+            return super().get_paginator(request, queryset, *args, **kwargs)
+        return changelist.paginator_of(request, queryset, *args, **kwargs)
 
     def get_search_results(self, request, queryset, search_term):
         return search.leads(queryset, search_term), False

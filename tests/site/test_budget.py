@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from leads.models import Lead
 from quoter import token
 from tests.support import live
+from tests.support.addresses import addresses
 from tests.support.eventually import PATIENCE_S
 from tests.support.factories import a_line, an_issued_quote, as_form, store
 from tests.support.live import Postgres, Site
@@ -200,21 +200,6 @@ FIND, LOGIN = f"{LIST}find/", "/admin/login/"
 FORMS = ("/", "/quote/", "/summary/", "/checkout/", "/late/")
 # So many addresses get a body between them, by turns.
 TURNS = 16
-
-
-def addresses(values: dict[str, str], other: str) -> Iterator[str]:
-    """Yield an address for each pattern of the site. values: what stands for its parts; other: for those without."""
-    for route in _routes(get_resolver().url_patterns):
-        path = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", route).replace("^", "").replace("$", "")
-        yield "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda name: values.get(name[1], other), path)
-
-
-def _routes(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from (f"{pattern.pattern}{inner}" for inner in _routes(pattern.url_patterns))
-        else:
-            yield str(pattern.pattern)
 
 
 def faults_of(address: str, bodies: Iterable[str], cookies: str) -> Iterator[str]:

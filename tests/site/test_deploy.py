@@ -215,7 +215,7 @@ def test_staff_log_in_without_csrf_trusted_origins(release):
     csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)[1]
     fields = {"csrfmiddlewaretoken": csrf, "login": "ana", "password": PASSWORD}
     answer = site.post("/admin/login/", fields, Cookie=cookie, Origin=f"https://{HOST}", **HTTPS)
-    assert (answer.status, answer.location) == (302, "/admin/")
+    assert (answer.status, answer.location) == (302, "/admin/leads/lead/")
 
 
 # --- Gunicorn's settings from the environment -------------------------------------------------------------------------

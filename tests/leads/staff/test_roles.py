@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from leads.delivery.record import lead_record
 from leads.models import Lead
 from leads.staff.roles import ROLES
+from tests.support.addresses import addresses
 from tests.support.factories import a_contact, an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +181,15 @@ def test_before_migrate_ensure_roles_says_so_and_changes_nothing():
     with pytest.raises(CommandError, match=r"There is no leads.export_lead yet: run `manage.py migrate` first"):
         run()
     assert not Group.objects.exists()
+
+
+@pytest.mark.parametrize("role", [NO_GROUP, SALES, SALES_MANAGER, OWNER])
+def test_every_group_gets_a_page_or_a_refusal_at_every_address_of_the_admin(member, role):
+    browser, lead = member(role), a_lead()
+    every = [path for path in addresses({"app_label": "leads"}, str(lead.pk)) if path.startswith("/admin/")]
+    answers = {path: browser.get(path).status_code for path in every}
+    assert len(answers) > 60
+    assert {path: status for path, status in answers.items() if status not in (200, 302, 400, 403, 404, 405)} == {}
+    pages = {"list": LIST, "person": f"{LIST}{lead.pk}/change/", "history": f"{LIST}{lead.pk}/history/"}
+    may_see = 403 if role == NO_GROUP else 200
+    assert {name: answers[path] for name, path in pages.items()} == dict.fromkeys(pages, may_see)
