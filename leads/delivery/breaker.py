@@ -4,16 +4,15 @@ Closed: calls pass. Open: calls are refused until the next attempt is due. Half-
 lead, because a probe such as SELECT 1 also succeeds on a database that accepts no row.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 
 from psycopg.errors import ConnectionTimeout
 
 from leads.delivery.fault import Fault as Fault
 from leads.delivery.refusals import recognised
 from leads.delivery.refusals.table import NO_ANSWER, Refusal
+from leads.delivery.system import random, threading
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class Breaker:
         on_change: Callable[[bool, Fault | None], None] = lambda is_open, fault: None,
     ) -> None:
         self._clock, self._chance, self._on_change = clock, chance, on_change
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._in_a_row = 0
         self._openings = 0
         self._fault: Fault | None = None

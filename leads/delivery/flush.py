@@ -1,8 +1,6 @@
 """Deliver immediately, on a person's request, the leads that wait in this machine's outbox."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from django.db import connections
@@ -13,6 +11,7 @@ from leads.delivery.journal.outbox import Outbox
 from leads.delivery.notices import notice
 from leads.delivery.postgres_writer import PostgresWriter
 from leads.delivery.relay import DEADLINE_S
+from leads.delivery.system import Path, time
 from leads.delivery.turns import ConnectionTurns
 
 _COUNT_EVERY_S = 0.2

@@ -1,7 +1,5 @@
 """The health check for monitors. It never queries Postgres, so that a monitor adds no load."""
 
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -14,6 +12,7 @@ from django.views.decorators.http import require_safe
 from leads.delivery import relay, trouble
 from leads.delivery.journal.census import Census, census
 from leads.delivery.notices import notice
+from leads.delivery.system import threading, time
 from leads.errors import error_name
 
 PATH = "/healthz"

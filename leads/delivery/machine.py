@@ -5,14 +5,12 @@ another place, so whoever finds the key in use elsewhere takes another (`renewed
 """
 
 import hashlib
-import os
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from leads.delivery.journal.disk import make_directory, private, sync_directory
+from leads.delivery.system import Path, open, os, secrets
 
 FILE = "machine"
 _KEY_BYTES = 8

@@ -6,8 +6,6 @@ reads rows: a machine then knows only its own disk, and from a file that there a
 
 import json
 import math
-import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from leads.delivery.journal.census import Census
 from leads.delivery.journal.disk import is_ephemeral, make_directory, private
 from leads.delivery.machine import Identity
 from leads.delivery.postgres_writer import LATE_S
+from leads.delivery.system import open, os, time
 from leads.models import Machine
 
 # A row is written this often, and at once when something has changed.

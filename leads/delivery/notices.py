@@ -5,7 +5,8 @@ kinds of error, never a name or a phone.
 """
 
 import logging
-import time
+
+from leads.delivery.system import time
 
 logger = logging.getLogger("leads.outbox")
 

@@ -1,7 +1,8 @@
 """Divides the relay's time between the backlog and new customers. Plain Python."""
 
-import time
 from collections.abc import Callable
+
+from leads.delivery.system import time
 
 # While customers check out, the backlog gets a ninth of the relay's time: after each step it pauses for eight times as
 # long as the step took. A step is at most STEP leads, so that no customer waits long behind it.

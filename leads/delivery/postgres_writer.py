@@ -1,6 +1,5 @@
 """Writes leads to Postgres, many with one statement, and handles refused rows and faults."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -11,6 +10,7 @@ from leads.delivery.breaker import Breaker, Fault, classify
 from leads.delivery.journal.outbox import BATCH, Batch, Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
+from leads.delivery.system import time
 from leads.delivery.turns import ConnectionTurns
 from leads.delivery.upsert import PROBE, PROBES, upsert
 from leads.errors import error_name

@@ -5,7 +5,6 @@ every two seconds, unless the relay knows that Postgres is down. Requests never 
 """
 
 import logging
-import threading
 from contextlib import suppress
 from typing import IO
 
@@ -14,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from leads.delivery import relay
 from leads.delivery.journal import disk
+from leads.delivery.system import open, threading
 from leads.errors import error_name
 from quoter import share
 from quoter.shop import carrying, served

@@ -1,7 +1,6 @@
 """Records quotes and leads as they arrive: each goes to the journal and to Postgres."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from leads.delivery.notices import notice
 from leads.delivery.relay import of_this_process
+from leads.delivery.system import time
 from leads.errors import error_name
 from leads.snapshot import SET_ASIDE, Customer, Privacy, quote_metadata
 from quoter.token import IssuedQuote

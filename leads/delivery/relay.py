@@ -4,9 +4,6 @@ It delivers new leads from memory, while the journal writer brings them to the d
 the backlog: leads of an outage, or of a process that died. The breaker decides when Postgres may be tried again.
 """
 
-import os
-import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -23,6 +20,7 @@ from leads.delivery.journal.writer import JournalWriter
 from leads.delivery.notices import notice
 from leads.delivery.pace import STEP, Pace
 from leads.delivery.postgres_writer import PostgresWriter
+from leads.delivery.system import os, threading, time
 from leads.delivery.turns import ConnectionTurns
 from leads.errors import error_location, error_name
 from telemetry import series

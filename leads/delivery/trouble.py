@@ -5,17 +5,15 @@ It works without Postgres, and holds no personal data.
 """
 
 import json
-import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import NamedTuple
 
 from leads.delivery.journal.census import Census
 from leads.delivery.journal.disk import free_bytes, make_directory, private
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
+from leads.delivery.system import Path, open, os, time
 from quoter.shop import served
 
 FILE = "trouble.json"

@@ -5,13 +5,8 @@ ten minutes. So after one, nobody tries by itself for eleven minutes; a person w
 after the first at the earliest. Whoever gets in, such as the doctor or a release, ends the wait for all.
 """
 
-import fcntl
-import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -22,6 +17,7 @@ from psycopg import Error as PostgresError
 from leads.delivery.breaker import Fault, classify, refusal_of
 from leads.delivery.journal.disk import make_directory, nearest_existing, private
 from leads.delivery.refusals.table import BANNED, NOTHING_LISTENS, PASSWORD_PAUSE_S, Refusal
+from leads.delivery.system import Path, fcntl, open, os, threading, time
 from leads.errors import error_name
 
 RETRY_NOW = "retry-now"  # a file that is touched when a person asks to retry

@@ -1,16 +1,15 @@
 """The copier: one daemon thread per process that copies the waiting leads of the journal while Postgres is down."""
 
 import json
-import threading
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 
 from leads.delivery.copy.rest_api import NoAnswer, RestApi
 from leads.delivery.erasures import persons
 from leads.delivery.journal import copied
 from leads.delivery.journal.segment import Item
 from leads.delivery.notices import notice
+from leads.delivery.system import Path, threading
 from leads.errors import error_name
 from leads.snapshot.copied import can_be_marked, marked
 from telemetry import series

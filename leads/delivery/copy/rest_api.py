@@ -3,13 +3,14 @@
 import io
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from leads.delivery.system import time
 
 LEADS = "/rest/v1/leads"
 CONNECT_S = 3.0

@@ -1,14 +1,13 @@
 """Reads the segments of all processes in the outbox's directories, without locks. Plain Python."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from leads.delivery.journal import quarantine
 from leads.delivery.journal.disk import files, may_write
 from leads.delivery.journal.segment import COUNT_SUFFIX, DAMAGED, SUFFIX, Item, records
+from leads.delivery.system import Path, os
 
 # Most outages end by themselves. When a lead has waited this long, a person is needed.
 WORRYING_S = 900

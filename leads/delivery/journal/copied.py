@@ -1,13 +1,12 @@
 """Which records of the journal were copied elsewhere: beside each segment, a file with their ends. Plain Python."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from leads.delivery.journal.census import segment_paths
 from leads.delivery.journal.disk import private
 from leads.delivery.journal.segment import COPIED_SUFFIX, COUNT_SUFFIX, Item, records
+from leads.delivery.system import Path, os
 
 
 def begin(path: Path) -> int:

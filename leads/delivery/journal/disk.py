@@ -1,11 +1,9 @@
 """Disk functions for the journal: locks, rights, free space and the type of file system."""
 
-import fcntl
-import os
 import re
 from contextlib import suppress
-from pathlib import Path
 
+from leads.delivery.system import Path, fcntl, os
 from quoter.shop.durable import make_directory as make_directory
 from quoter.shop.durable import private as private
 from quoter.shop.durable import sync_directory as sync_directory

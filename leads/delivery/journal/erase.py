@@ -1,14 +1,13 @@
 """Removes people's records from the quarantine and from damaged journals on this machine's disk."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from leads.delivery.journal import quarantine
 from leads.delivery.journal.disk import files, private
 from leads.delivery.journal.segment import DAMAGED, SUFFIX, Item, records
+from leads.delivery.system import Path, open, os
 
 Record = dict[str, Any]
 

@@ -12,11 +12,8 @@ constant memory.
 
 import errno
 import json
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from leads.delivery.journal.census import WORRYING_S as WORRYING_S
@@ -24,6 +21,7 @@ from leads.delivery.journal.census import inaccessible, segment_paths
 from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system, free_bytes
 from leads.delivery.journal.quarantine import folio_of, put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
+from leads.delivery.system import Path, threading, time
 
 # A segment is retired when it is longer than this and fully delivered, or when an eighth of this waits in it: then
 # newer leads get a segment of their own and need not wait for the backlog.
@@ -63,7 +61,7 @@ class Outbox:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.directories, self.notice, self.clock = directories, notice, clock
-        self._lock = Lock()
+        self._lock = threading.Lock()
         # Under the lock:
         self._current: Segment | None = None  # takes new records
         self._backlog: list[Segment] = []  # retired or adopted, in the order in which they are delivered

@@ -1,14 +1,12 @@
 """The quarantine: a folder beside the journal with one file for each lead that Postgres refused. Plain Python."""
 
 import json
-import os
-import secrets
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from leads.delivery.journal.disk import files, make_directory, private, sync_directory
 from leads.delivery.journal.segment import Item
+from leads.delivery.system import Path, open, os, secrets
 
 QUARANTINE = "quarantine"
 SUFFIX = ".json"

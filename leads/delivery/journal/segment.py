@@ -7,18 +7,14 @@ A torn last line was never acknowledged and is skipped. Any other damaged line i
 
 import errno
 import json
-import os
 import re
-import secrets
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 from leads.delivery.journal.disk import lock, make_directory, sync_directory
+from leads.delivery.system import Path, os, secrets, threading, time
 
 SUFFIX = ".journal"
 COUNT_SUFFIX = ".delivered"
@@ -98,7 +94,7 @@ class Segment:
         self._has_lost_a_sync = False
         self._checked = 0
         self._count_fd: int | None = None
-        self._write_lock, self._sync_lock = Lock(), Lock()
+        self._write_lock, self._sync_lock = threading.Lock(), threading.Lock()
 
     @classmethod
     def create(cls, directory: Path, content: Iterable[bytes]) -> "Segment":

@@ -7,14 +7,12 @@ A request waits for the disk only for DISK_WAIT_S. When the disk hangs, the chat
 journal gets it when the disk works again.
 """
 
-import threading
-import time
 from collections.abc import Callable
-from queue import SimpleQueue
 
 from leads.delivery.entry import Entry
 from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
 from leads.delivery.journal.segment import Item, encode
+from leads.delivery.system import SimpleQueue, threading, time
 
 # A sync takes a millisecond, on a busy disk a few dozen.
 DISK_WAIT_S = 0.3

@@ -1,0 +1,133 @@
+"""The end of a history: all faults stop, everything settles, and every promise is checked."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulation.history import History
+    from tests.simulation.world import Process
+
+# A database that has recovered is used again within 3 s; then the first checkout of each process is stored at once.
+RECOVERY_S = 3.5
+SETTLES_WITHIN_S = 60.0
+HEALTHY_S = 0.1
+
+
+def run(history: "History") -> None:
+    world, scheduler = history.world, history.world.scheduler
+    history.faults.end_all()
+    world.trace("*** all is well again")
+    history.check_threads()
+    history.pause_s = max(history.pause_s, 0.1)
+    scheduler.sleep(RECOVERY_S)
+    history.is_open = False
+    _check_quarantine(history)
+    scheduler.sleep(2.0)
+    _check_service(history)
+    _settle(history)
+    check_leads(history)
+    history.check_threads()
+
+
+def _on(history: "History", process: "Process", name: str, act: Callable[[], None]) -> None:
+    """Have a process do something on a thread of its own, and wait for it."""
+    task = history.world.thread(process, name, act)
+    while not task.is_done:
+        history.world.scheduler.sleep(0.01)
+    process.tasks.remove(task)
+    if task.error is not None:
+        raise AssertionError(f"{name} failed") from task.error
+
+
+def _check_quarantine(history: "History") -> None:
+    """Nothing is set aside that Postgres would have taken."""
+    for machine in history.machines:
+        for name, disk in machine.disks.items():
+            for folder in disk.root.names.values():
+                aside = folder.names.get("quarantine")
+                refused = {file.rpartition("-")[0] for file in aside.names} if aside else set()
+                wrong = {folio for folio in refused - history.faults.ever_poisoned if not folio.startswith(".")}
+                if wrong:
+                    history.fail(f"set aside for nothing on {machine.name}, {name}: {sorted(wrong)}")
+
+
+def _check_service(history: "History") -> None:
+    """After the recovery, each process stores a lead at once."""
+    for machine in history.machines:
+        machine.ahead_s = 0.0
+        for process in machine.processes:
+
+            def ask() -> None:
+                outcome, took = history.ask()
+                is_quick = took < HEALTHY_S or history.world.scheduler.stall
+                if outcome not in ("stored", "queued") or not is_quick:
+                    history.fail(f"{RECOVERY_S} s after the recovery, a customer got {outcome} after {took:.3f} s")
+
+            for _ in range(3):
+                _on(history, process, "customer", ask)
+
+
+def _settle(history: "History") -> None:
+    """Restart all processes, as a deploy does; retry what was refused; wait until nothing waits."""
+    world, scheduler = history.world, history.world.scheduler
+    for machine in history.machines:
+        for process in list(machine.processes):
+            world.kill(process)
+        history.boot(machine)
+        for process in machine.processes:
+            _on(history, process, "first request", lambda: history.ask() and None)
+    end = scheduler.now + SETTLES_WITHIN_S
+    for machine in history.machines:
+
+        def retry() -> None:
+            world.delivery.relay.of_this_process().outbox.retry_quarantined()
+
+        left = [None]
+
+        def count() -> None:
+            left[0] = world.delivery.census.census(world.delivery.settings.OUTBOX_DIRECTORIES)
+
+        _on(history, machine.processes[0], "retry", retry)
+        while True:
+            _on(history, machine.processes[0], "census", count)
+            if not left[0].pending and not left[0].quarantined:
+                break
+            if scheduler.now > end:
+                raise AssertionError(f"after {SETTLES_WITHIN_S} s there still wait {left[0]}")
+            scheduler.sleep(1.0)
+
+
+def check_leads(history: "History") -> None:
+    """Every answered lead is in Postgres, once, with the newest details; nothing else is."""
+    table = history.world.server.table
+    for folio, sent in history.customers.by_folio.items():
+        rows = table.rows.get(folio, [])
+        phones = [row.phone for row in rows if row.phone]
+        if len(phones) != len(set(phones)) or sum(row.is_first for row in rows) > 1:
+            history.fail(f"{folio} is there more than once: {phones}")
+        answered = [each for each in sent if each.outcome in ("stored", "queued")]
+        if answered and not rows:
+            history.fail(f"{folio} is lost")
+        for phone in {each.phone: None for each in answered if each.phone}:
+            row = next((row for row in rows if row.phone == phone), None)
+            mine = [each for each in sent if each.phone == phone]
+            theirs = [each for each in answered if each.phone == phone]
+            if row is None:
+                history.fail(f"{folio} of {phone} is lost")
+                continue
+            names = {row.name, *(each["customer"]["name"] for each in row.quote_data.get("earlier", ()))}
+            if lost := {each.name for each in theirs} - names:
+                history.fail(f"{folio} of {phone} has lost the details {sorted(lost)}")
+            if names - {each.name for each in mine}:
+                history.fail(f"{folio} of {phone} has somebody else's details: {sorted(names)}")
+            newest = max(theirs, key=lambda each: each.submitted_at)
+            if not history.faults.has_set_clocks and row.submitted_at < newest.submitted_at:
+                history.fail(f"{folio} of {phone} has not the newest details")
+            if row.name not in {each.name for each in mine if each.submitted_at == row.submitted_at} and (
+                not history.faults.has_set_clocks
+            ):
+                history.fail(f"{folio} of {phone} has the name of another time")
+    for folio, rows in table.rows.items():
+        known = {each.phone for each in history.customers.by_folio.get(folio, ())} | {""}
+        if folio not in history.customers.by_folio or {row.phone for row in rows} - known:
+            history.fail(f"{folio} comes from nowhere")

@@ -1,0 +1,125 @@
+"""What goes wrong in a history, when and for how long."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation import disk, postgres
+
+if TYPE_CHECKING:
+    from tests.simulation.history import History
+
+OF_POSTGRES = ("refuses", "hangs", "slow", "loses_replies", "drops", "read_only", "no_table", "every_row", "failover")
+OF_A_DISK = ("full", "broken", "read_only", "gone", "hangs", "unreadable")
+
+
+class Faults:
+    """Each history has some kinds of faults and not others, so that one does not hide what another would show."""
+
+    def __init__(self, history: "History") -> None:
+        self._history, self._random = history, history.random
+        kinds: list[tuple[float, Callable[[], None]]] = [
+            (4, self._break_postgres),
+            (3, self._break_disk),
+            (3, self._kill),
+            (1, self._cut_power),
+            (1, self._poison),
+            (1, self._set_clock),
+        ]
+        chosen = [kind for kind in kinds if self._random.random() < 0.6] or kinds[:1]
+        self._weights = [weight for weight, _ in chosen]
+        self._acts = [act for _, act in chosen]
+        self._every_s = self._random.choice([0.3, 1.0, 3.0])
+        self._postgres_until = 0.0
+        self._disks_until: dict[disk.Disk, float] = {}
+        self.has_set_clocks = self.has_had_unreadable = self.has_cut = False
+        self.ever_poisoned: set[str] = set()
+
+    def run(self, *, until: Callable[[], bool]) -> None:
+        """Let things go wrong until then."""
+        scheduler = self._history.world.scheduler
+        next_at = scheduler.now + self._random.expovariate(1 / self._every_s)
+        while not until():
+            scheduler.sleep(0.05)
+            self._end(scheduler.now)
+            if scheduler.now >= next_at:
+                next_at = scheduler.now + self._random.expovariate(1 / self._every_s)
+                self._random.choices(self._acts, self._weights)[0]()
+
+    def end_all(self) -> None:
+        self._end(float("inf"))
+        self._history.world.server.poisoned.clear()
+
+    def _end(self, now: float) -> None:
+        server = self._history.world.server
+        if server.fault and now >= self._postgres_until:
+            self._say("Postgres is well again")
+            server.begin(None)
+        for broken, until in list(self._disks_until.items()):
+            if now >= until:
+                self._say("a disk is well again")
+                broken.fault = None
+                del self._disks_until[broken]
+
+    def _say(self, *words: Any) -> None:
+        self._history.world.trace("***", *words)
+
+    def _lasts(self) -> float:
+        return self._history.world.scheduler.now + self._random.choice([0.1, 1.0, 5.0]) * self._random.expovariate(1)
+
+    def _break_postgres(self) -> None:
+        kind = self._random.choice(OF_POSTGRES)
+        server = self._history.world.server
+        self._postgres_until = self._lasts()
+        self._say("Postgres", kind)
+        if kind == "failover":
+            server.break_all()
+            kind = "read_only"
+        server.begin(postgres.Fault(kind, self._random.choice([0.1, 0.5, 1.0])))
+
+    def _break_disk(self) -> None:
+        machine = self._random.choice(self._history.machines)
+        kind = self._random.choice(OF_A_DISK)
+        for name in self._random.choice([["a"], ["a"], ["b"], ["a", "b"]]):
+            broken = machine.disks[name]
+            self._say("disk", name, "of", machine.name, kind)
+            broken.fault = disk.Fault(kind, self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0)
+            self._disks_until[broken] = self._lasts()
+            self.has_had_unreadable = self.has_had_unreadable or kind in ("unreadable", "gone")
+
+    def _kill(self) -> None:
+        machine = self._random.choice(self._history.machines)
+        if machine.processes:
+            process = self._random.choice(machine.processes)
+            self._say("kill -9", process.pid)
+            self._history.world.kill(process)
+            self._history.world.scheduler.sleep(self._random.random() * 0.3)
+            self._history.start(machine)
+
+    def _cut_power(self) -> None:
+        machine = self._random.choice(self._history.machines)
+        world = self._history.world
+        self._say("power cut of", machine.name)
+        for process in list(machine.processes):
+            world.kill(process)
+        for each in machine.disks.values():
+            each.cut()
+        self.has_cut = True
+        world.scheduler.sleep(self._random.random())
+        machine.booted_at = world.scheduler.now - 1.0
+        self._history.boot(machine)
+
+    def _poison(self) -> None:
+        folios = list(self._history.customers.by_folio)[-30:]
+        chosen = {folio for folio in folios if self._random.random() < 0.2}
+        chosen |= {f"F{self._history.customers._count + self._random.randrange(60):06}" for _ in range(3)}
+        self._say("Postgres refuses", sorted(chosen))
+        self._history.world.server.poisoned |= chosen
+        self.ever_poisoned |= chosen
+        if self._random.random() < 0.5:
+            self._history.world.server.poisoned.clear()
+
+    def _set_clock(self) -> None:
+        machine = self._random.choice(self._history.machines)
+        machine.ahead_s = self._random.choice([0.0, -3600.0, -7.0, 3.0, 60.0, 86400.0])
+        self.has_set_clocks = True
+        self._say("the clock of", machine.name, "is ahead by", machine.ahead_s, "s")

@@ -1,0 +1,120 @@
+"""One history: machines whose processes serve customers, while things go wrong; then what has to be true at the end."""
+
+from tests.simulation import ending
+from tests.simulation.customers import Customers, lead
+from tests.simulation.faults import Faults
+from tests.simulation.threads import Stuck
+from tests.simulation.world import Machine, Process, World
+
+THREADS = 4  # of gunicorn, in each process
+# A checkout waits 0.4 s for Postgres and 0.3 s for the disk.
+BOUND_S = 0.75
+# Where a thread may be stalled at any point, what it holds is held for longer.
+STALLED_BOUND_S = 1.5
+RESTART_S = 0.3
+
+
+class Broken(AssertionError):
+    """A promise of delivery was broken."""
+
+
+class History:
+    """size: about how many people are answered."""
+
+    def __init__(self, world: World, seed: int, size: int) -> None:
+        self.world, self.seed, self.size = world, seed, size
+        world.begin(seed)
+        self.random = world.random
+        self.customers = Customers(self.random)
+        self.machines = [world.machine(f"machine{n}") for n in range(self.random.choice([1, 1, 1, 2]))]
+        self.pause_s = self.random.choice([0.005, 0.02, 0.1])
+        self.processes_each = self.random.choice([1, 2, 2, 3])
+        self.lives = 0
+        self.longest_s = 0.0
+        self.is_open = True  # whether customers come
+        self.is_over = False
+        self.failures: list[str] = []
+        self.faults = Faults(self)
+
+    def run(self) -> None:
+        """Run it; Broken, with what was broken."""
+        scheduler = self.world.scheduler
+        for machine in self.machines:
+            self.boot(machine)
+        scheduler.spawn(None, "the world", self._course)
+        try:
+            scheduler.run(lambda: self.is_over or bool(self.failures))
+        except Stuck as stuck:
+            self.failures.append(str(stuck))
+        finally:
+            for machine in self.machines:
+                for process in list(machine.processes):
+                    self.world.kill(process)
+        if self.failures:
+            raise Broken("\n".join(self.failures))
+
+    def _course(self) -> None:
+        try:
+            self.faults.run(until=lambda: self.customers.answered >= self.size)
+            ending.run(self)
+        except Exception as error:  # broad: whatever it is, the seed repeats it
+            self.failures.append(f"{type(error).__name__}: {error}")
+            raise
+        self.is_over = True
+
+    def fail(self, what: str) -> None:
+        self.world.trace("BROKEN", what)
+        self.failures.append(what)
+
+    # --- Processes ----------------------------------------------------------------------------------------------------
+
+    def boot(self, machine: Machine) -> None:
+        for _ in range(self.processes_each):
+            self.start(machine)
+
+    def start(self, machine: Machine) -> Process:
+        process = self.world.process(machine)
+        self.lives += 1
+        for number in range(THREADS):
+            self.world.thread(process, f"customer{number}", lambda: self._serve(process))
+        return process
+
+    def check_threads(self) -> None:
+        for machine in self.machines:
+            for process in machine.processes:
+                for task in process.tasks:
+                    if task.is_done:
+                        raise Broken(f"the thread {task.name} of {process.pid} has ended: {task.error!r}")
+
+    # --- Customers ----------------------------------------------------------------------------------------------------
+
+    def _serve(self, process: Process) -> None:
+        """One of gunicorn's threads: it serves one customer after the other."""
+        scheduler = self.world.scheduler
+        while True:
+            scheduler.sleep(self.random.expovariate(1 / self.pause_s))
+            if self.is_open:
+                self.ask()
+            else:
+                scheduler.sleep(0.5)
+
+    def ask(self) -> tuple[str, float]:
+        """Send a request on the thread of a process; return its outcome, and how many seconds it took."""
+        world, scheduler = self.world, self.world.scheduler
+        sent = self.customers.next(world.time())
+        record = world.delivery.record
+        started = scheduler.now
+        try:
+            outcome = str(record.record(lead(sent, world.time(), record.LeadRecord)))
+        except Exception as error:  # broad: a customer would see it
+            self.fail(f"a request for {sent.folio} raised {type(error).__name__}: {error}")
+            raise
+        took = scheduler.now - started
+        sent.outcome = outcome
+        world.trace("answers", sent.folio, sent.phone, sent.name, outcome, f"after {took:.3f} s")
+        if sent.phone:
+            self.customers.answered += 1
+        self.longest_s = max(self.longest_s, took)
+        if took > (STALLED_BOUND_S if scheduler.stall else BOUND_S):
+            self.fail(f"a request for {sent.folio} took {took:.3f} s")
+        return outcome, took
