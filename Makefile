@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test tests lint install update build screenshots lighthouse bench bench-inbox soak test-long test-partitioned test-postgres-15 image-test clean
+.PHONY: run test tests lint install update build screenshots lighthouse bench bench-inbox soak simulate mutants test-long test-partitioned test-postgres-15 image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -89,6 +89,18 @@ bench-inbox: install
 soak: export SOAK_SECONDS ?= 300
 soak: install
 	@exec .venv/bin/python -m bench.soak $(ARGS)
+
+# Run delivery itself in virtual time, with seeded threads, disks and a Postgres that break, kill -9 and power cuts, until
+# a million people were answered: some minutes. It prints the seed of a history that lost something.
+# `make simulate SEED=7` repeats one, and writes down what happened in it; `make simulate FROM=5000` takes other seeds.
+simulate: install
+	@exec .venv/bin/python -m tests.simulation --leads $(or $(LEADS),1000000) --from $(or $(FROM),1) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Put each deliberate fault of tests/simulation/mutants.toml into delivery: the simulation has to find it. It takes ten
+# minutes; `make mutants ARGS="'no sync of records'"` takes one.
+mutants: install
+	@exec .venv/bin/python -m tests.simulation.mutants $(ARGS)
 
 # What is thorough rather than telling, and too long for every run: a quarter of an hour and more. First documents that
 # are followed (docs/deploy.md, docs/operations.md), upgrades whose workers are killed, memory that has to stay the same,

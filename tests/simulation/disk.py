@@ -165,6 +165,13 @@ class Disk:
     def change(self, *steps: tuple[Node, str, Node | None]) -> None:
         """Let names appear or disappear, together."""
         self.check("create")
+        self._change(*steps)
+
+    def remove(self, directory: Node, name: str) -> None:
+        """Remove a name, whatever is wrong with the disk."""
+        self._change((directory, name, None))
+
+    def _change(self, *steps: tuple[Node, str, Node | None]) -> None:
         for directory, name, node in steps:
             if (old := directory.names.pop(name, None)) is not None:
                 old.links -= 1

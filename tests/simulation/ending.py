@@ -1,7 +1,8 @@
 """The end of a history: all faults stop, everything settles, and every promise is checked."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 # A database that has recovered is used again within 3 s; then the first checkout of each process is stored at once.
 RECOVERY_S = 3.5
+# After a wrong password within eleven minutes.
+BLOCKED_S = 662.0
 SETTLES_WITHIN_S = 60.0
 HEALTHY_S = 0.1
 
@@ -18,7 +21,11 @@ def run(history: "History") -> None:
     history.faults.end_all()
     world.trace("*** all is well again")
     history.check_threads()
-    history.pause_s = max(history.pause_s, 0.1)
+    history.pause_s = 0.5
+    if history.faults.has_blocked:
+        history.is_open = False
+        scheduler.sleep(BLOCKED_S)
+        history.is_open = True
     scheduler.sleep(RECOVERY_S)
     history.is_open = False
     _check_quarantine(history)
@@ -29,7 +36,7 @@ def run(history: "History") -> None:
     history.check_threads()
 
 
-def _on(history: "History", process: "Process", name: str, act: Callable[[], None]) -> None:
+def _on(history: "History", process: "Process", name: str, act: Callable[[], object]) -> None:
     """Have a process do something on a thread of its own, and wait for it."""
     task = history.world.thread(process, name, act)
     while not task.is_done:
@@ -75,26 +82,25 @@ def _settle(history: "History") -> None:
             world.kill(process)
         history.boot(machine)
         for process in machine.processes:
-            _on(history, process, "first request", lambda: history.ask() and None)
+            _on(history, process, "first request", history.ask)
     end = scheduler.now + SETTLES_WITHIN_S
     for machine in history.machines:
-
-        def retry() -> None:
-            world.delivery.relay.of_this_process().outbox.retry_quarantined()
-
-        left = [None]
-
-        def count() -> None:
-            left[0] = world.delivery.census.census(world.delivery.settings.OUTBOX_DIRECTORIES)
-
-        _on(history, machine.processes[0], "retry", retry)
-        while True:
-            _on(history, machine.processes[0], "census", count)
-            if not left[0].pending and not left[0].quarantined:
-                break
+        process = machine.processes[0]
+        _on(history, process, "retry", lambda: world.delivery.relay.of_this_process().outbox.retry_quarantined())
+        left: list[Any] = []  # the latest count last
+        while not left or left[-1].pending or left[-1].quarantined:
             if scheduler.now > end:
-                raise AssertionError(f"after {SETTLES_WITHIN_S} s there still wait {left[0]}")
-            scheduler.sleep(1.0)
+                raise AssertionError(f"after {SETTLES_WITHIN_S} s there still wait {left[-1]}")
+            if left:
+                scheduler.sleep(1.0)
+            _on(history, process, "census", partial(_count, history, left))
+        if left[-1].damaged and not history.faults.has_damaged:
+            history.fail("a segment is damaged, although no power failed")
+
+
+def _count(history: "History", counts: list[Any]) -> None:
+    delivery = history.world.delivery
+    counts.append(delivery.census.census(delivery.settings.OUTBOX_DIRECTORIES))
 
 
 def check_leads(history: "History") -> None:

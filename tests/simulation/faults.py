@@ -1,14 +1,27 @@
 """What goes wrong in a history, when and for how long."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation import disk, postgres
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
+    from tests.simulation.world import Process
 
-OF_POSTGRES = ("refuses", "hangs", "slow", "loses_replies", "drops", "read_only", "no_table", "every_row", "failover")
+OF_POSTGRES = (
+    "refuses",
+    "hangs",
+    "slow",
+    "loses_replies",
+    "drops",
+    "read_only",
+    "no_table",
+    "every_row",
+    "failover",
+    "password",
+)
 OF_A_DISK = ("full", "broken", "read_only", "gone", "hangs", "unreadable")
 
 
@@ -21,17 +34,22 @@ class Faults:
             (4, self._break_postgres),
             (3, self._break_disk),
             (3, self._kill),
-            (1, self._cut_power),
-            (1, self._poison),
+            (2, self._cut_power),
+            (2, self._poison),
+            (2, self._retry),
             (1, self._set_clock),
+            (1, self._restart),
+            (1, self._flush),
         ]
         chosen = [kind for kind in kinds if self._random.random() < 0.6] or kinds[:1]
+        if not {self._kill, self._cut_power, self._restart} & {act for _, act in chosen}:
+            chosen.append((2, self._delete))  # what is deleted in use is rescued, if its process lives on
         self._weights = [weight for weight, _ in chosen]
         self._acts = [act for _, act in chosen]
-        self._every_s = self._random.choice([0.3, 1.0, 3.0])
+        self._every_s = self._random.choice([0.05, 0.2, 0.6] if history.is_rough else [0.2, 1.0])
         self._postgres_until = 0.0
         self._disks_until: dict[disk.Disk, float] = {}
-        self.has_set_clocks = self.has_had_unreadable = self.has_cut = False
+        self.has_set_clocks = self.has_damaged = self.has_blocked = False
         self.ever_poisoned: set[str] = set()
 
     def run(self, *, until: Callable[[], bool]) -> None:
@@ -68,6 +86,9 @@ class Faults:
 
     def _break_postgres(self) -> None:
         kind = self._random.choice(OF_POSTGRES)
+        if kind == "password" and self._random.random() < 0.8:  # it takes eleven minutes, so there are few
+            kind = "refuses"
+        self.has_blocked = self.has_blocked or kind == "password"
         server = self._history.world.server
         self._postgres_until = self._lasts()
         self._say("Postgres", kind)
@@ -84,16 +105,69 @@ class Faults:
             self._say("disk", name, "of", machine.name, kind)
             broken.fault = disk.Fault(kind, self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0)
             self._disks_until[broken] = self._lasts()
-            self.has_had_unreadable = self.has_had_unreadable or kind in ("unreadable", "gone")
+
+    def _any_process(self) -> "Process | None":
+        processes = [process for machine in self._history.machines for process in machine.processes]
+        return self._random.choice(processes) if processes else None
 
     def _kill(self) -> None:
-        machine = self._random.choice(self._history.machines)
-        if machine.processes:
-            process = self._random.choice(machine.processes)
+        if process := self._any_process():
             self._say("kill -9", process.pid)
             self._history.world.kill(process)
             self._history.world.scheduler.sleep(self._random.random() * 0.3)
-            self._history.start(machine)
+            self._history.start(process.machine)
+
+    def _restart(self) -> None:
+        """A process is told to stop, serves whom it has, and ends; another takes its place."""
+        if process := self._any_process():
+            history, scheduler = self._history, self._history.world.scheduler
+            self._say("stop", process.pid)
+            process.is_leaving = True
+            scheduler.sleep(2.0)
+            history.world.thread(process, "stop", history.world.delivery.relay.stop)
+            scheduler.sleep(2.5)
+            history.world.kill(process)
+            history.start(process.machine)
+
+    def _retry(self) -> None:
+        """Staff have a process retry what was refused."""
+        if process := self._any_process():
+            world = self._history.world
+
+            def retry() -> None:
+                with suppress(OSError):
+                    world.trace("retries", world.delivery.relay.of_this_process().outbox.retry_quarantined())
+
+            self._say("retry in", process.pid)
+            world.thread(process, "retry", retry)
+
+    def _flush(self) -> None:
+        """Somebody runs `manage.py outbox flush`."""
+        history, machine = self._history, self._random.choice(self._history.machines)
+        process = history.world.process(machine)
+        directories, flush = history.world.delivery.settings.OUTBOX_DIRECTORIES, history.world.delivery.flush.flush
+        self._say("flush by", process.pid)
+
+        def run() -> None:
+            with suppress(OSError):
+                flush(directories, timeout_s=3.0, with_quarantined=self._random.random() < 0.5)
+
+        task = history.world.thread(process, "flush", run)
+        end = history.world.scheduler.now + 8.0
+        while not task.is_done and history.world.scheduler.now < end and not process.is_dead:
+            history.world.scheduler.sleep(0.1)
+        if task.error:
+            history.fail(f"flush raised {task.error!r}")
+        history.world.kill(process)
+
+    def _delete(self) -> None:
+        """Somebody empties a directory of the outbox, of a site that runs."""
+        machine = self._random.choice(self._history.machines)
+        for name, each in machine.disks.items():
+            for folder in each.root.names.values():
+                for file in [name for name in folder.names if self._random.random() < 0.7 and "journal" in name]:
+                    self._say("somebody deletes", file, "on", name)
+                    each.remove(folder, file)
 
     def _cut_power(self) -> None:
         machine = self._random.choice(self._history.machines)
@@ -103,7 +177,7 @@ class Faults:
             world.kill(process)
         for each in machine.disks.values():
             each.cut()
-        self.has_cut = True
+        self.has_damaged = True
         world.scheduler.sleep(self._random.random())
         machine.booted_at = world.scheduler.now - 1.0
         self._history.boot(machine)

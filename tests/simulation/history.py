@@ -11,7 +11,7 @@ THREADS = 4  # of gunicorn, in each process
 BOUND_S = 0.75
 # Where a thread may be stalled at any point, what it holds is held for longer.
 STALLED_BOUND_S = 1.5
-RESTART_S = 0.3
+LASTING = ("relay", "journal writer")
 
 
 class Broken(AssertionError):
@@ -19,15 +19,18 @@ class Broken(AssertionError):
 
 
 class History:
-    """size: about how many people are answered."""
+    """Busy ones have many customers, and show what many at once do; in rough ones more goes wrong for each of a few."""
 
-    def __init__(self, world: World, seed: int, size: int) -> None:
-        self.world, self.seed, self.size = world, seed, size
+    def __init__(self, world: World, seed: int) -> None:
+        self.world, self.seed = world, seed
         world.begin(seed)
         self.random = world.random
         self.customers = Customers(self.random)
+        self._set_limits()
         self.machines = [world.machine(f"machine{n}") for n in range(self.random.choice([1, 1, 1, 2]))]
-        self.pause_s = self.random.choice([0.005, 0.02, 0.1])
+        self.is_rough = self.random.random() < 0.7
+        self.size = 80 if self.is_rough else 1500
+        self.pause_s = self.random.choice([0.02, 0.1, 0.4] if self.is_rough else [0.003, 0.01])
         self.processes_each = self.random.choice([1, 2, 2, 3])
         self.lives = 0
         self.longest_s = 0.0
@@ -52,6 +55,16 @@ class History:
                     self.world.kill(process)
         if self.failures:
             raise Broken("\n".join(self.failures))
+
+    def _set_limits(self) -> None:
+        """Delivery's own limits: in some histories so small that they are reached."""
+        choice, delivery = self.random.choice, self.world.delivery
+        delivery.outbox.SEGMENT_BYTES = choice([4_194_304, 40_000, 8_000])
+        delivery.outbox.MOST_AHEAD = choice([1000, 20])
+        delivery.outbox.MOST_HELD = choice([64, 2])
+        delivery.segment._CHUNK = choice([65_536, 500])
+        delivery.segment._RESCUE_CHUNK = choice([65_536, 500])
+        delivery.relay.MOST_IN_MEMORY = choice([200, 200, 6])
 
     def _course(self) -> None:
         try:
@@ -83,7 +96,7 @@ class History:
         for machine in self.machines:
             for process in machine.processes:
                 for task in process.tasks:
-                    if task.is_done:
+                    if task.error or task.is_done and task.name in LASTING:
                         raise Broken(f"the thread {task.name} of {process.pid} has ended: {task.error!r}")
 
     # --- Customers ----------------------------------------------------------------------------------------------------
@@ -93,7 +106,7 @@ class History:
         scheduler = self.world.scheduler
         while True:
             scheduler.sleep(self.random.expovariate(1 / self.pause_s))
-            if self.is_open:
+            if self.is_open and not process.is_leaving:
                 self.ask()
             else:
                 scheduler.sleep(0.5)

@@ -127,7 +127,9 @@ def load(
         setattr(system, name, value)
     names = ("record", "relay", "turns", "upsert", "notices", "trouble", "flush")
     modules = {name: importlib.import_module(f"leads.delivery.{name}") for name in names}
-    modules["census"] = importlib.import_module("leads.delivery.journal.census")
+    modules |= {
+        name: importlib.import_module(f"leads.delivery.journal.{name}") for name in ("census", "outbox", "segment")
+    }
     settings.OUTBOX_DIRECTORIES = [machine["Path"]("/a/outbox"), machine["Path"]("/b/outbox-spare")]
     modules["upsert"].psycopg = SimpleNamespace(RawCursor=raw_cursor, Connection=psycopg.Connection)
     modules["upsert"].transaction = _transaction(wrapper)

@@ -14,8 +14,8 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-# As many switches without time passing are a livelock.
-MOST_SWITCHES = 200_000
+# So many points without a timer are a livelock.
+MOST_POINTS = 2_000_000
 # A clock goes on by this with each look, so that a loop that looks at it ends.
 LOOK_S = 1e-6
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
     """The process of this thread was killed: the thread ends here, and changes nothing more."""
 
 
-class Stuck(AssertionError):
+class Stuck(BaseException):
     """No thread can run, and no timer is due; or threads run and no time passes."""
 
 
@@ -57,9 +57,10 @@ class Scheduler:
         self.current: Task | None = None
         self._ready: list[Task] = []
         self._timers: list[tuple[float, int, Task, int]] = []
-        self._count = self._switches = 0
+        self._count = self._points = 0
         self._hub = getcurrent()
         self._process: Any = None
+        self._stuck: Stuck | None = None
         # How many points lie between two replacements, on average. Some histories are of fine grain, some of coarse.
         self.grain = self.random.choice([4, 15, 60, 250, 1000])
         self.stall = self.random.choice([0.0, 0.0, 0.0, 0.02])  # how often a replaced thread sleeps as well
@@ -106,6 +107,8 @@ class Scheduler:
                 pass
             except BaseException as error:
                 task.error = error
+                if isinstance(error, Stuck):
+                    self._stuck = error
             task.is_done = True
             for joiner in task.joiners:
                 self.wake(joiner)
@@ -139,6 +142,8 @@ class Scheduler:
         """Run tasks until a condition, which is looked at whenever one ends."""
         self._hub = getcurrent()
         while not until():
+            if self._stuck:
+                raise self._stuck
             self.current = None
             task = self._next()
             self.current = task
@@ -152,6 +157,9 @@ class Scheduler:
 
     def _replace(self) -> None:
         self._gap = self._next_gap()
+        self._points += self._gap + 1
+        if self._points > MOST_POINTS:
+            raise Stuck("threads run, and no time passes")
         task = self.current
         if task is None:
             return
@@ -180,11 +188,9 @@ class Scheduler:
             if not self._timers:
                 raise Stuck("every thread waits, and none for a time")
             self.now = max(self.now, self._timers[0][0])
-            self._switches = 0
+            self._points = 0
             self._due()
-        self._switches += 1
-        if self._switches > MOST_SWITCHES:
-            raise Stuck("threads run, and no time passes")
+        self._points += 1
         ready = self._ready
         place = int(self.random.random() * len(ready))
         ready[place], ready[-1] = ready[-1], ready[place]

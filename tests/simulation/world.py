@@ -35,6 +35,7 @@ class Process:
     pid: int
     state: list[Any]
     is_dead: bool = False
+    is_leaving: bool = False  # no customer comes any more, because it will be stopped
     tasks: list[Task] = field(default_factory=list)
     fds: dict[int, Open] = field(default_factory=dict)
     next_fd: int = 10
