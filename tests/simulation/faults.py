@@ -34,7 +34,7 @@ class Faults:
             (4, self._break_postgres),
             (3, self._break_disk),
             (3, self._kill),
-            (2, self._cut_power),
+            (3, self._cut_power),
             (2, self._poison),
             (2, self._retry),
             (1, self._set_clock),
@@ -51,6 +51,10 @@ class Faults:
         self._disks_until: dict[disk.Disk, float] = {}
         self.has_set_clocks = self.has_damaged = self.has_blocked = False
         self.ever_poisoned: set[str] = set()
+
+    def before_the_first_start(self) -> None:
+        if self._break_disk in self._acts and self._random.random() < 0.5:
+            self._break_disk()
 
     def run(self, *, until: Callable[[], bool]) -> None:
         """Let things go wrong until then."""

@@ -28,7 +28,7 @@ class History:
         self.customers = Customers(self.random)
         self._set_limits()
         self.machines = [world.machine(f"machine{n}") for n in range(self.random.choice([1, 1, 1, 2]))]
-        self.is_rough = self.random.random() < 0.7
+        self.is_rough = self.random.random() < 0.9
         self.size = 80 if self.is_rough else 1500
         self.pause_s = self.random.choice([0.02, 0.1, 0.4] if self.is_rough else [0.003, 0.01])
         self.processes_each = self.random.choice([1, 2, 2, 3])
@@ -42,8 +42,6 @@ class History:
     def run(self) -> None:
         """Run it; Broken, with what was broken."""
         scheduler = self.world.scheduler
-        for machine in self.machines:
-            self.boot(machine)
         scheduler.spawn(None, "the world", self._course)
         try:
             scheduler.run(lambda: self.is_over or bool(self.failures))
@@ -68,6 +66,9 @@ class History:
 
     def _course(self) -> None:
         try:
+            self.faults.before_the_first_start()
+            for machine in self.machines:
+                self.boot(machine)
             self.faults.run(until=lambda: self.customers.answered >= self.size)
             ending.run(self)
         except Exception as error:  # broad: whatever it is, the seed repeats it

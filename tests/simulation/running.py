@@ -60,7 +60,7 @@ def run_many(first: int, *, leads: int, seconds: float, mutant: str = "", proces
         yield from _until(map(_run_chunk, count(first, CHUNK)), leads, seconds, time.process_time)
         return
     context = multiprocessing.get_context("fork")
-    with context.Pool(processes or os.cpu_count(), load, [mutant]) as pool:
+    with context.Pool(processes or len(os.sched_getaffinity(0)), load, [mutant]) as pool:
         yield from _until(pool.imap_unordered(_run_chunk, count(first, CHUNK)), leads, seconds, time.monotonic)
 
 
