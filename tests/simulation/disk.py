@@ -75,15 +75,17 @@ class Fault:
 
 @dataclass(eq=False)
 class Disk:
-    """One file system. sleep: passes virtual time, for a sync."""
+    """One file system. sleep: passes virtual time, for a sync; trace: is told what is done to the disk."""
 
+    name: str
     random: random.Random
     sleep: Callable[[float], None]
+    trace: Callable[..., None]
     now_ns: Callable[[], int]
     fault: Fault | None = None
     sync_s: float = 0.0005
     changes: list[Change] = field(default_factory=list)
-    was_cut: bool = False
+    on_sync: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.root = self.new(is_directory=True)
@@ -96,17 +98,18 @@ class Disk:
         fault = self.fault
         if fault is None or (fault.share < 1.0 and self.random.random() >= fault.share):
             return
-        kind = fault.kind
-        if kind == "gone":
-            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-        if kind == "broken" and call in ("write", "sync", "create"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-        if kind == "unreadable" and call == "read":
-            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-        if kind == "read_only" and call in ("write", "create"):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        if kind == "full" and call == "create" and self.random.random() < 0.5:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        errors = {"gone": errno.EIO, "broken": errno.EIO, "unreadable": errno.EIO, "read_only": errno.EROFS}
+        fails = {
+            "gone": True,
+            "broken": call in ("write", "sync", "create"),
+            "unreadable": call == "read",
+            "read_only": call in ("write", "create"),
+            "full": call == "create" and self.random.random() < 0.5,  # an inode may still be free
+        }
+        if fails.get(fault.kind):
+            code = errors.get(fault.kind, errno.ENOSPC)
+            self.trace("disk", self.name, call, path, os.strerror(code))
+            raise OSError(code, os.strerror(code), path)
 
     # --- Files --------------------------------------------------------------------------------------------------------
 
@@ -116,8 +119,10 @@ class Disk:
         if self.fault and self.fault.kind == "full":
             took = self.random.randrange(len(data)) if data else 0
             if not took or self.random.random() < 0.5:
+                self.trace("disk", self.name, "has no space")
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             data = data[:took]
+        self.trace("disk", self.name, "file", node.number, "writes", len(data), "bytes at", offset)
         end = offset + len(data)
         if len(node.data) < offset:
             node.data.extend(bytes(offset - len(node.data)))
@@ -133,22 +138,31 @@ class Disk:
             changes = [change for change in self.changes if any(step[0] is node for step in change.steps)]
         else:
             node.unsynced = []
-        hang = self.fault is not None and self.fault.kind == "hangs" and self.random.random() < self.fault.share
-        self.sleep(self.random.uniform(1.0, 6.0) if hang else self.sync_s * (0.5 + self.random.random()))
+        self.sleep(self.sync_s * (0.5 + self.random.random()))
+        fault = self.fault
+        if fault is not None and fault.kind == "hangs" and self.random.random() < fault.share:
+            self.trace("disk", self.name, "hangs")
+            left = self.random.uniform(0.1, 6.0)
+            while self.fault is fault and left > 0:
+                self.sleep(0.1)
+                left -= 0.1
         try:
             self.check("sync")
             if self.fault and self.fault.kind == "full" and self.random.random() < 0.2:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
+            self.trace("disk", self.name, "file", node.number, "fails to sync")
             if self.random.random() < 0.3:  # part of it is on the disk all the same
                 self._land(node, [write for write in covered if self.random.random() < 0.5])
             raise
+        self.trace("disk", self.name, "directory" if node.is_directory else "file", node.number, "is synced")
         if node.is_directory:
             for change in changes:
                 change.keep()
             self.changes = [change for change in self.changes if not change.is_durable]
         else:
             self._land(node, covered)
+        self.on_sync()
 
     @staticmethod
     def _land(node: Node, writes: list[tuple[int, bytes]]) -> None:
@@ -173,6 +187,8 @@ class Disk:
 
     def _change(self, *steps: tuple[Node, str, Node | None]) -> None:
         for directory, name, node in steps:
+            what = f"is file {node.number}" if node else "disappears"
+            self.trace("disk", self.name, "in directory", directory.number, name, what)
             if (old := directory.names.pop(name, None)) is not None:
                 old.links -= 1
             if node is not None:
@@ -189,7 +205,6 @@ class Disk:
             if self.random.random() < kept:
                 change.keep()
         self.changes = []
-        self.was_cut = True
         self._restore(self.root, set())
 
     def _restore(self, node: Node, seen: set[int]) -> None:

@@ -8,7 +8,7 @@ from tests.simulation import disk, postgres
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
-    from tests.simulation.world import Process
+    from tests.simulation.world import Machine, Process
 
 OF_POSTGRES = (
     "refuses",
@@ -35,15 +35,16 @@ class Faults:
             (3, self._break_disk),
             (3, self._kill),
             (3, self._cut_power),
-            (2, self._poison),
-            (2, self._retry),
+            (3, self._poison),
+            (3, self._retry),
             (1, self._set_clock),
             (1, self._restart),
             (1, self._flush),
         ]
         chosen = [kind for kind in kinds if self._random.random() < 0.6] or kinds[:1]
-        if not {self._kill, self._cut_power, self._restart} & {act for _, act in chosen}:
-            chosen.append((2, self._delete))  # what is deleted in use is rescued, if its process lives on
+        if self._random.random() < 0.15:  # what is deleted in use is rescued, if its process lives on
+            ends = (self._kill, self._cut_power, self._restart, self._flush)
+            chosen = [(3.0, self._delete), *(kind for kind in chosen if kind[1] not in ends)]
         self._weights = [weight for weight, _ in chosen]
         self._acts = [act for _, act in chosen]
         self._every_s = self._random.choice([0.05, 0.2, 0.6] if history.is_rough else [0.2, 1.0])
@@ -176,6 +177,8 @@ class Faults:
     def _cut_power(self) -> None:
         machine = self._random.choice(self._history.machines)
         world = self._history.world
+        if self._random.random() < 0.7:
+            self._wait_for_a_sync(machine)
         self._say("power cut of", machine.name)
         for process in list(machine.processes):
             world.kill(process)
@@ -185,6 +188,23 @@ class Faults:
         world.scheduler.sleep(self._random.random())
         machine.booted_at = world.scheduler.now - 1.0
         self._history.boot(machine)
+
+    def _wait_for_a_sync(self, machine: "Machine") -> None:
+        """Wait until just after one of the next syncs, because that is when somebody is answered."""
+        left = self._random.randrange(1, 15)
+        end, wait = self._history.world.scheduler.wait_for_a_call(2.0)
+
+        def synced() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                end()
+
+        for each in machine.disks.values():
+            each.on_sync = synced
+        wait()
+        for each in machine.disks.values():
+            each.on_sync = lambda: None
 
     def _poison(self) -> None:
         folios = list(self._history.customers.by_folio)[-30:]

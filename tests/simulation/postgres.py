@@ -13,7 +13,7 @@ from django.db.utils import DatabaseErrorWrapper
 from psycopg import errors
 
 from tests.simulation.table import Table
-from tests.simulation.threads import Killed, Scheduler
+from tests.simulation.threads import Scheduler
 
 # When virtual time begins, for those who tell the date.
 EPOCH = 1_800_000_000.0
@@ -232,6 +232,3 @@ class RawCursor:
     def execute(self, statement: str, parameters: list[Any], *, prepare: bool | None = None) -> None:
         keep = not self._wrapper.is_rolled_back
         self.rowcount = self._session.server.execute(self._session, statement, parameters, keep=keep)
-
-
-__all__ = ["EPOCH", "Fault", "Killed", "RawCursor", "Server", "Session", "Wrapper"]

@@ -30,6 +30,7 @@ class Result(NamedTuple):
 def load(mutant: str = "") -> None:
     """Load delivery into this process, perhaps with a deliberate fault."""
     global _world
+    logging.getLogger("leads").propagate = False
     logging.disable(logging.CRITICAL)
     _world = World(named(mutant).apply) if mutant else World()
 
@@ -38,6 +39,7 @@ def run(seed: int, trace: list[str] | None = None) -> Result:
     """Run the history of a seed. trace: gets a line for each event."""
     assert _world is not None
     _world.tracing = trace
+    logging.disable(logging.CRITICAL if trace is None else logging.NOTSET)
     history, failure = History(_world, seed), ""
     try:
         history.run()

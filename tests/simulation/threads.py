@@ -97,6 +97,17 @@ class Scheduler:
         task.wakeup += 1
         self._ready.append(task)
 
+    def wait_for_a_call(self, timeout_s: float) -> tuple[Callable[[], None], Callable[[], bool]]:
+        """Return a function that ends the wait of this task, and the wait, for a call that others make."""
+        task = self.current
+        assert task is not None
+
+        def call() -> None:
+            if task not in self._ready:
+                self.wake(task)
+
+        return call, lambda: self.wait(timeout_s)
+
     def spawn(self, process: Any, name: str, run: Callable[[], None]) -> Task:
         task = Task(process, name)
 

@@ -1,9 +1,9 @@
 """The machines and processes of the simulation, and what `leads.delivery.system` gives to the one that runs."""
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import PosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,6 +41,17 @@ class Process:
     next_fd: int = 10
 
 
+class _Notices(logging.Handler):
+    """Puts delivery's log into the trace."""
+
+    def __init__(self, trace: Callable[..., None]) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._trace("notice:", record.getMessage())
+
+
 class World:
     """Everything of one history, for the code that is loaded once. `begin` starts another."""
 
@@ -66,6 +77,7 @@ class World:
             "open": open_on(files),
             "Path": path_on(files),
         }  # fmt: skip
+        logging.getLogger("leads.outbox").addHandler(_Notices(self.trace))
         self.delivery = loading.load(
             machine, point=self.scheduler.point, wrapper=self._wrapper, raw_cursor=self._raw_cursor, mutate=mutate
         )
@@ -91,7 +103,9 @@ class World:
     def machine(self, name: str) -> Machine:
         machine = Machine(name, {})
         for disk in DISKS:
-            machine.disks[disk] = Disk(self.random, self._sleep, lambda: int((EPOCH + self.scheduler.now) * 1e9))
+            machine.disks[disk] = Disk(
+                disk, self.random, self._sleep, self.trace, lambda: int((EPOCH + self.scheduler.now) * 1e9)
+            )
         return machine
 
     def process(self, machine: Machine) -> Process:
@@ -171,6 +185,3 @@ class World:
         if process is not None:
             for (module, name, _), value in zip(self._keeps, process.state, strict=True):
                 setattr(module, name, value)
-
-
-__all__ = ["Machine", "PosixPath", "Process", "World"]
