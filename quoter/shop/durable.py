@@ -22,6 +22,20 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def sync_names(directory: Path) -> None:
+    """Sync the names in a directory, and its own name and those of its parents, as far as they are on the same disk.
+
+    Whoever made a directory may have failed to sync its name, or not have come so far yet.
+    """
+    sync_directory(directory)
+    disk = directory.stat().st_dev
+    for parent in directory.parents:
+        if parent.stat().st_dev != disk:  # the name of a mount is on no disk
+            return
+        with suppress(PermissionError):  # as in make_directory
+            sync_directory(parent)
+
+
 def private(path: str, flags: int) -> int:
     """Open a file that only this user can read. It is an opener for `open`."""
     return os.open(path, flags, 0o600)

@@ -7,6 +7,7 @@ from leads.delivery.system import Path, fcntl, os
 from quoter.shop.durable import make_directory as make_directory
 from quoter.shop.durable import private as private
 from quoter.shop.durable import sync_directory as sync_directory
+from quoter.shop.durable import sync_names as sync_names
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs"}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from leads.delivery.journal.disk import files, make_directory, private, sync_directory
+from leads.delivery.journal.disk import files, make_directory, private, sync_names
 from leads.delivery.journal.segment import Item
 from leads.delivery.system import Path, open, os, secrets
 
@@ -57,7 +57,7 @@ def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
-    sync_directory(folder)
+    sync_names(folder)
     return path
 
 

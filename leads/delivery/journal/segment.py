@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from leads.delivery.journal.disk import lock, make_directory, sync_directory
+from leads.delivery.journal.disk import lock, make_directory, sync_names
 from leads.delivery.system import Path, os, secrets, threading, time
 
 SUFFIX = ".journal"
@@ -107,7 +107,7 @@ class Segment:
                 if lock(segment._fd) and not segment.is_deleted():
                     for part in content:
                         segment.sync(segment.write(part))
-                    sync_directory(directory)
+                    sync_names(directory)
                     return segment
             except OSError:
                 with suppress(OSError):
