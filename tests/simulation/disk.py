@@ -86,6 +86,7 @@ class Disk:
     sync_s: float = 0.0005
     changes: list[Change] = field(default_factory=list)
     on_sync: Callable[[], None] = lambda: None
+    has_hung: bool = False  # since it was well
 
     def __post_init__(self) -> None:
         self.root = self.new(is_directory=True)
@@ -142,6 +143,7 @@ class Disk:
         fault = self.fault
         if fault is not None and fault.kind == "hangs" and self.random.random() < fault.share:
             self.trace("disk", self.name, "hangs")
+            self.has_hung = True
             left = self.random.uniform(0.1, 6.0)
             while self.fault is fault and left > 0:
                 self.sleep(0.1)
@@ -195,6 +197,13 @@ class Disk:
                 directory.names[name] = node
                 node.links += 1
         self.changes.append(Change(list(steps)))
+
+    def directories(self) -> list[Node]:
+        """Return all directories, the root first."""
+        found = [self.root]
+        for directory in found:
+            found += [node for node in directory.names.values() if node.is_directory]
+        return found
 
     # --- A power cut --------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def _check_quarantine(history: "History") -> None:
     """Nothing is set aside that Postgres would have taken."""
     for machine in history.machines:
         for name, disk in machine.disks.items():
-            for folder in disk.root.names.values():
+            for folder in disk.directories():
                 aside = folder.names.get("quarantine")
                 refused = {file.rpartition("-")[0] for file in aside.names} if aside else set()
                 wrong = {folio for folio in refused - history.faults.ever_poisoned if not folio.startswith(".")}

@@ -47,9 +47,10 @@ class Faults:
             chosen = [(3.0, self._delete), *(kind for kind in chosen if kind[1] not in ends)]
         self._weights = [weight for weight, _ in chosen]
         self._acts = [act for _, act in chosen]
-        self._every_s = self._random.choice([0.05, 0.2, 0.6] if history.is_rough else [0.2, 1.0])
+        self._every_s = self._random.choice([0.02, 0.1, 0.3] if history.is_rough else [0.2, 1.0])
         self._postgres_until = 0.0
         self._disks_until: dict[disk.Disk, float] = {}
+        self._was_bad_at: dict[disk.Disk, float] = {}
         self.has_set_clocks = self.has_damaged = self.has_blocked = False
         self.ever_poisoned: set[str] = set()
 
@@ -62,11 +63,17 @@ class Faults:
         scheduler = self._history.world.scheduler
         next_at = scheduler.now + self._random.expovariate(1 / self._every_s)
         while not until():
-            scheduler.sleep(0.05)
+            scheduler.sleep(0.02)
             self._end(scheduler.now)
             if scheduler.now >= next_at:
                 next_at = scheduler.now + self._random.expovariate(1 / self._every_s)
                 self._random.choices(self._acts, self._weights)[0]()
+
+    def may_be_carried(self, machine: "Machine") -> bool:
+        """Whether a lead need not be on the disk: both fail or have failed, one hangs, or the writer rescues files."""
+        now, disks = self._history.world.scheduler.now, machine.disks.values()
+        bad = [each for each in disks if each.fault or now - self._was_bad_at.get(each, -9.0) < 1.0]
+        return self._delete in self._acts or len(bad) == len(disks) or any(each.has_hung for each in bad)
 
     def end_all(self) -> None:
         self._end(float("inf"))
@@ -81,13 +88,14 @@ class Faults:
             if now >= until:
                 self._say("a disk is well again")
                 broken.fault = None
+                self._was_bad_at[broken] = now
                 del self._disks_until[broken]
 
     def _say(self, *words: Any) -> None:
         self._history.world.trace("***", *words)
 
     def _lasts(self) -> float:
-        return self._history.world.scheduler.now + self._random.choice([0.1, 1.0, 5.0]) * self._random.expovariate(1)
+        return self._history.world.scheduler.now + self._random.choice([0.1, 0.5, 2.0]) * self._random.expovariate(1)
 
     def _break_postgres(self) -> None:
         kind = self._random.choice(OF_POSTGRES)
@@ -105,9 +113,12 @@ class Faults:
     def _break_disk(self) -> None:
         machine = self._random.choice(self._history.machines)
         kind = self._random.choice(OF_A_DISK)
+        if self._delete in self._acts and kind in ("gone", "unreadable"):
+            kind = "full"  # a file that was deleted and then cannot be read is lost; nobody promises it
         for name in self._random.choice([["a"], ["a"], ["b"], ["a", "b"]]):
             broken = machine.disks[name]
             self._say("disk", name, "of", machine.name, kind)
+            broken.has_hung = broken.has_hung and broken.fault is not None
             broken.fault = disk.Fault(kind, self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0)
             self._disks_until[broken] = self._lasts()
 
@@ -169,7 +180,7 @@ class Faults:
         """Somebody empties a directory of the outbox, of a site that runs."""
         machine = self._random.choice(self._history.machines)
         for name, each in machine.disks.items():
-            for folder in each.root.names.values():
+            for folder in each.directories():
                 for file in [name for name in folder.names if self._random.random() < 0.7 and "journal" in name]:
                     self._say("somebody deletes", file, "on", name)
                     each.remove(folder, file)

@@ -164,13 +164,14 @@ class Files:
         self._me()
 
     def fstat(self, fd: int) -> SimpleNamespace:
-        return self._stat(self._opened(fd).node)
+        file = self._opened(fd)
+        return self._stat(file.disk, file.node)
 
     @staticmethod
-    def _stat(node: Node) -> SimpleNamespace:
+    def _stat(disk: Disk, node: Node) -> SimpleNamespace:
         return SimpleNamespace(
             st_nlink=node.links, st_size=len(node.data), st_mtime_ns=node.mtime_ns, st_mtime=node.mtime_ns / 1e9,
-            st_uid=0, st_dev=1, st_ino=node.number,
+            st_uid=0, st_dev=disk.name, st_ino=node.number,
         )  # fmt: skip
 
     def statvfs(self, path: Any) -> SimpleNamespace:
@@ -246,7 +247,9 @@ class Files:
 
     def stat(self, path: Any) -> SimpleNamespace:
         self._me()
-        return self._stat(self._find(path)[1])
+        if os.fspath(path) == "/":
+            return SimpleNamespace(st_dev="/")
+        return self._stat(*self._find(path))
 
     def touch(self, path: Any) -> None:
         self.close(self.open(path, os.O_WRONLY | os.O_CREAT))

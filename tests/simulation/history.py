@@ -29,8 +29,8 @@ class History:
         self._set_limits()
         self.machines = [world.machine(f"machine{n}") for n in range(self.random.choice([1, 1, 1, 2]))]
         self.is_rough = self.random.random() < 0.9
-        self.size = 80 if self.is_rough else 1500
-        self.pause_s = self.random.choice([0.02, 0.1, 0.4] if self.is_rough else [0.003, 0.01])
+        self.lasts_s = self.random.choice([0.5, 3.0, 8.0])
+        self.pause_s = self.random.choice([0.05, 0.2, 0.5] if self.is_rough else [0.004, 0.01])
         self.processes_each = self.random.choice([1, 2, 2, 3])
         self.lives = 0
         self.longest_s = 0.0
@@ -69,7 +69,7 @@ class History:
             self.faults.before_the_first_start()
             for machine in self.machines:
                 self.boot(machine)
-            self.faults.run(until=lambda: self.customers.answered >= self.size)
+            self.faults.run(until=lambda: self.world.scheduler.now >= self.lasts_s)
             ending.run(self)
         except Exception as error:  # broad: whatever it is, the seed repeats it
             self.failures.append(f"{type(error).__name__}: {error}")
@@ -128,6 +128,12 @@ class History:
         world.trace("answers", sent.folio, sent.phone, sent.name, outcome, f"after {took:.3f} s")
         if sent.phone:
             self.customers.answered += 1
+        if (
+            outcome == "carried"
+            and not scheduler.stall
+            and not self.faults.may_be_carried(scheduler.current.process.machine)
+        ):
+            self.fail(f"{sent.folio} is only in the message, although a disk works")
         self.longest_s = max(self.longest_s, took)
         if took > (STALLED_BOUND_S if scheduler.stall else BOUND_S):
             self.fail(f"a request for {sent.folio} took {took:.3f} s")

@@ -130,10 +130,27 @@ def load(
     modules |= {
         name: importlib.import_module(f"leads.delivery.journal.{name}") for name in ("census", "outbox", "segment")
     }
-    settings.OUTBOX_DIRECTORIES = [machine["Path"]("/a/outbox"), machine["Path"]("/b/outbox-spare")]
+    settings.OUTBOX_DIRECTORIES = [machine["Path"]("/a/var/outbox"), machine["Path"]("/b/outbox-spare")]
     modules["upsert"].psycopg = SimpleNamespace(RawCursor=raw_cursor, Connection=psycopg.Connection)
     modules["upsert"].transaction = _transaction(wrapper)
+    writer = importlib.import_module("leads.delivery.postgres_writer")
+    writer.classify = _checked(writer.classify)
     return SimpleNamespace(**modules, settings=settings)
+
+
+def _checked(classify: Callable[[BaseException], Any]) -> Callable[[BaseException], Any]:
+    """Return it for errors of a database alone: any other is a mistake of the model, which would pass for an outage."""
+
+    def checked(error: BaseException) -> Any:
+        if not isinstance(error, django.db.Error | psycopg.Error):
+            raise Mistake("the model of Postgres raised something else") from error
+        return classify(error)
+
+    return checked
+
+
+class Mistake(BaseException):
+    """The simulation itself is wrong."""
 
 
 def _transaction(wrapper: Callable[[], Any]) -> SimpleNamespace:

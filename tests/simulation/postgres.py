@@ -46,6 +46,10 @@ class Session:
     is_broken: bool = False
     prepare_threshold: int | None = 5
 
+    def execute(self, statement: str) -> None:
+        """SET CONSTRAINTS, in the transaction of a probe."""
+        self.server.execute(self, statement, [], keep=False)
+
 
 @dataclass(eq=False)
 class Server:

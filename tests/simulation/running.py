@@ -1,5 +1,6 @@
 """Runs histories on every processor, each in a process that has loaded delivery once."""
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -33,6 +34,10 @@ def load(mutant: str = "") -> None:
     logging.getLogger("leads").propagate = False
     logging.disable(logging.CRITICAL)
     _world = World(named(mutant).apply) if mutant else World()
+    # Garbage of one history, found in the next, would close files there.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
 
 
 def run(seed: int, trace: list[str] | None = None) -> Result:
@@ -45,6 +50,7 @@ def run(seed: int, trace: list[str] | None = None) -> Result:
         history.run()
     except Broken as broken:
         failure = str(broken)
+    gc.collect()
     return Result(seed, history.customers.answered, history.lives, history.longest_s, failure)
 
 

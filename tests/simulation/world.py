@@ -81,6 +81,7 @@ class World:
         self.delivery = loading.load(
             machine, point=self.scheduler.point, wrapper=self._wrapper, raw_cursor=self._raw_cursor, mutate=mutate
         )
+        self.delivery.upsert.joined_keys()  # cached at the first call: each history is to find it so
         self._keeps: list[tuple[Any, str, Callable[[], Any]]] = [
             (self.delivery.relay, "_running", lambda: None),
             (self.delivery.relay, "_start_lock", threads.Lock),
