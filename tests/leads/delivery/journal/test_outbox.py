@@ -22,7 +22,7 @@ import pytest
 from leads.delivery.journal import census, outbox, quarantine
 from leads.delivery.journal.disk import file_system_in, is_ephemeral
 from leads.delivery.journal.outbox import Outbox, OutboxUnavailable
-from leads.delivery.journal.segment import DAMAGED, Item, encode
+from leads.delivery.journal.segment import DAMAGED, Item, Segment, SegmentRetired, encode
 from tests.support import mark
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -227,6 +227,33 @@ def test_a_directory_whose_name_was_not_synced_is_synced_before_a_record_counts(
     journal.append("B", TEXT)
     assert synced[:2] == [str(directories[0]), str(directories[0].parent)]
     journal.close()
+
+
+def test_a_record_that_is_written_during_a_sync_is_not_part_of_it(directories, monkeypatch):
+    line, fdatasync = encode(Item("A", 1.0, TEXT)), os.fdatasync
+    segment = Segment.create(directories[0], [line])
+    end = segment.write(line)
+
+    def meanwhile(fd):
+        fdatasync(fd)
+        segment.write(line)
+
+    monkeypatch.setattr(os, "fdatasync", meanwhile)
+    segment.sync(end)
+    assert segment.synced == end < segment.written
+    segment.close()
+
+
+def test_nothing_follows_a_record_that_was_written_in_part(directories, monkeypatch):
+    line = encode(Item("A", 1.0, TEXT))
+    segment = Segment.create(directories[0], [line])
+    monkeypatch.setattr(os, "write", lambda fd, data: len(data) - 1)
+    with pytest.raises(OSError, match="the disk took"):
+        segment.write(line)
+    monkeypatch.undo()
+    with pytest.raises(SegmentRetired):
+        segment.write(line)
+    segment.close()
 
 
 @pytest.mark.needs("strace")
