@@ -1,5 +1,8 @@
 """Delivers leads from `record` to this machine's disk and to Postgres. It handles them as JSON, without their model.
 
+Its modules take threads, locks, clocks, chance and the disk from system.py, so that all of it can be simulated
+(tests/simulation).
+
 THE THREADS OF A PROCESS
 
 - Request threads, four of gunicorn's, call `record`. They pass a lead to the other threads and wait; they write it
