@@ -12,7 +12,6 @@ from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
-from secrets import token_bytes
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,6 +19,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from leads.delivery.record import Contact
+from leads.delivery.system import secrets
 
 _NONCE_BYTES = 12
 _FIELDS = [field.name for field in fields(Contact)]
@@ -37,7 +37,7 @@ class SealBroken(ValueError):
 def seal(contact: Contact, *, folio: str) -> str:
     """Return the contact, encrypted and bound to its folio; URL-safe characters only."""
     text = json.dumps(_IN_ORDER(contact), default=datetime.isoformat, ensure_ascii=False, separators=(",", ":"))
-    nonce = token_bytes(_NONCE_BYTES)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
     squeeze = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, _MEMORY)
     squeezed = squeeze.compress(text.encode()) + squeeze.flush()
     return _as_text(nonce + _cipher(settings.SECRET_KEY).encrypt(nonce, squeezed, folio.encode()))
