@@ -31,7 +31,10 @@ def run(history: "History") -> None:
     _check_quarantine(history)
     scheduler.sleep(2.0)
     _check_service(history)
-    _settle(history)
+    if not history.faults.has_unreadable:  # what cannot be read is left to the next process
+        _deliver(history)
+    _restart(history)
+    _deliver(history)
     check_leads(history)
     history.check_threads()
 
@@ -74,15 +77,19 @@ def _check_service(history: "History") -> None:
                 _on(history, process, "customer", ask)
 
 
-def _settle(history: "History") -> None:
-    """Restart all processes, as a deploy does; retry what was refused; wait until nothing waits."""
-    world, scheduler = history.world, history.world.scheduler
+def _restart(history: "History") -> None:
+    """Restart all processes, as a deploy does."""
     for machine in history.machines:
         for process in list(machine.processes):
-            world.kill(process)
+            history.world.kill(process)
         history.boot(machine)
         for process in machine.processes:
             _on(history, process, "first request", history.ask)
+
+
+def _deliver(history: "History") -> None:
+    """Retry what was refused, and wait until nothing waits."""
+    world, scheduler = history.world, history.world.scheduler
     end = scheduler.now + SETTLES_WITHIN_S
     for machine in history.machines:
         process = machine.processes[0]

@@ -51,7 +51,7 @@ class Faults:
         self._postgres_until = 0.0
         self._disks_until: dict[disk.Disk, float] = {}
         self._was_bad_at: dict[disk.Disk, float] = {}
-        self.has_set_clocks = self.has_damaged = self.has_blocked = False
+        self.has_set_clocks = self.has_damaged = self.has_blocked = self.has_unreadable = False
         self.ever_poisoned: set[str] = set()
 
     def before_the_first_start(self) -> None:
@@ -115,6 +115,7 @@ class Faults:
         kind = self._random.choice(OF_A_DISK)
         if self._delete in self._acts and kind in ("gone", "unreadable"):
             kind = "full"  # a file that was deleted and then cannot be read is lost; nobody promises it
+        self.has_unreadable = self.has_unreadable or kind in ("gone", "unreadable")
         for name in self._random.choice([["a"], ["a"], ["b"], ["a", "b"]]):
             broken = machine.disks[name]
             self._say("disk", name, "of", machine.name, kind)
