@@ -843,6 +843,28 @@ def test_a_refused_record_is_kept_unchanged(journal, directories, notices):
     assert census.census(directories).quarantined == 1
 
 
+def test_a_refused_record_is_synced_with_its_name_and_stays_until_its_retry_is_on_the_disk(
+    journal, directories, monkeypatch
+):
+    synced, fsync = [], os.fsync
+
+    def noted(fd):
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    def unavailable(folio, text):
+        raise OutboxUnavailable(errno.EIO, "no disk")
+
+    monkeypatch.setattr(os, "fsync", noted)
+    journal.quarantine(Item("A", 1.0, TEXT), reason="a rule")
+    assert str(directories[0] / quarantine.QUARANTINE) in synced
+
+    monkeypatch.setattr(journal, "append", unavailable)
+    with pytest.raises(OutboxUnavailable):
+        journal.retry_quarantined()
+    assert [refused["reason"] for _, refused in quarantine.quarantined(directories)] == ["a rule"]
+
+
 def test_a_record_that_is_refused_again_during_its_retry_is_kept(journal, directories, monkeypatch):
     journal.append("A", b'{"folio":"A"}')
     (item,) = drain(journal)
