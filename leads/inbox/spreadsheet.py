@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any, NamedTuple, Self
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -53,6 +54,14 @@ COLUMNS = [
     Column(_("remarks"), 18, lambda row: ", ".join(map(str, flags.labels(row.stored)))),
     Column(_("contacted at"), 16, lambda row: row.values["contacted_at"]),
     Column(_("contacted by"), 18, lambda row: row.seller),
+    Column(_("next step on"), 16, lambda row: row.arranged.step and row.arranged.step.step_at),
+    Column(_("Next step"), 30, lambda row: row.arranged.step and row.arranged.step.step),
+    Column(_("customer of"), 18, lambda row: _full_name(row.arranged.seller)),
+    Column(_("outcome"), 12, lambda row: row.arranged.outcome and row.arranged.outcome.get_kind_display()),
+    Column(_("outcome amount"), 13, lambda row: row.arranged.outcome and row.arranged.outcome.amount),
+    Column(_("Reason"), 24, lambda row: row.arranged.outcome and row.arranged.outcome.reason),
+    Column(_("outcome at"), 16, lambda row: row.arranged.outcome and row.arranged.outcome.at),
+    Column(_("outcome by"), 18, lambda row: row.arranged.outcome and _full_name(row.arranged.outcome.by)),
     Column(_("notes"), 40, lambda row: row.values["notes"]),
 ]
 
@@ -173,6 +182,10 @@ def _cell_text(text: str) -> str:
 def _status(stored: object) -> object:
     """Return a status in words. An adopted table may have others than Folio's, which stay as they are."""
     return dict(Lead.Status.choices).get(str(stored), stored)
+
+
+def _full_name(user: User | None) -> str:
+    return (user.get_full_name() or user.get_username()) if user else ""
 
 
 def _answer(question: tuple[str, str]) -> Column:

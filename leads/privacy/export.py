@@ -24,6 +24,8 @@ from leads import snapshot
 from leads.customer import answers
 from leads.models import Lead, LeadEvent, LeadNote, LeadQuerySet
 from leads.paging import pages
+from leads.privacy import arranged
+from leads.privacy.arranged import Arranged
 from leads.snapshot import Line, Snapshot
 from quoter.engine.numbers import canonical
 from quoter.engine.questions import ANSWER
@@ -52,6 +54,14 @@ COLUMNS = [
     "flags",
     "discount",
     "seller",
+    "next_step_at",
+    "next_step",
+    "customer_of",
+    "outcome",
+    "outcome_amount",
+    "outcome_reason",
+    "outcome_at",
+    "outcome_by",
 ]
 FIELDS = {
     "folio": "folio",
@@ -99,6 +109,7 @@ class Row(NamedTuple):
     values: dict[str, Any]
     seller: str
     stored: Snapshot
+    arranged: Arranged
 
 
 def export(
@@ -123,18 +134,26 @@ def export(
 
 
 def rows_of(leads: LeadQuerySet) -> list[Row]:
-    """Return the rows of leads, in their order."""
-    return [_row(pk, *values) for pk, *values in leads.values_list("pk", _KEPT_NOTES, *_SELLER, *FIELDS.values())]
+    """Return the rows of leads, in their order, with four queries at most."""
+    found = list(leads.values_list("pk", _KEPT_NOTES, *_SELLER, *FIELDS.values()))
+    phone = list(FIELDS).index("phone") - len(FIELDS)
+    arrangements = arranged.of_leads((values[0], values[phone]) for values in found)
+    return [_row(arrangements[pk], pk, *values) for pk, *values in found]
 
 
 def _row(
-    pk: Any, kept_notes: Iterable[Mapping[str, str]], first_name: str | None, last_name: str | None, *fields: Any
+    arrangement: Arranged,
+    pk: Any,
+    kept_notes: Iterable[Mapping[str, str]],
+    first_name: str | None,
+    last_name: str | None,
+    *fields: Any,
 ) -> Row:
     values = dict(zip(FIELDS, fields, strict=True))
     full_name = f"{first_name or ''} {last_name or ''}".strip()
     texts = [f"{_moment(note['at']):%Y-%m-%d %H:%M} {note['author'] or ''}: {note['text']}" for note in kept_notes]
     values["notes"] = "\n".join(filter(None, [values["notes"], *texts]))
-    return Row(pk, values, full_name or values["contacted_by"] or "", snapshot.read(values["quote_data"]))
+    return Row(pk, values, full_name or values["contacted_by"] or "", snapshot.read(values["quote_data"]), arrangement)
 
 
 def _moment(text: str) -> datetime:
@@ -208,8 +227,8 @@ class Csv:
         self._sheet.writerows([csv_text(cell) for cell in self._cells(row)] for row in rows)
 
     def _cells(self, row: Row) -> list[object]:
-        stored = row.stored
-        from_quote = {
+        stored, step, outcome = row.stored, row.arranged.step, row.arranged.outcome
+        computed = {
             "lines": lines_text(stored),
             "subtotal": stored.subtotal,
             "tax": stored.tax,
@@ -220,8 +239,16 @@ class Csv:
             "flags": " ".join(stored.flags),
             "discount": stored.discount,
             "seller": stored.seller,
+            "next_step_at": step and step.step_at,
+            "next_step": step and step.step,
+            "customer_of": row.arranged.seller,
+            "outcome": outcome and outcome.kind,
+            "outcome_amount": outcome and outcome.amount,
+            "outcome_reason": outcome and outcome.reason,
+            "outcome_at": outcome and outcome.at,
+            "outcome_by": outcome and outcome.by,
         }
-        known = [from_quote[column] if column in from_quote else row.values[column] for column in COLUMNS]
+        known = [computed[column] if column in computed else row.values[column] for column in COLUMNS]
         return [*known, *(stored.customer.answers.get(code) for code in self._answers)]
 
 

@@ -92,6 +92,14 @@ def test_csv_has_one_row_for_each_lead(run_export, admin_user):
         "flags": "late honeypot",
         "discount": "",
         "seller": "",
+        "next_step_at": "",
+        "next_step": "",
+        "customer_of": "admin",
+        "outcome": "",
+        "outcome_amount": "",
+        "outcome_reason": "",
+        "outcome_at": "",
+        "outcome_by": "",
         "answers.date": "2026-12-05",
         "answers.address": "",
         "answers.notes": "",
@@ -200,6 +208,8 @@ def test_no_leads_make_csv_without_rows(run_export):
     assert run_export().splitlines() == [
         '"folio","created_at","submitted_at","status","name","phone","lines","subtotal","tax","total","currency",'
         '"contacted_at","contacted_by","notes","valid_until","source","flags","discount","seller",'
+        '"next_step_at","next_step","customer_of",'
+        '"outcome","outcome_amount","outcome_reason","outcome_at","outcome_by",'
         '"answers.date","answers.address","answers.notes"'
     ]
     assert run_export("--format", "jsonl") == ""
@@ -312,8 +322,9 @@ def test_an_export_reads_each_lead_once_and_notes_it_when_the_file_is_complete(
 ):
     monkeypatch.setattr(paging, "PAGE", 2)
     leads = [a_lead() for _ in range(5)]
-    # The first and last lead; for each page its end and its leads; a savepoint, the events, and its release.
-    with django_assert_num_queries(2 + 3 * 2 + 3):
+    # The first and last lead; for each page its end, its leads, and what was arranged and became of them; a savepoint,
+    # the events, and its release.
+    with django_assert_num_queries(2 + 3 * 4 + 3):
         call_command("export_leads", "--output", str(tmp_path / "leads.csv"))
     noted = LeadEvent.objects.filter(kind="exported", actor=None, detail="csv").order_by("lead_id")
     assert [event.lead_id for event in noted] == [lead.pk for lead in leads]

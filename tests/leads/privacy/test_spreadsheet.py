@@ -27,7 +27,8 @@ DOWNLOAD = "/admin/leads/lead/export/"
 HEADINGS = [
     *["Folio", "Cotizado", "Solicitado", "Vigente hasta el", "Estado", "Nombre", "Teléfono", "Cotización", "Descuento"],
     *["Subtotal", "Impuesto", "Total", "Moneda", "Origen", "Cotizó", "Observaciones", "Contactado", "Contactado por"],
-    *["Notas"],
+    *["Siguiente paso el", "Siguiente paso", "Cliente de", "Resultado", "Importe del resultado", "Motivo"],
+    *["Fecha del resultado", "Anotó el resultado", "Notas"],
     *["¿Para qué día?", "Colonia o dirección de la obra", "Hora, acceso o algo más"],
 ]
 
@@ -81,6 +82,14 @@ def test_a_row_has_dates_amounts_and_a_phone_that_can_be_dialled(exported):
         "Observaciones": "llegó tarde, quizá un bot",
         "Contactado": datetime.fromisoformat("2026-11-22T13:00"),
         "Contactado por": "Beatriz Ríos",
+        "Siguiente paso el": None,
+        "Siguiente paso": None,
+        "Cliente de": "Beatriz Ríos",
+        "Resultado": None,
+        "Importe del resultado": None,
+        "Motivo": None,
+        "Fecha del resultado": None,
+        "Anotó el resultado": None,
         "Notas": "Llamar\nmañana",
         "¿Para qué día?": "sábado 5 de diciembre de 2026",
         "Colonia o dirección de la obra": None,
@@ -94,7 +103,7 @@ def test_the_headings_stay_in_view_and_the_columns_can_be_filtered(exported):
     [sheet] = exported()
     assert (sheet.title, sheet.rows[0]) == ("Clientes", HEADINGS)
     assert '<pane ySplit="1"' in sheet.xml
-    assert '<autoFilter ref="A1:V3"/>' in sheet.xml
+    assert '<autoFilter ref="A1:AD3"/>' in sheet.xml
     assert '<col min="8" max="8" width="44.7' in sheet.xml
 
 

@@ -1,0 +1,99 @@
+"""What staff arranged with people and what became of their leads: in every export, and gone with the person."""
+
+import csv
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from leads import paging
+from leads.inbox.person import arrange
+from leads.inbox.person.arrange import Step
+from leads.models import Lead
+from tests.leads.privacy.test_export import a_lead
+from tests.support import xlsx
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+ANA, LUIS, OMAR, EVA = "+526567770101", "+526567770102", "+526567770103", "+526567770104"
+STEP = "=Llamar a Ana"
+
+
+@pytest.fixture
+def bety() -> User:
+    return User.objects.create_user("bety", first_name="Beatriz", last_name="Ríos")
+
+
+@pytest.fixture
+def shop(bety) -> dict[str, Lead]:
+    """Ana with a next step, Luis who bought, and Omar who did not; Eva, whom nobody has answered."""
+    leads = {phone: a_lead(phone=phone, phone_raw=phone) for phone in (ANA, LUIS, OMAR, EVA)}
+    for phone in (ANA, LUIS, OMAR):
+        Lead.objects.contact(leads[phone].pk, by=bety, now=NOW)
+    arrange.plan(leads[ANA].pk, Step(MONDAY, STEP, bety), by=bety, now=NOW)
+    arrange.plan(leads[LUIS].pk, Step(MONDAY, "cobrar", bety), by=bety, now=NOW)
+    arrange.sold(leads[LUIS].pk, Decimal("15000.50"), by=bety, now=NOW)
+    arrange.lost(leads[OMAR].pk, "-precio", by=bety, now=NOW)
+    return leads
+
+
+def export_to(path) -> bytes:
+    call_command("export_leads", "--output", str(path), stdout=StringIO(), stderr=StringIO())
+    return path.read_bytes()
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_spreadsheet_tells_what_comes_next_and_what_became_of_each_lead(shop, tmp_path, admin_client):
+    named = xlsx.read(export_to(tmp_path / "leads.xlsx"))
+    downloaded = xlsx.read(b"".join(admin_client.post("/admin/leads/lead/export/?status=all", {"format": "xlsx"})))
+    names = ["Siguiente paso el", "Siguiente paso", "Cliente de", "Resultado", "Importe del resultado", "Motivo"]
+    names += ["Fecha del resultado", "Anotó el resultado"]
+    for [sheet] in (named, downloaded):
+        told = {row["Teléfono"]: [row[name] for name in names] for row in sheet.records()}
+        noted = datetime.fromisoformat("2026-11-23T10:00")
+        assert told == {
+            ANA: [datetime.fromisoformat("2026-11-30T09:00"), STEP, "Beatriz Ríos", *[None] * 5],
+            LUIS: [None, None, "Beatriz Ríos", "Vendido", 15000.5, None, noted, "Beatriz Ríos"],
+            OMAR: [None, None, "Beatriz Ríos", "Perdido", 17622.1, "-precio", noted, "Beatriz Ríos"],
+            EVA: [None] * 8,
+        }
+        assert "<f>" not in sheet.xml
+
+
+def test_csv_has_the_stored_values_and_nothing_that_runs(shop, tmp_path):
+    rows = csv.DictReader(StringIO(export_to(tmp_path / "leads.csv").decode()))
+    names = ["next_step_at", "next_step", "customer_of", "outcome", "outcome_amount", "outcome_reason"]
+    names += ["outcome_at", "outcome_by"]
+    noted = "2026-11-23T10:00:00-07:00"
+    assert {row["phone"]: [row[name] for name in names] for row in rows} == {
+        ANA: ["2026-11-30T09:00:00-07:00", f"'{STEP}", "bety", *[""] * 5],
+        LUIS: ["", "", "bety", "won", "15000.50", "", noted, "bety"],
+        OMAR: ["", "", "bety", "lost", "17622.10", "'-precio", noted, "bety"],
+        EVA: [""] * 8,
+    }
+
+
+def test_a_step_is_told_with_every_phone_of_two_people_who_are_one(shop, bety, tmp_path):
+    arrange.join(shop[ANA].pk, shop[EVA].pk, by=bety, now=NOW)
+    rows = csv.DictReader(StringIO(export_to(tmp_path / "leads.csv").decode()))
+    assert {row["phone"] for row in rows if row["next_step"] == f"'{STEP}"} == {ANA, EVA}
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv", "jsonl"])
+def test_a_page_takes_the_same_queries_however_many_people_were_joined(
+    shop, bety, tmp_path, monkeypatch, django_assert_num_queries, form
+):
+    arrange.join(shop[ANA].pk, shop[EVA].pk, by=bety, now=NOW)
+    arrange.join(shop[LUIS].pk, shop[OMAR].pk, by=bety, now=NOW)
+    monkeypatch.setattr(paging, "PAGE", 2)
+    # The first and last lead; for each of two pages its end, its leads, who was written to, their other phones on the
+    # second page alone, and outcomes; a savepoint, the events, and its release.
+    with django_assert_num_queries(2 + 2 * 4 + 1 + 3):
+        export_to(tmp_path / f"leads.{form}")
