@@ -25,6 +25,18 @@ CENT = Decimal("0.01")
 MOST_WORTH = Decimal(10) ** 14
 # A statement has five seconds.
 SWEPT_AT_ONCE = 5_000
+# A phone that was joined with one that goes is a person of its own again: it would else keep that one's digits.
+_SWEEP = f"""
+WITH gone AS (
+    DELETE FROM lead_follow_ups AS known WHERE key = ANY(%s)
+    AND NOT EXISTS (SELECT FROM leads WHERE {PhoneKey.template % {"expressions": "phone"}} = known.key)
+    RETURNING key
+), alone AS (
+    UPDATE lead_follow_ups SET joined_to = ''
+    WHERE joined_to IN (SELECT key FROM gone) AND key NOT IN (SELECT key FROM gone)
+)
+SELECT count(*) FROM gone
+"""
 
 
 def amount_of(total: Decimal | None) -> Decimal | None:
@@ -101,12 +113,8 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         gone, last = 0, ""
         while keys := list(self.filter(key__gt=last).order_by("key").values_list("key", flat=True)[:SWEPT_AT_ONCE]):
             with connections[self.db].cursor() as cursor:
-                cursor.execute(
-                    "DELETE FROM lead_follow_ups AS known WHERE key = ANY(%s) AND NOT EXISTS "
-                    f"(SELECT FROM leads WHERE {PhoneKey.template % {'expressions': 'phone'}} = known.key)",
-                    [keys],
-                )
-                gone += int(cursor.rowcount)
+                cursor.execute(_SWEEP, [keys])
+                gone += int(cursor.fetchone()[0])
             last = keys[-1]
         return gone
 

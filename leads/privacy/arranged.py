@@ -1,9 +1,11 @@
 """What staff arranged with the people of leads, and what became of each lead, for exports."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from leads import phones
 from leads.models import FollowUp, LeadOutcome
@@ -36,3 +38,38 @@ def of_leads(leads: Iterable[tuple[Any, str | None]]) -> dict[Any, Arranged]:
     people = FollowUp.objects.of_numbers(set(keys.values()) - {""})
     outcomes = LeadOutcome.objects.select_related("by").in_bulk(list(keys))
     return {lead_id: Arranged(key, people.get(key), outcomes.get(lead_id)) for lead_id, key in keys.items()}
+
+
+def follow_up_data(person: FollowUp) -> dict[str, Any]:
+    """Return a follow-up as JSON values: users by name, times in the business's zone, the worth as text."""
+    return {
+        "phone": person.key,
+        "joined_to": person.joined_to,
+        "seller": _name(person.seller),
+        "written_at": _local(person.written_at),
+        "is_open": person.is_open,
+        "step_at": _local(person.step_at),
+        "step": person.step,
+        "step_by": _name(person.step_by),
+        "expires_at": _local(person.expires_at),
+        "worth": None if person.worth is None else str(person.worth),
+    }
+
+
+def outcome_data(outcome: LeadOutcome) -> dict[str, Any]:
+    """Return an outcome as JSON values, as `follow_up_data` does."""
+    return {
+        "kind": outcome.kind,
+        "amount": None if outcome.amount is None else str(outcome.amount),
+        "reason": outcome.reason,
+        "at": _local(outcome.at),
+        "by": _name(outcome.by),
+    }
+
+
+def _name(user: User | None) -> str | None:
+    return user.get_username() if user else None
+
+
+def _local(at: datetime | None) -> str | None:
+    return timezone.localtime(at).isoformat() if at else None

@@ -1,6 +1,7 @@
 """Export or erase everything that is stored about one person, found by phone.
 
-A phone matches by its last ten digits, however it was written: with or without country code, spaces, an extension.
+A phone matches by its last ten digits, however it was written: with or without country code, spaces, an extension. The
+phones that staff joined with it are the same person's.
 """
 
 from collections import Counter
@@ -10,17 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import F, Func, Q, TextField
+from django.db.models import Q
 from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from leads import phones, snapshot
+from leads.customer.matching import PhoneDigits, PhoneKey
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
-from leads.models import Lead, LeadEvent, LeadNote
+from leads.models import FollowUp, Lead, LeadEvent, LeadNote, LeadOutcome
 from leads.paging import pages
-from leads.privacy import columns
+from leads.privacy import arranged, columns
 from leads.privacy.anonymise import anonymise, without_person
 from leads.privacy.export import FIELDS, as_data
 from quoter.engine.numbers import digits
@@ -29,33 +31,34 @@ from quoter.engine.numbers import digits
 _PAGE = 10_000
 
 
-class Digits(Func):
-    """The digits of a text, without everything else."""
-
-    template = "regexp_replace(%(expressions)s, '[^0-9]', '', 'g')"
-    output_field = TextField()
-
-
 class NotAPhone(ValueError):
     """The text has fewer than ten digits, so it could match many people."""
 
 
 class Phone:
-    """A phone to search for."""
+    """A phone to search for. keys: of all phones of the person that are known, as `phones.key` returns them."""
 
     def __init__(self, typed: str) -> None:
         self._digits = phones.ending(typed)
         if len(self._digits) < phones.ENDING:
             raise NotAPhone(f"a phone has at least {phones.ENDING} digits")
+        self.keys = {self._digits}
+
+    def find_joined(self) -> None:
+        """Look up the other phones of the person; from now on, a search for this phone finds them as well."""
+        roots = FollowUp.objects.joined(self.keys).values()
+        self.keys = set(FollowUp.objects.phones_of({*self.keys, *roots}))
 
     def is_in(self, record: object) -> bool:
         """Return whether a journal's record has this phone, as typed or as normalised."""
-        return any(self._digits in digits(text) for text in _phones_in(record))
+        return any(self._digits in digits(text) or phones.key(text) in self.keys for text in _phones_in(record))
 
     def is_in_item(self, item: Item) -> bool:
         """Return whether a journal's item has this phone. Of a damaged one, whether its bytes contain the digits."""
         record = snapshot.loads(item.text)
-        return self.is_in(record) if any(_phones_in(record)) else self._digits.encode() in item.text
+        if any(_phones_in(record)):
+            return self.is_in(record)
+        return any(key.encode() in item.text for key in self.keys if len(key) == phones.ENDING)
 
     def lead_ids(self) -> Iterator[tuple[list[int], float]]:
         """Read all leads, a page at a time; yield the ids found so far, and the progress from 0 to 1.
@@ -64,8 +67,9 @@ class Phone:
         """
         found: list[int] = []
         for page in pages(Lead.objects.all(), size=_PAGE):
-            matching = page.leads.alias(stored=Digits(F("phone")), typed=Digits(KT(snapshot.PHONE_RAW))).filter(
-                Q(stored__contains=self._digits) | Q(typed__contains=self._digits)
+            stored, typed = PhoneDigits("phone"), PhoneDigits(KT(snapshot.PHONE_RAW))
+            matching = page.leads.alias(stored=stored, typed=typed, key=PhoneKey("phone")).filter(
+                Q(stored__contains=self._digits) | Q(typed__contains=self._digits) | Q(key__in=list(self.keys))
             )
             found += matching.values_list("pk", flat=True)
             yield found, page.fraction
@@ -99,7 +103,9 @@ def count_journaled(phone: Phone, directories: Sequence[Path]) -> int:
 
 
 def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return whole leads as JSON values, oldest first, each with its events and notes, in the business's zone."""
+    """Return whole leads as JSON values, oldest first, each with its outcome, events and notes."""
+    outcomes = LeadOutcome.objects.select_related("by").in_bulk(list(lead_ids))
+    became = {pk: arranged.outcome_data(outcome) for pk, outcome in outcomes.items()}
     rows = Lead.objects.filter(pk__in=lead_ids).order_by("created_at", "id").values_list("pk", *FIELDS.values())
     events: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
     for event in LeadEvent.objects.filter(lead__in=lead_ids).order_by("at", "id"):
@@ -109,7 +115,18 @@ def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
     notes: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
     for note in LeadNote.objects.filter(lead__in=lead_ids).order_by("at", "id"):
         notes[note.lead_id].append({"at": timezone.localtime(note.at).isoformat(), "text": note.text})
-    return [{**as_data(values), "kept_notes": notes[pk], "events": events[pk]} for pk, *values in rows]
+    return [
+        {**as_data(values), "outcome": became.get(pk), "kept_notes": notes[pk], "events": events[pk]}
+        for pk, *values in rows
+    ]
+
+
+def follow_ups(phone: Phone, lead_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what staff arranged with a person as JSON values, one for each phone. lead_ids: of the person's leads."""
+    stored = Lead.objects.filter(pk__in=lead_ids).values_list("phone", flat=True)
+    keys = phone.keys | {phones.key(each or "") for each in stored}
+    found = FollowUp.objects.filter(key__in=keys).select_related("seller", "step_by").order_by("joined_to", "key")
+    return list(map(arranged.follow_up_data, found))
 
 
 class Erased(NamedTuple):
@@ -132,6 +149,7 @@ def erase(
     Deliver first what waits in the outbox, and include it in `lead_ids`: journals are never rewritten.
     """
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
+    FollowUp.objects.filter(key__in=phone.keys).sweep()  # of leads that other programs deleted
     refused = clear_quarantine(directories, phone.is_in, replace=without_person)
     records = refused + clear_damaged(directories, phone.is_in_item)
     return Erased(leads, records, columns.held(lead_ids, columns.of_others()))

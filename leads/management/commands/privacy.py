@@ -97,27 +97,30 @@ class Command(Stoppable, RunByOwner):
         getattr(self, does)(**options)
 
     def export(self, **options):
-        on_disk, leads, fault = person.records_on_disk(self.phone, self.directories), [], ""
+        leads, follow_ups, fault = [], [], ""
         try:
+            self.phone.find_joined()
+            on_disk = person.records_on_disk(self.phone, self.directories)
             ids = self.lead_ids()
-            leads = person.leads_with_events(ids)
+            leads, follow_ups = person.leads_with_events(ids), person.follow_ups(self.phone, ids)
             LeadEvent.objects.note(LeadEvent.Kind.EXPORTED, ids, by=None, now=timezone.now(), detail="request")
         except DatabaseError as error:
-            fault = error_name(error)
-        if leads or any(on_disk):
-            exported = {"leads": leads, "waiting": on_disk.waiting, "refused": on_disk.refused}
-            text = json.dumps(exported, ensure_ascii=False, indent=2)
+            fault, on_disk = error_name(error), person.records_on_disk(self.phone, self.directories)
+        held = {"leads": leads, "follow_ups": follow_ups, "waiting": on_disk.waiting, "refused": on_disk.refused}
+        if any(held.values()):
+            text = json.dumps(held, ensure_ascii=False, indent=2)
             # Half a character, which a refused record may hold, cannot be printed; JSON has an escape for it.
             self.stdout.write(text.encode(errors="backslashreplace").decode())
         if fault:
             raise CommandError(f"The database does not answer ({fault}): only this machine's disk was searched.")
         if left_out := census.left_out(self.directories):
             raise CommandError(left_out)
-        if not leads and not any(on_disk):
+        if not any(held.values()):
             raise CommandError("Nothing is held under this phone.")
 
     def erase(self, *, yes, timeout, keep_columns, **options):
         try:
+            self.phone.find_joined()
             self.deliver(timeout)
             ids = self.lead_ids()
             leads, on_disk = person.leads_with_events(ids), person.records_on_disk(self.phone, self.directories)
