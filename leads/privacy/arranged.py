@@ -40,6 +40,14 @@ def of_leads(leads: Iterable[tuple[Any, str | None]]) -> dict[Any, Arranged]:
     return {lead_id: Arranged(key, people.get(key), outcomes.get(lead_id)) for lead_id, key in keys.items()}
 
 
+def as_data(arranged: Arranged) -> dict[str, Any]:
+    """Return the two as JSON values: `outcome` and `follow_up`, each None where there is none."""
+    return {
+        "outcome": outcome_data(arranged.outcome) if arranged.outcome else None,
+        "follow_up": follow_up_data(arranged.follow_up) if arranged.follow_up else None,
+    }
+
+
 def follow_up_data(person: FollowUp) -> dict[str, Any]:
     """Return a follow-up as JSON values: users by name, times in the business's zone, the worth as text."""
     return {

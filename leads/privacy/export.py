@@ -204,14 +204,15 @@ def note_exported(lead_ids: Sequence[Any], *, by: User | None, now: datetime, fo
 
 
 class JsonLines:
-    """Writes whole rows, unchanged."""
+    """Writes whole rows, unchanged, with the outcome of each, and what was arranged with its person."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
     def write(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            self._out.write(json.dumps(as_data(row.values.values()), ensure_ascii=False) + "\n")
+            whole = as_data(row.values.values()) | arranged.as_data(row.arranged)
+            self._out.write(json.dumps(whole, ensure_ascii=False) + "\n")
 
 
 class Csv:

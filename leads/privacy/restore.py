@@ -4,7 +4,7 @@ It only adds rows, so doing it twice is harmless. A lead is one person's request
 when it has the same folio and a phone that ends in the same digits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import IO, Any, NamedTuple
@@ -17,7 +17,8 @@ from leads.delivery import erasures
 from leads.delivery.erasures import HASH
 from leads.errors import error_name
 from leads.models import Lead, LeadEvent
-from leads.privacy import exact_json
+from leads.privacy import exact_json, rearrange
+from leads.privacy.rearrange import Rearranging, Told
 
 _COLUMNS = (
     "folio, name, phone, quote_data, visitor_id, created_at, submitted_at, status, contacted_at, contacted_by, notes, "
@@ -92,17 +93,18 @@ class _Record(NamedTuple):
     key: Key
     row: dict[str, Any]
     seller: str | None
+    told: Told
 
 
 def restore(file: IO[bytes], *, now: datetime, keep: bool = True) -> Iterator[Restored]:
-    """Add the leads of a file that are missing, with status, notes and times; yield what was done, batch by batch.
+    """Add the leads of a file that are missing, with all that was noted of them; yield what was done, batch by batch.
 
     keep: False changes nothing, and says what would be done.
     """
-    lines, so_far = enumerate(file, start=1), Restored()
+    lines, so_far, arranging = enumerate(file, start=1), Restored(), Rearranging()
     while batch := list(islice(lines, paging.PAGE)):
         with transaction.atomic():
-            so_far = _restore(batch, so_far, now=now)
+            so_far = _restore(batch, so_far, arranging, now=now)
             transaction.set_rollback(not keep)
         yield so_far
 
@@ -114,14 +116,15 @@ def are_erased(keys: Sequence[Key]) -> set[Key]:
         return {(folio, digits) for folio, digits in cursor.fetchall()}
 
 
-def _restore(batch: list[tuple[int, bytes]], so_far: Restored, *, now: datetime) -> Restored:
+def _restore(batch: list[tuple[int, bytes]], so_far: Restored, arranging: Rearranging, *, now: datetime) -> Restored:
     records, refused = _read(batch)
     present = _present(records)
     missing = {record.key: record for record in records if record.key not in present}
     erased = are_erased(list(missing))
     wanted = [record for key, record in missing.items() if key not in erased]
-    uncontacted = _assign_sellers(wanted)
-    added, failed = _insert(wanted)
+    users = _users(wanted)
+    uncontacted = _assign_sellers(wanted, users)
+    added, failed = _insert(wanted, arranging, users)
     LeadEvent.objects.note(LeadEvent.Kind.RESTORED, list(added.values()), by=None, now=now, detail="file")
     refused += [
         Refusal(record.line, failed.get(record.key, "another person's row has this folio"))
@@ -166,7 +169,11 @@ def _record(number: int, line: bytes) -> _Record:
     if wrong := [name for name in _TIMES if row[name] is not None and not _is_moment(row[name])]:
         raise NotALead(f"its {wrong[0]} is no time with an offset")
     seller = given.get("contacted_by")
-    return _Record(number, _key(row["folio"], row["phone"]), row, seller if _is_text(seller) else None)
+    try:
+        told = rearrange.read(given)
+    except ValueError as error:
+        raise NotALead(f"its {error} is not as an export has it") from None
+    return _Record(number, _key(row["folio"], row["phone"]), row, seller if _is_text(seller) else None, told)
 
 
 def _key(folio: str, phone: str | None) -> Key:
@@ -191,12 +198,17 @@ def _present(records: Sequence[_Record]) -> set[Key]:
     return keys | {(folio, "") for folio, _ in keys}
 
 
-def _assign_sellers(records: Sequence[_Record]) -> set[Key]:
+def _users(records: Sequence[_Record]) -> dict[str, int]:
+    """Return the ids of the staff whom the lines name and who have a login here, by user name."""
+    names = {record.seller for record in records if record.seller}.union(*(record.told.users for record in records))
+    return dict(User.objects.filter(username__in=names).values_list("username", "pk"))
+
+
+def _assign_sellers(records: Sequence[_Record], users: Mapping[str, int]) -> set[Key]:
     """Set who contacted the leads; return those that become new again, because that user does not exist here.
 
     What another program marked as contacted names nobody, and stays contacted.
     """
-    users = dict(User.objects.filter(username__in={record.seller for record in records}).values_list("username", "pk"))
     with connection.cursor() as cursor:
         cursor.execute(_KNOWS_STATUSES)
         (is_strict,) = cursor.fetchone()
@@ -213,11 +225,13 @@ def _assign_sellers(records: Sequence[_Record]) -> set[Key]:
     return reset
 
 
-def _insert(records: Sequence[_Record]) -> tuple[dict[Key, Any], dict[Key, str]]:
+def _insert(
+    records: Sequence[_Record], arranging: Rearranging, users: Mapping[str, int]
+) -> tuple[dict[Key, Any], dict[Key, str]]:
     """Insert rows; return the ids of those that were added, and why Postgres refused others."""
     try:
         with transaction.atomic():
-            return _insert_all(records), {}
+            return _insert_all(records, arranging, users), {}
     except OperationalError:
         raise
     except DatabaseError:  # one of them is refused
@@ -227,7 +241,7 @@ def _insert(records: Sequence[_Record]) -> tuple[dict[Key, Any], dict[Key, str]]
     for record in records:
         try:
             with transaction.atomic():
-                added |= _insert_all([record])
+                added |= _insert_all([record], arranging, users)
         except OperationalError:
             raise
         except DatabaseError as error:
@@ -235,7 +249,10 @@ def _insert(records: Sequence[_Record]) -> tuple[dict[Key, Any], dict[Key, str]]
     return added, failed
 
 
-def _insert_all(records: Sequence[_Record]) -> dict[Key, Any]:
+def _insert_all(records: Sequence[_Record], arranging: Rearranging, users: Mapping[str, int]) -> dict[Key, Any]:
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [exact_json.dumps([record.row for record in records])])
-        return {_key(folio, phone): key for key, folio, phone in cursor.fetchall()}
+        added = {_key(folio, phone): key for key, folio, phone in cursor.fetchall()}
+    told = [(added[each.key], each.row["phone"], each.told) for each in records if each.key in added]
+    arranging.add(told, users)
+    return added

@@ -123,6 +123,8 @@ def test_json_lines_have_the_whole_row(run_export):
         "set_aside": "",
         "arrived_at": lead.arrived_at.astimezone(JUAREZ).isoformat(),
         "quote_data": lead.quote_data,
+        "outcome": None,
+        "follow_up": None,
     }
 
 
