@@ -60,9 +60,10 @@ _CONTACTED_WITHIN = timedelta(days=2)
 # after three days. A number between 0 and 99 that is always the same for a folio decides.
 _OUTCOMES = """
 WITH answered AS (
-    SELECT id, right(phone, 10) AS key, contacted_at, contacted_by, (quote_data->>'total')::numeric AS total,
-        (quote_data->>'valid_until')::timestamptz AS valid_until, hashtext(folio)::bigint + 2147483648 AS number
-    FROM leads WHERE folio = ANY(%(folios)s) AND contacted_at IS NOT NULL
+    SELECT id, right(phone, 10) AS key, contacted_at, contacted_by, total, valid_until,
+        hashtext(folio)::bigint + 2147483648 AS number
+    FROM unnest(%(folios)s::text[], %(totals)s::numeric[], %(untils)s::timestamptz[]) AS q (folio, total, valid_until)
+    JOIN leads USING (folio)
 ), ending AS (
     SELECT *, number %% 100 AS chance, contacted_at + make_interval(hours => 24 + (number %% 144)::int) AS ends_at
     FROM answered
@@ -148,17 +149,15 @@ def add_leads(
             with cursor.copy(f"COPY leads ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
                 for row in batch:
                     copy.write_row([row[column] for column in _COLUMNS])
+            answered = [row for row in batch if row["contacted_at"]]
+            folios, totals, untils = ([row[name] for row in answered] for name in ("folio", "total", "valid_until"))
             cursor.execute(
                 "INSERT INTO lead_events (lead_id, at, actor_id, kind) "
                 "SELECT id, contacted_at, contacted_by, 'contacted' FROM leads WHERE folio = ANY(%s)",
-                [folios := [row["folio"] for row in batch if row["contacted_at"]]],
+                [folios],
             )
-            parameters: dict[str, Any] = {
-                "folios": folios,
-                "now": now,
-                "reasons": list(shop.REASONS),
-                "step": gettext("Call"),
-            }
+            words = {"reasons": list(shop.REASONS), "step": gettext("Call")}
+            parameters: dict[str, Any] = {"folios": folios, "totals": totals, "untils": untils, "now": now, **words}
             cursor.execute(_OUTCOMES, parameters)
         written += len(batch)
         yield written
@@ -200,7 +199,7 @@ def _row(
         **from_json(issued.text),
         "folio": number,
         "issued_at": quoted_at.isoformat(timespec="seconds"),
-        "valid_until": datetime.combine(last_day, time(23, 59, 59), quoted_at.tzinfo).isoformat(),
+        "valid_until": (valid_until := datetime.combine(last_day, time(23, 59, 59), quoted_at.tzinfo).isoformat()),
         **quote_metadata(
             customer=customer,
             visitor_id=visitor_id,
@@ -223,6 +222,8 @@ def _row(
         else None,
         "contacted_by": by.pk if by and is_contacted else None,
         "arrived_at": submitted_at or quoted_at,
+        "total": issued.quote.total,
+        "valid_until": valid_until,
         "alert_stage": Lead.AlertStage.UNANSWERED.value,  # nobody is told of customers who do not exist
     }
 
