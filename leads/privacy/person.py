@@ -16,7 +16,7 @@ from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from leads import phones, snapshot
-from leads.customer.matching import PhoneDigits, PhoneKey
+from leads.customer.matching import PhoneDigits
 from leads.delivery.journal import census, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
@@ -66,10 +66,10 @@ class Phone:
         The index on phones is not enough: a phone that was stored as typed may have other characters among its digits.
         """
         found: list[int] = []
+        by_joined = list(Lead.objects.of_keys(self.keys - {self._digits}).values_list("pk", flat=True))
         for page in pages(Lead.objects.all(), size=_PAGE):
-            stored, typed = PhoneDigits("phone"), PhoneDigits(KT(snapshot.PHONE_RAW))
-            matching = page.leads.alias(stored=stored, typed=typed, key=PhoneKey("phone")).filter(
-                Q(stored__contains=self._digits) | Q(typed__contains=self._digits) | Q(key__in=list(self.keys))
+            matching = page.leads.alias(stored=PhoneDigits("phone"), typed=PhoneDigits(KT(snapshot.PHONE_RAW))).filter(
+                Q(stored__contains=self._digits) | Q(typed__contains=self._digits) | Q(pk__in=by_joined)
             )
             found += matching.values_list("pk", flat=True)
             yield found, page.fraction

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from leads.models import Lead, LeadEvent
+from leads.models import FollowUp, Lead, LeadEvent, LeadOutcome
 from leads.privacy import anonymise as anonymising
 from leads.privacy.anonymise import anonymise
 from tests.leads.ops.test_adoption import (  # noqa: F401  (fixtures)
@@ -192,13 +192,19 @@ def test_the_file_of_an_adopted_table_is_restored_into_an_enum_and_plain_times(s
     sql(SUPABASE_S_OWN_WAY)
     migrate()
     file = tmp_path / "leads.jsonl"
+    Lead.objects.filter(name="Beto").update(phone="656 999 8888")
+    LeadOutcome.objects.create(lead=Lead.objects.get(name="Beto"), kind="lost", reason="precio", at=timezone.now())
+    FollowUp.objects.create(key="6569998888", step="Llamar", is_open=False)
     run("export_leads", "--output", str(file))
     columns = "folio, name, phone, quote_data, status, visitor_id, created_at, notes"
     before = sql(f"SELECT {columns} FROM leads ORDER BY folio")
-    sql("DELETE FROM lead_events; DELETE FROM leads WHERE name = 'Beto'")
+    sql("DELETE FROM lead_events; DELETE FROM lead_follow_ups; DELETE FROM leads WHERE name = 'Beto'")
+    assert not LeadOutcome.objects.exists()
     connection.close()
     assert run("restore_leads", str(file)).startswith("1 leads restored, 1 were there already")
     after = sql(f"SELECT {columns} FROM leads ORDER BY folio")
     assert [tuple(value or "" for value in row) for row in after] == [
         tuple(value or "" for value in row) for row in before
     ]
+    assert LeadOutcome.objects.get(reason="precio").lead == Lead.objects.get(name="Beto")
+    assert FollowUp.objects.get().step == "Llamar"
