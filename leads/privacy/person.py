@@ -132,11 +132,13 @@ def follow_ups(phone: Phone, lead_ids: Sequence[int]) -> list[dict[str, Any]]:
 class Erased(NamedTuple):
     """leads: how many lost their person; records: how many refused or damaged records on this disk were cleared.
 
-    held: in how many of these leads each column of other programs still holds something.
+    arranged: of how many phones without a lead something was arranged, which is gone. held: in how many of these leads
+    each column of other programs still holds something.
     """
 
     leads: int
     records: int
+    arranged: int
     held: Counter[str]
 
 
@@ -149,7 +151,7 @@ def erase(
     Deliver first what waits in the outbox, and include it in `lead_ids`: journals are never rewritten.
     """
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
-    FollowUp.objects.filter(key__in=phone.keys).sweep()  # of leads that other programs deleted
+    without_lead = FollowUp.objects.filter(key__in=phone.keys).sweep()  # of leads that other programs deleted
     refused = clear_quarantine(directories, phone.is_in, replace=without_person)
     records = refused + clear_damaged(directories, phone.is_in_item)
-    return Erased(leads, records, columns.held(lead_ids, columns.of_others()))
+    return Erased(leads, records, without_lead, columns.held(lead_ids, columns.of_others()))

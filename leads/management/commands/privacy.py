@@ -129,7 +129,8 @@ class Command(Stoppable, RunByOwner):
         except DatabaseError as error:
             raise CommandError(f"The database does not answer ({error_name(error)}): run this again.") from error
         left = person.count_journaled(self.phone, self.directories)
-        if done.leads or done.records or left:
+        is_found = done.leads or done.records or done.arranged
+        if is_found or left:
             self.stdout.write(f"{done.leads} leads anonymised, {done.records} records removed from this disk")
         reasons = [columns.report(done.held, where=where(ids), known=keep_columns)]
         if left:
@@ -139,7 +140,7 @@ class Command(Stoppable, RunByOwner):
         reasons.append(census.left_out(self.directories))
         if any(reasons):
             raise CommandError("\n".join(filter(None, reasons)))
-        if not (done.leads or done.records):
+        if not is_found:
             raise CommandError("Nothing is held under this phone.")
 
     def deliver(self, timeout):

@@ -19,7 +19,7 @@ from leads.inbox.person import arrange
 from leads.inbox.person.arrange import Step
 from leads.models import FollowUp, Lead
 from tests.leads.privacy.test_export import a_lead
-from tests.leads.privacy.test_person import export_person, on_disk, run
+from tests.leads.privacy.test_person import export_person, on_disk, run, run_and_fail
 from tests.support import xlsx
 from tests.support.factories import a_contact, an_issued_quote
 
@@ -167,6 +167,9 @@ def test_what_was_arranged_is_erased_too_when_other_programs_deleted_the_leads(p
     assert {each["phone"] for each in export_person(ANA)["follow_ups"]} == {ANA[-10:], LUIS[-10:], EVA[-10:]}
     run("erase", EVA, "--yes")
     assert [each.key for each in FollowUp.objects.all()] == [OMAR[-10:]]
+    Lead.objects.filter(phone=OMAR).delete()
+    assert run("erase", OMAR, "--yes") == "0 leads anonymised, 0 records removed from this disk\n"
+    assert run_and_fail("erase", OMAR, "--yes") == ("", "Nothing is held under this phone.")
 
 
 def test_a_phone_stays_when_the_one_it_was_joined_with_is_deleted(person):
