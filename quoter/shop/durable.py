@@ -23,17 +23,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync_names(directory: Path) -> None:
-    """Sync the names in a directory, and its own name and those of its parents, as far as they are on the same disk.
+    """Sync the names in a directory, and its own: who made it may have failed to, or not have come so far yet.
 
-    Whoever made a directory may have failed to sync its name, or not have come so far yet.
+    Not those of its parents: a customer may wait for this, and other programs keep them busy.
     """
     sync_directory(directory)
-    disk = directory.stat().st_dev
-    for parent in directory.parents:
-        if parent.stat().st_dev != disk:  # the name of a mount is on no disk
-            return
+    if directory.parent.stat().st_dev == directory.stat().st_dev:  # the name of a mount is on no disk
         with suppress(PermissionError):  # as in make_directory
-            sync_directory(parent)
+            sync_directory(directory.parent)
 
 
 def private(path: str, flags: int) -> int:
