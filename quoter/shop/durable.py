@@ -23,14 +23,17 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync_names(directory: Path) -> None:
-    """Sync the names in a directory, and its own: who made it may have failed to, or not have come so far yet.
+    """Sync the names in a directory, and its own name and those of its parents, as far as they are on the same disk.
 
-    Not those of its parents: a customer may wait for this, and other programs keep them busy.
+    Whoever made a directory may have failed to sync its name, or not have come so far yet.
     """
     sync_directory(directory)
-    if directory.parent.stat().st_dev == directory.stat().st_dev:  # the name of a mount is on no disk
+    disk = directory.stat().st_dev
+    for parent in directory.parents:
+        if parent.stat().st_dev != disk:  # the name of a mount is on no disk
+            return
         with suppress(PermissionError):  # as in make_directory
-            sync_directory(directory.parent)
+            sync_directory(parent)
 
 
 def private(path: str, flags: int) -> int:

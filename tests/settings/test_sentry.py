@@ -21,6 +21,8 @@ PERSONAL = (NAME, json.dumps(NAME)[1:-1], ascii(NAME)[1:-1], PHONE, "6561234567"
 
 CHECKOUT_WITHOUT_A_DATABASE = f"""
 from django.test import Client
+from leads.delivery.journal import writer
+writer.DISK_WAIT_S = 5  # a slow disk would be another event
 client = Client(headers={{"host": "localhost"}})
 line = {{"product": "concrete", "options": {{"strength": "200", "service": "direct"}},
         "measure": {{"kind": "volume", "m3": "5.6"}}, "extras": []}}
