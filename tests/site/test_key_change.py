@@ -129,7 +129,7 @@ def staff_go_on(site: Site, given: Circulating) -> None:
     assert "Llamar el lunes" in given.browser.get(given.unfinished).text
     another = Browser(site)
     assert logged_in(another).location == CODE
-    assert another.post(CODE, another.get(CODE), code=app_code(given.app, ahead=1)).location == "/admin/"
+    assert another.post(CODE, another.get(CODE), code=app_code(given.app, ahead=1)).location == "/admin/leads/lead/"
 
 
 # --- Without it -------------------------------------------------------------------------------------------------------
@@ -143,4 +143,4 @@ def the_old_key_is_gone(site: Site, given: Circulating) -> None:
     assert given.browser.get(LIST).status == 200  # it was used since the change
     another = Browser(site)
     assert logged_in(another).location == CODE
-    assert another.post(CODE, another.get(CODE), code=given.recovery_codes[0]).location == "/admin/"
+    assert another.post(CODE, another.get(CODE), code=given.recovery_codes[0]).location == "/admin/leads/lead/"

@@ -59,7 +59,7 @@ def first_login(site: Site) -> tuple[Browser, str, list[str]]:
     environment = {**site.environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     manage("createsuperuser", "--noinput", "--username=ana", "--email=", environment=environment)
     browser = Browser(site)
-    assert logged_in(browser).location == "/admin/"
+    assert logged_in(browser).location == "/admin/leads/lead/"
     page = browser.get("/admin/second-factor/app/")
     app = re.search(r"<code[^>]*>(\w+)<", page.text)[1]
     codes = browser.get(browser.post("/admin/second-factor/app/", page, code=app_code(app)).location)
