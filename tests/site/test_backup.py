@@ -69,7 +69,8 @@ def test_a_restored_site_has_everything_and_nobody_who_was_erased(postgres, tmp_
         assert [site.get(f"/q/{folio}/").status for folio in backup.folios.values()] == [200] * 4
         browser = Browser(site)
         assert logged_in(browser).location == CODE
-        assert browser.post(CODE, browser.get(CODE), code=app_code(backup.app, ahead=1)).location == "/admin/leads/lead/"
+        answer = browser.post(CODE, browser.get(CODE), code=app_code(backup.app, ahead=1))
+        assert answer.location == "/admin/leads/lead/"
         assert WAITING in browser.get("/admin/leads/lead/?status=all").text
     assert names(restored) == {STORED: 1, REFUSED: 1, WAITING: 1}
 
