@@ -139,6 +139,12 @@ def readable(number: str) -> str:
     return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
 
 
+def readable_at(number: str, *, shop: str) -> str:
+    """Format a number as `readable`, without the country code of the shop's own country. shop: as of `read_stored`."""
+    written = readable(number)
+    return written.partition(" ")[2] if region_of(number) == region_of(shop) and " " in written else written
+
+
 def is_valid(number: str) -> bool:
     """Return whether a number that begins with its country code is valid."""
     return bool(_valid(f"+{number}", region=None))
@@ -160,7 +166,8 @@ def stored_digits(phone: str) -> str:
 
 def key(phone: str) -> str:
     """Return what is the same for every way of writing a phone: the last ten digits of its first number."""
-    return stored_digits(phone)[-ENDING:]
+    # Nearly all phones are in E.164, and a page of people compares a thousand.
+    return phone[-ENDING:].lstrip("+") if _E164.fullmatch(phone) else stored_digits(phone)[-ENDING:]
 
 
 def pieces(number: str) -> list[str]:

@@ -13,8 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from leads import phones
-from leads.inbox import rows, search
+from leads.inbox import live, rows, search
 from leads.inbox.person import follow_ups
 from leads.inbox.tabs import (
     MINE,
@@ -33,7 +32,7 @@ from leads.inbox.tabs import (
     is_by_person,
     tab_of,
 )
-from leads.models import FollowUp, Lead
+from leads.models import Lead
 from quoter import site
 from quoter.engine.numbers import grouped
 
@@ -77,15 +76,16 @@ class Card(NamedTuple):
 class PeoplePaginator(CappedPaginator):
     """Pages of people: of at most `most` leads, each person once, at the place of the first of theirs.
 
-    places: the place of each person by the key of their phones, where the list has an order of its own.
+    places: the place of each person, where the list has an order of its own.
     """
 
     places: Mapping[str, int] | None = None
 
     @cached_property
     def leads(self) -> list[tuple[Any, str, datetime]]:
-        """Key, phone and time of each lead."""
-        return list(self.object_list.values_list("pk", "phone", Coalesce("submitted_at", "created_at"))[: self.most])
+        """Key, person and time of each lead."""
+        asked_at = Coalesce("submitted_at", "created_at")
+        return list(self.object_list.with_person().values_list("pk", "person", asked_at)[: self.most])
 
     @property
     def is_cut(self) -> bool:
@@ -93,11 +93,8 @@ class PeoplePaginator(CappedPaginator):
 
     @cached_property
     def cards(self) -> list[Card]:
-        joined = FollowUp.objects.joined({phones.key(phone) for _pk, phone, _at in self.leads if phone} - {""})
-        cards: dict[Any, Card] = {}
-        for pk, phone, at in self.leads:
-            number = phones.key(phone or "")
-            person = joined.get(number, number) or f"#{pk}"
+        cards: dict[str, Card] = {}
+        for pk, person, at in self.leads:
             known = cards.get(person, Card(pk, at, at))
             newest = (pk, at) if at > known.asked_at else known[:2]
             cards[person] = Card(*newest, min(at, known.since))
@@ -170,8 +167,8 @@ class Inbox(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        # With a single page, Django would bypass the paginator and its limit.
-        self.result_list = self.paginator.get_page(self.page_num).object_list
+        if not self.multi_page:  # then Django bypasses the paginator and its limit
+            self.result_list = self.paginator.get_page(1).object_list
         self.tab = tab_of(request)
         self.now = timezone.now()
         self.rows = list(rows.rows(list(self.result_list), now=self.now, since=getattr(self.paginator, "since", None)))
@@ -213,12 +210,14 @@ class Inbox(ChangeList):
         return self.tab in (SET_ASIDE, PUT_ASIDE) or (self.tab == WAITING and self.waiting > self.list_per_page)
 
     @cached_property
+    def live(self) -> live.WaitingState:
+        """Who waits, asked after the rows: an older state would make the list announce leads that it shows already."""
+        return live.state(fresh=True)
+
+    @property
     def waiting(self) -> int:
         """How many people wait, up to MOST_COUNTED."""
-        is_result_count = self.tab == WAITING and not self.query and set(self.params) <= {TAB}
-        if is_result_count:
-            return MOST_COUNTED if self.paginator.is_cut else int(self.result_count)
-        return people_waiting()
+        return self.live.waiting
 
     @property
     def waiting_shown(self) -> str:

@@ -24,7 +24,6 @@ from leads.snapshot import Snapshot
 from quoter import site
 from quoter.shop.values import shop
 
-MOST_ITEMS = 1
 MOST_PEOPLE = 10
 # Of all people of a page, so many leads are counted and read for notes; a flood of one phone has more.
 MOST_LEADS = 5_000
@@ -35,20 +34,20 @@ class LeadRow:
     """What the list shows of a person, by their newest lead in it, or of one lead.
 
     stored: its quote; since: when the person asked who waits, else when the lead was asked for; age: the time since, in
-    words; quotes: how many leads the person has; phone: which number is meant; flags: labels of the lead's flags, and
-    of a doubtful phone; corrected: the person's leads with another phone, the newest first; people: the other people
-    who asked for the same quote; note: the beginning of the person's newest note; answers: to what was asked at
-    checkout, each with its label; follow_up: what staff arranged with the person; outcome: what became of them; now:
-    when the row was made.
+    words; urgency: an `Urgency`, "" when nobody waits; quotes: how many leads the person has; number: the phone's
+    digits with the country code, "" without a phone; flags: labels of the lead's flags, and of a doubtful phone;
+    corrected: the person's leads with another phone, the newest first; people: the other people who asked for the same
+    quote; note: the beginning of the person's newest note; answers: to what was asked at checkout, each with its label;
+    follow_up: what staff arranged with the person; outcome: what became of them; now: when the row was made.
     """
 
     lead: Lead
     stored: Snapshot
     since: datetime
     age: str
-    urgency: Urgency | None
+    urgency: str
     quotes: int
-    phone: phones.Reading
+    number: str
     flags: tuple[Any, ...]
     corrected: tuple[Lead, ...]
     people: tuple[Lead, ...]
@@ -63,13 +62,50 @@ class LeadRow:
         return state_of(self.lead)
 
     @property
+    def key(self) -> str:
+        return str(self.lead.pk)
+
+    @property
+    def folio(self) -> str:
+        return str(self.lead)
+
+    @property
+    def shown(self) -> str:
+        """What a screen reader says after the name of a button."""
+        return self.lead.name or self.folio
+
+    @property
+    def amount(self) -> str:
+        return "" if self.stored.total is None else str(self.stored.total)
+
+    @property
+    def readable(self) -> str:
+        """The phone, grouped, without the country code of the shop's own country."""
+        return phones.readable_at(self.number, shop=shop.WHATSAPP_NUMBER)
+
+    @property
+    def since_iso(self) -> str:
+        return localtime(self.since).isoformat()
+
+    @property
     def is_expired(self) -> bool:
         """Whether the total is not promised any more, and nobody has bought or gone for it."""
         return greeting.is_expired(self.stored, self.now) and self.outcome is None and not self.lead.set_aside
 
     @property
+    def item(self) -> str:
+        """The first line of the quote."""
+        return str(self.stored.lines[0]) if self.stored.lines else ""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything to say besides what they ask for."""
+        return bool(self.note or self.corrected or self.people or self.stored.source or self.stored.seller)
+
+    @property
     def more(self) -> int:
-        return max(0, len(self.stored.lines) - MOST_ITEMS)
+        """How many lines there are besides the first."""
+        return max(0, len(self.stored.lines) - 1)
 
     @property
     def code(self) -> str:
@@ -135,17 +171,18 @@ def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | No
         number = phones.key(lead.phone or "")
         person = people.get(number, number)
         others = [other for other in of_quotes.get(lead.folio, ()) if other.pk != lead.pk]
-        phone = phones.read_stored(lead.phone or "", stored.customer.phone_raw, shop=shop.WHATSAPP_NUMBER)
+        written = (lead.phone, stored.customer.phone_raw) if lead.phone else None
+        doubt = flags.doubt(phones.read_stored(*written, shop=shop.WHATSAPP_NUMBER)) if written else None
         begun = (since or {}).get(lead.pk, lead.asked_at)
         yield LeadRow(
             lead=lead,
             stored=stored,
             since=begun,
             age=timesince(begun, now, depth=1),
-            urgency=urgency_of(begun, now=now) if lead.waits else None,
+            urgency=urgency_of(begun, now=now) if lead.waits else "",
             quotes=counts.get(person, 1),
-            phone=phone,
-            flags=(*flags.labels(stored), *([doubt[0]] if lead.phone and (doubt := flags.doubt(phone)) else ())),
+            number=phones.dialled(*written, shop=shop.WHATSAPP_NUMBER) if written else "",
+            flags=(*flags.labels(stored), *([doubt[0]] if doubt else ())),
             corrected=tuple(other for other in others if other.is_same_person(lead))[:MOST_PEOPLE],
             people=tuple(other for other in others if not other.is_same_person(lead))[:MOST_PEOPLE],
             note=noted.get(person) or noted.get(lead.pk, ""),

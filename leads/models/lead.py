@@ -13,7 +13,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Now, NullIf
+from django.db.models.functions import Cast, Coalesce, Concat, Now, NullIf
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
@@ -146,7 +146,10 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def with_person(self) -> LeadQuerySet:
         """Leads with `person`: the key of the person whose phone it is, or of the lead where no phone has digits."""
         joined = FollowUp.objects.filter(key=PhoneKey(OuterRef("phone"))).values("joined_to")
-        nothing, own = Value("", models.TextField()), Cast("pk", models.TextField())
+        nothing, own = (
+            Value("", models.TextField()),
+            Concat(Value("#", models.TextField()), Cast("pk", models.TextField())),
+        )
         key = Coalesce(NullIf(Subquery(joined), nothing), NullIf(PhoneKey("phone"), nothing), own)
         return self.annotate(person=key)
 

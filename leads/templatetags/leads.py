@@ -26,10 +26,7 @@ def dialled(lead: Lead | JournalRecord) -> str:
 @register.filter
 def readable(lead: Lead | JournalRecord) -> str:
     """Return a lead's phone grouped, without the country code of the shop's own country."""
-    number = dialled(lead)
-    region = phones.region_of(shop.WHATSAPP_NUMBER)
-    written = phones.readable(number)
-    return written.partition(" ")[2] if phones.region_of(number) == region and " " in written else written
+    return phones.readable_at(dialled(lead), shop=shop.WHATSAPP_NUMBER)
 
 
 @register.filter

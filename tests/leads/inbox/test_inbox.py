@@ -100,10 +100,10 @@ def test_the_age_is_marked_by_urgency(admin_client, settings, minutes, expected)
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_queries):
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
-    # session, user, whether many wait, who waits, whose phones are joined, the page; of its rows what was arranged, the
-    # other phones and leads of the people, notes, who asked for the same; how many are due today, are the user's and
-    # are set aside, the state of the live list, and the machines
-    with django_assert_num_queries(16):
+    # session, user, whether many wait, who waits, the page; of its rows what was arranged, the other phones and leads
+    # of the people, notes, who asked for the same; how many are due today, are the user's and are set aside, the state
+    # of the live list, and the machines
+    with django_assert_num_queries(15):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
