@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from leads.ops import supabase
+from leads.ops import estimates, supabase
 from leads.ops.partitions.months import (
     AHEAD,
     DEFAULT,
@@ -308,6 +308,7 @@ def _create_parent(using: str, chosen: Plan, carried: _Carried) -> None:
 def _move(using: str, chosen: Plan) -> None:
     """Create the other partitions, and move to them what belongs there."""
     execute(using, f"CREATE TABLE {DEFAULT} PARTITION OF {TABLE} (PRIMARY KEY (id)) DEFAULT")
+    estimates.create(using, DEFAULT)
     for months in range(chosen.months):
         create_partition(using, chosen.first.later(months))
     names, moving = columns(using), _belongs_elsewhere(chosen.first)

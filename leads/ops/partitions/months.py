@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from django.db import connections, transaction
 
-from leads.ops import supabase
+from leads.ops import estimates, supabase
 
 TABLE = "leads"
 # Takes what belongs to no month: folios of other programs, rows without one, and months that nobody made.
@@ -110,6 +110,7 @@ def add_missing_months(using: str, today: date) -> list[Month]:
 def create_partition(using: str, month: Month) -> None:
     """Create an empty partition of a month, of which no row is in the default one."""
     execute(using, f"CREATE TABLE {month.table} PARTITION OF {TABLE} (PRIMARY KEY (id)) FOR VALUES {month.bounds}")
+    estimates.create(using, month.table)
 
 
 def analyze(using: str) -> None:
@@ -154,6 +155,7 @@ def _add_month(using: str, month: Month) -> None:
         *(f"ALTER TABLE {default} ENABLE {TRIGGER_STATES[state]}TRIGGER {name}" for name, state in triggers),
         f"ALTER TABLE {TABLE} ATTACH PARTITION {month.table} FOR VALUES {month.bounds}",
     )
+    estimates.create(using, month.table)
 
 
 def _covers(partition: Partition, month: Month) -> bool:

@@ -365,8 +365,10 @@ ROWS_AND_NAMES: dict[str, Breaking] = {
         "ALTER TABLE lead_notes RENAME COLUMN text TO away", undo="ALTER TABLE lead_notes RENAME COLUMN away TO text"
     ),
     "a column of another type": sql(
-        "ALTER TABLE leads ALTER quote_data TYPE text",
-        undo="ALTER TABLE leads ALTER quote_data TYPE jsonb USING quote_data::jsonb",
+        "DROP STATISTICS leads_product, leads_source; ALTER TABLE leads ALTER quote_data TYPE text",
+        undo="ALTER TABLE leads ALTER quote_data TYPE jsonb USING quote_data::jsonb;"
+        "CREATE STATISTICS leads_product ON (quote_data #> '{lines,0,product}') FROM leads;"
+        "CREATE STATISTICS leads_source ON (quote_data #> '{attribution,utm_source}') FROM leads",
     ),
     "a column with a limit": sql(
         "ALTER TABLE leads ALTER visitor_id TYPE varchar(20)", undo="ALTER TABLE leads ALTER visitor_id TYPE text"
