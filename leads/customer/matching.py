@@ -38,6 +38,15 @@ class PhoneKey(models.Func):
     output_field = models.TextField()
 
 
+class ComputedPhoneKey(PhoneKey):
+    """`PhoneKey` where no index is used: it takes half as long for a phone in E.164, as nearly all are."""
+
+    template = (
+        f"CASE WHEN translate(%(expressions)s, '0123456789', '') = '+' "
+        f"THEN right(substr(%(expressions)s, 2), {phones.ENDING}) ELSE {PhoneKey.template} END"
+    )
+
+
 class PhonePieces(models.Func):
     """The pieces of a phone's digits, as `phones.pieces` returns them."""
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.http import urlencode
 
 from leads.inbox import live, rows, search
 from leads.inbox.person import follow_ups
@@ -228,6 +229,12 @@ class Inbox(ChangeList):
         """The filtered source and how many leads were searched for it; None without that filter."""
         name = self.params.get(SOURCE)
         return {"source": name, "most": grouped(Decimal(MOST_READ), places=0)} if name else None
+
+    @property
+    def source_query(self) -> str:
+        """The list's address up to the source by which it is filtered, for a link to each."""
+        kept = {name: value for name, value in self.params.items() if name not in (SOURCE, "q")}
+        return f"?{urlencode({**kept, SOURCE: ''})}"
 
     @property
     def filtered_by(self) -> list[Any]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from leads import phones
 from leads.business_hours import Urgency, urgency
 from leads.customer.answers import in_words
-from leads.customer.matching import PhoneKey
+from leads.customer.matching import ComputedPhoneKey
 from leads.inbox import flags, greeting, notes
 from leads.inbox.person import steps
 from leads.inbox.person.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
@@ -197,7 +197,7 @@ def _leads_of_people(of_phones: Mapping[str, str]) -> dict[Any, str]:
     """Return the person of each of their leads, by key, of the newest MOST_LEADS. of_phones: of each phone, by key."""
     if not of_phones:
         return {}
-    theirs = Lead.objects.of_keys(of_phones).annotate(number=PhoneKey("phone")).order_by("-pk")
+    theirs = Lead.objects.of_keys(of_phones).annotate(number=ComputedPhoneKey("phone")).order_by("-pk")
     return {pk: of_phones[number] for pk, number in theirs.values_list("pk", "number")[:MOST_LEADS]}
 
 

@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones
-from leads.customer.matching import PhoneKey
+from leads.customer.matching import ComputedPhoneKey, PhoneKey
 
 if TYPE_CHECKING:
     from leads.models.lead import Lead
@@ -37,6 +37,17 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+
+
+class PersonKey(models.Func):
+    """The key of the person whose phone it is; NULL for a phone without digits."""
+
+    template = (
+        "(SELECT coalesce(nullif(joined_to, ''), number) "
+        f"FROM (SELECT nullif({ComputedPhoneKey.template}, '')) AS phone (number) "
+        "LEFT JOIN lead_follow_ups ON key = number)"
+    )
+    output_field = models.TextField()
 
 
 def amount_of(total: Decimal | None) -> Decimal | None:

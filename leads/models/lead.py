@@ -12,14 +12,14 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Concat, Now, NullIf
+from django.db.models import Count, Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Cast, Coalesce, Concat, Now
 from django.utils.translation import gettext_lazy as _
 
 from leads import phones, snapshot
 from leads.customer import matching
 from leads.customer.matching import LongNoteWords, PhoneKey, PhonePieces, has_name_words, has_phone_part
-from leads.models.follow_up import FollowUp
+from leads.models.follow_up import FollowUp, PersonKey
 from leads.models.history import LeadEvent
 from leads.snapshot import Flag, Snapshot
 
@@ -145,13 +145,8 @@ class LeadQuerySet(models.QuerySet["Lead"]):
 
     def with_person(self) -> LeadQuerySet:
         """Leads with `person`: the key of the person whose phone it is, or of the lead where no phone has digits."""
-        joined = FollowUp.objects.filter(key=PhoneKey(OuterRef("phone"))).values("joined_to")
-        nothing, own = (
-            Value("", models.TextField()),
-            Concat(Value("#", models.TextField()), Cast("pk", models.TextField())),
-        )
-        key = Coalesce(NullIf(Subquery(joined), nothing), NullIf(PhoneKey("phone"), nothing), own)
-        return self.annotate(person=key)
+        own = Concat(Value("#", models.TextField()), Cast("pk", models.TextField()))
+        return self.annotate(person=Coalesce(PersonKey("phone"), own))
 
     def count_people(self, most: int) -> int:
         """Return of how many people these leads are; `most` when there are so many leads."""

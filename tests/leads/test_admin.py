@@ -71,8 +71,8 @@ def test_searches_are_answered_from_their_indexes():
 
     with connection.cursor() as cursor:  # with few rows, any index would do
         cursor.execute(
-            "INSERT INTO leads (folio, name, phone, quote_data) "
-            "SELECT n, 'María ' || n, '+52656' || 1000000 + n * 799, '{}' FROM generate_series(1, 5000) AS n"
+            "INSERT INTO leads (folio, name, phone, quote_data, alert_stage) "
+            "SELECT n, 'María ' || n, '+52656' || 1000000 + n * 799, '{}', 2 FROM generate_series(1, 5000) AS n"
         )
         cursor.execute("SELECT gin_clean_pending_list('lead_phone_pieces')")
         cursor.execute("ANALYZE leads")

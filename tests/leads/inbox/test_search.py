@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from checkout.whatsapp import message as whatsapp_message
 from leads.customer import words
-from leads.customer.matching import NameWords, PhoneKey, PhonePieces
+from leads.customer.matching import ComputedPhoneKey, NameWords, PhoneKey, PhonePieces
 from leads.delivery.record import lead_record, quote_record, record
 from leads.delivery.sealed import seal
 from leads.inbox import pasted, search
@@ -269,7 +269,7 @@ _PHONES = st.text("0123456789+-()./#,; extñ\u00a0٣", max_size=40) | st.from_re
 @MANY
 @given(phones=st.lists(_PHONES, min_size=1, max_size=20), part=st.from_regex(r"[0-9]{1,14}", fullmatch=True))
 def test_python_and_postgres_compare_any_phones_alike(phones, part):
-    assert computed(PhoneKey, phones) == [key(phone) for phone in phones]
+    assert computed(PhoneKey, phones) == [key(phone) for phone in phones] == computed(ComputedPhoneKey, phones)
     assert computed(PhonePieces, phones) == [pieces(re.sub("[^0-9]", "", phone)) for phone in phones]
     with transaction.atomic():
         Lead.objects.bulk_create(Lead(folio=str(n), phone=phone, quote_data={}) for n, phone in enumerate(phones))

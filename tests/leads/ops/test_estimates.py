@@ -16,7 +16,8 @@ def most_of_one():
     """Leads of which nine in ten have one product, and as many another source; statistics are collected."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO leads (folio, name, phone, quote_data) SELECT '261130-' || n, 'Ana', '+52656' || 1000000 + n, "
+            "INSERT INTO leads (folio, name, phone, alert_stage, quote_data) "
+            "SELECT '261130-' || n, 'Ana', '+52656' || 1000000 + n, 2, "
             "jsonb_build_object('lines', jsonb_build_array(jsonb_build_object('product', "
             "CASE WHEN n %% 10 > 0 THEN 'concrete' ELSE 'mortar' END)), 'attribution', jsonb_build_object("
             "'utm_source', CASE WHEN n %% 10 > 1 THEN 'google' ELSE 'flyer' END)) FROM generate_series(1, %s) AS n",
