@@ -168,8 +168,8 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        # After a wrong password no process connects for minutes, unless a person asks to retry.
-        ConnectionTurns([site.outbox]).ask_all_to_retry()
+        # After a wrong password no process connects for minutes, unless a person says that it is repaired.
+        ConnectionTurns([site.outbox]).unblock()
 
 
 def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> None:
@@ -189,7 +189,7 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
 
     expected = set(report.answered)
     # Again, because a worker that tried before the right password was restored has blocked all processes.
-    ConnectionTurns([site.outbox]).ask_all_to_retry()
+    ConnectionTurns([site.outbox]).unblock()
     with suppress(AssertionError):  # missing leads are reported below
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
