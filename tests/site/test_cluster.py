@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def test_every_reload_says_the_same_and_a_refused_lead_of_any_machine_is_tried_a
             assert all(folio in page.text for folio in folios)
     ana.post(REFUSED, page)
     eventually(lambda: rows(shop.postgres, folios) == Counter(folios), or_show=lambda: shop.machines["web-3"].log)
+
+
+def test_nobody_sees_that_a_machine_dies_with_their_request_in_hand(shop):
+    three, quotes = shop.machines["web-3"], [an_unhurried_quote() for _ in range(RELOADS)]
+    with ThreadPoolExecutor(RELOADS) as customers:
+        three.freeze()
+        sent = [customers.submit(check_out_with, shop.balancer, quote) for quote in quotes]
+        eventually(lambda: sum(one.done() for one in sent) >= RELOADS // 2, or_show=lambda: shop.balancer.log)
+        assert not all(one.done() for one in sent), "none of them reached the frozen machine"
+        three.stop()
+        folios = [one.result().json["folio"] for one in sent]
+    eventually(lambda: rows(shop.postgres, folios) == Counter(folios), or_show=lambda: shop.balancer.log)
+    three.start()
+    eventually(lambda: {shop.balancer.get("/healthz").status for _ in range(RELOADS)} == {200})
 
 
 def test_a_machine_that_dies_in_an_outage_is_named_and_its_leads_arrive_once(shop, ana, mails):
