@@ -11,6 +11,7 @@ with their own name. A request that got no answer, because its worker was killed
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ from math import ceil
 from threading import Event
 from typing import Any
 
+import django
+
 from leads.delivery.turns import ConnectionTurns
 from tests.support import faults, live
 from tests.support.customers import a_quote, check_out_with
@@ -37,6 +40,8 @@ RATE = (20, 60)  # customers a second
 MOST_AT_ONCE = 64
 FAULT_S, REST_S, KILL_EVERY_S = (1, 6), (0.5, 4), (3, 9)
 TYPO = "Anna"
+# What a run that failed has left.
+LEFT = live.ROOT / "var" / "soak"
 # The longest time from the end of the last fault to the last lead in Postgres.
 PATIENCE_S = 60
 
@@ -92,7 +97,7 @@ class Report:
             ("people doubled", len(self.doubled)),
             ("people replaced", len(self.replaced)),
         ]
-        return "\n".join([*(f"{name:<36}{value:>8}" for name, value in rows), *self.wrong[:3]])
+        return "\n".join([*(f"{name:<36}{value:>8}" for name, value in rows), *self.wrong[:3], *self.missing[:10]])
 
 
 def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = FAULTS) -> Report:
@@ -114,7 +119,17 @@ def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = 
             for actor in running:
                 actor.result()
             _count(site, postgres, report)
+            if not report.has_passed:
+                _keep(site)
     return report
+
+
+def _keep(site: Site) -> None:
+    """Copy what a run that failed has left: the outbox, and the site's log."""
+    shutil.rmtree(LEFT, ignore_errors=True)
+    shutil.copytree(site.outbox, LEFT / "outbox")
+    (LEFT / "site.log").write_text(site.log)
+    print(f"kept: {LEFT}")
 
 
 def _send_customers(
@@ -168,8 +183,14 @@ def _break(
         with fault(postgres, network):
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
-        # After a wrong password no process connects for minutes, unless a person says that it is repaired.
-        ConnectionTurns([site.outbox]).unblock()
+        _say_that_it_is_repaired(site)
+
+
+def _say_that_it_is_repaired(site: Site) -> None:
+    """Do what `outbox flush` does for a person: after a wrong password, no process else connects for minutes."""
+    turns = ConnectionTurns([site.outbox])
+    turns.unblock()
+    turns.ask_all_to_retry()
 
 
 def _kill(site: Site, report: Report, over: Event, chance: random.Random) -> None:
@@ -189,7 +210,7 @@ def _count(site: Site, postgres: Postgres, report: Report) -> None:
 
     expected = set(report.answered)
     # Again, because a worker that tried before the right password was restored has blocked all processes.
-    ConnectionTurns([site.outbox]).unblock()
+    _say_that_it_is_repaired(site)
     with suppress(AssertionError):  # missing leads are reported below
         eventually(lambda: expected <= rows().keys(), within_s=PATIENCE_S)
     report.recovery_s = time.monotonic() - started
@@ -209,6 +230,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("SOAK_SECONDS", 300)))
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="repeat an earlier run")
     options = parser.parse_args()
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "settings", **live.environment(live.NOBODY_LISTENS)}
+    django.setup()
     print(f"seed {options.seed}, {options.seconds:.0f} s")
     report = soak(options.seconds, chance=random.Random(options.seed))
     print(report)
