@@ -10,6 +10,8 @@ from django.db.models.signals import post_migrate, pre_migrate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from leads.delivery.journal import sealing
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,6 +22,7 @@ class LeadsConfig(AppConfig):
     def ready(self) -> None:
         from leads.ops import adoption, checks  # noqa: F401  (registers checks; needs the app registry)
 
+        sealing.use(lambda: (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
         connection_created.connect(adoption.register_adopted_types)
         pre_migrate.connect(before_migrations, sender=self)
         post_migrate.connect(after_migrations, sender=self)

@@ -45,13 +45,14 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
     Outbox._failed_at                        the same                        nothing: a stale value costs one more try
     Outbox._ahead, _more_to_adopt,           relay                           alone
-      _unreadable, _inaccessible, _low
+      _unreadable, _inaccessible, _low, _has_unlocked
     Segment.written                          journal writer, requests        its write lock
     Segment.synced, _has_lost_a_sync         journal writer, requests        its sync lock
     Segment._is_retired                      any                             only ever becomes True
     Segment.is_rescued                       journal writer, relay           Outbox._lock
     Segment._fd, _count_fd                   relay                           both locks, when it closes them
-    Segment.delivered, damaged, _checked     relay                           alone
+    Segment.delivered, damaged,              relay                           alone
+      missing_keys, _checked
     files of machine.py and machines.py      alerts worker; staff pages      replaced whole, by a rename
     files of journal/copied.py               copier; the segment's unlink    one write of a line
     files of ConnectionTurns                 any process of this machine     flock for a turn; replaced whole
@@ -75,8 +76,9 @@ without a result. No request waits for those any more, and the relay delivers th
 A Segment is one file of the journal. It is *current* while new records go there; a process has one. It is *retired*,
 and takes no more, when it is long, when too much waits in it, when its disk fails, or when a better directory works
 again. A segment of a dead process is *adopted*, and retired from then on. It is *finished* when all records that it
-acknowledged are delivered; then it is unlinked. There are three exceptions. A finished segment with damaged lines is
-moved to damaged/ instead. When a segment is deleted while in use, its waiting records are copied into a new one; then
+acknowledged are delivered; then it is unlinked. There are four exceptions. A finished segment with damaged lines is
+moved to damaged/ instead. One with records of which this process has no key is moved to locked/, and moved back by a
+process that has it. When a segment is deleted while in use, its waiting records are copied into a new one; then
 it is *rescued*. A segment that cannot be read stays where it is: the census names it, and it is adopted when this user
 may read it again.
 

@@ -21,6 +21,7 @@ _LEVELS = {
     "carried": logging.ERROR,
     "quarantined": logging.ERROR,
     "damaged": logging.ERROR,
+    "locked": logging.ERROR,
     "deleted": logging.ERROR,
     "unwritable": logging.ERROR,
     "unreadable": logging.ERROR,

@@ -130,6 +130,9 @@ def load(
     modules |= {
         name: importlib.import_module(f"leads.delivery.journal.{name}") for name in ("census", "outbox", "segment")
     }
+    sealing = importlib.import_module("leads.delivery.journal.sealing")
+    sealing.use(lambda: [settings.SECRET_KEY])
+    sealing.marks()  # keys are derived once, and the first history would differ from the same one later
     settings.OUTBOX_DIRECTORIES = [machine["Path"]("/a/var/outbox"), machine["Path"]("/b/outbox-spare")]
     modules["upsert"].psycopg = SimpleNamespace(RawCursor=raw_cursor, Connection=psycopg.Connection)
     modules["upsert"].transaction = _transaction(wrapper)

@@ -71,7 +71,10 @@ class World:
                 time_ns=lambda: int(self.time() * 1e9),
             ),
             "random": SimpleNamespace(random=lambda: self.random.random()),
-            "secrets": SimpleNamespace(token_hex=lambda size: f"{self.random.getrandbits(8 * size):0{2 * size}x}"),
+            "secrets": SimpleNamespace(
+                token_hex=lambda size: f"{self.random.getrandbits(8 * size):0{2 * size}x}",
+                token_bytes=lambda size: self.random.getrandbits(8 * size).to_bytes(size, "big"),
+            ),
             "fcntl": SimpleNamespace(flock=files.flock, LOCK_EX=2, LOCK_NB=4),
             "os": os_on(files, self._process),
             "open": open_on(files),

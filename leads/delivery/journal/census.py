@@ -1,12 +1,21 @@
 """Reads the segments of all processes in the outbox's directories, without locks. Plain Python."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from leads.delivery.journal import quarantine
+from leads.delivery.journal import quarantine, sealing
 from leads.delivery.journal.disk import files, may_write
-from leads.delivery.journal.segment import COUNT_SUFFIX, DAMAGED, SUFFIX, Item, records
+from leads.delivery.journal.segment import (
+    COUNT_SUFFIX,
+    DAMAGED,
+    LOCKED,
+    SUFFIX,
+    Item,
+    headers,
+    records,
+)
 from leads.delivery.system import Path, os
 
 # Most outages end by themselves. When a lead has waited this long, a person is needed.
@@ -18,8 +27,8 @@ _SET_BACK_S = 5.0
 class Census(NamedTuple):
     """What waits in the directories, over all processes. oldest_at: unix time, or None when nothing waits.
 
-    inaccessible: directories and files that this user cannot read, and directories that it cannot write. What they
-    hold is in no count, in no list, and is not delivered.
+    inaccessible: directories and files that this user cannot read, directories that it cannot write, and files with
+    records of which no key is in use. What they hold is in no count, in no list, and is not delivered.
     """
 
     pending: int
@@ -44,11 +53,16 @@ def census(directories: Sequence[Path]) -> Census:
     unreadable = dict.fromkeys(inaccessible(directories))
     for path in segment_paths(directories):
         try:
-            for item in _undelivered(path):
-                pending += 1
-                oldest = item.at if oldest is None else min(oldest, item.at)
+            for line in _undelivered(path):
+                for record, _ in headers(line):
+                    if record and sealing.missing_key(record.text):
+                        unreadable[path] = None
+                    elif record:
+                        pending += 1
+                        oldest = record.at if oldest is None else min(oldest, record.at)
         except OSError:
             unreadable[path] = None
+    unreadable |= dict.fromkeys(locked_paths(directories))
     refused = quarantine.paths(directories)
     unreadable |= dict.fromkeys(path for path in refused if not quarantine.read(path) and os.path.lexists(path))
     return Census(
@@ -64,7 +78,31 @@ def left_out(directories: Sequence[Path]) -> str:
     """Return a sentence that names what `census` calls inaccessible, or ""."""
     paths = census(directories).inaccessible
     named = ", ".join(map(str, paths))
-    return f"Not all can be read or written: {named}. `manage.py doctor` says what to do." if paths else ""
+    keys = sorted({mark for marks in missing_keys(directories).values() for mark in marks})
+    lacking = "".join(f" The key {mark} is missing." for mark in keys)
+    return f"Not all can be read or written: {named}.{lacking} `manage.py doctor` says what to do." if paths else ""
+
+
+def locked_paths(directories: Sequence[Path]) -> list[Path]:
+    """Return the journals that were set aside because they have records of which no key was in use."""
+    return [path for directory in directories for path in files(directory / LOCKED, SUFFIX)]
+
+
+def missing_keys(directories: Sequence[Path]) -> dict[Path, Counter[str]]:
+    """Return the files with records of which no key is in use: how many of its records need which, by its mark."""
+    journals = [*segment_paths(directories), *locked_paths(directories)]
+    found = {path: Counter(missing_in(path)) for path in journals}
+    found |= {path: Counter(filter(None, [quarantine.missing_key(path)])) for path in quarantine.paths(directories)}
+    return {path: keys for path, keys in found.items() if keys}
+
+
+def missing_in(path: Path) -> Iterator[str]:
+    """Yield the mark of the missing key for each record of a journal that needs one."""
+    with suppress(OSError), path.open("rb") as file:
+        for line in file:
+            for record, _ in headers(line):
+                if record and (mark := sealing.missing_key(record.text)):
+                    yield mark
 
 
 def inaccessible(directories: Sequence[Path]) -> Iterator[Path]:
@@ -77,7 +115,8 @@ def inaccessible(directories: Sequence[Path]) -> Iterator[Path]:
         if not may_write(directory):
             yield directory
             continue
-        for folder in (directory, directory / quarantine.QUARANTINE, directory / DAMAGED):
+        folders = (quarantine.QUARANTINE, DAMAGED, LOCKED)
+        for folder in (directory, *(directory / name for name in folders)):
             if not may_write(folder):
                 yield folder
             else:
@@ -101,15 +140,19 @@ def _unreadable_in(folder: Path) -> Iterator[Path]:
 def waiting(path: Path) -> Iterator[Item]:
     """Yield the undelivered records of any process's segment, line by line, as far as it can be read."""
     with suppress(OSError):
-        yield from _undelivered(path)
+        for line in _undelivered(path):
+            yield from _items(line)
 
 
-def _undelivered(path: Path) -> Iterator[Item]:
+def _undelivered(path: Path) -> Iterator[bytes]:
     with suppress(FileNotFoundError), path.open("rb") as file:  # its owner may deliver and remove it meanwhile
         with suppress(OSError, ValueError, OverflowError):
             file.seek(int(path.with_suffix(COUNT_SUFFIX).read_bytes()))
-        for line in file:
-            yield from (item for item, _ in records(line) if item)
+        yield from file
+
+
+def _items(line: bytes) -> Iterator[Item]:
+    yield from (item for item, _ in records(line) if isinstance(item, Item))
 
 
 def segment_paths(directories: Sequence[Path]) -> list[Path]:
@@ -122,20 +165,21 @@ def journaled(directories: Sequence[Path]) -> Iterator[Item]:
     for path in segment_paths(directories):
         with suppress(OSError), path.open("rb") as file:  # its owner may remove it meanwhile
             for line in file:
-                yield from (item for item, _ in records(line) if item)
+                yield from _items(line)
 
 
 def verify(path: Path) -> tuple[int, int, bool]:
     """Read a segment as far as it can be read.
 
-    Return how many records are sound, how many damaged, and whether its tail is torn.
+    Return how many records are sound, how many damaged, and whether its tail is torn. Those of which no key is in use
+    are none of these.
     """
     sound, damaged, is_torn = 0, 0, False
     with suppress(OSError), path.open("rb") as file:
         for line in file:
             for item, _ in records(line):
                 if item:
-                    sound += 1
+                    sound += isinstance(item, Item)
                 elif line.endswith(b"\n"):
                     damaged += 1
                 else:

@@ -36,7 +36,7 @@ def records_after(path: Path, offset: int) -> Iterator[tuple[Item, int]]:
                 return  # it is being written
             for item, length in records(line):
                 offset += length
-                if item:
+                if isinstance(item, Item):
                     yield item, offset
 
 

@@ -1,12 +1,12 @@
-"""Removes people's records from the quarantine and from damaged journals on this machine's disk."""
+"""Removes people's records from the quarantine and from the journals that were set aside on this machine's disk."""
 
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from leads.delivery.journal import quarantine
+from leads.delivery.journal import quarantine, sealing
 from leads.delivery.journal.disk import files, private
-from leads.delivery.journal.segment import DAMAGED, SUFFIX, Item, records
+from leads.delivery.journal.segment import DAMAGED, LOCKED, SUFFIX, Item, Locked, records
 from leads.delivery.system import Path, open, os
 
 Record = dict[str, Any]
@@ -34,12 +34,14 @@ def clear_quarantine(
 
 
 def clear_damaged(directories: Sequence[Path], matches: Callable[[Item], bool]) -> int:
-    """Rewrite damaged journals without the records that match; return how many lines were removed.
+    """Rewrite the journals that were set aside without the records that match; return how many lines were removed.
 
-    `matches` is also called for what cannot be read: with an item that has no folio, the bytes, and the file's time.
+    `matches` is also called for what cannot be read: with an item that has no folio, the bytes, as far as they can be
+    guessed, and the file's time; and with one that has no text for a record of which no key is in use.
     """
     changed = 0
-    for path in [path for directory in directories for path in files(directory / DAMAGED, SUFFIX)]:
+    folders = [directory / name for directory in directories for name in (DAMAGED, LOCKED)]
+    for path in [path for folder in folders for path in files(folder, SUFFIX)]:
         try:
             lines = path.read_bytes().splitlines(keepends=True)
         except OSError:
@@ -52,8 +54,8 @@ def clear_damaged(directories: Sequence[Path], matches: Callable[[Item], bool]) 
 
 
 def _items_in(line: bytes, path: Path) -> list[Item]:
-    unreadable = Item("", path.stat().st_mtime, line)
-    return [item or unreadable for item, _ in records(line)]
+    unreadable = Item("", path.stat().st_mtime, sealing.salvaged(line))
+    return [Item("", item.at, b"") if isinstance(item, Locked) else item or unreadable for item, _ in records(line)]
 
 
 def _rewrite(path: Path, lines: list[bytes]) -> None:

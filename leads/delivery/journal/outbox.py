@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from leads.delivery.journal.census import WORRYING_S as WORRYING_S
-from leads.delivery.journal.census import inaccessible, segment_paths
+from leads.delivery.journal.census import inaccessible, locked_paths, missing_in, segment_paths
 from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system, free_bytes
 from leads.delivery.journal.quarantine import folio_of, put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
@@ -74,6 +74,7 @@ class Outbox:
         self._unreadable: set[Path] = set()  # errors of the disk, so they are not read again
         self._inaccessible: set[Path] = set()
         self._low: set[Path] = set()
+        self._has_unlocked = False  # keys change only with a start
         self._warn_of_file_systems()
 
     def append(self, folio: str, text: bytes) -> Segment:
@@ -110,7 +111,7 @@ class Outbox:
         with self._lock:
             segments = [*filter(None, [self._current]), *self._backlog]
         for segment in segments:
-            known_damage = segment.damaged
+            known_damage, known_keys = segment.damaged, len(segment.missing_keys)
             try:
                 items, end = segment.read(most, self._ahead)
             except OSError as error:
@@ -118,6 +119,8 @@ class Outbox:
                 continue
             if segment.damaged > known_damage:
                 self.notice("damaged", segment=segment.path.name, lines=segment.damaged - known_damage)
+            if len(segment.missing_keys) > known_keys:
+                self.notice("locked", segment=segment.path.name, keys=",".join(sorted(segment.missing_keys)))
             if items:
                 return Batch(segment, items, end)
             self._settle(segment, end)
@@ -163,8 +166,12 @@ class Outbox:
         """Adopt segments of dead processes and return how many. The relay calls it every few seconds.
 
         It also copies segments that were deleted in use back to the disk, and reports what this user may not read and a
-        disk that is nearly full. What this user may read again is adopted then.
+        disk that is nearly full. What this user may read again is adopted then; what was locked, once a process has the
+        key.
         """
+        if not self._has_unlocked:
+            self._has_unlocked = True
+            self._unlock()
         with self._lock:
             self._rescue_deleted()
             room = MOST_HELD - len(self._backlog)
@@ -338,6 +345,13 @@ class Outbox:
                 self.notice("network", directory=str(directory), file_system=kind)
             elif kind in EPHEMERAL_FILE_SYSTEMS:
                 self.notice("ephemeral", directory=str(directory), file_system=kind)
+
+    def _unlock(self) -> None:
+        """Move the journals back of which this process has all keys."""
+        for path in locked_paths(self.directories):
+            with suppress(OSError):  # another process was first
+                if not any(missing_in(path)):
+                    path.rename(path.parent.parent / path.name)
 
     def _watch_access(self) -> None:
         found = set(inaccessible(self.directories))

@@ -1,11 +1,16 @@
-"""The quarantine: a folder beside the journal with one file for each lead that Postgres refused. Plain Python."""
+"""The quarantine: a folder beside the journal with one file for each lead that Postgres refused. Plain Python.
+
+A file is JSON: why and when it was refused, and the record as in the journal, sealed. Releases that did not seal wrote
+the record itself.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from leads.delivery.journal import sealing
 from leads.delivery.journal.disk import files, make_directory, private, sync_names
-from leads.delivery.journal.segment import Item
+from leads.delivery.journal.segment import Item, about_of
 from leads.delivery.system import Path, open, os, secrets
 
 QUARANTINE = "quarantine"
@@ -28,7 +33,25 @@ def paths(directories: Sequence[Path]) -> list[Path]:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Return the content of a file, or None when it cannot be read."""
+    """Return the content of a file, or None when it cannot be read or opened."""
+    refused = _stored(path)
+    if refused and isinstance(sealed := refused["record"], str):
+        try:
+            about = about_of(folio_of(path), float(refused["journaled_at"]))
+            refused["record"] = _record(sealing.unseal(sealed.encode(errors="replace"), about=about))
+        except (ValueError, TypeError):
+            return None
+    return refused
+
+
+def missing_key(path: Path) -> str:
+    """Return the mark of the key that a file needs and that is not in use, or ""."""
+    refused = _stored(path)
+    sealed = refused["record"] if refused else ""
+    return sealing.missing_key(sealed.encode(errors="replace")) if isinstance(sealed, str) else ""
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
     try:
         refused = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -42,18 +65,15 @@ def folio_of(path: Path) -> str:
 
 
 def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
-    """Write one refused record to the quarantine, and sync it; OSError when that fails.
-
-    Its JSON is unchanged. What is no JSON becomes a text.
-    """
+    """Write one refused record to the quarantine, and sync it; OSError when that fails."""
     folder = directory / QUARANTINE
     make_directory(folder)
     # A new name each time, because a retry removes the old file when the record may already be refused again.
     path = folder / f"{item.folio}-{secrets.token_hex(4)}{SUFFIX}"
-    about = json.dumps({"reason": reason, "at": at, "journaled_at": item.at})
+    sealed = sealing.seal(item.text, about=about_of(item.folio, item.at)).decode()
     unfinished = path.with_suffix(".tmp")
     with open(unfinished, "wb", opener=private) as file:
-        file.write(about[:-1].encode() + b', "record": ' + _as_json(item.text) + b"}")
+        file.write(json.dumps({"reason": reason, "at": at, "journaled_at": item.at, "record": sealed}).encode())
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
@@ -61,9 +81,9 @@ def put_aside(directory: Path, item: Item, *, reason: str, at: float) -> Path:
     return path
 
 
-def _as_json(text: bytes) -> bytes:
+def _record(text: bytes) -> Any:
+    """Return the JSON value of a record; of what is no JSON, the text."""
     try:
-        json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return json.dumps(text.decode(errors="replace")).encode()
-    return text
+        return text.decode(errors="replace")

@@ -1,25 +1,27 @@
 """One file of the journal: append-only, locked until its process ends, one record per line.
 
-    <crc32, 8 hex digits> <unix time> <folio> <JSON>\\n
+    <crc32, 8 hex digits> <unix time> <folio> <sealed JSON>\\n
 
-A torn last line was never acknowledged and is skipped. Any other damaged line is counted, and the rest is read.
+A torn last line was never acknowledged and is skipped. Any other damaged line is counted, and the rest is read; so are
+lines whose key is not in use (sealing.py). Journals of releases that did not seal have the JSON itself.
 """
 
 import errno
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from leads.delivery.journal import sealing
 from leads.delivery.journal.disk import lock, make_directory, sync_names
 from leads.delivery.system import Path, os, secrets, threading, time
 
 SUFFIX = ".journal"
 COUNT_SUFFIX = ".delivered"
 COPIED_SUFFIX = ".copied"  # leads.delivery.journal.copied
-DAMAGED = "damaged"
+DAMAGED, LOCKED = "damaged", "locked"
 
 _CHUNK = 64 * 1024
 # A deleted file is copied in pieces of this size.
@@ -28,6 +30,8 @@ _FOLIO = re.compile(r"[A-Za-z0-9_-]+")
 # Unix times of the years 1653 to 5138: what is outside of them is no time of a record.
 _EARLIEST, _LATEST = -1e10, 1e11
 _RECORD_START = re.compile(rb"(?=[0-9a-f]{8} \d+\.\d{3} )")
+
+T = TypeVar("T")
 
 
 class SegmentRetired(OSError):
@@ -47,37 +51,81 @@ class Item(NamedTuple):
         return json.loads(self.text)
 
 
+class Locked(NamedTuple):
+    """A record that no key in use opens. key: the mark of the one that does."""
+
+    folio: str
+    at: float
+    key: str
+
+
+class Header(NamedTuple):
+    """A record that is not opened. text: as it is in the file; about: what it is sealed with."""
+
+    folio: str
+    at: float
+    text: bytes
+    about: bytes
+
+
 def encode(item: Item) -> bytes:
-    """Return the line of a record; ValueError for a folio or a text that could not be read back from one line."""
+    """Return the line of a record, sealed; ValueError for a folio or a text that could not be read back."""
     if not _FOLIO.fullmatch(item.folio) or b"\n" in item.text:
         raise ValueError("a folio is letters, digits and dashes, and the JSON of a record is one line")
-    body = b"%.3f %s %s" % (item.at, item.folio.encode(), item.text)
+    about = about_of(item.folio, item.at)
+    body = b"%s %s" % (about, sealing.seal(item.text, about=about))
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def decode(line: bytes) -> Item | None:
-    """Return the record of a line, or None when it is damaged. line: without its newline."""
+def about_of(folio: str, at: float) -> bytes:
+    """Return what a record is sealed with: its time and its folio, as its line has them."""
+    return b"%.3f %s" % (at, folio.encode())
+
+
+def header(line: bytes) -> Header | None:
+    """Return the record of a line without opening it, or None when it is damaged. line: without its newline."""
     checksum, _, body = line.partition(b" ")
     try:
         if int(checksum, 16) != zlib.crc32(body):
             return None
         at, folio, text = body.split(b" ", 2)
-        item = Item(folio.decode(), float(at), text)
-        return item if _EARLIEST <= item.at <= _LATEST else None
+        read = Header(folio.decode(), float(at), text, body[: len(at) + 1 + len(folio)])
+        return read if _EARLIEST <= read.at <= _LATEST else None
     except ValueError:
         return None
 
 
-def records(line: bytes) -> Iterator[tuple[Item | None, int]]:
+def decode(line: bytes) -> Item | Locked | None:
+    """Return the record of a line, or None when it is damaged. line: without its newline."""
+    if not (read := header(line)):
+        return None
+    try:
+        return Item(read.folio, read.at, sealing.unseal(read.text, about=read.about))
+    except sealing.KeyMissing as missing:
+        return Locked(read.folio, read.at, str(missing))
+    except sealing.SealBroken:
+        return None
+
+
+def records(line: bytes) -> Iterator[tuple[Item | Locked | None, int]]:
     """Yield each record in a line, or None for a damaged one, with its length in bytes. line: with its newline.
 
     A line holds two sound records when the newline between them was damaged.
     """
-    if item := decode(line[:-1]):
-        yield item, len(line)
+    yield from _in_line(line, decode)
+
+
+def headers(line: bytes) -> Iterator[tuple[Header | None, int]]:
+    """Yield what `records` does without opening it, which takes a third of the time."""
+    yield from _in_line(line, header)
+
+
+def _in_line(line: bytes, read: Callable[[bytes], T]) -> Iterator[tuple[T, int]]:
+    if found := read(line[:-1]):
+        yield found, len(line)
         return
     for piece in filter(None, _RECORD_START.split(line)):
-        yield decode(piece[:-1]), len(piece)
+        yield read(piece[:-1]), len(piece)
 
 
 class Segment:
@@ -88,6 +136,7 @@ class Segment:
         self.written = self.synced = size
         self.delivered = 0
         self.damaged = 0
+        self.missing_keys: set[str] = set()
         self.is_rescued = False
         self._fd = fd
         self._is_retired = False
@@ -179,8 +228,9 @@ class Segment:
     def read(self, limit: int, known: set[bytes]) -> tuple[list[Item], int]:
         """Return up to `limit` undelivered records and the offset after them; damaged lines on the way are counted.
 
-        A folio comes at most once; a second record of it is left for the next batch. Lines in `known` are skipped, and
-        removed from `known`. When no sound record is left, the offset is the end.
+        Records of which no key is in use are passed over, and their keys noted. A folio comes at most once; a second
+        record of it is left for the next batch. Lines in `known` are skipped, and removed from `known`. When no sound
+        record is left, the offset is the end.
         """
         items: dict[str, Item] = {}
         bound, offset, rest = self._sound, self.delivered, b""
@@ -203,8 +253,10 @@ class Segment:
                     if len(items) == limit or (item and item.folio in items):
                         return list(items.values()), offset
                     offset += length
-                    if item:
+                    if isinstance(item, Item):
                         items[item.folio] = item._replace(end=offset)
+                    elif item:
+                        self.missing_keys.add(item.key)
                     elif offset > self._checked and line.endswith(b"\n"):
                         self.damaged += 1
                     self._checked = max(self._checked, offset)
@@ -240,13 +292,17 @@ class Segment:
             return self._is_retired and self.synced >= self._sound and self.delivered >= self._sound
 
     def unlink(self) -> None:
-        """Remove the file, or move it to damaged/ when it has a damaged line. OSError: it is still there."""
+        """Remove the file. OSError: it is still there.
+
+        One with a record of which no key is in use is moved to locked/ instead, one with a damaged line to damaged/.
+        """
         self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
-            if self.damaged:
-                aside = self.path.parent / DAMAGED
+            if self.missing_keys or self.damaged:
+                aside = self.path.parent / (LOCKED if self.missing_keys else DAMAGED)
                 make_directory(aside)
                 self.path.rename(aside / self.path.name)
+                sync_names(aside)
             else:
                 self.path.unlink()
         with suppress(OSError):

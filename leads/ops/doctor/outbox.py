@@ -5,12 +5,14 @@ import stat
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from django.conf import settings
 
-from leads.delivery.journal.census import census
+from leads.delivery.journal import sealing
+from leads.delivery.journal.census import Census, census, missing_keys
 from leads.delivery.journal.disk import NETWORK_FILE_SYSTEMS, file_system, free_bytes, is_ephemeral, may_write
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 from leads.ops.doctor.finding import Finding, error, ok, warning
@@ -117,15 +119,33 @@ def _waiting() -> Iterator[Finding]:
         yield error("outbox", pending, "Repair the database (see below), then run `python manage.py outbox flush`.")
     else:
         yield ok("outbox", pending)
-    if others := [path for path in counts.inaccessible if path not in settings.OUTBOX_DIRECTORIES]:
-        named = ", ".join(map(str, others[:MOST_NAMED])) + (" ..." if len(others) > MOST_NAMED else "")
-        found = f"files of the outbox that {this_user()} cannot read, in no count and no list: {len(others)}: {named}"
-        folders = " ".join(str(directory) for directory in settings.OUTBOX_DIRECTORIES if os.path.exists(directory))
-        cure = f"sudo chown -R {this_user()}: {folders}; what is no file, or cannot be read then, belongs elsewhere."
-        yield error("outbox", found, cure)
+    yield from _closed(counts)
     if counts.quarantined:
         cure = "`python manage.py outbox list` says why; correct the table, then run `outbox flush --quarantined`."
         yield error("outbox", f"leads that Postgres refused, in quarantine: {counts.quarantined}", cure)
     if counts.damaged:
         cure = "`python manage.py outbox verify` counts the records; damaged/ keeps every byte (docs/reliability.md)."
         yield error("outbox", f"damaged segments, set aside: {counts.damaged}", cure)
+
+
+def _closed(counts: Census) -> Iterator[Finding]:
+    """Yield which files cannot be read, and which records cannot be opened."""
+    directories = settings.OUTBOX_DIRECTORIES
+    locked = missing_keys(directories)
+    if others := [path for path in counts.inaccessible if path not in {*directories, *locked}]:
+        named = ", ".join(map(str, others[:MOST_NAMED])) + (" ..." if len(others) > MOST_NAMED else "")
+        found = f"files of the outbox that {this_user()} cannot read, in no count and no list: {len(others)}: {named}"
+        folders = " ".join(str(directory) for directory in directories if os.path.exists(directory))
+        cure = f"sudo chown -R {this_user()}: {folders}; what is no file, or cannot be read then, belongs elsewhere."
+        yield error("outbox", found, cure)
+    if keys := sum(locked.values(), Counter()):
+        needed = ", ".join(f"{mark} ({count})" for mark, count in keys.items())
+        found = (
+            f"leads on this disk that are sealed with a key that is not in use: {needed}; "
+            f"in use are {', '.join(sealing.marks())}, the first of them SECRET_KEY"
+        )
+        cure = (
+            "Put the key of that time into SECRET_KEY_FALLBACKS and restart the site: it delivers them. Nothing is "
+            "deleted before (docs/operations.md, A key is missing)."
+        )
+        yield error("outbox", found, cure)

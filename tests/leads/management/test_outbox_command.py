@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from leads.delivery import trouble
-from leads.delivery.journal import census, outbox, quarantine
+from leads.delivery.journal import census, outbox, quarantine, sealing
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import Item
 from leads.delivery.record import LeadRecord, Outcome, lead_record, record
@@ -103,6 +103,21 @@ def test_status_fails_when_a_lead_is_quarantined(outbox_directories):
 def test_status_fails_when_the_disk_is_nearly_full(monkeypatch):
     monkeypatch.setattr(trouble, "LOW_DISK_BYTES", 2**60)
     assert "A person is needed" in run_and_fail("status")[1]
+
+
+def test_status_and_flush_name_the_key_that_is_missing_and_a_flush_with_it_delivers(outbox_directories, settings):
+    row, key = a_row(), settings.SECRET_KEY
+    left_by_a_dead_process(outbox_directories, row)
+    needed, settings.SECRET_KEY = sealing.marks()[0], "another-key-" + "c7" * 20
+
+    assert f"The key {needed} is missing." in run_and_fail("flush")[1]
+    printed, why = run_and_fail("status")
+    assert printed.startswith("0 pending")
+    assert f"The key {needed} is missing." in why
+
+    settings.SECRET_KEY_FALLBACKS = [key]
+    assert run("flush") == "1 delivered, 0 pending, 0 quarantined\n"
+    assert Lead.objects.get().folio == row.folio
 
 
 # --- flush ----------------------------------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from socketserver import BaseRequestHandler, TCPServer
 from threading import Thread
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
 from leads.delivery.journal import quarantine
 from leads.delivery.journal.outbox import Outbox
-from leads.delivery.journal.segment import DAMAGED, Item
+from leads.delivery.journal.segment import DAMAGED, LOCKED, Item, encode
 from leads.delivery.record import lead_record
 from leads.delivery.turns import AUTH_BLOCK
 from leads.ops.doctor import reporting, session
@@ -224,7 +225,8 @@ def file_in_the_way(shop: Shop) -> Iterator[dict[str, str]]:
 @contextmanager
 def quarantined_lead(shop: Shop) -> Iterator[dict[str, str]]:
     row = lead_record(an_issued_quote(), a_contact(**CONTACT))
-    quarantine.put_aside(shop.outbox[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
+    with override_settings(SECRET_KEY=SECRET_KEY):
+        quarantine.put_aside(shop.outbox[0], Item(row.folio, 1.0, row.as_json()), reason="DataError 22021", at=2.0)
     yield {}
 
 
@@ -232,8 +234,19 @@ def quarantined_lead(shop: Shop) -> Iterator[dict[str, str]]:
 def old_lead(shop: Shop) -> Iterator[dict[str, str]]:
     row = lead_record(an_issued_quote(), a_contact(**CONTACT))
     journal = Outbox(shop.outbox, clock=lambda: time.time() - 3600)
-    journal.append(row.folio, row.as_json())
+    with override_settings(SECRET_KEY=SECRET_KEY):
+        journal.append(row.folio, row.as_json())
     journal.close()
+    yield {}
+
+
+@contextmanager
+def lead_of_a_lost_key(shop: Shop) -> Iterator[dict[str, str]]:
+    row = lead_record(an_issued_quote(), a_contact(**CONTACT))
+    with override_settings(SECRET_KEY="of-another-time-" + "Xw4" * 10):
+        line = encode(Item(row.folio, 1.0, row.as_json()))
+    (shop.outbox[0] / LOCKED).mkdir(parents=True, exist_ok=True)
+    (shop.outbox[0] / LOCKED / "1-1-00000001.journal").write_bytes(line)
     yield {}
 
 
@@ -426,6 +439,7 @@ TOGETHER: dict[str, Breaking] = {
     "a lead that Postgres refused": quarantined_lead,
     "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
+    "a lead that no key opens": lead_of_a_lost_key,
     "an outbox with a file that cannot be read": unreadable_file,
     "a machine that is not heard of": machines("web-2", seen_at="now() - interval '1 hour'", pending="3"),
     "another machine with refused leads": machines("web-3", quarantined="2"),

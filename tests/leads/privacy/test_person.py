@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from leads.delivery.journal import quarantine
+from leads.delivery.journal import quarantine, sealing
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import DAMAGED, Item, encode
 from leads.delivery.record import LeadRecord, lead_record, quote_record
@@ -62,9 +62,9 @@ def put_in_quarantine(directory, row: LeadRecord) -> None:
 
 
 def on_disk(directories) -> str:
-    """Return the content of every file in the outbox's directories."""
+    """Return the content of every file in the outbox's directories, opened with the shop's key."""
     files = (path for directory in directories for path in directory.rglob("*") if path.is_file())
-    return "".join(path.read_text() for path in files)
+    return "".join(sealing.salvaged(path.read_bytes()).decode(errors="replace") for path in files)
 
 
 def traces_in(text: str) -> list[str]:
