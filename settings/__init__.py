@@ -177,6 +177,8 @@ OUTBOX_DIRECTORIES = [
     BASE_DIR / env.path("OUTBOX_DIR", default=VAR_DIR / "outbox"),
     BASE_DIR / env.path("OUTBOX_SPARE_DIR", default=VAR_DIR / "outbox-spare"),
 ]
+# For how many days delivered leads stay in the outbox, sealed, for `outbox replay`. 0: they are removed at once.
+OUTBOX_KEEP_DAYS = env.integer("OUTBOX_KEEP_DAYS", 7)
 # What staff and operators call this machine, where there are several.
 MACHINE_NAME = "".join(filter(str.isprintable, env.text("MACHINE_NAME", default=socket.gethostname())))[:60]
 # How long a checkout waits for Postgres; leads/delivery/__init__.py explains its waits and their sum.

@@ -45,7 +45,9 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
     Outbox._failed_at                        the same                        nothing: a stale value costs one more try
     Outbox._ahead, _more_to_adopt,           relay                           alone
-      _unreadable, _inaccessible, _low, _has_unlocked
+      _unreadable, _inaccessible, _low,
+      _has_unlocked
+    Keeper                                   relay                           alone
     Segment.written                          journal writer, requests        its write lock
     Segment.synced, _has_lost_a_sync         journal writer, requests        its sync lock
     Segment._is_retired                      any                             only ever becomes True
@@ -74,13 +76,13 @@ Any number of threads may wait for one entry. When more than MOST_IN_MEMORY are 
 without a result. No request waits for those any more, and the relay delivers them from the journal.
 
 A Segment is one file of the journal. It is *current* while new records go there; a process has one. It is *retired*,
-and takes no more, when it is long, when too much waits in it, when its disk fails, or when a better directory works
-again. A segment of a dead process is *adopted*, and retired from then on. It is *finished* when all records that it
-acknowledged are delivered; then it is unlinked. There are four exceptions. A finished segment with damaged lines is
-moved to damaged/ instead. One with records of which this process has no key is moved to locked/, and moved back by a
-process that has it. When a segment is deleted while in use, its waiting records are copied into a new one; then
-it is *rescued*. A segment that cannot be read stays where it is: the census names it, and it is adopted when this user
-may read it again.
+and takes no more, when it is long or an hour old, when too much waits in it, when its disk fails, when a better
+directory works again, or when a command asks for it. A segment of a dead process is *adopted*, and retired from then
+on. It is *finished* when all records that it acknowledged are delivered; then it is moved to kept/ for
+OUTBOX_KEEP_DAYS, or unlinked. There are four exceptions. A finished segment with damaged lines is moved to damaged/
+instead. One with records of which this process has no key is moved to locked/, and moved back by a process that has it.
+When a segment is deleted while in use, its waiting records are copied into a new one; then it is *rescued*. A segment
+that cannot be read stays where it is: the census names it, and it is adopted when this user may read it again.
 
 THE ORDER OF STEPS THAT MATTERS
 

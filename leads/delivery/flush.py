@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import connections
 
 from leads.delivery.breaker import Breaker, Fault
 from leads.delivery.journal.census import Census, census
+from leads.delivery.journal.kept import ask_to_retire
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.notices import notice
 from leads.delivery.postgres_writer import PostgresWriter
@@ -15,6 +17,8 @@ from leads.delivery.system import Path, time
 from leads.delivery.turns import ConnectionTurns
 
 _COUNT_EVERY_S = 0.2
+# Twice the time within which a relay looks whether it should.
+_FINISHED_WITHIN_S = 10.0
 
 
 class Flushed(NamedTuple):
@@ -39,7 +43,7 @@ def flush(
     connection = connections["default"]
     usual = connection.deadline_s  # type: ignore[attr-defined]
     connection.deadline_s = DEADLINE_S  # type: ignore[attr-defined]
-    journal = Outbox(directories, notice=notice)
+    journal = Outbox(directories, notice=notice, keep_days=settings.OUTBOX_KEEP_DAYS)
     # The person may have corrected the password.
     breaker, turns = Breaker(clock=time.monotonic), ConnectionTurns(directories, is_asked=True)
     postgres = PostgresWriter(journal, breaker, turns)
@@ -65,6 +69,14 @@ def flush(
         journal.close()
         # The caller's later queries may take longer.
         connection.deadline_s = usual  # type: ignore[attr-defined]
+
+
+def finish_journals(directories: Sequence[Path], *, until: Callable[[], bool], timeout_s: float) -> None:
+    """Have running processes finish their journals, which they do within seconds; wait for `until`, or for the time."""
+    deadline = time.monotonic() + min(timeout_s, _FINISHED_WITHIN_S)
+    ask_to_retire(directories)
+    while not until() and time.monotonic() < deadline:
+        time.sleep(_COUNT_EVERY_S)
 
 
 def _deliver_all(journal: Outbox, postgres: PostgresWriter) -> Iterator[int]:

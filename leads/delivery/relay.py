@@ -330,6 +330,7 @@ def _started() -> Relay:
             notice("cause", fault=fault, because=breaker.because)  # a line of its own: Sentry groups by the one above
 
     breaker = Breaker(clock=time.monotonic, on_change=log_change)
-    relay = Relay(Outbox(settings.OUTBOX_DIRECTORIES, notice=notice), breaker)
+    journal = Outbox(settings.OUTBOX_DIRECTORIES, notice=notice, keep_days=settings.OUTBOX_KEEP_DAYS)
+    relay = Relay(journal, breaker)
     relay.start()
     return relay

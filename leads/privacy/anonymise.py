@@ -12,6 +12,7 @@ from leads import paging, snapshot
 from leads.customer.matching import PhoneKey
 from leads.delivery import erasures
 from leads.delivery.erasures import HASH
+from leads.delivery.journal.segment import Item
 from leads.models import LeadEvent
 from leads.privacy import columns, exact_json, foreign
 
@@ -97,6 +98,11 @@ def without_person(record: object) -> dict[str, Any]:
         return {}
     quote = snapshot.without_person(record.get("quote_data"))
     return {**record, "name": "", "phone": "", "visitor_id": "", "quote_data": quote}
+
+
+def item_without_person(item: Item) -> bytes:
+    """Return the text of a journal's item without its person."""
+    return exact_json.dumps(without_person(exact_json.loads(item.text.decode()))).encode()
 
 
 def _anonymise_page(lead_ids: Sequence[Any], *, by: User | None, now: datetime, detail: str) -> int:

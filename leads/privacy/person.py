@@ -17,13 +17,13 @@ from django.utils import timezone
 
 from leads import phones, snapshot
 from leads.customer.matching import PhoneDigits
-from leads.delivery.journal import census, quarantine
+from leads.delivery.journal import census, kept, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
 from leads.models import FollowUp, Lead, LeadEvent, LeadNote, LeadOutcome
 from leads.paging import pages
 from leads.privacy import arranged, columns
-from leads.privacy.anonymise import anonymise, without_person
+from leads.privacy.anonymise import anonymise, item_without_person, without_person
 from leads.privacy.export import FIELDS, as_data
 from quoter.engine.numbers import digits
 
@@ -80,6 +80,11 @@ def _phones_in(record: object) -> tuple[str, str]:
     return stored.phone, stored.snapshot.customer.phone_raw
 
 
+def _is_of(item: Item, phone: Phone, folios: set[str]) -> bool:
+    """Return whether an item is of a person, or of a quote of theirs before they left a phone."""
+    return phone.is_in_item(item) or item.folio in folios and not any(_phones_in(snapshot.loads(item.text)))
+
+
 class PersonOnDisk(NamedTuple):
     """A person's records on this machine's disk. waiting: for Postgres; refused: in quarantine."""
 
@@ -130,7 +135,7 @@ def follow_ups(phone: Phone, lead_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 class Erased(NamedTuple):
-    """leads: how many lost their person; records: how many refused or damaged records on this disk were cleared.
+    """leads: how many lost their person; records: how many refused, kept or damaged ones on this disk were cleared.
 
     arranged: of how many phones without a lead something was arranged, which is gone. held: in how many of these leads
     each column of other programs still holds something.
@@ -145,7 +150,7 @@ class Erased(NamedTuple):
 def erase(
     phone: Phone, lead_ids: Sequence[int], *, directories: Sequence[Path], by: User | None, now: datetime
 ) -> Erased:
-    """Remove the person from these leads and from refused records, whose folios and amounts stay.
+    """Remove the person from these leads and from refused and kept records, whose folios and amounts stay.
 
     Their records in damaged journals are removed whole.
     Deliver first what waits in the outbox, and include it in `lead_ids`: journals are never rewritten.
@@ -153,5 +158,7 @@ def erase(
     leads = anonymise(lead_ids, by=by, now=now, detail="request")
     without_lead = FollowUp.objects.filter(key__in=phone.keys).sweep()  # of leads that other programs deleted
     refused = clear_quarantine(directories, phone.is_in, replace=without_person)
-    records = refused + clear_damaged(directories, phone.is_in_item)
+    folios = set(Lead.objects.filter(pk__in=lead_ids).values_list("folio", flat=True))
+    copies = kept.clear(directories, lambda item: _is_of(item, phone, folios), replace=item_without_person)
+    records = refused + copies + clear_damaged(directories, phone.is_in_item)
     return Erased(leads, records, without_lead, columns.held(lead_ids, columns.of_others()))

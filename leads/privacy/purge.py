@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leads import snapshot
-from leads.delivery.journal import census, erase, quarantine
+from leads.delivery.journal import census, erase, kept, quarantine
 from leads.delivery.journal.segment import Item
 from leads.models import FollowUp, Lead
 from leads.paging import pages
 from leads.privacy import columns
-from leads.privacy.anonymise import anonymise, without_person
+from leads.privacy.anonymise import anonymise, item_without_person, without_person
 
 
 class Purged(NamedTuple):
@@ -84,16 +84,21 @@ def forget_people(cutoff: datetime, *, now: datetime) -> Iterator[Purged]:
 
 
 def clear_disk(cutoff: datetime, *, directories: Sequence[Path], keeps_amounts: bool) -> int:
-    """Clear refused and damaged records that are older than `cutoff`; return how many.
+    """Clear refused, kept and damaged records that are older than `cutoff`; return how many.
 
-    keeps_amounts: remove only the person from a refused record, and not the record.
+    keeps_amounts: remove only the person from a refused or kept record, and not the record.
     """
+    copies = kept.clear(
+        directories,
+        lambda item: _is_older(item, cutoff),
+        replace=item_without_person if keeps_amounts else None,
+    )
     refused = erase.clear_quarantine(
         directories,
         lambda record: _was_quoted_before(cutoff, record),
         replace=without_person if keeps_amounts else None,
     )
-    return refused + erase.clear_damaged(directories, lambda item: _is_older(item, cutoff))
+    return copies + refused + erase.clear_damaged(directories, lambda item: _is_older(item, cutoff))
 
 
 def _is_older(item: Item, cutoff: datetime) -> bool:

@@ -112,7 +112,7 @@ def load(
     assert "leads.delivery.system" not in sys.modules, "delivery is loaded already"
     settings.configure(
         SECRET_KEY="simulated", SECRET_KEY_FALLBACKS=[], LEAD_WAIT_MS=400, SUPABASE_REST_COPY=False, USE_TZ=True,
-        OUTBOX_DIRECTORIES=[],
+        OUTBOX_DIRECTORIES=[], OUTBOX_KEEP_DAYS=7,
     )  # fmt: skip
 
     class Connections:

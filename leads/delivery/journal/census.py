@@ -1,15 +1,16 @@
 """Reads the segments of all processes in the outbox's directories, without locks. Plain Python."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from leads.delivery.journal import quarantine, sealing
 from leads.delivery.journal.disk import files, may_write
+from leads.delivery.journal.locked import locked_paths, missing_keys
 from leads.delivery.journal.segment import (
     COUNT_SUFFIX,
     DAMAGED,
+    KEPT,
     LOCKED,
     SUFFIX,
     Item,
@@ -83,28 +84,6 @@ def left_out(directories: Sequence[Path]) -> str:
     return f"Not all can be read or written: {named}.{lacking} `manage.py doctor` says what to do." if paths else ""
 
 
-def locked_paths(directories: Sequence[Path]) -> list[Path]:
-    """Return the journals that were set aside because they have records of which no key was in use."""
-    return [path for directory in directories for path in files(directory / LOCKED, SUFFIX)]
-
-
-def missing_keys(directories: Sequence[Path]) -> dict[Path, Counter[str]]:
-    """Return the files with records of which no key is in use: how many of its records need which, by its mark."""
-    journals = [*segment_paths(directories), *locked_paths(directories)]
-    found = {path: Counter(missing_in(path)) for path in journals}
-    found |= {path: Counter(filter(None, [quarantine.missing_key(path)])) for path in quarantine.paths(directories)}
-    return {path: keys for path, keys in found.items() if keys}
-
-
-def missing_in(path: Path) -> Iterator[str]:
-    """Yield the mark of the missing key for each record of a journal that needs one."""
-    with suppress(OSError), path.open("rb") as file:
-        for line in file:
-            for record, _ in headers(line):
-                if record and (mark := sealing.missing_key(record.text)):
-                    yield mark
-
-
 def inaccessible(directories: Sequence[Path]) -> Iterator[Path]:
     """Yield what this user may not read in the directories, and the directories and folders that it may not write.
 
@@ -115,7 +94,7 @@ def inaccessible(directories: Sequence[Path]) -> Iterator[Path]:
         if not may_write(directory):
             yield directory
             continue
-        folders = (quarantine.QUARANTINE, DAMAGED, LOCKED)
+        folders = (quarantine.QUARANTINE, DAMAGED, LOCKED, KEPT)
         for folder in (directory, *(directory / name for name in folders)):
             if not may_write(folder):
                 yield folder

@@ -4,10 +4,10 @@ It is a directory of segments. A process appends to its own segment, which it ke
 two processes write to the same file. A segment whose lock is free belongs to a dead process, and any relay adopts it.
 
 Records are never rewritten. A file beside the segment says how far it is delivered, so that other processes can count
-what waits; a segment is unlinked when all its records are delivered. Delivering twice is harmless, so nothing else
-needs to survive a crash. A torn last line was never acknowledged and is skipped. A segment with a damaged line is set
-aside after the rest of it is delivered. No record is dropped for age, size or count. A backlog is read in batches, in
-constant memory.
+what waits. When all its records are delivered, a segment is unlinked, or kept for some days (kept.py). Delivering twice
+is harmless, so nothing else needs to survive a crash. A torn last line was never acknowledged and is skipped. A segment
+with a damaged line is set aside after the rest of it is delivered. No record is dropped for age, size or count. A
+backlog is read in batches, in constant memory.
 """
 
 import errno
@@ -17,15 +17,18 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from leads.delivery.journal.census import WORRYING_S as WORRYING_S
-from leads.delivery.journal.census import inaccessible, locked_paths, missing_in, segment_paths
+from leads.delivery.journal.census import inaccessible, segment_paths
 from leads.delivery.journal.disk import EPHEMERAL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system, free_bytes
+from leads.delivery.journal.kept import Keeper
+from leads.delivery.journal.locked import unlock
 from leads.delivery.journal.quarantine import folio_of, put_aside, quarantined
 from leads.delivery.journal.segment import Item, Segment, SegmentRetired, encode
 from leads.delivery.system import Path, threading, time
 
-# A segment is retired when it is longer than this and fully delivered, or when an eighth of this waits in it: then
-# newer leads get a segment of their own and need not wait for the backlog.
+# A segment is retired when it is longer or older than this and fully delivered, so that it can be removed, or when an
+# eighth of the bytes wait in it: then newer leads get a segment of their own and need not wait for the backlog.
 SEGMENT_BYTES = 4 * 1024 * 1024
+SEGMENT_S = 3600.0
 BATCH = 200
 MOST_AHEAD = 1000
 # Each held segment is an open file, and a process may open only so many; more are adopted when these are delivered.
@@ -51,6 +54,7 @@ class Outbox:
     """One process's part of the journal. Create it after the fork. Any thread may append; the rest is for the relay.
 
     directories: in the order in which they are tried. notice: called with each transition and its details, for the log.
+    keep_days: for how long delivered journals are kept; 0: not at all; None: they are neither kept nor removed.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Outbox:
         *,
         notice: Callable[..., None] = lambda what, **details: None,
         clock: Callable[[], float] = time.time,
+        keep_days: int | None = None,
     ) -> None:
         self.directories, self.notice, self.clock = directories, notice, clock
         self._lock = threading.Lock()
@@ -75,6 +80,7 @@ class Outbox:
         self._inaccessible: set[Path] = set()
         self._low: set[Path] = set()
         self._has_unlocked = False  # keys change only with a start
+        self._keeper = Keeper(directories, keep_days)
         self._warn_of_file_systems()
 
     def append(self, folio: str, text: bytes) -> Segment:
@@ -171,8 +177,11 @@ class Outbox:
         """
         if not self._has_unlocked:
             self._has_unlocked = True
-            self._unlock()
+            unlock(self.directories)
+        self._keeper.expire(self.clock())
         with self._lock:
+            if self._keeper.wants_all():
+                self._retire_current()
             self._rescue_deleted()
             room = MOST_HELD - len(self._backlog)
         self._watch_space()
@@ -208,7 +217,7 @@ class Outbox:
             segment.retire()
             if segment.is_finished():
                 with suppress(OSError):
-                    segment.unlink()
+                    segment.unlink(keep=self._keeper.keeps)
             segment.close()
 
     # --- Where the next record goes; with the lock held -------------------------------------------------------------
@@ -294,14 +303,15 @@ class Outbox:
 
         1. Store the offset, for this process and for those that count what waits.
         2. Retire the current segment when too much waits in it, so that newer leads do not wait behind the backlog, or
-           when it is long and fully delivered, so that it can be removed.
+           when it is long or old and fully delivered, so that it can be removed.
         3. Remove the segment when it is finished.
         """
         if end > segment.delivered:
             segment.mark(end)
         if segment is self._current:
             waiting = segment.written - segment.delivered
-            if waiting > SEGMENT_BYTES // 8 or (waiting == 0 and segment.written > SEGMENT_BYTES):
+            is_long = segment.written > SEGMENT_BYTES or segment.age_s > SEGMENT_S
+            if waiting > SEGMENT_BYTES // 8 or (waiting == 0 and is_long):
                 self._retire_if_current(segment)
         self._finish(segment)
 
@@ -318,7 +328,7 @@ class Outbox:
                 return
             self._backlog.remove(segment)
         try:
-            segment.unlink()
+            segment.unlink(keep=self._keeper.keeps)
         except OSError:
             with self._lock:
                 self._backlog.append(segment)
@@ -345,13 +355,6 @@ class Outbox:
                 self.notice("network", directory=str(directory), file_system=kind)
             elif kind in EPHEMERAL_FILE_SYSTEMS:
                 self.notice("ephemeral", directory=str(directory), file_system=kind)
-
-    def _unlock(self) -> None:
-        """Move the journals back of which this process has all keys."""
-        for path in locked_paths(self.directories):
-            with suppress(OSError):  # another process was first
-                if not any(missing_in(path)):
-                    path.rename(path.parent.parent / path.name)
 
     def _watch_access(self) -> None:
         found = set(inaccessible(self.directories))

@@ -21,7 +21,7 @@ from leads.delivery.system import Path, os, secrets, threading, time
 SUFFIX = ".journal"
 COUNT_SUFFIX = ".delivered"
 COPIED_SUFFIX = ".copied"  # leads.delivery.journal.copied
-DAMAGED, LOCKED = "damaged", "locked"
+DAMAGED, LOCKED, KEPT = "damaged", "locked", "kept"
 
 _CHUNK = 64 * 1024
 # A deleted file is copied in pieces of this size.
@@ -140,6 +140,7 @@ class Segment:
         self.is_rescued = False
         self._fd = fd
         self._is_retired = False
+        self._began = time.monotonic()
         self._has_lost_a_sync = False
         self._checked = 0
         self._count_fd: int | None = None
@@ -285,16 +286,22 @@ class Segment:
         with self._write_lock:
             self._is_retired = True
 
+    @property
+    def age_s(self) -> float:
+        """For how long this process has had the file, in seconds."""
+        return time.monotonic() - self._began
+
     def is_finished(self) -> bool:
         """Whether the segment takes no more records, and all that are or may yet be acknowledged are delivered."""
         with self._write_lock, self._sync_lock:
             # A file that is removed before its sync would be taken for one that was deleted in use.
             return self._is_retired and self.synced >= self._sound and self.delivered >= self._sound
 
-    def unlink(self) -> None:
+    def unlink(self, *, keep: bool = False) -> None:
         """Remove the file. OSError: it is still there.
 
-        One with a record of which no key is in use is moved to locked/ instead, one with a damaged line to damaged/.
+        One with a record of which no key is in use is moved to locked/ instead, one with a damaged line to damaged/,
+        and any other to kept/ if it is to be kept.
         """
         self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
@@ -303,6 +310,11 @@ class Segment:
                 make_directory(aside)
                 self.path.rename(aside / self.path.name)
                 sync_names(aside)
+            elif keep:
+                aside = self.path.parent / KEPT
+                make_directory(aside)
+                self.path.rename(aside / self.path.name)
+                (aside / self.path.name).touch()  # it is kept from now on, however long it has waited
             else:
                 self.path.unlink()
         with suppress(OSError):

@@ -1,23 +1,42 @@
 import json
 import sys
 import time
+from argparse import ArgumentTypeError
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import DatabaseError
+from django.utils import timezone
 
 from leads.delivery import trouble
 from leads.delivery.flush import flush
-from leads.delivery.journal import census, copied, disk, quarantine
+from leads.delivery.journal import census, copied, disk, kept, quarantine
+from leads.errors import error_name
 from leads.ops.owner import RunByOwner
+from leads.ops.progress import Progress
 from leads.ops.stoppable import Stoppable
+from leads.privacy.replay import Replayed, replay
 from leads.privacy.unfinished import CompleteFile
 from leads.snapshot import journal_record, loads, readable
 
 
+def moment(text):
+    """Return the datetime of an ISO time; without an offset, it is the shop's."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError("a time such as 2026-11-28T03:00, or a day") from error
+    return at if at.tzinfo else timezone.make_aware(at)
+
+
 class Command(Stoppable, RunByOwner):
-    help = "Count, deliver, list, export or verify this machine's leads that Postgres has not confirmed."
+    help = (
+        "Count, deliver, list, export or verify this machine's leads that Postgres has not confirmed, and give back to "
+        "a restored database those that it has forgotten."
+    )
 
     def add_arguments(self, parser):
         does = parser.add_subparsers(dest="does", required=True)
@@ -29,6 +48,12 @@ class Command(Stoppable, RunByOwner):
         export = does.add_parser("export", help="every waiting and quarantined lead as JSON lines")
         export.add_argument("file", nargs="?", type=Path, help="default: standard output")
         does.add_parser("verify", help="read every record and check it")
+        again = does.add_parser(
+            "replay", help="add the delivered leads of the last days that the database has forgotten"
+        )
+        again.add_argument(
+            "--since", type=moment, metavar="2026-11-28T03:00", help="only what reached the site after this"
+        )
 
     def handle(self, *, does, **options):
         self.directories = settings.OUTBOX_DIRECTORIES
@@ -41,7 +66,7 @@ class Command(Stoppable, RunByOwner):
         copies = f" ({copied.count_copied(self.directories)} copied)" if settings.SUPABASE_REST_COPY else ""
         self.stdout.write(
             f"{counts.pending} pending{copies}, oldest {age:.0f} s, {counts.quarantined} quarantined, "
-            f"{counts.damaged} damaged segments; {self._disks()}"
+            f"{counts.damaged} damaged segments; {self._kept()}; {self._disks()}"
         )
         self._refuse_to_leave_out()
         if any(trouble.on_disk(counts, self.directories, now=now)):
@@ -102,6 +127,30 @@ class Command(Stoppable, RunByOwner):
         if damaged:
             raise CommandError("Damaged records are set aside with their segment when it is delivered.")
 
+    def replay(self, *, since, **options):
+        done = Replayed()
+        try:
+            with Progress("records compared", self.stderr) as progress:
+                for done in replay(self.directories, now=timezone.now(), since=since):
+                    for refusal in done.refusals:
+                        self.stdout.write(f"{refusal.folio}: {refusal.reason}")
+                    progress.show(done.read, done.fraction)
+        except DatabaseError as error:
+            raise CommandError(f"The database stopped answering ({error_name(error)}). {self.after_stop}") from error
+        self.stdout.write(
+            f"{done.read} records compared: {done.restored} leads and quotes were missing and are back, {done.updated} "
+            f"had older details, {done.erased} stay erased"
+        )
+        reasons = []
+        if done.refused:
+            reasons.append(f"{done.refused} leads were refused; each is named above.")
+        if done.locked:
+            reasons.append(f"{done.locked} records need a key that is not in use; `manage.py doctor` names it.")
+        if not done.read and not settings.OUTBOX_KEEP_DAYS:
+            reasons.append("Nothing is kept: OUTBOX_KEEP_DAYS is 0.")
+        if reasons:
+            raise CommandError(" ".join(reasons))
+
     def _records(self):
         """Yield the JSON of every waiting lead and of every one in quarantine."""
         for path in census.segment_paths(self.directories):
@@ -113,6 +162,14 @@ class Command(Stoppable, RunByOwner):
     def _refuse_to_leave_out(self):
         if left_out := census.left_out(self.directories):
             raise CommandError(left_out)
+
+    def _kept(self):
+        """Describe the delivered leads that stay."""
+        found = kept.kept(self.directories)
+        if found.since is None:
+            return "no delivered leads kept"
+        since = timezone.localtime(datetime.fromtimestamp(found.since, UTC))
+        return f"delivered leads kept since {since:%Y-%m-%d %H:%M}, {found.bytes / 1024**2:,.1f} MB"
 
     def _disks(self):
         descriptions = []

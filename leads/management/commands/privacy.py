@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads.delivery.flush import flush
+from leads.delivery.flush import finish_journals, flush
 from leads.delivery.journal import census
 from leads.errors import error_name
 from leads.models import LeadEvent
@@ -15,6 +15,7 @@ from leads.ops.owner import RunByOwner
 from leads.ops.progress import Progress
 from leads.ops.stoppable import Stoppable
 from leads.privacy import columns, erased, person
+from leads.privacy.replay import replay
 from leads.privacy.unfinished import CompleteFile
 from leads.snapshot import journal_record, readable
 
@@ -122,6 +123,8 @@ class Command(Stoppable, RunByOwner):
         try:
             self.phone.find_joined()
             self.deliver(timeout)
+            for _ in replay(self.directories, now=timezone.now(), only=self.phone.is_in_item):
+                pass  # what the database has forgotten would not be noted as erased
             ids = self.lead_ids()
             leads, on_disk = person.leads_with_events(ids), person.records_on_disk(self.phone, self.directories)
             self.confirm(leads, on_disk.refused, yes)
@@ -144,13 +147,18 @@ class Command(Stoppable, RunByOwner):
             raise CommandError("Nothing is held under this phone.")
 
     def deliver(self, timeout):
-        """Deliver the person's waiting records, because a journal is never rewritten."""
+        """Deliver the person's waiting records, and have the journals finished: one in use is never rewritten."""
         if not person.count_journaled(self.phone, self.directories):
             return
         flushed = flush(self.directories, timeout_s=timeout)
         if waiting := len(person.records_on_disk(self.phone, self.directories).waiting):
             why = flushed.fault or "a running process has them"
             raise CommandError(f"{waiting} of this person's records wait in the outbox ({why}); nothing was erased.")
+        finish_journals(
+            self.directories,
+            until=lambda: not person.count_journaled(self.phone, self.directories),
+            timeout_s=timeout,
+        )
 
     def lead_ids(self):
         ids = []

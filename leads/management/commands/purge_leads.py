@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from leads.delivery.flush import flush
+from leads.delivery.flush import finish_journals, flush
 from leads.delivery.journal import census
 from leads.errors import error_name
 from leads.ops.owner import RunByOwner
@@ -66,13 +66,19 @@ class Command(Stoppable, RunByOwner):
             if waiting := purge.count_on_disk(cutoff, self.directories).waiting:
                 why = flushed.fault or "a running process has them"
                 raise CommandError(f"{waiting} records of that age wait in the outbox ({why}); nothing was changed.")
+            finish_journals(
+                self.directories,
+                until=lambda: not purge.count_on_disk(cutoff, self.directories).journaled,
+                timeout_s=timeout,
+            )
+        # First the disk: what stayed there could be replayed after its row is deleted.
+        refused = purge.clear_disk(cutoff, directories=self.directories, keeps_amounts=anonymise)
         if anonymise:
             changed = self.run_with_progress("leads anonymised", purge.forget_people(cutoff, now=now))
         else:
             changed = self.run_with_progress("leads deleted", purge.delete(cutoff, directories=self.directories))
-        refused = purge.clear_disk(cutoff, directories=self.directories, keeps_amounts=anonymise)
         did = "were anonymised" if anonymise else "were deleted"
-        self.stdout.write(f"{changed.leads} leads {before} {did}, and {refused} refused or damaged records")
+        self.stdout.write(f"{changed.leads} leads {before} {did}, and {refused} refused, kept or damaged records")
         if exports := remove_unfinished(Path(), Path(tempfile.gettempdir())):
             self.stdout.write(f"{exports} unfinished exports were deleted")
         left = []

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connection
 from leads.errors import error_name
 from leads.ops.doctor import (
     exposure,
+    kept,
     machines,
     migrations,
     partitions,
@@ -23,6 +24,7 @@ DEADLINE_S = 3.0
 PARTS = {
     "database": session.examine,
     "migrations": migrations.examine,
+    "kept": kept.in_postgres,
     "staff": staff.examine,
     "machines": machines.examine,
     "storage": storage.examine,

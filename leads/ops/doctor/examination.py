@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db import DatabaseError
 
 from leads.errors import error_name
-from leads.ops.doctor import assets, clock, database, environment, facts, outbox, reporting, rest_copy, shop, web
+from leads.ops.doctor import assets, clock, database, environment, facts, kept, outbox, reporting, rest_copy, shop, web
 from leads.ops.doctor.finding import Finding, error
 
 
@@ -25,6 +25,7 @@ def examine(*, send_test_event: bool = False, mail_to: str = "") -> Iterator[Fin
         "delivery": reporting.examine(send=send_test_event, mail_to=mail_to),
         "web": web.examine(os.environ),
         "outbox": outbox.examine(os.environ),
+        "kept": kept.on_disk(),
         "rest copy": rest_copy.examine(),
         "clock": clock.examine(time.time()),
         "database": database.examine(),

@@ -12,8 +12,9 @@ from pathlib import Path
 from django.conf import settings
 
 from leads.delivery.journal import sealing
-from leads.delivery.journal.census import Census, census, missing_keys
+from leads.delivery.journal.census import Census, census
 from leads.delivery.journal.disk import NETWORK_FILE_SYSTEMS, file_system, free_bytes, is_ephemeral, may_write
+from leads.delivery.journal.locked import missing_keys
 from leads.delivery.journal.outbox import LOW_DISK_BYTES, WORRYING_S
 from leads.ops.doctor.finding import Finding, error, ok, warning
 from leads.ops.owner import as_owner, other_owner, this_user

@@ -22,8 +22,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from leads.delivery.journal import quarantine
+from leads.delivery.journal.kept import CUT
 from leads.delivery.journal.outbox import Outbox
-from leads.delivery.journal.segment import DAMAGED, LOCKED, Item, encode
+from leads.delivery.journal.segment import DAMAGED, KEPT, LOCKED, Item, encode
 from leads.delivery.record import lead_record
 from leads.delivery.turns import AUTH_BLOCK
 from leads.ops.doctor import reporting, session
@@ -241,6 +242,23 @@ def old_lead(shop: Shop) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def forgotten_leads(shop: Shop) -> Iterator[dict[str, str]]:
+    rows = [lead_record(an_issued_quote(), a_contact(**CONTACT)) for _ in range(2)]
+    (shop.outbox[0] / KEPT).mkdir(parents=True, exist_ok=True)
+    with override_settings(SECRET_KEY=SECRET_KEY):
+        lines = [encode(Item(row.folio, time.time(), row.as_json())) for row in rows]
+    (shop.outbox[0] / KEPT / "1-1-00000002.journal").write_bytes(b"".join(lines))
+    yield {}
+
+
+@contextmanager
+def cut_for_want_of_room(shop: Shop) -> Iterator[dict[str, str]]:
+    (shop.outbox[0] / KEPT).mkdir(parents=True, exist_ok=True)
+    (shop.outbox[0] / KEPT / CUT).write_text(f"{time.time() - 3600:.3f}")
+    yield {}
+
+
+@contextmanager
 def lead_of_a_lost_key(shop: Shop) -> Iterator[dict[str, str]]:
     row = lead_record(an_issued_quote(), a_contact(**CONTACT))
     with override_settings(SECRET_KEY="of-another-time-" + "Xw4" * 10):
@@ -439,6 +457,8 @@ TOGETHER: dict[str, Breaking] = {
     "a lead that Postgres refused": quarantined_lead,
     "a lead that has waited for an hour": old_lead,
     "a damaged journal": damaged_segment,
+    "a database that has forgotten leads": forgotten_leads,
+    "no room for delivered leads": cut_for_want_of_room,
     "a lead that no key opens": lead_of_a_lost_key,
     "an outbox with a file that cannot be read": unreadable_file,
     "a machine that is not heard of": machines("web-2", seen_at="now() - interval '1 hour'", pending="3"),

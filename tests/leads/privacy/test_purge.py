@@ -229,7 +229,7 @@ def test_old_refused_records_are_removed_and_newer_ones_stay(outbox_directories)
     new = a_row(quoted_at=recently())
     for directory, row in zip(outbox_directories, (a_row(), new), strict=True):
         quarantine.put_aside(directory, as_item(row), reason="DataError 22021", at=2.0)
-    assert run("--apply").endswith("and 1 refused or damaged records\n")
+    assert run("--apply").endswith("and 1 refused, kept or damaged records\n")
     ((_, refused),) = quarantine.quarantined(outbox_directories)
     assert refused["record"]["folio"] == new.folio
 
@@ -238,13 +238,13 @@ def test_old_refused_records_are_removed_and_newer_ones_stay(outbox_directories)
 def test_anonymising_keeps_the_amounts_of_a_refused_record(outbox_directories):
     row = a_row()
     quarantine.put_aside(outbox_directories[0], as_item(row), reason="DataError 22021", at=2.0)
-    assert run("--apply", "--anonymise").endswith("and 1 refused or damaged records\n")
+    assert run("--apply", "--anonymise").endswith("and 1 refused, kept or damaged records\n")
     ((path, refused),) = quarantine.quarantined(outbox_directories)
     record = refused["record"]
     assert (refused["reason"], refused["at"], refused["journaled_at"]) == ("DataError 22021", 2.0, 1.0)
     assert (record["folio"], record["quote_data"]["total"]) == (row.folio, "17622.10")
     assert not any(trace in path.read_text() for trace in (NAME, PHONE_E164, "visitor-", "utm"))
-    assert run("--apply", "--anonymise").endswith("and 0 refused or damaged records\n")
+    assert run("--apply", "--anonymise").endswith("and 0 refused, kept or damaged records\n")
 
 
 @pytest.mark.django_db
@@ -255,7 +255,7 @@ def test_damaged_journals_lose_their_old_records_and_keep_the_others(outbox_dire
     journal = folder / "1-1-a.journal"
     others = encode(as_item(new)) + b"00000000 nobody can read this\n"
     journal.write_bytes(encode(as_item(old)) + others)
-    assert run("--apply").endswith("and 1 refused or damaged records\n")
+    assert run("--apply").endswith("and 1 refused, kept or damaged records\n")
     assert journal.read_bytes() == others
     assert journal.stat().st_mode & 0o777 == 0o600
 

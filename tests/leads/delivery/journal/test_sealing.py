@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leads.delivery.journal import census, quarantine, sealing
+from leads.delivery.journal import census, locked, quarantine, sealing
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import LOCKED, Item, decode, encode
 from tests.leads.delivery.journal.test_outbox import Notices, adopt_and_drain, drain
@@ -121,13 +121,13 @@ def test_what_no_key_opens_is_set_aside_and_delivered_when_its_key_is_back(direc
     aside = directories[0] / LOCKED / path.name
     assert notices.of("locked") == [{"segment": path.name, "keys": needed}]
     assert census.census(directories).inaccessible == (aside,)
-    assert census.missing_keys(directories) == {aside: {needed: 2}}
+    assert locked.missing_keys(directories) == {aside: {needed: 2}}
     assert f"The key {needed} is missing." in census.left_out(directories)
     assert adopt_and_drain(directories) == []
 
     settings.SECRET_KEY_FALLBACKS = [OLD]
     assert [item.folio for item in adopt_and_drain(directories)] == ["A", "B", "C"]
-    assert (census.segment_paths(directories), census.locked_paths(directories)) == ([], [])
+    assert (census.segment_paths(directories), locked.locked_paths(directories)) == ([], [])
     assert census.left_out(directories) == ""
 
 
@@ -138,7 +138,7 @@ def test_a_refused_lead_that_no_key_opens_stays_and_is_named(directories, settin
 
     assert journal.retry_quarantined() == 0
     assert census.census(directories).inaccessible == (path,)
-    assert census.missing_keys(directories) == {path: {mark_of(OLD, settings): 1}}
+    assert locked.missing_keys(directories) == {path: {mark_of(OLD, settings): 1}}
 
     settings.SECRET_KEY_FALLBACKS = [OLD]
     assert journal.retry_quarantined() == 1
