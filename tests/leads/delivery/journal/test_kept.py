@@ -230,8 +230,7 @@ def test_a_record_of_which_no_key_is_in_use_is_yielded_and_can_be_removed_by_its
     assert [each.record.folio for each in kept.delivered(directories) if each.record] == ["B"]
 
 
-def test_the_newest_are_those_that_were_delivered_last(directories, monkeypatch):
-    monkeypatch.setattr(kept, "_TAIL_BYTES", 400)
+def test_the_newest_are_those_that_were_delivered_last(directories):
     for number, pair in enumerate(("AB", "CD", "EF")):
         *_, path = delivered(directories, *pair)
         aged(path, days=3 - number)
