@@ -1,19 +1,25 @@
 """Long commands that are stopped, killed, or have no disk: what they leave, with real processes and signals."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
+from leads.delivery.journal.segment import KEPT, Item, encode
+from leads.delivery.record import lead_record
 from leads.privacy.unfinished import PREFIX
 from tests.support import live, mark, xlsx
 from tests.support.eventually import PATIENCE_S, eventually
+from tests.support.factories import a_contact, an_issued_quote
 from tests.support.live import Postgres
 from tests.support.processes import Process
 from tests.support.stored import KINDS
@@ -221,3 +227,56 @@ def test_a_signal_that_is_ignored_stays_ignored(start, tmp_path):
     command.send(signal.SIGHUP)
     _status, out, told = command.end(timeout_s=60)
     assert f"{LEADS} leads exported" in out, told
+
+
+# --- A replay of what is kept on the disk -----------------------------------------------------------------------------
+
+
+def kept_leads(environment: dict[str, str], number: int) -> None:
+    """Write a kept journal with so many leads that no database has."""
+    lead = lead_record(an_issued_quote(), a_contact())
+    folder = Path(environment["OUTBOX_DIR"]) / KEPT
+    folder.mkdir(parents=True)
+    with override_settings(SECRET_KEY=environment["SECRET_KEY"]), (folder / "1-1-00000000.journal").open("wb") as file:
+        for each in range(number):
+            row = replace(lead, folio=f"K{each}", phone=f"+52656{each:07}")
+            file.write(encode(Item(row.folio, 1795374600.0, row.as_json())))
+
+
+def replayed(shop: Postgres) -> int:
+    [row] = shop.query("SELECT count(*) AS count FROM leads WHERE folio LIKE 'K%%'", *())
+    return int(row["count"])
+
+
+@pytest.mark.parametrize("number", mark.by_hand_but(1, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
+def test_a_stopped_replay_goes_on_when_it_is_run_again(shop, start, environment, number):
+    kept_leads(environment, LEADS)
+    shop.query("DELETE FROM leads WHERE folio LIKE 'K%%'", *())
+    command = start("outbox", "replay")
+    eventually(lambda: replayed(shop))
+    command.send(number)
+    status, _out, told = command.end()
+    assert status == 128 + number
+    assert "records compared when it was stopped" in told
+    assert told.endswith("Stopped. What was done so far stays. Run it again: it goes on.\n")
+    assert "Traceback" not in told
+    before = replayed(shop)
+    assert 0 < before < LEADS
+
+    status, out, _told = start("outbox", "replay").end()
+
+    assert (status, replayed(shop)) == (0, LEADS)
+    # The batch in which it was stopped may have been written and not counted.
+    assert f"{LEADS} records compared: {LEADS - before} leads and quotes were missing" in out
+
+
+@pytest.mark.by_hand
+def test_a_replay_of_many_takes_no_more_memory_than_of_few(shop, start, environment):
+    peaks = []
+    for leads in (1_000, 30_000):
+        shutil.rmtree(environment["OUTBOX_DIR"], ignore_errors=True)
+        kept_leads(environment, leads)
+        status, _out, told = start("outbox", "replay", before=MEASURED).end(10 * PATIENCE_S)
+        assert status == 0
+        peaks.append(int(told.split()[-1]))
+    assert peaks[1] < peaks[0] + 10_000  # kB
