@@ -17,6 +17,7 @@ from leads.desk.people import FollowUpFilter
 from leads.desk.quoting.views import offer_view, quote_view, requote_view
 from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
 from leads.inbox.live import live
+from leads.inbox.person import correct
 from leads.inbox.person import page as person
 from leads.models import Lead, LeadEvent, Machine
 from quoter import site
@@ -94,6 +95,7 @@ class LeadAdmin(admin.ModelAdmin):
             "subtitle": None,
             "events": history.of_person(theirs),
             "notes": notes.of_person(theirs),
+            "corrections": correct.of_person(theirs),
             "page": views.next_page(request, default=request.get_full_path()),
             "others": [each for each in theirs if each != obj],
             "replaced": next((each for each in theirs if each.folio == stored.replaces), None),

@@ -11,7 +11,7 @@ from leads.delivery.sealed import SealBroken, unseal
 from leads.delivery.upsert import upsert
 from leads.inbox import pasted
 from leads.inbox.pasted import PastedMessage
-from leads.models import Lead, LeadEvent
+from leads.models import Lead, LeadCorrection, LeadEvent
 from quoter.engine import folio
 
 
@@ -70,9 +70,15 @@ def restore(text: str, *, by: User | None) -> Restored:
 
 
 def stored(number: str, *, phone: str) -> Lead | None:
-    """Return the lead of a folio and a phone, or without a phone any lead of the folio; None when there is none."""
+    """Return the lead of a folio and a phone, or without a phone any lead of the folio; None when there is none.
+
+    phone: also one that staff corrected.
+    """
     leads = Lead.objects.filter(folio=number).order_by("-is_first", "pk")
-    return (leads.filter(phone=phone) if phone else leads).first()
+    if not phone:
+        return leads.first()
+    was_wrong = LeadCorrection.objects.standing().filter(folio=number, phone=phone).values("lead")
+    return leads.filter(phone=phone).first() or leads.filter(pk__in=was_wrong).first()
 
 
 def lead_of(message: PastedMessage) -> Lead | None:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import Q
+
 from leads import phones
 from leads.customer import words
-from leads.customer.matching import words_query
+from leads.customer.matching import has_name_words, has_phone_part, words_query
 from leads.inbox import notes, pasted
-from leads.models import LeadQuerySet
+from leads.models import LeadCorrection, LeadQuerySet
 from leads.snapshot import JournalRecord
 from quoter.engine import folio
 
@@ -27,7 +29,8 @@ _CODE = re.compile(r"(?<![\w-])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)++(?![\w-])")
 def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
     """Return the leads with this folio, with these digits in the phone, or with these words in the name or a note.
 
-    When no name has the words, those whose names have words that begin with them; when nothing has, the same of notes.
+    Names and phones that staff corrected are found as they were, too. When no name has the words, those whose names
+    have words that begin with them; when nothing has, the same of notes.
     """
     text = text.strip()
     if not text:
@@ -39,22 +42,39 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
         return exact
     text = text[:LONGEST_TERM]
     if digits := _phone(text):
-        return queryset.with_phone_part(digits)
+        return _with_phone_part(queryset, digits)
     if not (typed := words(text)):
         return queryset.none()
     return _with_words(queryset, typed)
 
 
 def _with_words(queryset: LeadQuerySet, typed: list[str]) -> LeadQuerySet:
-    noted = notes.lead_keys(words_query(typed))
+    others = [*notes.lead_keys(words_query(typed)), *_corrected(has_name_words(typed))]
     named = queryset.with_name_words(typed)
     if not (keys := _some_keys(named)):
         named = queryset.with_name_beginnings(typed)
-        if not (keys := _some_keys(named)) and not noted:
-            noted = notes.lead_keys(words_query(typed, beginnings=True))
+        others += _corrected(has_name_words(typed, beginnings=True))
+        if not (keys := _some_keys(named)) and not others:
+            others = notes.lead_keys(words_query(typed, beginnings=True))
+    return _either(queryset, named, keys, others)
+
+
+def _with_phone_part(queryset: LeadQuerySet, digits: str) -> LeadQuerySet:
+    found = queryset.with_phone_part(digits)
+    others = _corrected(has_phone_part(digits))
+    return _either(queryset, found, _some_keys(found), others) if others else found
+
+
+def _either(queryset: LeadQuerySet, found: LeadQuerySet, keys: list[Any], others: list[Any]) -> LeadQuerySet:
+    """Return what was found, and the leads with other keys. keys: the first of what was found, as `_some_keys`."""
     if len(keys) > MOST_BY_KEY:
-        return named | queryset.filter(pk__in=noted)
-    return queryset.filter(pk__in=[*keys, *noted])
+        return found | queryset.filter(pk__in=others)
+    return queryset.filter(pk__in=[*keys, *others])
+
+
+def _corrected(matching: Q) -> list[Any]:
+    """Return the keys of leads whose name or phone matched before staff corrected it."""
+    return list(LeadCorrection.objects.filter(matching).order_by("-at").values_list("lead", flat=True)[:MOST_BY_KEY])
 
 
 def _some_keys(named: LeadQuerySet) -> list[Any]:

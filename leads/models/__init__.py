@@ -3,6 +3,7 @@
 from leads.models.alerts import MAILTO as MAILTO
 from leads.models.alerts import Alert as Alert
 from leads.models.alerts import Recipient as Recipient
+from leads.models.correction import LeadCorrection as LeadCorrection
 from leads.models.desk import LeadDay as LeadDay
 from leads.models.follow_up import Absence as Absence
 from leads.models.follow_up import FollowUp as FollowUp

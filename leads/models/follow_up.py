@@ -116,6 +116,21 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
             found |= {each.key: each for each in listed.filter(key__in=roots)}
         return {key: found.get(each.joined_to, each) for key, each in found.items()}
 
+    def move(self, old: str, new: str, *, is_left: bool) -> None:
+        """Let what was arranged with the person of a phone stand under another phone of theirs.
+
+        is_left: whether leads with the old phone are left, of a person who then has the same arrangement.
+        """
+        was = self.select_for_update().filter(key=old).first()
+        if was is None or old == new:
+            return
+        if was.joined_to != new:
+            names = [field.attname for field in self.model._meta.concrete_fields if field.attname != "key"]
+            self.update_or_create(key=new, defaults={name: getattr(was, name) for name in names})
+        if not is_left:
+            self.filter(joined_to=old).exclude(key=new).update(joined_to=new)
+            was.delete()
+
     def sweep(self) -> int:
         """Delete what was arranged with people of whom no lead is left; return how many they were.
 

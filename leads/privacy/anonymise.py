@@ -20,7 +20,10 @@ _SEEN = "md5(jsonb_build_array(name, phone, visitor_id, notes, leads.quote_data:
 # What a row says of its person. `others` are the columns of other programs, which may have more names of that person.
 _READ = f"""
 SELECT id, name, phone, visitor_id, notes, quote_data::text, {{others}}, {_SEEN},
-    EXISTS (SELECT FROM lead_notes WHERE lead_id = leads.id)
+    EXISTS (SELECT FROM lead_notes WHERE lead_id = leads.id),
+    (SELECT jsonb_agg(jsonb_build_object(
+        'name', known.name, 'phone', known.phone, 'new_name', known.new_name, 'new_phone', known.new_phone
+    )) FROM lead_corrections AS known WHERE lead_id = leads.id)::text
 FROM leads WHERE id = ANY(%s)
 """
 
@@ -31,18 +34,23 @@ FROM leads WHERE id = ANY(%s)
 # Postgres's time, if this machine's clock is ahead: else whoever asks again before that time would count as erased.
 _NOW = "least(%(now)s::timestamptz, clock_timestamp())"
 
-# The erasure keeps a journal that is delivered late, or a link from a chat, from bringing the person back; a new
-# checkout does. submitted_at is set to now, which marks the row as one whose person was erased: nobody else gets it.
-# What staff arranged with a person goes with the last lead of theirs.
+# The erasure keeps a journal that is delivered late, or a link from a chat, from bringing the person back, also by a
+# phone that staff corrected; a new checkout does. submitted_at is set to now, which marks the row as one whose person
+# was erased: nobody else gets it. What staff arranged with a person goes with the last lead of theirs.
 _KEY = PhoneKey.template % {"expressions": "phone"}
 _ANONYMISE = f"""
 WITH remembered AS (
     INSERT INTO lead_erasures (folio, person, at)
     SELECT DISTINCT folio, {HASH.format(key="%(key)s::text", phone="phone")}, {_NOW}
-    FROM leads WHERE id = ANY(%(ids)s) AND phone > '' AND folio IS NOT NULL
+    FROM (
+        SELECT id, folio, phone FROM leads
+        UNION SELECT lead_id, folio, phone FROM lead_corrections
+    ) AS known WHERE id = ANY(%(ids)s) AND phone > '' AND folio IS NOT NULL
     ON CONFLICT (folio, person) DO UPDATE SET at = greatest(excluded.at, lead_erasures.at)
 ), noted AS (
     DELETE FROM lead_notes WHERE lead_id = ANY(%(ids)s)
+), uncorrected AS (
+    DELETE FROM lead_corrections WHERE lead_id = ANY(%(ids)s)
 ), forgotten AS (
     DELETE FROM lead_follow_ups AS known
     WHERE key IN (SELECT {_KEY} FROM leads WHERE id = ANY(%(ids)s) AND phone > '')
@@ -137,9 +145,11 @@ def _rows_with_person(lead_ids: Sequence[Any]) -> Iterator[_Row]:
     with connection.cursor() as cursor:
         cursor.execute(_READ.format(others=said.replace("%", "%%")), [list(lead_ids)])
         found = cursor.fetchall()
-    for key, name, phone, visitor, notes, quote, beside, seen, has_notes in found:
-        stored, kept = _kept(quote, foreign.Person(name or "", phone or "", visitor or "", json.loads(beside)))
-        if has_notes or stored != kept or (name, phone, visitor, notes) != ("", "", "", ""):
+    for key, name, phone, visitor, notes, quote, beside, seen, has_notes, corrected in found:
+        # Another program's quote may name the person as they were before they were corrected.
+        also = [json.loads(beside), json.loads(corrected or "[]")]
+        stored, kept = _kept(quote, foreign.Person(name or "", phone or "", visitor or "", also))
+        if has_notes or corrected or stored != kept or (name, phone, visitor, notes) != ("", "", "", ""):
             yield _Row(key, seen, None if quote is None else exact_json.dumps(kept))
 
 

@@ -1,4 +1,4 @@
-"""What staff arranged with the people of leads, and what became of each lead, for exports."""
+"""What staff arranged with the people of leads, what became of each lead and what was corrected of it, for exports."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from leads import phones
-from leads.models import FollowUp, LeadOutcome
+from leads.models import FollowUp, LeadCorrection, LeadOutcome
 
 
 class Arranged(NamedTuple):
-    """phone: the lead's, as `phones.key` returns it; follow_up: the person's; outcome: this lead's own.
+    """phone: the lead's, as `phones.key` returns it; follow_up: the person's; outcome, corrections: this lead's own.
 
     A person who was sold one of three quotes has the outcome on one lead, so that amounts can be added up.
     """
@@ -20,6 +20,7 @@ class Arranged(NamedTuple):
     phone: str
     follow_up: FollowUp | None
     outcome: LeadOutcome | None
+    corrections: list[dict[str, Any]]
 
     @property
     def step(self) -> FollowUp | None:
@@ -33,18 +34,43 @@ class Arranged(NamedTuple):
 
 
 def of_leads(leads: Iterable[tuple[Any, str | None]]) -> dict[Any, Arranged]:
-    """Return what was arranged for each lead, by id, with three queries at most. leads: ids and phones."""
+    """Return what was arranged for each lead, by id, with four queries at most. leads: ids and phones."""
     keys = {lead_id: phones.key(phone or "") for lead_id, phone in leads}
     people = FollowUp.objects.of_numbers(set(keys.values()) - {""})
     outcomes = LeadOutcome.objects.select_related("by").in_bulk(list(keys))
-    return {lead_id: Arranged(key, people.get(key), outcomes.get(lead_id)) for lead_id, key in keys.items()}
+    corrected = corrections_of(keys)
+    return {
+        lead_id: Arranged(key, people.get(key), outcomes.get(lead_id), corrected[lead_id])
+        for lead_id, key in keys.items()
+    }
+
+
+def corrections_of(lead_ids: Iterable[Any]) -> dict[Any, list[dict[str, Any]]]:
+    """Return what staff corrected of each lead as JSON values, by id, oldest first, as `follow_up_data` does."""
+    listed: dict[Any, list[dict[str, Any]]] = {lead_id: [] for lead_id in lead_ids}
+    found = LeadCorrection.objects.filter(lead__in=list(listed)).select_related("by", "taken_back_by")
+    for each in found.order_by("at", "pk"):
+        listed[each.lead_id].append(
+            {
+                "at": _local(each.at),
+                "by": _name(each.by),
+                "name": each.name,
+                "phone": each.phone,
+                "new_name": each.new_name,
+                "new_phone": each.new_phone,
+                "taken_back_at": _local(each.taken_back_at),
+                "taken_back_by": _name(each.taken_back_by),
+            }
+        )
+    return listed
 
 
 def as_data(arranged: Arranged) -> dict[str, Any]:
-    """Return the two as JSON values: `outcome` and `follow_up`, each None where there is none."""
+    """Return them as JSON values: `outcome` and `follow_up`, each None where there is none, and `corrections`."""
     return {
         "outcome": outcome_data(arranged.outcome) if arranged.outcome else None,
         "follow_up": follow_up_data(arranged.follow_up) if arranged.follow_up else None,
+        "corrections": arranged.corrections,
     }
 
 

@@ -134,7 +134,7 @@ def export(
 
 
 def rows_of(leads: LeadQuerySet) -> list[Row]:
-    """Return the rows of leads, in their order, with four queries at most."""
+    """Return the rows of leads, in their order, with five queries at most."""
     found = list(leads.values_list("pk", _KEPT_NOTES, *_SELLER, *FIELDS.values()))
     phone = list(FIELDS).index("phone") - len(FIELDS)
     arrangements = arranged.of_leads((values[0], values[phone]) for values in found)
@@ -204,7 +204,7 @@ def note_exported(lead_ids: Sequence[Any], *, by: User | None, now: datetime, fo
 
 
 class JsonLines:
-    """Writes whole rows, unchanged, with the outcome of each, and what was arranged with its person."""
+    """Writes whole rows, unchanged, each with its outcome and corrections, and what was arranged with its person."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

@@ -79,7 +79,9 @@ class Identity:
 
 
 class Person(NamedTuple):
-    """What a row's other columns say of its person. beside: the columns of other programs, as a JSON object."""
+    """What a row's other columns say of its person. beside: a JSON value with the columns of other
+    programs, and with what staff corrected.
+    """
 
     name: str
     phone: str

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from leads import phones, snapshot
-from leads.customer.matching import PhoneDigits
+from leads.customer.matching import PhoneDigits, PhoneKey
 from leads.delivery.journal import census, kept, quarantine
 from leads.delivery.journal.erase import clear_damaged, clear_quarantine
 from leads.delivery.journal.segment import Item
-from leads.models import FollowUp, Lead, LeadEvent, LeadNote, LeadOutcome
+from leads.models import FollowUp, Lead, LeadCorrection, LeadEvent, LeadNote, LeadOutcome
 from leads.paging import pages
 from leads.privacy import arranged, columns
 from leads.privacy.anonymise import anonymise, item_without_person, without_person
@@ -36,29 +36,41 @@ class NotAPhone(ValueError):
 
 
 class Phone:
-    """A phone to search for. keys: of all phones of the person that are known, as `phones.key` returns them."""
+    """A phone to search for. keys: of all phones of the person that are known, as `phones.key` returns them.
+
+    corrected: folio and key of each phone that staff corrected into one of these; on other quotes it is somebody's own.
+    """
 
     def __init__(self, typed: str) -> None:
         self._digits = phones.ending(typed)
         if len(self._digits) < phones.ENDING:
             raise NotAPhone(f"a phone has at least {phones.ENDING} digits")
         self.keys = {self._digits}
+        self.corrected: set[tuple[str, str]] = set()
 
     def find_joined(self) -> None:
         """Look up the other phones of the person; from now on, a search for this phone finds them as well."""
         roots = FollowUp.objects.joined(self.keys).values()
         self.keys = set(FollowUp.objects.phones_of({*self.keys, *roots}))
+        was_wrong = self._corrections().values_list("folio", "phone")
+        self.corrected = {(folio, phones.key(phone)) for folio, phone in was_wrong}
 
     def is_in(self, record: object) -> bool:
         """Return whether a journal's record has this phone, as typed or as normalised."""
-        return any(self._digits in digits(text) or phones.key(text) in self.keys for text in _phones_in(record))
+        folio = snapshot.journal_record(record).folio
+        return any(
+            self._digits in digits(text) or phones.key(text) in self.keys or (folio, phones.key(text)) in self.corrected
+            for text in _phones_in(record)
+        )
 
     def is_in_item(self, item: Item) -> bool:
         """Return whether a journal's item has this phone. Of a damaged one, whether its bytes contain the digits."""
         record = snapshot.loads(item.text)
         if any(_phones_in(record)):
             return self.is_in(record)
-        return any(key.encode() in item.text for key in self.keys if len(key) == phones.ENDING)
+        return any(key.encode() in item.text for key in self.keys if len(key) == phones.ENDING) or any(
+            folio.encode() in item.text and key.encode() in item.text for folio, key in self.corrected
+        )
 
     def lead_ids(self) -> Iterator[tuple[list[int], float]]:
         """Read all leads, a page at a time; yield the ids found so far, and the progress from 0 to 1.
@@ -67,12 +79,17 @@ class Phone:
         """
         found: list[int] = []
         by_joined = list(Lead.objects.of_keys(self.keys - {self._digits}).values_list("pk", flat=True))
+        by_joined += self._corrections().values_list("lead", flat=True)
         for page in pages(Lead.objects.all(), size=_PAGE):
             matching = page.leads.alias(stored=PhoneDigits("phone"), typed=PhoneDigits(KT(snapshot.PHONE_RAW))).filter(
                 Q(stored__contains=self._digits) | Q(typed__contains=self._digits) | Q(pk__in=by_joined)
             )
             found += matching.values_list("pk", flat=True)
             yield found, page.fraction
+
+    def _corrections(self) -> QuerySet[LeadCorrection]:
+        keyed = LeadCorrection.objects.alias(old_key=PhoneKey("phone"), new_key=PhoneKey("new_phone"))
+        return keyed.filter(Q(old_key__in=self.keys) | Q(new_key__in=self.keys))
 
 
 def _phones_in(record: object) -> tuple[str, str]:
@@ -108,7 +125,7 @@ def count_journaled(phone: Phone, directories: Sequence[Path]) -> int:
 
 
 def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return whole leads as JSON values, oldest first, each with its outcome, events and notes."""
+    """Return whole leads as JSON values, oldest first, each with its outcome, corrections, events and notes."""
     outcomes = LeadOutcome.objects.select_related("by").in_bulk(list(lead_ids))
     became = {pk: arranged.outcome_data(outcome) for pk, outcome in outcomes.items()}
     rows = Lead.objects.filter(pk__in=lead_ids).order_by("created_at", "id").values_list("pk", *FIELDS.values())
@@ -120,8 +137,15 @@ def leads_with_events(lead_ids: Sequence[int]) -> list[dict[str, Any]]:
     notes: dict[int, list[dict[str, str]]] = {pk: [] for pk in lead_ids}
     for note in LeadNote.objects.filter(lead__in=lead_ids).order_by("at", "id"):
         notes[note.lead_id].append({"at": timezone.localtime(note.at).isoformat(), "text": note.text})
+    corrected = arranged.corrections_of(lead_ids)
     return [
-        {**as_data(values), "outcome": became.get(pk), "kept_notes": notes[pk], "events": events[pk]}
+        {
+            **as_data(values),
+            "outcome": became.get(pk),
+            "corrections": corrected[pk],
+            "kept_notes": notes[pk],
+            "events": events[pk],
+        }
         for pk, *values in rows
     ]
 

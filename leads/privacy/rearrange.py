@@ -1,4 +1,4 @@
-"""Bring back what was arranged with people and what became of leads, with the leads of a file that are restored.
+"""Bring back, with the leads of a file that are restored, what became of them, was corrected, and was arranged.
 
 It only adds rows: what the table says of a person is newer, and stays.
 """
@@ -24,6 +24,22 @@ JOIN ROWS FROM (
 ) WITH ORDINALITY AS told (kind, amount, reason, at, "by", place) USING (place)
 ON CONFLICT DO NOTHING
 """
+_CORRECTIONS = """
+INSERT INTO lead_corrections (
+    lead_id, folio, at, by_id, name, phone, new_name, new_phone, taken_back_at, taken_back_by_id
+)
+SELECT leads.id, coalesce(leads.folio, ''), told.at, told."by", told.name, told.phone, new_name, new_phone,
+    taken_back_at, taken_back_by
+FROM unnest(%s) WITH ORDINALITY AS added (id, place)
+JOIN ROWS FROM (
+    jsonb_to_recordset(%s::jsonb) AS (
+        at timestamptz, "by" bigint, name text, phone text, new_name text, new_phone text, taken_back_at timestamptz,
+        taken_back_by bigint
+    )
+) WITH ORDINALITY AS told (at, "by", name, phone, new_name, new_phone, taken_back_at, taken_back_by, place)
+    USING (place)
+JOIN leads ON leads.id = added.id
+"""
 _FOLLOW_UPS = """
 INSERT INTO lead_follow_ups (
     key, joined_to, seller_id, written_at, is_open, step_at, step, step_by_id, expires_at, worth
@@ -38,34 +54,45 @@ ON CONFLICT DO NOTHING
 _OUTCOME = {"kind": str, "amount": Decimal, "reason": str, "at": datetime, "by": str}
 _FOLLOW_UP = {"phone": str, "seller": str, "written_at": datetime, "is_open": bool, "step_at": datetime, "step": str}
 _FOLLOW_UP |= {"step_by": str, "expires_at": datetime, "worth": Decimal}
-# In each of the two, the members that name a member of staff.
-_USERS = {"by", "seller", "step_by"}
-_REQUIRED = {"kind", "reason", "at", "phone", "is_open", "step"}
+_CORRECTION = {"at": datetime, "by": str, "name": str, "phone": str, "new_name": str, "new_phone": str}
+_CORRECTION |= {"taken_back_at": datetime, "taken_back_by": str}
+# In each of them, the members that name a member of staff.
+_USERS = {"by", "seller", "step_by", "taken_back_by"}
+_REQUIRED = {"kind", "reason", "at", "phone", "is_open", "step", "name", "new_name", "new_phone"}
 
 
 class Told(NamedTuple):
-    """What a line says: the members of `arranged.outcome_data` and of `arranged.follow_up_data`, None for neither."""
+    """What a line says: the members of `arranged.outcome_data` and of `arranged.follow_up_data`, None for neither.
+
+    corrections: those of each that `arranged.corrections_of` lists.
+    """
 
     outcome: dict[str, Any] | None
     follow_up: dict[str, Any] | None
+    corrections: tuple[dict[str, Any], ...]
 
     @property
     def users(self) -> set[str]:
         """The names of the staff in it."""
-        members = [each.get(name) for each in self if each for name in _USERS]
+        said = [self.outcome or {}, self.follow_up or {}, *self.corrections]
+        members = [each.get(name) for each in said for name in _USERS]
         return {name for name in members if name}
 
 
 def read(line: Mapping[str, Any]) -> Told:
     """Return what a line of an export says. ValueError, with the name of the member, when it is not of an export."""
-    outcome, follow_up = _members(line, "outcome", _OUTCOME), _members(line, "follow_up", _FOLLOW_UP)
+    outcome = _members(line.get("outcome"), "outcome", _OUTCOME)
+    follow_up = _members(line.get("follow_up"), "follow_up", _FOLLOW_UP)
     if outcome and outcome["kind"] not in LeadOutcome.Kind.values:
         raise ValueError("outcome")
-    return Told(outcome, follow_up)
+    listed = line.get("corrections") or []
+    corrections = [_members(each, "corrections", _CORRECTION) for each in listed if isinstance(listed, list)]
+    if not isinstance(listed, list) or None in corrections:
+        raise ValueError("corrections")
+    return Told(outcome, follow_up, tuple(filter(None, corrections)))
 
 
-def _members(line: Mapping[str, Any], name: str, kinds: Mapping[str, type]) -> dict[str, Any] | None:
-    given = line.get(name)
+def _members(given: object, name: str, kinds: Mapping[str, type]) -> dict[str, Any] | None:
     if given is None:
         return None
     if not isinstance(given, dict) or not all(_is_of(given.get(each), kind, each) for each, kind in kinds.items()):
@@ -101,6 +128,10 @@ class Rearranging:
         if became:
             with connection.cursor() as cursor:
                 cursor.execute(_OUTCOMES, [[key for key, _ in became], exact_json.dumps([each for _, each in became])])
+        fixed = [(lead_id, _with_users(each, users)) for lead_id, _phone, told in added for each in told.corrections]
+        if fixed:
+            with connection.cursor() as cursor:
+                cursor.execute(_CORRECTIONS, [[key for key, _ in fixed], exact_json.dumps([each for _, each in fixed])])
         people = {phones.key(phone): _with_users(told.follow_up, users) for _id, phone, told in added if told.follow_up}
         people.pop("", None)
         if people:

@@ -16,7 +16,7 @@ from leads import paging, phones
 from leads.delivery import erasures
 from leads.delivery.erasures import HASH
 from leads.errors import error_name
-from leads.models import Lead, LeadEvent
+from leads.models import Lead, LeadCorrection, LeadEvent
 from leads.privacy import exact_json, rearrange
 from leads.privacy.rearrange import Rearranging, Told
 
@@ -193,9 +193,36 @@ def _is_moment(value: object) -> bool:
 
 def _present(records: Sequence[_Record]) -> set[Key]:
     """Return the keys whose rows exist. A quote without a phone exists when any row has its folio."""
-    rows = Lead.objects.filter(folio__in=[record.row["folio"] for record in records]).values_list("folio", "phone")
-    keys = {_key(folio, phone) for folio, phone in rows}
-    return keys | {(folio, "") for folio, _ in keys}
+    folios = [record.row["folio"] for record in records]
+    rows = Lead.objects.filter(folio__in=folios).values_list("folio", "phone", "submitted_at")
+    asked = {_key(folio, phone): at for folio, phone, at in rows}
+    return asked.keys() | {(folio, "") for folio, _ in asked} | _corrected(records, folios, asked)
+
+
+def _corrected(records: Sequence[_Record], folios: Sequence[str], asked: Mapping[Key, datetime | None]) -> set[Key]:
+    """Return the keys of leads that exist with another phone, which staff corrected here, or before the file was made.
+
+    Whoever asked for the same quote later with the wrong phone is somebody else. asked: when the rows were, by key.
+    """
+    here: dict[Key, list[datetime]] = {}
+    standing = LeadCorrection.objects.standing().filter(folio__in=folios)
+    for folio, phone, at in standing.values_list("folio", "phone", "at"):
+        here.setdefault(_key(folio, phone), []).append(at)
+    found = set()
+    for record in records:
+        of_row, of_file = (
+            record.row["submitted_at"],
+            [each for each in record.told.corrections if not each["taken_back_at"]],
+        )
+        was_sent = of_row is None or any(datetime.fromisoformat(of_row) <= at for at in here.get(record.key, ()))
+        is_wrong_here = any(
+            key in asked and (asked[key] is None or asked[key] <= datetime.fromisoformat(each["at"]))  # type: ignore[operator]
+            for each in of_file
+            if (key := _key(record.row["folio"], each["phone"]))
+        )
+        if (record.key in here and was_sent) or is_wrong_here:
+            found.add(record.key)
+    return found
 
 
 def _users(records: Sequence[_Record]) -> dict[str, int]:

@@ -132,6 +132,18 @@ class SchemaEditor(schema.DatabaseSchemaEditor):
         parts["deferrable"] = " DEFERRABLE INITIALLY DEFERRED" if deferrable else ""
         self.execute(_REFERENCE % parts, None)
 
+    def add_cascade(self, table: str, column: str, *, to: str, name: str) -> None:
+        """Let rows go with the one that they refer to by its `id`, also when other programs delete it.
+
+        to: a table that may be partitioned; all names unquoted.
+        """
+        if self._is_partitioned(to):
+            self.add_reference(table, column, to=to, name=name, cascades=True, deferrable=False)
+            return
+        table, column, to, name = map(self.quote_name, (table, column, to, name))
+        refers = f"FOREIGN KEY ({column}) REFERENCES {to} (id) ON DELETE CASCADE"
+        self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {refers}", None)
+
     def _create_fk_sql(self, model: type[Model], field: Any, suffix: str) -> Statement:
         statement: Statement = super()._create_fk_sql(model, field, suffix)  # type: ignore[misc]  # the stubs lack it
         table = field.target_field.model._meta.db_table

@@ -8,10 +8,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from leads import customer
 from leads.customer import CustomerField, FieldRefused
 from leads.customer import form as customer_form
 from leads.customer.answers import fields
+from leads.inbox.person.forms import for_sellers
 from leads.staff.selling import MOST, Seller
 from quoter.engine.discount import Discount
 from quoter.engine.explain_fees import percent
@@ -57,7 +57,7 @@ class Typed:
         try:
             return field.check(typed)
         except FieldRefused as refused:
-            self.errors[field.name] = [_for_sellers(refused)]
+            self.errors[field.name] = [for_sellers(refused)]
             return ""
 
     def _discount(self, seller: Seller) -> Discount | None:
@@ -90,15 +90,6 @@ def too_much(seller: Seller) -> str:
     if not seller.most:
         return _("You may give no discount: ask the owner.")
     return _("You may take off up to %(most)s.") % {"most": percent(seller.most)}
-
-
-def _for_sellers(refused: FieldRefused) -> str:
-    """Return an error of a field in the words for a seller, who types of somebody else."""
-    words = {
-        customer.NO_NAME: _("Write the customer's name."),
-        customer.SHORT_PHONE: _("Write the phone with 10 digits or more."),
-    }
-    return words.get(refused.text) or refused.text.in_(language())
 
 
 def shown(form: Form, errors: dict[str, list[str]], seller: Seller) -> dict[str, Any]:

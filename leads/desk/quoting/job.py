@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.utils import translation
 
+from leads import phones
 from leads.models import Lead
 from quoter import site, token
 from quoter.engine import pricing
@@ -17,6 +18,7 @@ from quoter.forms import begun, hidden_fields, typed_answers, typed_lines
 from quoter.incoming import Form
 from quoter.language import PAGE_LANGUAGES
 from quoter.reprice import BEFORE, earlier
+from quoter.shop.values import shop
 from quoter.token import IssuedQuote
 
 # The fields of a form with what is known of the customer: the key of their lead, name and phone.
@@ -36,7 +38,9 @@ class Customer:
 
     @classmethod
     def of(cls, lead: Lead) -> Customer:
-        return cls(str(lead.pk), lead.name, lead.snapshot.customer.phone_raw or lead.phone)
+        typed = lead.snapshot.customer.phone_raw
+        is_typed = phones.normalise(typed, region=phones.region_of(shop.WHATSAPP_NUMBER)) == lead.phone
+        return cls(str(lead.pk), lead.name, typed if is_typed else lead.phone)
 
     @classmethod
     def sent(cls, form: Form) -> Customer:

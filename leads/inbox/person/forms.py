@@ -1,5 +1,6 @@
 """What staff type about a person: the next step, the amount of a sale, a reason, a colleague."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from leads import customer, phones
+from leads.customer import FieldRefused
 from leads.models import BY_STAFF, FollowUp, Lead
 from leads.models.follow_up import MOST_WORTH
+from quoter import site
 from quoter.engine.numbers import decimal_places
 from quoter.shop.table.numbers import NotANumber, number
 from quoter.shop.values import shop
@@ -44,8 +48,9 @@ class PersonForm(forms.Form):
 
     use_required_attribute = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lead: Lead, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.lead = lead
 
 
 class StepForm(PersonForm):
@@ -133,6 +138,47 @@ class JoinForm(PersonForm):
         if lead is None:
             raise ValidationError(_("Nobody has this folio or phone: copy it whole."))
         return lead
+
+
+class CorrectForm(PersonForm):
+    """Name and phone as they should be. One that is not changed stays as it is stored, however it is written."""
+
+    new_name = forms.CharField(
+        label=_("Name"),
+        widget=forms.TextInput(attrs={"form": "tap", "autocomplete": "off"}),
+        error_messages={"required": _("Write the customer's name.")},
+    )
+    new_phone = forms.CharField(
+        label=_("Phone"),
+        widget=forms.TextInput(attrs={"form": "tap", "autocomplete": "off", "inputmode": "tel"}),
+        error_messages={"required": _("Write the phone with 10 digits or more.")},
+    )
+
+    def clean_new_name(self) -> str:
+        typed: str = self.cleaned_data["new_name"]
+        return typed if typed == self.lead.name.strip() else _checked(customer.name, typed)
+
+    def clean_new_phone(self) -> str:
+        typed: str = self.cleaned_data["new_phone"]
+        if typed == self.lead.phone.strip():
+            return self.lead.phone
+        return phones.normalise(_checked(customer.phone, typed), region=phones.region_of(shop.WHATSAPP_NUMBER))
+
+
+def _checked(check: Callable[[str], str], typed: str) -> str:
+    try:
+        return check(typed)
+    except FieldRefused as refused:
+        raise ValidationError(for_sellers(refused)) from None
+
+
+def for_sellers(refused: FieldRefused) -> str:
+    """Return an error of a field in the words for a seller, who types of somebody else."""
+    words = {
+        customer.NO_NAME: _("Write the customer's name."),
+        customer.SHORT_PHONE: _("Write the phone with 10 digits or more."),
+    }
+    return str(words.get(refused.text) or refused.text.in_(site.language()))
 
 
 def sellers() -> Any:

@@ -24,9 +24,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from leads.inbox import greeting
-from leads.inbox.person import arrange, steps
+from leads.inbox.person import arrange, correct, steps
 from leads.inbox.person.arrange import NobodyToCall, Step
-from leads.inbox.person.forms import AsideForm, HandForm, JoinForm, LostForm, SoldForm, StepForm
+from leads.inbox.person.correct import PhoneTaken
+from leads.inbox.person.forms import AsideForm, CorrectForm, HandForm, JoinForm, LostForm, SoldForm, StepForm
 from leads.inbox.rows import LeadRow
 from leads.inbox.views import StaffRequest, is_in_place, may_contact, next_page, refuse_note
 from leads.models import BY_STAFF, Lead, LeadOutcome
@@ -36,7 +37,15 @@ from quoter.shop.values import shop
 
 # What a view did, and how it is taken back: the last part of the address, and the field that the button sends.
 Done = tuple[str, str, tuple[str, str]]
-FORMS = {"plan": StepForm, "sold": SoldForm, "lost": LostForm, "aside": AsideForm, "hand": HandForm, "join": JoinForm}
+FORMS = {
+    "plan": StepForm,
+    "sold": SoldForm,
+    "lost": LostForm,
+    "aside": AsideForm,
+    "hand": HandForm,
+    "join": JoinForm,
+    "correct": CorrectForm,
+}
 NO_FIELD = ("undo", "1")
 MOST_LEADS = 20
 
@@ -67,12 +76,16 @@ def context(request: Any, row: LeadRow, *, now: datetime) -> dict[str, Any]:
         "plan": {"step": step.step if step else ""},
         "sold": {"amount": money(row.stored.total).lstrip("$") if row.stored.total else ""},
         "hand": {"to": row.colleague.pk if row.colleague else None},
+        "correct": {"new_name": row.lead.name, "new_phone": row.lead.phone},
     }
     sold = row.outcome is not None and row.outcome.kind == LeadOutcome.Kind.WON
     written = row.lead.status == Lead.Status.CONTACTED
     return {
         **choices(now),
-        **{name: wrong.get(name) or form(initial=began.get(name, {}) | typed) for name, form in FORMS.items()},
+        **{
+            name: wrong.get(name) or form(lead=row.lead, initial=began.get(name, {}) | typed)
+            for name, form in FORMS.items()
+        },
         "texts": greeting.TEXTS,
         "text": greeting.next_text(row.stored, was_written_to=written, was_sold=sold, now=now),
     }
@@ -91,16 +104,28 @@ def view(name: str) -> Callable[..., HttpResponse]:
             raise Http404
         if refusal := refuse_note(model_admin, request, lead):
             return refusal
-        form = FORMS[name](request.POST) if name in FORMS else None
+        form = FORMS[name](request.POST, lead=lead) if name in FORMS else None
         if form and not form.is_valid():
             return again(model_admin, request, lead, name, form)
         try:
             done = ACTIONS[name](request, lead, form.cleaned_data if form else {})
         except NobodyToCall:
             raise Http404 from None
+        except PhoneTaken:
+            return _taken(model_admin, request, lead, form)
         return _answered(request, lead, name, done)
 
     return answer
+
+
+def _taken(model_admin: Any, request: StaffRequest, lead: Lead, form: forms.Form | None) -> HttpResponse:
+    """Say that a phone cannot be corrected: the quote has another lead with it."""
+    said = _("Another lead of this quote has this phone already: put this one aside as a duplicate.")
+    if form is None:
+        messages.warning(request, said)
+        return HttpResponseRedirect(f"{next_page(request)}#lead-{lead.pk}")
+    form.add_error("new_phone", said)
+    return again(model_admin, request, lead, "correct", form)
 
 
 def again(model_admin: Any, request: HttpRequest, lead: Lead, name: str, form: forms.Form) -> HttpResponse:
@@ -189,6 +214,19 @@ def _separate(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done 
     return (_("a person of their own again"), "", NO_FIELD) if is_apart else None
 
 
+def _correct(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done:
+    name, phone = given["new_name"], given["new_phone"]
+    if not correct.correct(lead.pk, name, phone, by=request.user, now=timezone.now()):
+        return _("nothing to correct"), "", NO_FIELD
+    lead.name = name
+    return _("corrected"), "uncorrect", NO_FIELD
+
+
+def _uncorrect(request: StaffRequest, lead: Lead, given: dict[str, Any]) -> Done | None:
+    is_back = correct.take_back(lead.pk, by=request.user, now=timezone.now())
+    return (_("as it was before"), "", NO_FIELD) if is_back else None
+
+
 ACTIONS: dict[str, Callable[[StaffRequest, Lead, dict[str, Any]], Done | None]] = {
     "plan": _plan,
     "sold": _sold,
@@ -199,4 +237,6 @@ ACTIONS: dict[str, Callable[[StaffRequest, Lead, dict[str, Any]], Done | None]] 
     "hand": _hand,
     "join": _join,
     "separate": _separate,
+    "correct": _correct,
+    "uncorrect": _uncorrect,
 }

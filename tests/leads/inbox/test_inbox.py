@@ -296,15 +296,16 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_a_lead_s_page_takes_sixteen_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_seventeen_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
     # session, user, the lead; of its row what was arranged with the person, their phones and leads, the newest note,
-    # who asked for the same; of the page the person's leads in four queries, notes, events, sellers; and the machines
-    with django_assert_num_queries(16):
+    # who asked for the same; of the page the person's leads in four queries, notes, corrections, events, sellers; and
+    # the machines
+    with django_assert_num_queries(17):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 

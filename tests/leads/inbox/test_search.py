@@ -144,7 +144,7 @@ def test_a_search_queries_each_index_once_and_stops_at_its_limit(admin_client, m
     with CaptureQueriesContext(connection) as asked:
         page = admin_client.get("/admin/leads/lead/?q=maria")
     searches = [query["sql"] for query in asked if "tsquery" in query["sql"] and " IN (" not in query["sql"]]
-    assert len(searches) == 3  # the notes with the words, new and old, and the names
+    assert len(searches) == 4  # the notes with the words, new and old, the names, and those that were corrected
     assert all(" LIMIT " in search for search in searches)
     assert len(page.context["cl"].rows) == page.context["cl"].result_count == 3
     assert "Se muestran los primeros 3:" in page.content.decode()

@@ -101,8 +101,8 @@ def test_a_page_takes_the_same_queries_however_many_people_were_joined(
     arrange.join(shop[LUIS].pk, shop[OMAR].pk, by=bety, now=NOW)
     monkeypatch.setattr(paging, "PAGE", 2)
     # The first and last lead; for each of two pages its end, its leads, who was written to, their other phones on the
-    # second page alone, and outcomes; a savepoint, the events, and its release.
-    with django_assert_num_queries(2 + 2 * 4 + 1 + 3):
+    # second page alone, outcomes and corrections; a savepoint, the events, and its release.
+    with django_assert_num_queries(2 + 2 * 5 + 1 + 3):
         export_to(tmp_path / f"leads.{form}")
 
 

@@ -125,6 +125,7 @@ def test_json_lines_have_the_whole_row(run_export):
         "quote_data": lead.quote_data,
         "outcome": None,
         "follow_up": None,
+        "corrections": [],
     }
 
 
@@ -324,9 +325,9 @@ def test_an_export_reads_each_lead_once_and_notes_it_when_the_file_is_complete(
 ):
     monkeypatch.setattr(paging, "PAGE", 2)
     leads = [a_lead() for _ in range(5)]
-    # The first and last lead; for each page its end, its leads, and what was arranged and became of them; a savepoint,
-    # the events, and its release.
-    with django_assert_num_queries(2 + 3 * 4 + 3):
+    # The first and last lead; for each page its end, its leads, and what was arranged, corrected and became of them; a
+    # savepoint, the events, and its release.
+    with django_assert_num_queries(2 + 3 * 5 + 3):
         call_command("export_leads", "--output", str(tmp_path / "leads.csv"))
     noted = LeadEvent.objects.filter(kind="exported", actor=None, detail="csv").order_by("lead_id")
     assert [event.lead_id for event in noted] == [lead.pk for lead in leads]

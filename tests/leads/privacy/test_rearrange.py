@@ -117,7 +117,7 @@ def test_a_batch_takes_the_same_queries_however_many_people_are_in_it(shop, file
     export_to(file)
     delete_all()
     # As leads alone; then the outcomes; who is known, whose leads are here, and the follow-ups.
-    with django_assert_num_queries(9 + 1 + 1 + 3):
+    with django_assert_num_queries(10 + 1 + 1 + 3):
         assert restore(file).startswith("4 leads restored")
 
 

@@ -208,8 +208,9 @@ def test_many_leads_are_restored_a_batch_at_a_time(monkeypatch, file, django_ass
     export_to(file)
     Lead.objects.all().delete()
     monkeypatch.setattr(paging, "PAGE", 2)
-    # For each batch: its rows, the erased, constraints, the insert, events, and two savepoints with their release.
-    with django_assert_num_queries(3 * 9):
+    # For each batch: its rows, the corrected, the erased, constraints, the insert, events, and two savepoints with
+    # their release.
+    with django_assert_num_queries(3 * 10):
         assert restore(file).startswith("5 leads restored")
 
 
