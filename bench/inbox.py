@@ -176,6 +176,14 @@ def pages() -> Iterator[Page]:
     yield Page("one lead", f"{LIST}{lead.pk}/change/")
     for period in figures.PERIODS:
         yield Page(f"desk, {period} days", f"/admin/?days={period}")
+    for name, query in {
+        "a seller who answered nobody": "seller=999999",
+        "a total that nobody has": "least=90000000",
+        "a source that nobody has": "source=nowhere",
+        "a product that nobody asks for": "product=nothing",
+        "sold, for more than 20,000": "outcome=won&least=20000",
+    }.items():
+        yield Page(f"filter: {name}", f"{LIST}?status=all&{query}")
     desk = figures.desk(90, now=timezone.now(), zone=site.zone())
     yield Page("desk's link: answered, 90 days", desk.urls["answered"])
     yield Page("desk's link: sold, 90 days", desk.links.sales)

@@ -15,7 +15,7 @@ from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
 from leads.desk.people import FollowUpFilter
 from leads.desk.quoting.views import offer_view, quote_view, requote_view
-from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
+from leads.inbox import changelist, download, filters, flags, history, notes, rows, search, tabs, views
 from leads.inbox.live import live
 from leads.inbox.person import correct
 from leads.inbox.person import page as person
@@ -32,7 +32,7 @@ admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
-    list_filter = [tabs.TabFilter, tabs.SourceFilter, tabs.OrderFilter, FollowUpFilter]
+    list_filter = [tabs.TabFilter, filters.HandFilter, tabs.OrderFilter, FollowUpFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -54,10 +54,6 @@ class LeadAdmin(admin.ModelAdmin):
 
     # --- The list
 
-    def lookup_allowed(self, lookup, value, request):
-        """Allow the desk's links to filter by what became of a person, too."""
-        return lookup.startswith("outcome__") or super().lookup_allowed(lookup, value, request)
-
     def get_changelist(self, request, **kwargs):
         return changelist.Inbox
 
@@ -73,6 +69,8 @@ class LeadAdmin(admin.ModelAdmin):
         return search.leads(queryset, search_term), False
 
     def changelist_view(self, request, extra_context=None):
+        if request.method == "GET" and (address := filters.cleaned(request.GET)) is not None:
+            return HttpResponseRedirect(f"?{address.urlencode()}")
         extra = {
             "may_contact": views.may_contact(request),
             "most_downloaded": f"{download.MOST_LEADS:,}",

@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 
-from leads import snapshot
 from leads.business_hours import due_since
 from leads.delivery import machines
 from leads.desk import people
 from leads.desk.counting import begins
 from leads.desk.days import counted
-from leads.desk.links import MOST_READ, Links, leads_to_read, leads_url, links, list_url, of_seller
+from leads.desk.links import Links, leads_url, links, list_url, of_seller, too_long
 from leads.desk.people import FORGOTTEN, OPEN, PERIODS, Forgotten, people_url
 from leads.desk.tallies import NOBODY, OTHERS, UNKNOWN, Day, Group, Tally, add
 from leads.inbox import changelist
+from leads.inbox.filters import CAMPAIGN, PRODUCT, WITHOUT
 from leads.inbox.restore import RestoreEffect
 from leads.models import Lead, LeadEvent, LeadOutcome
 from quoter.shop.values import shop
@@ -171,8 +171,8 @@ def desk(period: int, *, now: datetime, zone: ZoneInfo) -> Desk:
             for day, figures in by_day.items()
         ),
         sellers=_sellers(list(by_day.values()), since, until),
-        sources=_rows((day.sources for day in by_day.values()), of_period, since, until, path=snapshot.SOURCE),
-        products=_rows((day.products for day in by_day.values()), of_period, since, until, path=snapshot.PRODUCT),
+        sources=_rows((day.sources for day in by_day.values()), of_period, since, until, named=CAMPAIGN),
+        products=_rows((day.products for day in by_day.values()), of_period, since, until, named=PRODUCT),
         losses=_losses((day.losses for day in by_day.values()), since, until),
         uncounted=len(days) + len(earlier) - len(known),
     )
@@ -208,7 +208,7 @@ def _urls(period: int, since: datetime, until: datetime, promised: datetime | No
     return {
         "anonymous": leads_url(since, until, phone__exact=""),
         "answered": leads_url(since, until, phone__gt="", status__exact=Lead.Status.CONTACTED),
-        "lost": leads_url(since, until, outcome__kind=LeadOutcome.Kind.LOST),
+        "lost": leads_url(since, until, outcome=LeadOutcome.Kind.LOST),
         "open": people_url(OPEN, period),
         "forgotten": people_url(FORGOTTEN, period),
         "waiting": list_url(status="waiting"),
@@ -286,7 +286,7 @@ def _sellers(days: Sequence[Day], since: datetime, until: datetime) -> tuple[Row
 
 
 def _rows(
-    days: Iterable[Mapping[str, Tally]], period: Period, since: datetime, until: datetime, *, path: str
+    days: Iterable[Mapping[str, Tally]], period: Period, since: datetime, until: datetime, *, named: str
 ) -> tuple[Row, ...]:
     tallies = _added(days)
     others = tallies.pop(OTHERS, Tally())
@@ -295,21 +295,19 @@ def _rows(
     quotes = period.total.quotes + period.anonymous
     rows = []
     for name, tally in ordered[:MOST_ROWS]:
-        only = {path: name} if name else {f"{path}__isnull": "True"}
-        is_quick = leads_to_read(tally, quotes) <= MOST_READ
-        rows.append(Row(name, tally, links(since, until, **only) if is_quick else Links()))
+        only = {named: name} if name else {WITHOUT: named}
+        rows.append(Row(name, tally, Links() if too_long(tally, quotes) else links(since, until, **only)))
     return (*rows, *([Row(OTHERS, others, Links())] if any(others) else []))
 
 
 def _losses(days: Iterable[Mapping[str, Group]], since: datetime, until: datetime) -> tuple[LossRow, ...]:
     losses, total = by_reason(days)
     ordered = sorted(losses.items(), key=lambda named: (named[1].amount, named[1].people), reverse=True)
-    kind = LeadOutcome.Kind.LOST
     return tuple(
         LossRow(
             reason,
             loss,
-            leads_url(since, until, outcome__kind=kind, outcome__reason__exact=reason),
+            leads_url(since, until, outcome=f"{LeadOutcome.Kind.LOST}:{reason}"),
             _part(loss.amount, total.amount),
         )
         for reason, loss in ordered

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.db.models.functions import Coalesce
@@ -14,22 +14,20 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.http import urlencode
 
-from leads.inbox import live, rows, search
+from leads.inbox import filters, live, rows, search
 from leads.inbox.person import follow_ups
 from leads.inbox.tabs import (
+    ALL,
     MINE,
-    MOST_READ,
     OLDEST,
     ORDER,
     PUT_ASIDE,
     SET_ASIDE,
-    SOURCE,
     TAB,
     TABS,
     TODAY,
     WAITING,
     Tab,
-    in_words,
     is_by_person,
     tab_of,
 )
@@ -180,7 +178,7 @@ class Inbox(ChangeList):
         return [
             {
                 "title": tab.title,
-                "query": self.get_query_string({TAB: tab.value}, ["p"]),
+                "query": self.get_query_string({TAB: tab.value, PAGE_VAR: None}),
                 "is_shown": tab == self.tab,
                 "is_far": tab not in (WAITING, TODAY, MINE),  # on a phone, behind "More"
                 "count": count,
@@ -225,21 +223,40 @@ class Inbox(ChangeList):
         return count_text(self.waiting)
 
     @property
-    def only(self) -> dict[str, Any] | None:
-        """The filtered source and how many leads were searched for it; None without that filter."""
-        name = self.params.get(SOURCE)
-        return {"source": name, "most": grouped(Decimal(MOST_READ), places=0)} if name else None
+    def by_hand(self) -> filters.HandFilter:
+        """The filter that has the form."""
+        return next(each for each in self.filter_specs if isinstance(each, filters.HandFilter))
+
+    @cached_property
+    def filtered_by(self) -> list[dict[str, Any]]:
+        """What filters the list, in words, and the address without each."""
+        return [
+            {"text": said.text, "without": self.get_query_string(dict.fromkeys((*said.names, PAGE_VAR)))}
+            for said in filters.of_list(self.params, self.filter_specs)
+        ]
 
     @property
     def source_query(self) -> str:
         """The list's address up to the source by which it is filtered, for a link to each."""
-        kept = {name: value for name, value in self.params.items() if name not in (SOURCE, "q")}
-        return f"?{urlencode({**kept, SOURCE: ''})}"
+        kept = {name: value for name, value in self.params.items() if name not in (filters.SOURCE, "q")}
+        return f"?{urlencode({**kept, filters.SOURCE: ''})}"
 
     @property
-    def filtered_by(self) -> list[Any]:
-        """What else filters the list, in words."""
-        return list(in_words(self.params, self.filter_specs))
+    def kept(self) -> list[tuple[str, str]]:
+        """What the form of filters has to carry on: the tab, a search, and what only links filter by."""
+        fields = self.by_hand.form.fields
+        others = [(name, value) for name, value in self.params.items() if name not in fields and name != TAB]
+        return [(TAB, self.tab.value), *others]
+
+    @property
+    def in_all(self) -> str:
+        """The address of the same filters in the tab of all leads."""
+        return self.get_query_string({TAB: ALL.value, PAGE_VAR: None})
+
+    @property
+    def most_read(self) -> str:
+        """Among how many leads the list was looked for; "" for all."""
+        return grouped(Decimal(filters.MOST_READ), places=0) if self.by_hand.is_cut else ""
 
     @property
     def most_found(self) -> int | None:

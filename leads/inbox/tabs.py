@@ -1,8 +1,7 @@
-"""The tabs of the list, and what filters them by address."""
+"""The tabs of the list, and its order."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,18 +9,14 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from leads import snapshot
 from leads.customer.matching import PhoneKey
 from leads.inbox.person import follow_ups
-from leads.models import FollowUp, Lead, LeadOutcome, LeadQuerySet
+from leads.models import FollowUp, LeadQuerySet
 from quoter import site
 
-# The source filter reads this many leads of a tab. It has to decode the attribution of each.
-MOST_READ = 2_000
-TAB, SOURCE, ORDER = "status", "source", "order"
+TAB, ORDER = "status", "order"
 OLDEST = "oldest"
 
 
@@ -73,40 +68,6 @@ def is_by_person(request: HttpRequest) -> bool:
     return tab_of(request).is_by_person or bool(request.GET.get("q"))
 
 
-def in_words(params: Mapping[str, str], filters: Sequence[Any]) -> Iterator[Any]:
-    """Yield what a list's address filters by, besides the tab and the source: as the desk's numbers link to lists.
-
-    filters: the filters of the admin, of which those that are in use have a choice of their own.
-    """
-    if days := _days(params.get("created_at__gte", ""), params.get("created_at__lt", "")):
-        yield days
-    for name, value in params.items():
-        if name == "contacted_by__id__exact" and value.isdecimal():
-            yield from (user.get_full_name() or user.username for user in User.objects.filter(pk=value))
-        elif name == "contacted_by__isnull":
-            yield _("answered with another program")
-        elif name == "status__exact" and value == Lead.Status.NEW:
-            yield _("nobody yet")
-        elif name == "outcome__kind":
-            yield dict(LeadOutcome.Kind.choices).get(value, value)
-        elif name in ("outcome__reason", snapshot.SOURCE, snapshot.PRODUCT):
-            yield value
-    for each in filters:
-        if each.parameter_name not in (TAB, SOURCE, ORDER) and each.value():
-            yield from (title for _value, title in each.lookup_choices)
-
-
-def _days(since: str, until: str) -> str:
-    """Return the days between two moments of an address; "" when it has none."""
-    try:
-        first, end = (timezone.localtime(datetime.fromisoformat(text)) for text in (since, until))
-    except ValueError:
-        return ""
-    last = end - timedelta(microseconds=1)
-    days = dict.fromkeys(date_format(at, "SHORT_DATE_FORMAT") for at in (first, last))
-    return " – ".join(days)
-
-
 class OrderFilter(admin.SimpleListFilter):
     """Lets the list's address say that the oldest come first. It filters nothing."""
 
@@ -138,23 +99,3 @@ class TabFilter(admin.SimpleListFilter):
             request.places = follow_ups.keys_in_order(tab.turn(request.user))
         theirs: LeadQuerySet = queryset.alias(phone_key=PhoneKey("phone")).filter(phone_key__in=list(request.places))
         return theirs
-
-
-class SourceFilter(admin.SimpleListFilter):
-    """Shows one source, chosen by a tap on it in a row.
-
-    There is no index on sources, so only the tab's first MOST_READ leads are searched.
-    """
-
-    title = _("source")
-    parameter_name = SOURCE
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        chosen = request.GET.get(SOURCE, "")
-        return [(chosen, chosen)] if chosen else []
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> LeadQuerySet:
-        first = queryset.order_by(*tab_of(request).ordering).values_list("pk", snapshot.ATTRIBUTION)[:MOST_READ]
-        return Lead.objects.filter(
-            pk__in=[pk for pk, attribution in first if snapshot.source_of(attribution) == self.value()]
-        )

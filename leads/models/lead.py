@@ -333,6 +333,12 @@ class Lead(models.Model):
                 condition=Q(status="contacted"),
                 name="lead_contacted",
             ),
+            # Nobody whom a customer waits for writes to it.
+            models.Index(
+                fields=["contacted_by", "-created_at", "-id"],
+                condition=Q(contacted_by__isnull=False),
+                name="lead_of_seller",
+            ),
             models.Index(PhoneKey("phone"), name="lead_phone_key"),
             # A lead that fills the list of pending entries, in kB, waits until they are in the index, so it is short.
             GinIndex(PhonePieces("phone"), gin_pending_list_limit=256, name="lead_phone_pieces"),

@@ -33,6 +33,9 @@ COLUMN = "quote_data"
 # Paths into it, for the ORM.
 ATTRIBUTION = "quote_data__attribution"
 SOURCE = "quote_data__attribution__utm_source"
+# What names the source, the first that says something; and the page that linked here.
+SOURCES = (SOURCE, "quote_data__attribution__source")
+REFERRER = "quote_data__attribution__referrer"
 PRODUCT = "quote_data__lines__0__product"
 TOTAL = "quote_data__total"
 CURRENCY = "quote_data__currency"

@@ -235,7 +235,7 @@ def test_a_tap_on_a_source_shows_its_leads_alone(client, admin_client):
         only = admin_client.get(f"/admin/leads/lead/{link}").content.decode()
         assert only.count("data-lead=") == 1
         assert folios[name] in only
-        assert '<p class="only">' in only
+        assert '<ul class="only"' in only
     assert "data-lead=" not in admin_client.get("/admin/leads/lead/?status=all&source=%00'").content.decode()
 
 

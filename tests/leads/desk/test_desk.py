@@ -225,7 +225,7 @@ def test_a_list_reads_until_it_has_counted_enough(tally, quotes, read):
 def test_a_rare_source_among_very_many_leads_is_counted_and_not_linked(admin_client, monkeypatch, english):
     a_lead(today_at_noon(), source="facebook", total="5")
     assert row(page_of(admin_client), "facebook")[1]
-    monkeypatch.setattr(figures, "MOST_READ", 0)
+    monkeypatch.setattr(links, "MOST_READ", 0)
     assert row(page_of(admin_client), "facebook") == ("facebook 1 person, 1 quote $5 –", [])
 
 

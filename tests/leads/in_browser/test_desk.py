@@ -38,4 +38,4 @@ def test_a_figure_links_to_its_leads(visit):
     assert number
     assert int(number[1].replace(",", "")) > LEADS / 30
     quoted.click()
-    page.wait_for_url("**/admin/leads/lead/?status=all&created_at__gte=*")
+    page.wait_for_url("**/admin/leads/lead/?status=all&since=*")

@@ -101,9 +101,9 @@ def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_que
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
     # session, user, whether many wait, who waits, the page; of its rows what was arranged, the other phones and leads
-    # of the people, notes, who asked for the same; how many are due today, are the user's and are set aside, the state
-    # of the live list, and the machines
-    with django_assert_num_queries(15):
+    # of the people, notes, who asked for the same; the sellers to filter by; how many are due today, are the user's and
+    # are set aside, the state of the live list, and the machines
+    with django_assert_num_queries(16):
         assert len(folios(admin_client.get(LIST))) == 12
 
 

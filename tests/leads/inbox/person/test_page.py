@@ -199,17 +199,3 @@ def test_a_name_with_a_link_in_it_goes_into_no_text(admin_client):
     lead = asks(name="Gana en evil.example/hola")
     for value, _label in greeting.TEXTS:
         assert "evil" not in greeting.greeting(lead, value)
-
-
-def test_a_filtered_list_says_what_filters_it_and_removes_that_with_one_tap(admin_client, admin_user):
-    lead, now = asks(), timezone.now()
-    arrange.sold(lead.pk, 10, by=admin_user, now=now)
-    days = {"created_at__gte": (now - timedelta(days=1)).isoformat(), "created_at__lt": now.isoformat()}
-    sold = {"outcome__kind": "won", "contacted_by__id__exact": str(admin_user.pk)}
-    page = admin_client.get(LIST, {"status": "all", **days, **sold})
-    said = [str(each) for each in page.context["cl"].filtered_by]
-    assert said[1:] == ["Vendido", admin_user.username]
-    assert " – " in said[0]
-    assert '<a href="?status=all">Quitar filtro</a>' in text(page)
-    assert admin_client.get(LIST, {"status": "all"}).context["cl"].filtered_by == []
-    assert admin_client.get(LIST, {"status": "all", **days, "created_at__lt": "x"}).status_code in (200, 302)
