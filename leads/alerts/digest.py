@@ -71,6 +71,20 @@ def morning(count: int) -> Mail | None:
     return Mail(title, (what, address(list_url(status="today"))))
 
 
+def of_absent(name: str, last: date, count: int) -> Mail | None:
+    """Return what somebody who is away would have to do today. last: the last day of it; count: customers."""
+    if not count:
+        return None
+    title = ngettext(
+        "%(name)s is away: %(count)d customer for today", "%(name)s is away: %(count)d customers for today", count
+    )
+    said = _("Until %(day)s, what %(name)s planned is under Today for everybody:")
+    return Mail(
+        title % {"name": name, "count": count},
+        (said % {"day": words.day(last), "name": name}, address(list_url(status="today"))),
+    )
+
+
 def evening(now: datetime) -> Mail | None:
     """Return how many next steps were not done by now."""
     count = people.overdue(now).count()

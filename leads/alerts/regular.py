@@ -8,6 +8,7 @@ import smtplib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -35,7 +36,8 @@ logger = logging.getLogger("leads.alerts")
 
 
 class Kind(StrEnum):
-    """WEEK: last week's figures, to managers. MORNING: what is due, to each seller. EVENING: what was missed."""
+    """WEEK: last week's figures, to managers. MORNING: what is due, to each seller, and to managers of
+    whoever is away. EVENING: what was missed."""
 
     WEEK = "week"
     MORNING = "morning"
@@ -97,9 +99,15 @@ def _mails(kind: Kind, now: datetime) -> Iterator[tuple[str, list[str], Callable
     """Yield each mail of a kind: its job, its recipients, and what writes it."""
     zone = site.zone()
     if kind == Kind.MORNING:
-        for user in _sellers(now.astimezone(zone).date()):
+        today = now.astimezone(zone).date()
+        for user in _sellers(today):
             count = follow_ups.count_today(user, now=now, zone=zone)
             yield f"{kind} {user.pk}", [user.email], lambda count=count: digest.morning(count)  # type: ignore[misc]
+        if managers := sorted(manager_addresses()):
+            for each in Absence.objects.on(today).filter(user__is_active=True).select_related("user"):
+                count = follow_ups.count_own(each.user, now=now, zone=zone)
+                write = partial(digest.of_absent, each.user.get_full_name() or each.user.username, each.last, count)
+                yield f"{kind} away {each.user.pk}", managers, write
     elif managers := sorted(manager_addresses()):
         week, evening = lambda: digest.week(now, zone), lambda: digest.evening(now)
         yield kind, managers, week if kind == Kind.WEEK else evening
@@ -107,7 +115,7 @@ def _mails(kind: Kind, now: datetime) -> Iterator[tuple[str, list[str], Callable
 
 def _sellers(today: date) -> Iterable[User]:
     """Yield who may write to customers, has an e-mail address and is here today."""
-    away = Absence.objects.filter(until__gt=today).values("user")
+    away = Absence.objects.on(today).values("user")
     here = User.objects.filter(is_active=True, is_staff=True).exclude(email="").exclude(pk__in=away)
     return (user for user in here.order_by("pk") if user.has_perm("leads.contact_lead"))
 

@@ -31,7 +31,7 @@ from quoter import site
 from quoter.engine.numbers import money
 
 # Each of these leads is read whole.
-MOST_READ = 50_000
+MOST_READ = 20_000
 SELLER, SINCE, UNTIL, LEAST, MOST = "seller", "since", "until", "least", "most"
 PRODUCT, OUTCOME, SOURCE, CAMPAIGN, WITHOUT = "product", "outcome", "source", "campaign", "without"
 NAMES = (SINCE, UNTIL, SELLER, LEAST, MOST, PRODUCT, SOURCE, CAMPAIGN, WITHOUT, OUTCOME)
@@ -166,7 +166,7 @@ class HandFilter(admin.ListFilter):
             return indexed
         first = _first(indexed, tab_of(request).ordering)
         self.is_cut = first != Q()
-        read: LeadQuerySet = indexed.annotate(quoted=Amount(KT(snapshot.TOTAL)), came_from=source()).filter(
+        read: LeadQuerySet = indexed.alias(quoted=Amount(KT(snapshot.TOTAL)), came_from=source()).filter(
             first, condition
         )
         return read

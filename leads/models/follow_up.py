@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -239,16 +239,33 @@ class LeadOutcome(models.Model):
         return f"{self.kind} {self.at:%Y-%m-%d}"
 
 
+class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def on(self, day: date) -> AbsenceQuerySet:
+        """Absences of which a day is part."""
+        return self.filter(Q(since=None) | Q(since__lte=day), until__gt=day)
+
+
 class Absence(models.Model):
-    """A member of staff who is away: until then, what they planned is everybody's. until: their first day back."""
+    """A member of staff who is away: meanwhile, what they planned is everybody's.
+
+    since: the first day of it, None for any day so far; until: their first day back.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="absence"
     )
+    since = models.DateField(null=True)
     until = models.DateField()
+
+    objects = AbsenceQuerySet.as_manager()
 
     class Meta:
         db_table = "staff_absences"
 
     def __str__(self) -> str:
         return f"away until {self.until}"
+
+    @property
+    def last(self) -> date:
+        """The last day of the absence."""
+        return self.until - timedelta(days=1)

@@ -11,7 +11,11 @@ SALES = {
     "leads.change_lead",  # a lead's form changes only its notes
     "leads.quote_lead",
 }
-SALES_MANAGER = SALES | {"leads.export_lead", "leads.discount_as_manager"}
+SALES_MANAGER = SALES | {
+    "leads.export_lead",
+    "leads.discount_as_manager",
+    "leads.change_absence",  # of all; everybody says their own
+}
 OWNER = SALES_MANAGER | {
     "leads.discount_any",
     "leads.view_leadevent",

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from leads.staff import unfinished
+from leads.staff import away, unfinished
 from leads.staff.team import views as team
 
 
@@ -25,6 +25,7 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 
 urlpatterns = [
+    path("away/", admin.site.admin_view(away.page), name="staff_away"),
     path("team/", admin.site.admin_view(team.page), name="staff_team"),
     path("join/<uidb64>/<token>/", team.JoinView.as_view(), name="staff_join"),
     path("login/", login, name="account_login"),

@@ -26,11 +26,20 @@ def count_today(user: User, *, now: datetime, zone: ZoneInfo) -> int:
     return _today(user, now, zone)[:MOST_LISTED].count()
 
 
+def count_own(user: User, *, now: datetime, zone: ZoneInfo) -> int:
+    """Return how many people of a seller's own are due today."""
+    return _due(now, zone).filter(seller=user)[:MOST_LISTED].count()
+
+
 def _today(user: User, now: datetime, zone: ZoneInfo) -> FollowUpQuerySet:
-    until = tomorrow(now, zone)
-    away = Absence.objects.filter(until__gt=now.astimezone(zone).date()).values("user")
+    away = Absence.objects.on(now.astimezone(zone).date()).values("user")
     turn = Q(seller=user) | Q(seller=None) | Q(seller__in=away)
-    return FollowUp.objects.due(until, expires=(now - AFTER_EXPIRY, until + BEFORE_EXPIRY)).filter(turn)
+    return _due(now, zone).filter(turn)
+
+
+def _due(now: datetime, zone: ZoneInfo) -> FollowUpQuerySet:
+    until = tomorrow(now, zone)
+    return FollowUp.objects.due(until, expires=(now - AFTER_EXPIRY, until + BEFORE_EXPIRY))
 
 
 def mine(user: User) -> list[FollowUp]:

@@ -9,13 +9,15 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads import customer, phones
 from leads.customer import FieldRefused
-from leads.models import BY_STAFF, FollowUp, Lead
+from leads.models import BY_STAFF, Absence, FollowUp, Lead
 from leads.models.follow_up import MOST_WORTH
 from quoter import site
 from quoter.engine.numbers import decimal_places
@@ -109,8 +111,18 @@ class AsideForm(PersonForm):
     )
 
 
+class ColleagueField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A colleague, by name; who is away comes last, and says until when."""
+
+    def label_from_instance(self, user: Any) -> str:
+        name: str = user.get_full_name() or user.get_username()
+        if not user.is_away:
+            return name
+        return f"{name} ({gettext('away until {day}').format(day=date_format(user.absence.last, 'j M').lower())})"
+
+
 class HandForm(PersonForm):
-    to = forms.ModelChoiceField(
+    to = ColleagueField(
         label=_("Give to"),
         queryset=User.objects.none(),
         widget=forms.Select(attrs={"form": "tap"}),
@@ -119,7 +131,9 @@ class HandForm(PersonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["to"].queryset = sellers()  # type: ignore[attr-defined]
+        away = Absence.objects.on(timezone.now().astimezone(site.zone()).date()).filter(user=OuterRef("pk"))
+        found = sellers().annotate(is_away=Exists(away)).select_related("absence")
+        self.fields["to"].queryset = found.order_by("is_away", "first_name", "username")  # type: ignore[attr-defined]
 
 
 class JoinForm(PersonForm):

@@ -169,6 +169,23 @@ def test_in_the_morning_each_seller_gets_the_number_of_what_is_due(mailoutbox, s
     ]
 
 
+def test_what_is_due_of_somebody_away_goes_to_the_managers(mailoutbox):
+    ana, beto = a_seller("ana"), a_seller("beto")
+    days = {"since": MONDAY.date() - timedelta(days=1), "until": MONDAY.date() + timedelta(days=2)}
+    Absence.objects.create(user=ana, **days)
+    Absence.objects.create(user=beto, **days)  # with nothing of their own
+    lead = a_lead(LAST_WEDNESDAY)
+    arrange.plan(lead.pk, arrange.Step(MONDAY, "call", ana), by=ana, now=LAST_WEDNESDAY)
+    RegularMails().send(MONDAY)
+    assert RegularMails().send(MONDAY) == 0
+    [mail] = [mail for mail in mailoutbox if "week" not in mail.subject]
+    assert titles([mail]) == [(BOSS, "ana is away: 1 customer for today")]
+    assert mail.body.splitlines() == [
+        "Until November 24, what ana planned is under Today for everybody:",
+        "https://quotes.example.com/admin/leads/lead/?status=today",
+    ]
+
+
 def test_in_the_evening_managers_get_the_number_of_steps_that_were_not_done(mailoutbox):
     seller = User.objects.create_user("beto", is_staff=True)  # without an address
     for number, hours in enumerate([-100, 9, 11]):
