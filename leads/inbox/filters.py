@@ -78,7 +78,7 @@ def _amount(label: Any) -> AmountField:
 
 
 class FilterForm(forms.Form):
-    """The filters that are set by hand, as typed. What is wrong filters nothing, and is said at its field."""
+    """The filters that are set by hand, as typed. What is wrong finds nothing, and is said at its field."""
 
     use_required_attribute = False
 
@@ -160,6 +160,9 @@ class HandFilter(admin.ListFilter):
         yield from ()
 
     def queryset(self, request: HttpRequest, queryset: Any) -> LeadQuerySet:
+        if self.form.errors:  # a download of what was not meant would be worse than nothing
+            nothing: LeadQuerySet = queryset.none()
+            return nothing
         indexed: LeadQuerySet = queryset.filter(self._indexed())
         condition = self._read()
         if not condition:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.utils import translation
 
 from leads import phones
 from leads.models import Lead
 from quoter import site, token
+from quoter.engine import discount as discounts
 from quoter.engine import pricing
 from quoter.engine.discount import Discount
 from quoter.engine.quote import LineRequest
@@ -77,6 +79,10 @@ class Job:
         """Return the hidden fields that carry the job from page to page."""
         before = [(BEFORE, token.short(self.before))] if self.before else []
         return [*hidden_fields(self.lines, self.answers), *before, (LANGUAGE, self.language)]
+
+    def charged(self) -> Decimal:
+        """Return what a discount is taken off, at today's prices; QuoteRefused as `pricing.price`."""
+        return discounts.charged(site.preview(self.lines, self.answers))
 
     def issue(self, *, seller: str = "", discount: Discount | None = None, asker: str = "") -> IssuedQuote:
         """Return the quote at today's prices, in its own language; QuoteRefused as `pricing.price`.

@@ -103,9 +103,9 @@ def offer_view(request: HttpRequest, seller: Seller, user: User | None) -> HttpR
     """Record the quote and open the chat; with `show`, only apply the discount: POST /admin/leads/lead/offer/."""
     sent = incoming.read(request)
     job, customer = Job.sent(sent.form), Customer.sent(sent.form)
-    typed = forms.Typed(sent.form, seller)
-    errors = typed.discount_errors if "show" in sent.form else typed.errors
     try:
+        typed = forms.Typed(sent.form, seller, charged=job.charged)
+        errors = typed.discount_errors if "show" in sent.form else typed.errors
         if errors or "show" in sent.form:
             return _offer(request, job, customer, seller, form=sent.form, errors=errors, discount=typed.discount)
         # The same job sent twice, as by a second tap, is one quote.
@@ -166,9 +166,11 @@ def _offer(
     typed = form
     if typed is None:
         typed = Form({"name": [customer.name], "phone": [customer.phone]})
-        if given and given.rate <= seller.most and (reason := forms.reason_of(given)):
+        may_give = given is not None and forms.may_give(seller, given, charged=job.charged)
+        if given and may_give and (reason := forms.reason_of(given)):
             discount = given
-            typed = Form({**dict(typed.lists()), forms.PERCENT: [given.percent], forms.REASON: [reason]})
+            said = {forms.AMOUNT: [str(given.amount)]} if given.amount else {forms.PERCENT: [given.percent]}
+            typed = Form({**dict(typed.lists()), **said, forms.REASON: [reason]})
     issued = job.issue(seller=seller.name, discount=discount)
     context = {
         "quote": issued.quote,
@@ -177,7 +179,7 @@ def _offer(
         "hidden": [*job.fields(), *([(LEAD, customer.lead)] if customer.lead else [])],
         "action": carried(reverse(OFFER), request),
         "change": carried(reverse(JOB), request),
-        "lost_discount": given.percent if given and discount is None and form is None else "",
+        "lost_discount": given.written(issued.quote.currency) if given and discount is None and form is None else "",
         **forms.shown(typed, errors or {}, seller),
     }
     return render(request, "leads/quoting/offer.html", context, status=422 if errors else 200)

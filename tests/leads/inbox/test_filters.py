@@ -131,6 +131,7 @@ def test_the_form_has_what_filters_and_carries_on_what_only_links_set(admin_clie
     assert "Escribe el monto así: 1,234.50." in form
     assert 'value="x"' in form
     assert 'name="p"' not in form
+    assert page.context["cl"].rows == []  # nothing is listed, or downloaded, that was not meant
 
 
 def test_a_form_that_is_sent_with_empty_fields_gets_a_short_address(admin_client):

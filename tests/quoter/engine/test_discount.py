@@ -119,3 +119,55 @@ def test_the_part_of_the_book_that_was_used_has_the_discount_alone_of_the_rules_
     book = with_discount(CONCRETE, off("0.05"))
     prices = as_data(pricing.excerpt(book, quoted(book, concrete("6"))), "es")
     assert [fee["code"] for fee in prices["fees"]] == [discount.CODE]
+
+
+# --- An amount in place of a part -------------------------------------------------------------------------------------
+
+
+def money_off(amount: str) -> Discount:
+    return Discount.of(Decimal(0), REGULAR, amount=Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("book", "amount", "line", "expected"),
+    [
+        # 15,416.76 less 500 are 14,916.76, of which 8 % are 1,193.3408.
+        (CONCRETE, "500", concrete("6"), ("-500.00", "14916.76", "1193.34", "16110.10")),
+        (CONCRETE, "0.01", concrete("6"), ("-0.01", "15416.75", "1233.34", "16650.09")),
+        # 100.00 with the tax inside it, less 10: 90 ÷ 1.16 = 77.586 without tax.
+        (a_book(book="prices_include_tax = true\n" + IVA), "10", things(), ("-10.00", "77.59", "12.41", "90.00")),
+        (a_book(book="rounding = { to = 1 }\n"), "1.50", things(3), ("-2.00", "298.00", "0.00", "298.00")),
+        (a_book(book=""), "500", things(), ("-100.00", "0.00", "0.00", "0.00")),  # never more than there is
+    ],
+)  # fmt: skip
+def test_an_amount_is_taken_off_before_taxes(book, amount, line, expected):
+    assert figures(quoted(with_discount(book, money_off(amount)), line)) == expected
+
+
+@given(
+    m3=st.integers(6, 200).map(lambda halves: str(Decimal(halves) / 2)),
+    cents=st.integers(1, 500_000),
+    language=st.sampled_from(["es", "en"]),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_quote_with_an_amount_off_adds_up_and_gives_itself_again(m3, cents, language):
+    amount = Decimal(cents) / 100
+    given_off = money_off(str(amount))
+    quote = quoted(with_discount(CONCRETE, given_off), concrete(m3), language=language)
+    before = quoted(CONCRETE, concrete(m3), language=language).subtotal
+    assert discount.charged(quote) == before
+    assert quote.subtotal == max(before - amount, Decimal(0))
+    assert quote.total == quote.subtotal + quote.tax.amount
+    issued = token.issue(with_discount(CONCRETE, given_off), quote)
+    for write in (token.dumps, token.short):
+        assert token.loads(write(issued), zone=ZONE) == issued
+    assert issued.discount is not None
+    assert issued.discount.says(given_off) or issued.discount.label.es.startswith("Discount")
+    assert (issued.discount.amount, issued.discount.rate, issued.discount.percent) == (amount, 0, "")
+
+
+def test_an_amount_and_a_part_do_not_say_the_same():
+    assert not money_off("5").says(off("0.05"))
+    assert not money_off("5").says(money_off("6"))
+    assert money_off("1234.5").written("MXN") == "$1,234.50"
+    assert off("0.075").written("MXN") == "7.5\N{NO-BREAK SPACE}%"

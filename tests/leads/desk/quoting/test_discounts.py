@@ -47,11 +47,77 @@ def test_a_discount_has_the_limit_of_the_role(limits, role, allowed, refused):
     assert Decimal(part["amount"]) == -(Decimal("16316.76") * Decimal(allowed) / 100).quantize(Decimal("0.01"))
 
 
+@pytest.mark.parametrize(
+    ("role", "allowed", "refused", "most"),
+    [
+        ("Sales", "815.84", "815.85", "$815.84, que es el 5 %"),
+        ("Sales manager", "$1,631.68", "1,631.69", "$1,631.68, que es el 10 %"),
+        ("Owner", "16,000", "16,316.76", "$16,153.59, que es el 99 %"),
+    ],
+)
+def test_an_amount_has_the_same_limit_as_per_cent(limits, role, allowed, refused, most):
+    browser = member(role)
+    answer = sent(browser, amount=refused, reason=REGULAR)
+    assert (answer.status_code, Lead.objects.exists()) == (422, False)
+    assert f"Puedes descontar hasta {most}" in page_of(answer).replace("\xa0", " ")
+    assert sent(browser, amount=allowed, reason=REGULAR).status_code == 200
+    lead = Lead.objects.get()
+    amount = Decimal(allowed.replace("$", "").replace(",", ""))
+    [part] = lead.quote_data["discounts"]
+    assert Decimal(part["amount"]) == -amount
+    subtotal = Decimal("16316.76") - amount
+    assert Decimal(lead.quote_data["subtotal"]) == subtotal
+    assert lead.snapshot.total == subtotal + (subtotal * Decimal("0.08")).quantize(Decimal("0.01"))
+    assert audit.findings_in(lead.folio, lead.quote_data, zone=site.zone()) == []
+
+
+def test_an_amount_is_on_everything_that_a_quote_is(limits):
+    ana = member("Sales manager", "Mario")
+    offer = offered(ana)
+    typed = {"name": NAME, "phone": PHONE, "amount": "500", "reason": REGULAR}
+    shown = ana.post(OFFER, {**hidden(offer), **typed, "show": "1"})
+    assert "$17,082.10" in page_of(shown)  # 15,816.76 and 8 %
+    assert 'name="amount" type="text" inputmode="decimal" autocomplete="off" value="500"' in page_of(shown)
+    chat = chat_of(ana.post(OFFER, {**hidden(shown), **typed}))
+    assert "$17,082.10 MXN" in chat
+    lead = Lead.objects.get()
+    customer = Client().get(f"/q/{lead.folio}/")
+    for said in (f"Descuento: {REGULAR}", "$500.00", "$17,082.10"):
+        assert said in page_of(customer)
+    assert Client().get(f"/q/{lead.folio}/pdf").status_code == 200
+    assert lead.snapshot.discount == -500
+    again = page_of(ana.get(f"{LIST}{lead.pk}/requote/"))
+    assert 'value="500.00"' in again or 'value="500"' in again
+    assert "tenía $500.00 de descuento, que no puedes dar" not in again
+    limits_of = member()
+    more = page_of(limits_of.get(f"{LIST}{lead.pk}/requote/"))
+    assert 'value="500' in more  # 500 of 16,316.76 is 3 %
+    sent(ana, amount="1600", reason=REGULAR, name="Otra", phone="656 765 4321")
+    other = Lead.objects.get(name="Otra")
+    more = page_of(limits_of.get(f"{LIST}{other.pk}/requote/"))
+    assert "tenía $1,600.00 de descuento, que no puedes dar" in more
+
+
+def test_per_cent_and_an_amount_are_not_given_together(limits):
+    answer = sent(member(), percent="1", amount="5", reason=REGULAR)
+    assert (answer.status_code, Lead.objects.exists()) == (422, False)
+    assert "Escribe el porcentaje o el monto" in page_of(answer)
+
+
+@pytest.mark.parametrize("amount", ["-5", "cinco", "1e1", "5.001", "NaN", "5" * 50])
+def test_what_is_no_amount_is_refused(limits, amount):
+    answer = sent(member("Owner"), amount=amount, reason=REGULAR)
+    assert (answer.status_code, Lead.objects.exists()) == (422, False)
+    assert "Escribe el monto así: 1,234.50." in page_of(answer)
+
+
 def test_by_default_only_the_owner_gives_discounts():
     for number, role in enumerate(["Sales", "Sales manager"]):
         browser = member(role, f"Ana{number}")
         assert 'name="percent"' not in page_of(offered(browser))
+        assert 'name="amount"' not in page_of(offered(browser))
         assert sent(browser, percent="1", reason=REGULAR).status_code == 422
+        assert sent(browser, amount="0.01", reason=REGULAR).status_code == 422
     assert 'name="percent"' in page_of(offered(member("Owner", "Olga")))
 
 
