@@ -133,7 +133,8 @@ SHARE_DIR = VAR_DIR / "share"
 
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "es-mx", allowed=("es-mx", "en"))
 LANGUAGES = [("es-mx", "Español"), ("en", "English")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# Our own messages, and what Django and allauth say, in our words.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale/others"]
 TIME_ZONE = env.time_zone("BUSINESS_TIME_ZONE", default="America/Ciudad_Juarez")
 USE_TZ = True
 
