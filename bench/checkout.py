@@ -21,6 +21,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from bench.load import Load
+from bench.pages import cpu_of_pages
 from bench.targets import CLIENTS, PROC, Postgres, Round, Target, cpu_of, settled, targets, tree
 from bench.wire import Wire
 from tests.support.eventually import eventually
@@ -167,10 +168,13 @@ def main() -> None:
             healthy(both, postgres, rounds=options.rounds, seconds=options.seconds, clients=CLIENTS)
             healthy(both, postgres, rounds=max(3, options.rounds // 3), seconds=options.seconds, clients=64)
             memory = [memory_of(target) for target in both]
+            pages = cpu_of_pages(folio, rounds=max(3, options.rounds // 3), seconds=options.seconds)
         print("| | Folio | plain view | ratio |")
         print("| --- | --: | --: | --: |")
         for clients in (CLIENTS, 64):
             print_healthy(folio.rounds[clients], baseline.rounds[clients], clients=clients)
+        for name, cpu_us in pages.items():
+            print(f"| {name}: CPU of the site, µs | {cpu_us:,.0f} | | |", flush=True)
         if options.only_healthy:
             return
         print_row("PSS of a worker, MiB", *(pss for pss, _ in memory))

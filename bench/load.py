@@ -66,7 +66,8 @@ class _Customer:
         head, end, body = self.received.partition(b"\r\n\r\n")
         if end:
             length = head.lower().partition(b"content-length: ")[2].split(b"\r", 1)[0]
-            if len(body) >= int(length or 0):
+            is_chunked = b"\r\nTransfer-Encoding: chunked" in head
+            if body.endswith(b"0\r\n\r\n") if is_chunked else len(body) >= int(length or 0):
                 if b"\r\nConnection: close" in head:
                     self.close()
                 return int(head[9:12])

@@ -17,8 +17,10 @@ class CheckoutConfig(AppConfig):
     notice: notice.Notice
 
     def ready(self) -> None:
-        from checkout import fallbacks, offline
+        from checkout import fallbacks, offline, tags
+        from quoter import first_page
 
+        first_page.depends_on.append(tags.on_page)
         served.changed.connect(offline.prepare)
         served.changed.connect(fallbacks.prepare)
         # Without a notice that customers can read, nobody can consent to it.

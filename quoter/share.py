@@ -63,6 +63,11 @@ def icon_address(language: Language) -> str:
     return reverse("quoter:share", args=[name]) if (settings.SHARE_DIR / name).exists() else ""
 
 
+def is_drawn(language: Language) -> bool:
+    """Return whether the picture is there. Its icon is drawn before it."""
+    return (settings.SHARE_DIR / _drawing(language).name).exists()
+
+
 def draw() -> None:
     """Draw the pictures that are missing, each in a process of its own. A failure is logged, never raised."""
     for drawing in map(_drawing, LANGUAGES):

@@ -110,6 +110,11 @@ def address(request: HttpRequest) -> str:
     return f"{request.scheme}://{settings.PUBLIC_HOST.removeprefix('.') or request.get_host()}"
 
 
+def is_framed(request: HttpRequest) -> bool:
+    """Return whether the page is shown in a frame of the shop's own site."""
+    return bool(settings.EMBED_ORIGINS) and request.headers.get("Sec-Fetch-Dest") == "iframe"
+
+
 def business(request: HttpRequest) -> dict[str, Any]:
     """Give every template the business's name, number and look. A context processor."""
     return {
@@ -118,7 +123,7 @@ def business(request: HttpRequest) -> dict[str, Any]:
         "brand_stylesheet": brand.address_of(brand.stylesheet()),
         "brand_logo": brand.address_of(brand.logo()),
         "can_be_framed": bool(settings.EMBED_ORIGINS),
-        "is_framed": bool(settings.EMBED_ORIGINS) and request.headers.get("Sec-Fetch-Dest") == "iframe",
+        "is_framed": is_framed(request),
         "theme_color": shop.BRAND_COLOR or palette.COLOR,
         # Lazy, because most pages of staff do not say it.
         "storefront": SimpleLazyObject(lambda: storefront.of_shop(language())),

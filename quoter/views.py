@@ -1,16 +1,31 @@
 """The calculator's page and its live total, and the files for search engines. Nothing here is stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from quoter import conversation, example, incoming, language, links, origin, preview, schema_org, share, site, token
+from quoter import (
+    conversation,
+    example,
+    first_page,
+    incoming,
+    language,
+    links,
+    origin,
+    preview,
+    schema_org,
+    share,
+    site,
+    token,
+)
 from quoter.controls import LineViews
 from quoter.engine import pricing
 from quoter.engine.icons import ICONS
@@ -27,7 +42,7 @@ CHECKED = "checked"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def calculator(request: HttpRequest) -> HttpResponse:
+def calculator(request: HttpRequest) -> HttpResponseBase:
     """Show the calculator. A POST from an edit button shows it with that edit made and everything that was typed."""
     if request.method != "POST":
         came_from = origin.of_visit(request, landing=request.path)
@@ -35,7 +50,8 @@ def calculator(request: HttpRequest) -> HttpResponse:
         if before := earlier(reference):
             lines = [TypedLine.of_request(line) for line in pricing.requests(before.quote)]
             return page(request, Draft(lines, before.quote.answers, reference), came_from=came_from)
-        return page(request, Draft([links.opened(request.GET.dict(), site.price_book())]), came_from=came_from)
+        line = links.opened(request.GET.dict(), site.price_book())
+        return first_page.answer(request, line, came_from=came_from, render=partial(_page_of, request, line))
     sent = incoming.read(request)
     typed, errors = Draft.read(sent.form)
     draft, more_errors = typed.edited(sent.form.get("edit", ""), site.price_book())
@@ -43,6 +59,10 @@ def calculator(request: HttpRequest) -> HttpResponse:
     errors = [*sent.faults, *errors, *more_errors]
     is_checked = CHECKED in sent.form and not draft.is_restarted
     return page(request, draft, came_from=came_from, errors=errors, is_checked=is_checked)
+
+
+def _page_of(request: HttpRequest, line: TypedLine, came_from: Mapping[str, str]) -> HttpResponse:
+    return page(request, Draft([line]), came_from=came_from)
 
 
 @require_POST

@@ -237,7 +237,13 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "staff_cache",
         "OPTIONS": {"MAX_ENTRIES": 10_000},  # with fewer, guesses at many names would evict the counters
-    }
+    },
+    # Of each process: pages and parts of pages that are the same for many customers. With DEBUG, each is made anew.
+    "pages": {
+        "BACKEND": f"django.core.cache.backends.{'dummy.DummyCache' if DEBUG else 'locmem.LocMemCache'}",
+        "TIMEOUT": None,  # a key has all that a page depends on
+        "OPTIONS": {"MAX_ENTRIES": 100},
+    },
 }
 
 # --- Alerts -----------------------------------------------------------------------------------------------------------

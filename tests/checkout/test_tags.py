@@ -11,6 +11,7 @@ from tests.support.browser import chromium, silent_context
 from tests.support.customers import a_quote
 from tests.support.factories import an_issued_quote
 from tests.support.looks import axe_finds_nothing
+from tests.support.memory import kept_in_memory
 
 GA4, PIXEL = "G-TEST123456", "123456789012345"
 GOOGLE, META = "https://www.googletagmanager.com", "https://www.facebook.com"
@@ -49,6 +50,19 @@ def test_a_visitor_is_asked_and_nothing_is_loaded_before_the_answer(client, tags
     assert LOADER not in page
     assert "google" not in answer["Content-Security-Policy"]
     assert "Cookie" in answer["Vary"]
+
+
+def test_a_page_from_memory_has_the_tags_of_its_own_visitor_only(client, tags):
+    with kept_in_memory():
+        for cookie in ("", "yes", "no", "yes", ""):
+            client.cookies["tags"] = cookie
+            answer = client.get("/")
+            page = answer.content.decode()
+            assert (LOADER in page, QUESTION in page) == (cookie == "yes", cookie == "")
+            assert (GOOGLE in policy_of(answer)["script-src"], "Cookie" in answer["Vary"]) == (cookie == "yes", True)
+        opted_out = client.get("/", headers={"sec-gpc": "1"})
+        assert "data-tags" not in opted_out.content.decode()
+        assert "Cookie" not in opted_out["Vary"]
 
 
 @pytest.mark.parametrize("cookie", ["no", "nonsense", ""])

@@ -15,6 +15,7 @@ from tests.support.processes import ROOT
 pytestmark = pytest.mark.long
 
 BOOK = (ROOT / "quoter" / "books" / "concrete.toml").read_text()
+LOWEST = "2170.36"
 # Both workers have answered, with a chance of one in five hundred that they have not.
 ANSWERS = 10
 
@@ -33,18 +34,26 @@ def versions(site: Site) -> set[str]:
     return {a_quote(site)["quote"]["price_book"]["version"] for _ in range(ANSWERS)}
 
 
-def publish(site: Site, folder: Path, version: str, *arguments: str) -> str:
+def lowest_prices(site: Site) -> set[str]:
+    """Return the prices at the top of the calculators that the site's processes show."""
+    pages = [site.get("/?lang=en").text for _ in range(ANSWERS)]
+    return {re.search(r"from <strong>(.+?)</strong>", page)[1] for page in pages}
+
+
+def publish(site: Site, folder: Path, version: str, *arguments: str, lowest: str = LOWEST) -> str:
     book = folder / f"{version}.toml"
-    book.write_text(re.sub(r'(?m)^version = ".*"', f'version = "{version}"', BOOK, count=1))
+    book.write_text(re.sub(r'(?m)^version = ".*"', f'version = "{version}"', BOOK, count=1).replace(LOWEST, lowest))
     return site.manage("pricebook", "publish", str(book), *arguments)
 
 
 def test_prices_are_served_in_every_process_and_go_on_without_postgres(sites, postgres, tmp_path):
     first = versions(sites[0])
     processes = [site.workers() for site in sites]
-    publish(sites[0], tmp_path, "spring")
+    assert lowest_prices(sites[0]) == lowest_prices(sites[1]) == {"$2,170.36/m³"}
+    publish(sites[0], tmp_path, "spring", lowest="2070.36")
     for site in sites:
         eventually(lambda site=site: versions(site) == {"spring"}, or_show=lambda site=site: site.log)
+        assert lowest_prices(site) == {"$2,070.36/m³"}
     assert [site.workers() for site in sites] == processes
 
     for outage in (faults.frozen, faults.stopped):
