@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
+from django.core.cache import caches
+
 from leads.business_hours import AnswerTime, answer_times
 from quoter import site
 from quoter.engine.text import Language, Text
 from quoter.engine.units import unit_text
+from quoter.shop import served
 from quoter.shop.values import shop
 from quoter.templatetags.figures import written_day, written_hour
 
@@ -29,6 +32,15 @@ class Sentence(NamedTuple):
 
 def sentences(now: datetime, language: Language) -> list[Sentence]:
     """Return what is true from `now` on, one after another; none when the shop never opens."""
+    key = f"answers:{served.current().key}:{language}"
+    kept: list[Sentence] = caches["pages"].get(key) or []
+    if not kept or kept[0].until <= now:
+        kept = _sentences(now, language)
+        caches["pages"].set(key, kept)
+    return kept
+
+
+def _sentences(now: datetime, language: Language) -> list[Sentence]:
     times = answer_times(
         now,
         promise=shop.ANSWER_PROMISE,

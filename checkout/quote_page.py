@@ -130,6 +130,7 @@ def _of_quote(
     shared, _before = fitting([path_of(short)], issued)
     page, short_page = _with_host(request, shared), address(request, issued.quote.folio)
     now = timezone.now()
+    expired = issued.quote.is_expired(now)
     here, here_query = fitting(
         [own, path_of(short)],
         issued,
@@ -150,8 +151,8 @@ def _of_quote(
         "quote": issued.quote,
         "foreign": issued.language if issued.language != site.language() else "",
         "token": signed,
-        "expired": issued.quote.is_expired(now),
-        "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)],
+        "expired": expired,
+        "again": [*hidden_fields(requests(issued.quote), issued.quote.answers), (BEFORE, short)] if expired else (),
         "earlier": _earlier(request, issued, is_stored=is_stored),
         "link": page,
         "short_link": short_page,
@@ -159,7 +160,7 @@ def _of_quote(
         "what": _in_short(issued),
         "change": _change(request, origin.as_query({**came_from, BEFORE: short})),
         "answer_times": hours.sentences(now, site.language()),
-        "qr": _qr(request, chat_url(most=qr.MOST_CHARACTERS)),
+        "qr": None if _is_phone(request) else qr.code(chat_url(most=qr.MOST_CHARACTERS)),
         "file_url": carried(f"{shared}pdf", request),
         "chat_url": chat_url(),
         # When the server does not answer, the page's script opens this chat with the typed values filled in.
@@ -177,13 +178,13 @@ def _in_short(issued: IssuedQuote) -> str:
 
 def _change(request: HttpRequest, query: str) -> str:
     """Return the address of the calculator filled in with a quote; "" when it is too long for one."""
-    change = carried(reverse("quoter:calculator"), request, query)
+    change = carried(_calculators_path(), request, query)
     return change if len(change) <= LONGEST_ADDRESS else ""
 
 
-def _qr(request: HttpRequest, chat_url: str) -> qr.Code | None:
-    """Return the code of a chat without personal data; None for phones, which have the chat themselves."""
-    return None if "Mobi" in request.headers.get("User-Agent", "") else qr.code(chat_url)
+def _is_phone(request: HttpRequest) -> bool:
+    """Return whether the chat is on this device: elsewhere the page has a code to scan, without personal data."""
+    return "Mobi" in request.headers.get("User-Agent", "")
 
 
 def address(request: HttpRequest, reference: str) -> str:
@@ -251,6 +252,11 @@ def _earlier(request: HttpRequest, issued: IssuedQuote, *, is_stored: bool) -> d
             before = _stored(issued.quote.replaces)
     comparison = compared(before, issued) if before else None
     return {"quote": before.quote, "comparison": comparison} if before and comparison else None
+
+
+@cache
+def _calculators_path() -> str:
+    return reverse("quoter:calculator")
 
 
 @cache

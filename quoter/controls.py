@@ -28,12 +28,21 @@ LINE = Text(es="Partida {number}", en="Line {number}")
 
 
 class LineViews:
-    """Makes the lines of the page from what was typed and from the errors in it. answers: about the whole order."""
+    """Makes the lines of the page from what was typed and from the errors in it.
+
+    answers: about the whole order; is_whole: with all that can be chosen, and not only what follows from what was.
+    """
 
     def __init__(
-        self, book: PriceBook, errors: Iterable[FieldError], language: Language, answers: Mapping[str, str]
+        self,
+        book: PriceBook,
+        errors: Iterable[FieldError],
+        language: Language,
+        answers: Mapping[str, str],
+        *,
+        is_whole: bool = True,
     ) -> None:
-        self._book, self._language, self._answers = book, language, answers
+        self._book, self._language, self._answers, self._is_whole = book, language, answers, is_whole
         errors = list(errors)
         self._wrong_lines = {error.field.split(".")[1] for error in errors if error.field.startswith("lines.")}
         self._errors: dict[str, list[str]] = {}
@@ -81,8 +90,8 @@ class LineViews:
         is_untouched = not product or not (line.is_begun(shown) or line.is_edited or is_wrong)
         presets = [preset for preset in book.presets if is_untouched or preset.product == shown.code]
         chosen = next((preset for preset in presets if preset.code == line.preset), None)
-        measures = [self._measure(path, shown, measure, line, chosen) for measure in shown.measures]
-        measure = next((measure for measure in measures if measure.is_chosen), measures[0])
+        chosen_measure = shown.measure(line.kind) or shown.measures[0]
+        others = (each for each in shown.measures if each is not chosen_measure) if self._is_whole else ()
         own = quoted.billed if quoted else None
         quantity = billed.get(shown.code) if shown.tiers_across == "product" else own
         return LineView(
@@ -98,8 +107,8 @@ class LineViews:
             is_begun=bool(product) and (line.is_begun(shown) or is_wrong or not presets or not is_untouched),
             is_direct=bool(product),
             can_switch=bool(product) and not is_untouched and len(book.products) > 1,
-            presets=tuple(self._preset(number, preset, chosen) for preset in presets),
-            products=tuple(self._products(number, product)) if is_untouched else (),
+            presets=tuple(self._preset(number, preset, chosen) for preset in presets) if self._is_whole else (),
+            products=tuple(self._products(number, product)) if is_untouched and self._is_whole else (),
             preset_code=chosen.code if chosen else "",
             preset=self._words(chosen.label) if chosen else "",
             options=tuple(self._option(path, shown, option, line, chosen, quantity) for option in shown.options),
@@ -108,10 +117,10 @@ class LineViews:
                 for asked in shown.inputs
             ),
             kind_errors=self._at(f"{path}.measure.kind"),
-            measure=measure,
-            other_measures=tuple(other for other in measures if other is not measure),
-            extras=tuple(self._extra(extra, shown, line) for extra in shown.extras if not extra.group),
-            extra_groups=tuple(self._extra_groups(path, shown, line)),
+            measure=self._measure(path, shown, chosen_measure, line, chosen),
+            other_measures=tuple(self._measure(path, shown, each, line, chosen) for each in others),
+            extras=tuple(self._extras(shown, line)) if self._is_whole else (),
+            extra_groups=tuple(self._extra_groups(path, shown, line)) if self._is_whole else (),
             extras_errors=self._at(f"{path}.extras"),
             errors=(*self._at(path), *self._at(f"{path}.product")),
         )
@@ -167,10 +176,16 @@ class LineViews:
             kind="option",
         )
 
-    def _extra(self, extra: Extra, product: Product, line: TypedLine) -> ExtraField:
-        is_chosen = extra.code in line.extras
-        price = self._extra_price(extra, product)
-        return ExtraField(extra.code, self._words(extra.label), self._maybe(extra.help), extra.icon, price, is_chosen)
+    def _extras(self, product: Product, line: TypedLine) -> Iterator[ExtraField]:
+        for extra in product.extras:
+            if not extra.group:
+                said = (
+                    self._words(extra.label),
+                    self._maybe(extra.help),
+                    extra.icon,
+                    self._extra_price(extra, product),
+                )
+                yield ExtraField(extra.code, *said, extra.code in line.extras)
 
     def _extra_groups(self, path: str, product: Product, line: TypedLine) -> Iterator[ChoiceField]:
         for group in product.groups:

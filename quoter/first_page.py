@@ -13,13 +13,11 @@ from typing import NamedTuple
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.html import escape
 
-from quoter import language, origin, share, site
+from quoter import origin, share, site
 from quoter.forms import TypedLine
-from quoter.shop import served
 
 # What else a page depends on. An app that adds to the calculator's template adds a function here; each visit calls it.
 depends_on: list[Callable[[HttpRequest], object]] = []
@@ -87,8 +85,7 @@ def answer(
 def _seen(request: HttpRequest, line: TypedLine, place: Mapping[str, str]) -> str:
     """Return a key for all that the page depends on, besides where this visit came from."""
     return _digest(
-        *(served.current().key, timezone.localdate(), site.address(request), site.is_framed(request)),
-        *(language.of_page().code, language.of_address(request) is not None, share.is_drawn(site.language())),
+        *(site.seen_by(request), site.address(request), share.is_drawn(site.language())),
         *(line, bool(place), [each(request) for each in depends_on]),
     )
 

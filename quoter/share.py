@@ -53,14 +53,13 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
 def address(language: Language) -> str:
     """Return the path of the picture, without the site's own address."""
     name = _drawing(language).name
-    is_drawn = (settings.SHARE_DIR / name).exists()
-    return reverse("quoter:share", args=[name]) if is_drawn else static("share.png")
+    return _path(name) if (settings.SHARE_DIR / name).exists() else static("share.png")
 
 
 def icon_address(language: Language) -> str:
     """Return the path of the shop's icon; "" until it is drawn."""
     name = f"{_drawing(language).name.removesuffix('.png')}-icon.png"
-    return reverse("quoter:share", args=[name]) if (settings.SHARE_DIR / name).exists() else ""
+    return _path(name) if (settings.SHARE_DIR / name).exists() else ""
 
 
 def is_drawn(language: Language) -> bool:
@@ -90,6 +89,11 @@ def draw() -> None:
 def draw_in_background() -> None:
     """Draw the pictures in a thread, so that the worker can serve meanwhile."""
     Thread(target=draw, name="share", daemon=True).start()
+
+
+@lru_cache(maxsize=16)
+def _path(name: str) -> str:
+    return reverse("quoter:share", args=[name])
 
 
 def _drawing(language: Language) -> Drawing:

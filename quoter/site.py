@@ -22,6 +22,7 @@ from quoter.engine.pricebook import PriceBook
 from quoter.engine.pricing import NO_ANSWERS
 from quoter.engine.quote import LineRequest, Quote
 from quoter.engine.text import Language
+from quoter.language import of_address
 from quoter.shop import served, storefront
 from quoter.shop.values import shop
 
@@ -115,6 +116,13 @@ def is_framed(request: HttpRequest) -> bool:
     return bool(settings.EMBED_ORIGINS) and request.headers.get("Sec-Fetch-Dest") == "iframe"
 
 
+def seen_by(request: HttpRequest) -> str:
+    """Return a key for what a part of a page depends on that shows nothing of one visit, one quote or one host."""
+    asked = of_address(request)
+    what = [served.current().key, timezone.localdate().isoformat(), language(), asked.code if asked else ""]
+    return " ".join([*what, str(is_framed(request))])
+
+
 def business(request: HttpRequest) -> dict[str, Any]:
     """Give every template the business's name, number and look. A context processor."""
     return {
@@ -125,6 +133,7 @@ def business(request: HttpRequest) -> dict[str, Any]:
         "can_be_framed": bool(settings.EMBED_ORIGINS),
         "is_framed": is_framed(request),
         "theme_color": shop.BRAND_COLOR or palette.COLOR,
+        "seen_by": SimpleLazyObject(lambda: seen_by(request)),
         # Lazy, because most pages of staff do not say it.
         "storefront": SimpleLazyObject(lambda: storefront.of_shop(language())),
         "brand_photo": brand.address_of(brand.photo()),

@@ -76,7 +76,7 @@ def summary(request: HttpRequest) -> HttpResponse:
     faults = so_far.errors if is_checked else ()
     context = {
         **so_far._asdict(),
-        **_controls(lines, so_far, faults, answers),
+        **_controls(lines, so_far, faults, answers, is_whole=False),
         "has_errors": bool(faults),
         "edit_url": language.carried(reverse("quoter:calculator"), request),
         "example": None if is_checked or any(touched(lines, site.price_book())) else example.worked(),
@@ -172,10 +172,15 @@ def page_context(
 
 
 def _controls(
-    lines: Sequence[TypedLine], so_far: preview.Preview, errors: Sequence[FieldError], answers: Mapping[str, str]
+    lines: Sequence[TypedLine],
+    so_far: preview.Preview,
+    errors: Sequence[FieldError],
+    answers: Mapping[str, str],
+    *,
+    is_whole: bool = True,
 ) -> dict[str, Any]:
-    """Return the template context of the lines and questions, with what is wrong in them."""
-    views = LineViews(site.price_book(), errors, site.language(), answers)
+    """Return the template context of the lines and questions, with what is wrong in them. is_whole: as of LineViews."""
+    views = LineViews(site.price_book(), errors, site.language(), answers, is_whole=is_whole)
     shown, questions = views.of(lines, so_far.quoted), views.questions()
     wrong = [field.name for line in shown for field in line.wrong_fields()]
     wrong += [question.name for question in questions if question.errors]
@@ -196,7 +201,7 @@ def _to_mend(lines: Sequence[TypedLine], so_far: preview.Preview, answers: Mappi
     """Return the first typed value that keeps the form from being quoted, if any."""
     if not so_far.wrong:
         return None
-    views = LineViews(site.price_book(), so_far.wrong, site.language(), answers)
+    views = LineViews(site.price_book(), so_far.wrong, site.language(), answers, is_whole=False)
     questions = views.questions()
     faults = views.faults(views.of(lines, so_far.quoted), questions)
     of_the_whole = Fault("order" if questions else "line-0", "", "", so_far.hints[0])

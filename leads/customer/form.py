@@ -25,6 +25,8 @@ def context(form: Mapping[str, str], messages: Mapping[str, list[str]]) -> dict[
         "is_when_and_where": {"date", "address"} <= {field["kind"] for field in questions},
         "is_unfolded": any(field["is_required"] or field["typed"] or field["messages"] for field in questions),
         "are_optional": not any(field["is_required"] for field in questions),
+        # Nobody's: only such fields may be kept in memory.
+        "is_blank": not form and not messages,
         "wrong_field": wrong_field,
         "wants_news": form.get("marketing_accepted", ""),
     }

@@ -1,5 +1,7 @@
 """The outlines beside words of the customer's pages: those that a price book may name, and some of the pages' own."""
 
+from functools import cache
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,6 +29,7 @@ _OUTLINES = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """Return the picture of an outline, which screen readers skip."""
     picture = '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>'
