@@ -30,7 +30,6 @@ _FILES = (
     "checkout/consent.js",
     "checkout/kept.js",
     "checkout/mine.js",
-    "checkout/share.js",
     "quoter/busy.js",
     "quoter/calculator.js",
 )

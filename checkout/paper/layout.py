@@ -90,7 +90,7 @@ class Sheet(FPDF):
     def who(self) -> None:
         """Folio and dates, then who it is for: what is not known is a line to write on."""
         top = self.get_y()
-        for x, width, (label, value) in zip((0, 0.25, 0.57), (0.24, 0.31, 0.43), self.document.facts, strict=True):
+        for x, width, (label, value) in zip((0, 0.29, 0.6), (0.28, 0.3, 0.4), self.document.facts, strict=True):
             self.set_y(top)
             self.type(self.size - 2, ink=QUIET)
             self.write_in(MARGIN + WIDTH * x, WIDTH * width, self.step * 0.85, label)
@@ -99,7 +99,7 @@ class Sheet(FPDF):
         self.set_y(top + self.step * 2.9)
         for label, value in self.document.blanks:
             self.type(self.size - 1, ink=QUIET)
-            label = self.known(f"{label}:")
+            label = self.known(label if label.endswith("?") else f"{label}:")
             begins = MARGIN + self.width_of(label) + 2
             self.write_in(MARGIN, WIDTH, self.step * 1.15, label, new_y="TOP")
             self.type(self.size, bold=True)

@@ -99,9 +99,11 @@ if (globalThis.document) {
     pause = FIRST_PAUSE_MS;
     deliver();
   };
-  addEventListener("online", deliverNow);
-  addEventListener("pageshow", () => {
+  const begin = () => {
     deliverNow();
     navigator.serviceWorker?.register("/worker.js", { type: "module" }).catch(() => {}); // some have no module workers
-  });
+  };
+  addEventListener("online", deliverNow);
+  addEventListener("pageshow", begin);
+  if (document.readyState === "complete") begin(); // loaded late, by mine.js
 }

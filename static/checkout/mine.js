@@ -201,6 +201,13 @@ function showAnswerTime() {
   }
 }
 
+// Only now, because each script that is loaded before the page is shown is another request that it waits for.
+// Where the connection is gone by then, the next page loads them.
+addEventListener("load", () => {
+  import("./kept.js").catch(() => {});
+  import("../quoter/busy.js").catch(() => {});
+});
+
 if (section) {
   if (paper) remember();
   show();

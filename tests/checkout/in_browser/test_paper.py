@@ -61,6 +61,23 @@ def test_a_quote_is_printed_on_one_page(browser, site, lines):
         assert page.locator("button, input, form, a").locator("visible=true").count() == 0
 
 
+def test_what_was_typed_is_written_on_the_paper_and_what_was_not_is_a_line_to_write_on(browser, site):
+    with visiting(browser, site, width=DESKTOP_WIDTH) as page:
+        open_quote(page, a_quote(site))
+        page.fill("#name", NAME)
+        page.fill("#phone", PHONE)
+        page.locator(".fold-out summary").click()
+        page.fill('[name="answers.date"]', "2099-12-05")
+        page.pdf()  # prints, as the button does
+        page.emulate_media(media="print")
+        name, day, *others = (blank.replace("\n", " ") for blank in page.locator(".blanks > div").all_inner_texts())
+        assert (name, day) == (f"Para: {NAME}", "¿Para qué día? sábado 5 de diciembre de 2099")
+        assert others
+        assert "656" not in page.locator(".blanks").inner_text()
+        # Each of the shop's terms begins a line.
+        assert len(set(page.locator(".terms h2").evaluate_all("each => each.map((one) => one.offsetLeft)"))) == 1
+
+
 @pytest.mark.by_hand
 def test_a_shared_link_has_the_quote_and_no_campaign(browser, site):
     quote = a_quote(site)
