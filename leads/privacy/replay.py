@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, OperationalError, connection
+from django.db.models import F
 
 from leads import phones, snapshot
 from leads.delivery.journal import kept
 from leads.delivery.journal.segment import Item
 from leads.delivery.upsert import upsert
 from leads.errors import error_name
-from leads.models import Lead, LeadEvent
+from leads.models import Lead, LeadCorrection, LeadEvent
 
 _BATCH, _PAGE = 200, 2_000
 # Of a lead that came longer ago staff were told before the database forgot it.
@@ -149,9 +150,16 @@ def _without_claimed_quotes(records: Sequence[_Record]) -> list[_Record]:
 
 
 def _rows_of(records: Sequence[_Record]) -> dict[Key, _Row]:
-    """Return the rows of these records' folios; each folio also has a row without a phone, as a quote has."""
+    """Return the rows of these records' folios; each folio also has a row without a phone, as a quote has.
+
+    A row whose phone staff corrected is also that of the wrong phone, with which the customer came.
+    """
     folios = {record.key[0] for record in records}
     found: dict[Key, _Row] = {}
+    corrections = LeadCorrection.objects.standing().filter(folio__in=folios).exclude(phone=F("new_phone"))
+    wrong = list(corrections.values_list("lead", "folio", "phone", "lead__phone", "lead__submitted_at"))
+    for pk, folio, phone, right, at in wrong:
+        found[folio, phones.ending(phone)] = _Row(pk, right, at)
     for pk, folio, phone, at in Lead.objects.filter(folio__in=folios).values_list(
         "pk", "folio", "phone", "submitted_at"
     ):

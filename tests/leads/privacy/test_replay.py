@@ -17,6 +17,7 @@ from leads.delivery.flush import flush
 from leads.delivery.journal import kept, sealing
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.record import LeadRecord, lead_record, quote_record
+from leads.inbox.person.correct import correct
 from leads.models import Lead, LeadEvent, LeadNote
 from leads.privacy import erased
 from tests.support.factories import a_contact, an_issued_quote
@@ -93,6 +94,18 @@ def test_an_empty_database_gets_all_and_staff_see_why(outbox_directories):
     assert run() == said(PEOPLE + 1, of=2 * PEOPLE + 1)
     assert everything() == before
     assert LeadEvent.objects.filter(kind="restored", detail="journal").count() == PEOPLE
+
+
+def test_a_phone_that_staff_corrected_stays_corrected_and_its_lead_is_not_doubled(outbox_directories):
+    rows = people(2)
+    deliver(outbox_directories, *rows)
+    [first, second] = Lead.objects.exclude(phone="").order_by("phone")
+    assert correct(first.pk, "Zoila Ruiz", "+526560000009", by=User.objects.create_user("eva"), now=timezone.now())
+    before = [row for row in everything() if row["folio"] == first.folio]
+    forget(second.folio)
+    assert run() == said(1, of=4)
+    assert [row for row in everything() if row["folio"] == first.folio] == before
+    assert Lead.objects.exclude(phone="").count() == 2
 
 
 def test_staff_are_told_again_only_of_who_came_a_moment_ago(outbox_directories):
