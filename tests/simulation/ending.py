@@ -36,6 +36,8 @@ def run(history: "History") -> None:
     _restart(history)
     _deliver(history)
     check_leads(history)
+    if not history.faults.may_lose_kept:
+        _check_kept(history)
     history.check_threads()
 
 
@@ -108,6 +110,24 @@ def _deliver(history: "History") -> None:
 def _count(history: "History", counts: list[Any]) -> None:
     delivery = history.world.delivery
     counts.append(delivery.census.census(delivery.settings.OUTBOX_DIRECTORIES))
+
+
+def _check_kept(history: "History") -> None:
+    """What was answered from the disk is kept there, for a database that forgets it."""
+    found: set[tuple[str, str, str | None]] = set()
+    for machine in history.machines:
+        _on(history, machine.processes[0], "kept", partial(_read_kept, history, found))
+    for sent in (each for listed in history.customers.by_folio.values() for each in listed):
+        at = sent.submitted_at.isoformat() if sent.submitted_at else None
+        if sent.outcome == "queued" and (sent.folio, sent.phone, at) not in found:
+            history.fail(f"{sent.folio} of {sent.phone} is not kept")
+
+
+def _read_kept(history: "History", found: set[tuple[str, str, str | None]]) -> None:
+    delivery = history.world.delivery
+    for record, _ in delivery.kept.delivered(delivery.settings.OUTBOX_DIRECTORIES):
+        if record is not None:
+            found.add(tuple(record.data[name] for name in ("folio", "phone", "submitted_at")))
 
 
 def check_leads(history: "History") -> None:

@@ -69,6 +69,11 @@ class Faults:
                 next_at = scheduler.now + self._random.expovariate(1 / self._every_s)
                 self._random.choices(self._acts, self._weights)[0]()
 
+    @property
+    def may_lose_kept(self) -> bool:
+        """Whether what is kept may be gone: files are deleted, torn or out of reach, or a clock says it is old."""
+        return self._delete in self._acts or self.has_damaged or self.has_unreadable or self.has_set_clocks
+
     def may_be_carried(self, machine: "Machine") -> bool:
         """Whether a lead need not be on the disk: both fail or have failed, one hangs, or the writer rescues files."""
         now, disks = self._history.world.scheduler.now, machine.disks.values()

@@ -128,7 +128,8 @@ def load(
     names = ("record", "relay", "turns", "upsert", "notices", "trouble", "flush")
     modules = {name: importlib.import_module(f"leads.delivery.{name}") for name in names}
     modules |= {
-        name: importlib.import_module(f"leads.delivery.journal.{name}") for name in ("census", "outbox", "segment")
+        name: importlib.import_module(f"leads.delivery.journal.{name}")
+        for name in ("census", "kept", "outbox", "segment")
     }
     sealing = importlib.import_module("leads.delivery.journal.sealing")
     sealing.use(lambda: [settings.SECRET_KEY])
