@@ -27,16 +27,15 @@ from leads.staff import bulkhead
 from quoter import incoming, origin, site, token
 from quoter.engine import folio
 from quoter.engine.pricing import FieldError, requests
-from quoter.engine.text import Text
 from quoter.forms import hidden_fields
 from quoter.language import carried
 from quoter.reprice import BEFORE, compared, earlier
 from quoter.shop.values import shop
+from quoter.templatetags.figures import gist
 from quoter.token import IssuedQuote
 
 logger = logging.getLogger(__name__)
 
-AND_MORE = Text(es="+ {count} más", en="+ {count} more")
 # Of a path and its query, in bytes. gunicorn takes 8,190 for "POST", the address and "HTTP/1.1", and proxies about as
 # many.
 LONGEST_ADDRESS = 8_000
@@ -157,7 +156,7 @@ def _of_quote(
         "link": page,
         "short_link": short_page,
         "is_stored": is_stored,
-        "what": _in_short(issued),
+        "what": gist(issued.quote),
         "change": _change(request, origin.as_query({**came_from, BEFORE: short})),
         "answer_times": hours.sentences(now, site.language()),
         "qr": None if _is_phone(request) else qr.code(chat_url(most=qr.MOST_CHARACTERS)),
@@ -167,13 +166,6 @@ def _of_quote(
         "chat_url_to_fill": chat_url(name="{name}", answers=form.placeholders(issued.language)),
         "notice_version": notice_in_force().version,
     }
-
-
-def _in_short(issued: IssuedQuote) -> str:
-    """Return what a quote is for, in a few words."""
-    first, *others = issued.quote.lines
-    text = f"{first.billed_in(issued.language)} · {first.description}"
-    return f"{text} {AND_MORE.say(issued.language, count=str(len(others)))}" if others else text
 
 
 def _change(request: HttpRequest, query: str) -> str:

@@ -14,7 +14,7 @@ from quoter.engine.quote import Quote, QuotedFee, QuoteLine
 from quoter.engine.text import Language, Text
 from quoter.shop import storefront
 from quoter.shop.values import Facts, shop
-from quoter.templatetags.figures import day, moment, percent
+from quoter.templatetags.figures import day, moment, percent, written_total
 
 TITLE = Text(es="Cotización preliminar", en="Preliminary quote")
 FOLIO = Text(es="Folio", en="Folio")
@@ -26,8 +26,6 @@ FOR = Text(es="Para", en="For")
 PLACE = Text(es="Dirección de entrega", en="Delivery address")
 WANTED = Text(es="Fecha deseada", en="Wanted on")
 SUBTOTAL = Text(es="Subtotal", en="Subtotal")
-TOTAL = Text(es="Total", en="Total")
-TOTAL_WITH = Text(es="Total con {tax}", en="Total with tax ({tax})")
 INCLUDED = Text(es="El precio incluye", en="The price includes")
 LEAD_TIME = Text(es="Tiempo de entrega", en="Lead time")
 PAYMENT = Text(es="Forma de pago", en="Payment")
@@ -171,7 +169,7 @@ def _totals(quote: Quote, language: Language) -> Iterator[tuple[str, str]]:
 
 
 def _total(quote: Quote, language: Language) -> tuple[str, str]:
-    label = TOTAL_WITH.say(language, tax=quote.tax.name) if quote.is_taxed else TOTAL.in_(language)
+    label = written_total(quote, language)
     return label, f"{money(quote.total, quote.currency)} {quote.currency}"
 
 

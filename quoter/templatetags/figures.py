@@ -18,6 +18,8 @@ from quoter.site import language
 register = template.Library()
 register.filter(is_safe=True)(unbroken)
 
+TOTAL = Text(es="Total", en="Total")
+TOTAL_WITH = Text(es="Total con {tax}", en="Total with tax ({tax})")
 MORE = Text(es=" + {count} más", en=" + {count} more")
 
 
@@ -52,6 +54,16 @@ def gist(quote: Quote) -> str:
     first, *others = quote.lines
     what = f"{unbroken(first.billed_in(quote.language))} · {first.description}"
     return what + MORE.say(quote.language, count=str(len(others))) if others else what
+
+
+@register.filter
+def total_label(quote: Quote) -> str:
+    """Total con IVA; Total with tax (IVA)"""
+    return written_total(quote, language())
+
+
+def written_total(quote: Quote, language: Language) -> str:
+    return TOTAL_WITH.say(language, tax=quote.tax.name) if quote.is_taxed else TOTAL.in_(language)
 
 
 @register.filter
