@@ -1,6 +1,7 @@
-"""Compression of pages."""
+"""What travels to a customer: compressed pages, and no script before a page is shown but those that it works with."""
 
 import gzip
+import re
 
 import pytest
 
@@ -28,6 +29,19 @@ def test_customer_pages_are_compressed(client, path):
 
 def test_the_live_total_is_compressed(client):
     assert client.post("/summary/", as_form(a_line()), headers=COMPRESSED)["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("path", "scripts"),
+    [
+        ("/", ["quoter/calculator", "checkout/mine"]),
+        (a_quote, ["checkout/kept", "checkout/checkout", "checkout/mine"]),
+    ],
+    ids=["calculator", "quote"],
+)
+def test_a_page_waits_only_for_the_scripts_that_it_works_with(client, path, scripts):
+    page = client.get(path() if callable(path) else path).content.decode()
+    assert re.findall(r'<script[^>]* src="/static/([\w/]+)[.\w]*\.js"', page) == scripts
 
 
 @pytest.mark.django_db
