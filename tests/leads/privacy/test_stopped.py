@@ -151,6 +151,7 @@ def test_the_parts_of_a_killed_spreadsheet_are_removed_by_the_next_command(shop,
     eventually(lambda: is_writing(tmp_path, command))
     alive = start("export_leads", "--output", f"{tmp_path}/out/other.xlsx")
     eventually(lambda: is_writing(tmp_path, alive))
+    alive.send(signal.SIGSTOP)  # however quick it is
     command.kill()
     assert files(tmp_path / "out") == []
     assert len(files(tmp_path / "tmp")) == 2
@@ -163,6 +164,7 @@ def test_the_parts_of_a_killed_spreadsheet_are_removed_by_the_next_command(shop,
 
     [left] = files(tmp_path / "tmp")
     assert left.startswith(PREFIX)
+    alive.send(signal.SIGCONT)
     _status, out, told = alive.end(timeout_s=60)
     assert f"{LEADS} leads exported" in out, told
     assert files(tmp_path / "tmp") == []
