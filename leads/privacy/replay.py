@@ -118,7 +118,8 @@ def _replay(batch: Sequence[Item], so_far: Replayed, *, now: datetime) -> Replay
     missing = {record.key for record in wanted} - before.keys()
     back = missing & after.keys()
     refused = {refusal.folio for refusal in refusals}
-    _note([after[key].id for key in back if key[1]], now=now)
+    if people := [after[key].id for key in back if key[1]]:
+        _note(people, now=now)
     return so_far._replace(
         read=so_far.read + len(batch),
         restored=so_far.restored + len(back),

@@ -24,7 +24,7 @@ from leads.delivery.journal.segment import (
 from leads.delivery.system import Path, fcntl, open, os, time
 
 # They never take more than this, nor more than what is still free on their disk.
-MOST_BYTES = 1024**3
+MOST_BYTES = 4 * 1024**3
 # A file with the time, in unix time, until which journals were removed for want of room.
 CUT = "cut-until"
 # Touched by whoever wants the journals in use to be finished, so that they come here.
