@@ -21,6 +21,9 @@ LATE_S = 5.0
 # After so many refused rows, and the probes refused as well, the table counts as what is at fault.
 MOST_REFUSED = 5
 _REFUSALS = (Fault.DATA, Fault.SCHEMA)
+# SQLSTATEs of a table that is read-only, missing or lacks a column: what they refuse says nothing about a row, unless a
+# trigger raises them.
+_OF_A_TABLE = ("25006", "42P01", "42703")
 
 
 class PostgresWriter:
@@ -117,7 +120,8 @@ class PostgresWriter:
             if is_refused:
                 suspects.append(item)
                 if len(suspects) == 1:
-                    fault = None if item.text in self._guilty else self._probe_all()
+                    is_guilty = item.text in self._guilty and not self._is_of_the_table()
+                    fault = None if is_guilty else self._probe_all()
                 if fault in _REFUSALS:
                     if len(suspects) == MOST_REFUSED:
                         break
@@ -141,9 +145,16 @@ class PostgresWriter:
         """
         fault = self._attempt([suspect.text])
         if fault in _REFUSALS:
-            fault = None if self._quarantine(suspect, self._refusal) else Fault.DATA
+            reason = self._refusal
+            if self._is_of_the_table():
+                return False, Fault.SCHEMA
+            fault = None if self._quarantine(suspect, reason) else Fault.DATA
             return False, fault
         return True, fault
+
+    def _is_of_the_table(self) -> bool:
+        """Whether the last refusal was because the table cannot take any row just now, as after a failover."""
+        return self._refusal.endswith(_OF_A_TABLE) and self._probe_all() is Fault.SCHEMA
 
     def _quarantine(self, item: Item, reason: str) -> bool:
         self._guilty.discard(item.text)

@@ -10,13 +10,14 @@ LATE = "late"
 
 @dataclass(eq=False)
 class Submission:
-    """One request. outcome: "" as long as nobody has answered it."""
+    """One request. outcome: "" as long as nobody has answered it; process: which one serves it."""
 
     folio: str
     phone: str  # "" for a quote that nobody has asked for yet
     name: str
     submitted_at: datetime | None
     outcome: str = ""
+    process: Any = None
 
 
 @dataclass

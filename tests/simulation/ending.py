@@ -1,11 +1,11 @@
 """The end of a history: all faults stop, everything settles, and every promise is checked."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
+    from tests.simulation.threads import Task
     from tests.simulation.world import Process
 
 # A database that has recovered is used again within 3 s; then the first checkout of each process is stored at once.
@@ -13,7 +13,10 @@ RECOVERY_S = 3.5
 # After a wrong password within eleven minutes.
 BLOCKED_S = 662.0
 SETTLES_WITHIN_S = 60.0
+# Then a customer is answered sooner than the writer's LINGER_S, and nothing is left to deliver a little later.
 HEALTHY_S = 0.1
+LEFT_S = 0.5
+CROWDS, CROWD, CROWD_S = 12, 3, 0.002
 
 
 def run(history: "History") -> None:
@@ -31,6 +34,7 @@ def run(history: "History") -> None:
     _check_quarantine(history)
     scheduler.sleep(2.0)
     _check_service(history)
+    _check_memory(history)
     if not history.faults.has_unreadable:  # what cannot be read is left to the next process
         _deliver(history)
     _restart(history)
@@ -43,12 +47,18 @@ def run(history: "History") -> None:
 
 def _on(history: "History", process: "Process", name: str, act: Callable[[], object]) -> None:
     """Have a process do something on a thread of its own, and wait for it."""
-    task = history.world.thread(process, name, act)
+    _wait_for(history, process, history.world.thread(process, name, act))
+
+
+def _wait_for(history: "History", process: "Process", task: "Task") -> None:
+    end = history.world.scheduler.now + SETTLES_WITHIN_S
     while not task.is_done:
         history.world.scheduler.sleep(0.01)
+        if history.world.scheduler.now > end:
+            raise AssertionError(f"{task.name} has taken {SETTLES_WITHIN_S} s")
     process.tasks.remove(task)
     if task.error is not None:
-        raise AssertionError(f"{name} failed") from task.error
+        raise AssertionError(f"{task.name} failed") from task.error
 
 
 def _check_quarantine(history: "History") -> None:
@@ -64,19 +74,56 @@ def _check_quarantine(history: "History") -> None:
 
 
 def _check_service(history: "History") -> None:
-    """After the recovery, each process stores a lead at once."""
+    """After the recovery, each process stores a lead at once, also when many come; soon it waits nowhere."""
+
+    def ask() -> None:
+        sent, took = history.ask()
+        is_quick = took < HEALTHY_S or history.world.scheduler.stall
+        if sent.outcome != ("stored" if sent.phone else "queued") or not is_quick:
+            history.fail(f"{RECOVERY_S} s after the recovery, a customer got {sent.outcome} after {took:.3f} s")
+
+    def come() -> None:
+        history.world.scheduler.sleep(CROWD_S * history.random.random())  # nobody corrects a name in the same µs
+        ask()
+
     for machine in history.machines:
         machine.ahead_s = 0.0
         for process in machine.processes:
+            _on(history, process, "customer", ask)
+    history.world.server.break_all()  # a restart that nobody was there to see
+    for machine in history.machines:
+        for process in machine.processes:
+            _on(history, process, "customer", ask)
+    counts = [_census(history, machine.processes[0]) for machine in history.machines]
+    for _ in range(CROWDS):
+        crowd = [process for machine in history.machines for process in machine.processes for _ in range(CROWD)]
+        tasks = [history.world.thread(process, "customer", come) for process in crowd]
+        history.world.scheduler.sleep(HEALTHY_S + 0.1 * history.random.random())
+        for process, task in zip(crowd, tasks, strict=True):
+            _wait_for(history, process, task)
+    history.world.scheduler.sleep(LEFT_S)
+    for machine, before in zip(history.machines, counts, strict=True):
+        after = _census(history, machine.processes[0])
+        if after.pending > before.pending and not history.world.scheduler.stall:
+            history.fail(f"{LEFT_S} s after the last lead was stored, there still wait {after}")
 
-            def ask() -> None:
-                outcome, took = history.ask()
-                is_quick = took < HEALTHY_S or history.world.scheduler.stall
-                if outcome not in ("stored", "queued") or not is_quick:
-                    history.fail(f"{RECOVERY_S} s after the recovery, a customer got {outcome} after {took:.3f} s")
 
-            for _ in range(3):
-                _on(history, process, "customer", ask)
+def _check_memory(history: "History") -> None:
+    """What no disk took was delivered from memory, if its process has lived on and there was not too much of it.
+
+    A relay that met a surprise may have had it in its hands.
+    """
+    if history.faults.has_surprised:
+        return
+    alive = {process for machine in history.machines for process in machine.processes}
+    most, table = history.world.delivery.relay.MOST_IN_MEMORY, history.world.server.table
+    for sent in [each for every in history.customers.by_folio.values() for each in every]:
+        if sent.outcome != "carried" or sent.process not in alive or sent.process.asked > most:
+            continue
+        rows = table.rows.get(sent.folio, [])
+        is_there = any(row.phone == sent.phone for row in rows) if sent.phone else bool(rows)
+        if not is_there and sent.folio not in history.faults.ever_poisoned:
+            history.fail(f"{sent.folio} of {sent.phone} was in memory alone, and is lost")
 
 
 def _restart(history: "History") -> None:
@@ -96,20 +143,19 @@ def _deliver(history: "History") -> None:
     for machine in history.machines:
         process = machine.processes[0]
         _on(history, process, "retry", lambda: world.delivery.relay.of_this_process().outbox.retry_quarantined())
-        left: list[Any] = []  # the latest count last
-        while not left or left[-1].pending or left[-1].quarantined:
+        while (left := _census(history, process)).pending or left.quarantined:
             if scheduler.now > end:
-                raise AssertionError(f"after {SETTLES_WITHIN_S} s there still wait {left[-1]}")
-            if left:
-                scheduler.sleep(1.0)
-            _on(history, process, "census", partial(_count, history, left))
-        if left[-1].damaged and not history.faults.has_damaged:
+                raise AssertionError(f"after {SETTLES_WITHIN_S} s there still wait {left}")
+            scheduler.sleep(1.0)
+        if left.damaged and not history.faults.has_damaged:
             history.fail("a segment is damaged, although no power failed")
 
 
-def _count(history: "History", counts: list[Any]) -> None:
-    delivery = history.world.delivery
-    counts.append(delivery.census.census(delivery.settings.OUTBOX_DIRECTORIES))
+def _census(history: "History", process: "Process") -> Any:
+    """Return what waits on the machine of a process."""
+    delivery, counts = history.world.delivery, []
+    _on(history, process, "census", lambda: counts.append(delivery.census.census(delivery.settings.OUTBOX_DIRECTORIES)))
+    return counts[0]
 
 
 def _check_kept(history: "History") -> None:

@@ -20,6 +20,7 @@ OF_POSTGRES = (
     "no_table",
     "every_row",
     "failover",
+    "demoted",
     "password",
 )
 OF_A_DISK = ("full", "broken", "read_only", "gone", "hangs", "unreadable")
@@ -40,6 +41,9 @@ class Faults:
             (1, self._set_clock),
             (1, self._restart),
             (1, self._flush),
+            (1, self._surprise),
+            (1, self._doubt),
+            (1, self._break_everything),
         ]
         chosen = [kind for kind in kinds if self._random.random() < 0.6] or kinds[:1]
         if self._random.random() < 0.15:  # what is deleted in use is rescued, if its process lives on
@@ -51,7 +55,7 @@ class Faults:
         self._postgres_until = 0.0
         self._disks_until: dict[disk.Disk, float] = {}
         self._was_bad_at: dict[disk.Disk, float] = {}
-        self.has_set_clocks = self.has_damaged = self.has_blocked = self.has_unreadable = False
+        self.has_set_clocks = self.has_damaged = self.has_blocked = self.has_unreadable = self.has_surprised = False
         self.ever_poisoned: set[str] = set()
 
     def before_the_first_start(self) -> None:
@@ -76,13 +80,21 @@ class Faults:
 
     def may_be_carried(self, machine: "Machine") -> bool:
         """Whether a lead need not be on the disk: both fail or have failed, one hangs, or the writer rescues files."""
-        now, disks = self._history.world.scheduler.now, machine.disks.values()
-        bad = [each for each in disks if each.fault or now - self._was_bad_at.get(each, -9.0) < 1.0]
+        bad, disks = self._bad(machine), machine.disks
         return self._delete in self._acts or len(bad) == len(disks) or any(each.has_hung for each in bad)
+
+    def are_well(self, machine: "Machine") -> bool:
+        """Whether both disks have been well for a while."""
+        return not self._bad(machine) and self._delete not in self._acts
+
+    def _bad(self, machine: "Machine") -> list[disk.Disk]:
+        now = self._history.world.scheduler.now
+        return [each for each in machine.disks.values() if each.fault or now - self._was_bad_at.get(each, -9.0) < 1.0]
 
     def end_all(self) -> None:
         self._end(float("inf"))
         self._history.world.server.poisoned.clear()
+        self._history.world.surprises = 0
 
     def _end(self, now: float) -> None:
         server = self._history.world.server
@@ -108,8 +120,11 @@ class Faults:
             kind = "refuses"
         self.has_blocked = self.has_blocked or kind == "password"
         server = self._history.world.server
-        self._postgres_until = self._lasts()
         self._say("Postgres", kind)
+        if kind == "demoted":
+            server.demote()
+            return
+        self._postgres_until = self._lasts()
         if kind == "failover":
             server.break_all()
             kind = "read_only"
@@ -127,6 +142,16 @@ class Faults:
             broken.has_hung = broken.has_hung and broken.fault is not None
             broken.fault = disk.Fault(kind, self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0)
             self._disks_until[broken] = self._lasts()
+
+    def _break_everything(self) -> None:
+        """Both disks of a machine and Postgres fail, so that leads are in memory alone."""
+        self._say("Postgres refuses, and no disk works")
+        until = self._lasts()
+        for broken in self._random.choice(self._history.machines).disks.values():
+            broken.has_hung = broken.has_hung and broken.fault is not None
+            broken.fault, self._disks_until[broken] = disk.Fault("broken"), until
+        self._postgres_until = until
+        self._history.world.server.begin(postgres.Fault("refuses"))
 
     def _any_process(self) -> "Process | None":
         processes = [process for machine in self._history.machines for process in machine.processes]
@@ -162,6 +187,27 @@ class Faults:
 
             self._say("retry in", process.pid)
             world.thread(process, "retry", retry)
+
+    def _surprise(self) -> None:
+        """A relay meets an error that nobody has thought of."""
+        self.has_surprised = True
+        self._say("a surprise for a relay")
+        self._history.world.surprises = 1
+
+    def _doubt(self) -> None:
+        """Postgres goes away while nobody asks it; staff find out, just as customers come."""
+        history, world = self._history, self._history.world
+        self._say("Postgres refuses, and staff find out")
+        self._postgres_until = self._lasts()
+        world.server.begin(postgres.Fault("refuses"))
+
+        def come() -> None:
+            world.scheduler.sleep(self._random.random() * 0.006)
+            history.ask()
+
+        for process in [process for machine in history.machines for process in machine.processes]:
+            world.thread(process, "staff", lambda: world.delivery.relay.of_this_process().look_again())
+            world.thread(process, "customer", come)
 
     def _flush(self) -> None:
         """Somebody runs `manage.py outbox flush`."""

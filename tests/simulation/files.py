@@ -160,7 +160,15 @@ class Files:
 
     def fsync(self, fd: int) -> None:
         file = self._opened(fd)
-        file.disk.sync(file.node)
+        process, task = self._process(), self._world.current
+        is_of_the_writer = task is not None and task.name == "journal writer"
+        if is_of_the_writer:
+            process.syncs_since = self._world.now
+        try:
+            file.disk.sync(file.node)
+        finally:
+            if is_of_the_writer:
+                process.syncs_since = None
         self._me()
 
     def fstat(self, fd: int) -> SimpleNamespace:

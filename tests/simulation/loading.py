@@ -146,7 +146,7 @@ def _checked(classify: Callable[[BaseException], Any]) -> Callable[[BaseExceptio
     """Return it for errors of a database alone: any other is a mistake of the model, which would pass for an outage."""
 
     def checked(error: BaseException) -> Any:
-        if not isinstance(error, django.db.Error | psycopg.Error):
+        if not isinstance(error, django.db.Error | psycopg.Error | Surprise):
             raise Mistake("the model of Postgres raised something else") from error
         return classify(error)
 
@@ -155,6 +155,10 @@ def _checked(classify: Callable[[BaseException], Any]) -> Callable[[BaseExceptio
 
 class Mistake(BaseException):
     """The simulation itself is wrong."""
+
+
+class Surprise(Exception):
+    """An error that nobody has thought of."""
 
 
 def _transaction(wrapper: Callable[[], Any]) -> SimpleNamespace:

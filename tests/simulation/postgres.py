@@ -39,11 +39,12 @@ class Fault:
 
 @dataclass(eq=False)
 class Session:
-    """A connection as the server and the driver see it."""
+    """A connection as the server and the driver see it. is_read_only: its server is another one's standby now."""
 
     server: "Server"
     deadline_s: float
     is_broken: bool = False
+    is_read_only: bool = False
     prepare_threshold: int | None = 5
 
     def execute(self, statement: str) -> None:
@@ -87,6 +88,12 @@ class Server:
             session.is_broken = True
         self.sessions.clear()
 
+    def demote(self) -> None:
+        """Have another server take over: the old one keeps its connections, and writes nothing more."""
+        for session in self.sessions:
+            session.is_read_only = True
+        self.sessions.clear()
+
     def connect(self, deadline_s: float) -> Session:
         self._travel()
         fault = self.fault.kind if self.fault else ""
@@ -116,7 +123,7 @@ class Server:
             self._break(session)
         if kind != "other":
             self._refuse(fault, rows)
-        if fault == "read_only" and kind != "other":
+        if (fault == "read_only" or session.is_read_only) and kind != "other":
             raise errors.ReadOnlySqlTransaction("cannot execute INSERT in a read-only transaction")
         count = self._apply(kind, rows) if keep and kind != "other" else len(rows)
         if fault == "loses_replies" and is_hit:
@@ -130,7 +137,7 @@ class Server:
     def is_read_only(self, session: Session) -> bool:
         self._reach(session, "other", [])
         self._travel()
-        return self.fault is not None and self.fault.kind == "read_only"
+        return session.is_read_only or self.fault is not None and self.fault.kind == "read_only"
 
     def _travel(self) -> None:
         self.world.sleep(self.latency_s * (0.5 + self.random.random()))

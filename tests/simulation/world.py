@@ -29,7 +29,11 @@ class Machine:
 
 @dataclass(eq=False)
 class Process:
-    """state: what delivery's modules keep for the process, while another one runs."""
+    """state: what delivery's modules keep for the process, while another one runs.
+
+    asked: how many requests have come; opened_at: when its breaker opened, None while that is closed; syncs_since: when
+    the sync of its journal writer began, if there is one.
+    """
 
     machine: Machine
     pid: int
@@ -39,6 +43,9 @@ class Process:
     tasks: list[Task] = field(default_factory=list)
     fds: dict[int, Open] = field(default_factory=dict)
     next_fd: int = 10
+    asked: int = 0
+    opened_at: float | None = None
+    syncs_since: float | None = None
 
 
 class _Notices(logging.Handler):
@@ -61,6 +68,7 @@ class World:
         self.tracing: list[str] | None = None
         self._entered: Process | None = None
         self._pids = 100
+        self.surprises = 0  # so many relays will meet one
         files = Files(self.scheduler, self._process)
         threads = threading_on(self.scheduler)
         machine = {
@@ -84,6 +92,7 @@ class World:
         self.delivery = loading.load(
             machine, point=self.scheduler.point, wrapper=self._wrapper, raw_cursor=self._raw_cursor, mutate=mutate
         )
+        self.delivery.relay.notice = self._watching(self.delivery.relay.notice)
         self.delivery.upsert.joined_keys()  # cached at the first call: each history is to find it so
         self._keeps: list[tuple[Any, str, Callable[[], Any]]] = [
             (self.delivery.relay, "_running", lambda: None),
@@ -94,10 +103,20 @@ class World:
         ]
         self.server: Server = None  # type: ignore[assignment]
 
+    def _watching(self, notice: Callable[..., None]) -> Callable[..., None]:
+        """Return the relay's `notice`, which also notes whether the breaker of its process is open."""
+
+        def watched(what: str, **details: object) -> None:
+            if what in ("breaker opened", "breaker closed"):
+                self._process().opened_at = self.scheduler.now if what == "breaker opened" else None
+            notice(what, **details)
+
+        return watched
+
     def begin(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.scheduler.begin(seed)
-        self._entered, self._pids = None, 100
+        self._entered, self._pids, self.surprises = None, 100, 0
         self.server = Server(self.scheduler, self.random, self.trace)
         self.server.statements = {self.delivery.upsert.INSERT: "INSERT", self.delivery.upsert.UPSERT: "UPSERT"}
         self.server.is_watched = lambda: self.tracing is not None
@@ -148,6 +167,10 @@ class World:
     def monotonic(self) -> float:
         scheduler = self.scheduler
         scheduler.point()
+        if self.surprises and scheduler.current and scheduler.current.name == "relay":
+            self.surprises -= 1
+            self.trace("a surprise")
+            raise loading.Surprise
         scheduler.now += LOOK_S
         process = self._entered
         return scheduler.now - process.machine.booted_at if process else scheduler.now

@@ -235,6 +235,24 @@ def test_a_suspect_is_set_aside_when_it_is_refused_after_another_row_was_accepte
     assert census.census(outbox_directories).quarantined == MOST_REFUSED
 
 
+@pytest.mark.parametrize(
+    ("breaks", "mends"),
+    [
+        ("ALTER TABLE leads RENAME TO leads_away", "ALTER TABLE leads_away RENAME TO leads"),
+        ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
+    ],
+)
+def test_a_suspect_is_not_set_aside_because_the_table_is_gone_or_read_only(outbox_directories, breaks, mends):
+    writer, suspect = a_writer(outbox_directories), item(a_lead("Luz"))
+    with broken(*EVERY_ROW["a trigger that raises"][:2]):
+        assert writer.deliver([suspect]) == ([], Fault.SCHEMA)
+    assert writer.deliver([item(a_lead("Ana"))]) == ([True], None)
+    with broken(breaks, mends):
+        assert writer.deliver([suspect]) == ([], Fault.SCHEMA)
+    assert census.census(outbox_directories).quarantined == 0
+    assert writer.deliver([suspect]) == ([True], None)
+
+
 def test_a_trigger_that_fails_for_one_row_holds_up_nobody_else(outbox_directories):
     fails_for_red = trigger("IF NEW.name = 'Red' THEN PERFORM gone(); END IF;")
     with broken(*fails_for_red):
