@@ -1,5 +1,5 @@
 # Needs only Python 3.11 or newer. Everything that is created goes to .venv/ and var/.
-.PHONY: run test tests lint install update build screenshots lighthouse bench bench-inbox soak simulate mutants test-long test-partitioned test-postgres-15 image-test clean
+.PHONY: run test tests lint install update build screenshots lighthouse bench bench-inbox soak simulate crash-states mutants test-long test-partitioned test-postgres-15 image-test clean
 
 PORT ?= 8000
 PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -96,6 +96,11 @@ soak: install
 simulate: install
 	@exec .venv/bin/python -m tests.simulation --leads $(or $(LEADS),1000000) --from $(or $(FROM),1) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Record what delivery does to the disk, and have it adopt everything that a power cut may leave at any moment of that:
+# some twenty thousand states in two minutes. `make crash-states ARGS="--scene refused"` takes one scene.
+crash-states: install
+	@exec .venv/bin/python -m tests.crash $(ARGS)
 
 # Put each deliberate fault of tests/simulation/mutants.toml into delivery: the simulation has to find it. It takes ten
 # minutes; `make mutants ARGS="'no sync of records'"` takes one.

@@ -51,6 +51,7 @@ NEEDS = {
     "systemd": Need(_works("sh", "-c", "systemctl --version && ip -V"), "Debian: apt install systemd iproute2"),
     "nginx": Need(_installed("nginx"), "Debian: apt install nginx-light"),
     "caddy": Need(_installed("caddy"), "Debian: apt install caddy"),
+    "fuse": Need(Path("/dev/fuse").exists, "a kernel with FUSE; run as root"),
     "mounting": Need(_works("unshare", "--mount", "--net", "ip", "link"), "run as root; Debian: apt install iproute2"),
 }
 
