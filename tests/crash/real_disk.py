@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from django.conf import settings
+
 from tests.crash import block_disk
 from tests.crash.block_disk import FLUSH, MARK, WRITE, Noted
 from tests.crash.scenes import SCENES, named
@@ -78,7 +80,11 @@ def _recorded(lives: object, name: str, url: str, place: Path, mutant: str) -> t
     try:
         subprocess.run(["mount", "-t", "ext4", "-o", "loop,nodiscard", fuse / "disk", ext4], check=True)
         environment = live.environment(
-            url, DJANGO_SETTINGS_MODULE="settings", DEBUG="true", CRASH_MARKS=str(fuse / "marks")
+            url,
+            DJANGO_SETTINGS_MODULE="settings",
+            DEBUG="true",
+            SECRET_KEY=settings.SECRET_KEY,
+            CRASH_MARKS=str(fuse / "marks"),
         )
         command = [sys.executable, "-m", "tests.crash.program", *filter(None, [mutant])]
         told = json.dumps([[name, str(ext4), lives]])

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
+
 from tests.crash import adoption, disk, states, trace
 from tests.crash.scenes import Scene
 from tests.crash.trace import Mark
@@ -68,7 +70,9 @@ def _run(scenes: list[Scene], postgres: Postgres, folder: Path, file: Path, inje
     command = ["strace", "--seccomp-bpf", "-f", "-xx", "-s", "1000000", "-e", "signal=none", "-o", file,
                "-e", f"trace={trace.CALLS}", *(["-e", f"inject={inject}"] if inject else []),
                sys.executable, "-m", "tests.crash.program", *filter(None, [mutant])]  # fmt: skip
-    environment = live.environment(postgres.url, DJANGO_SETTINGS_MODULE="settings", DEBUG="true")
+    environment = live.environment(
+        postgres.url, DJANGO_SETTINGS_MODULE="settings", DEBUG="true", SECRET_KEY=settings.SECRET_KEY
+    )
     run = subprocess.run(
         command, cwd=ROOT, env=environment, input=json.dumps(told), text=True, capture_output=True,
         timeout=PATIENCE_S, check=False,
