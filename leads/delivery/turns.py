@@ -201,7 +201,8 @@ class ConnectionTurns:
         _unwritten.pop((self._file(AUTH_BLOCK), of), None)
         if any(line.until and line.of in (of, "") for line in self._read()) and self._may_write():
             self._write([line._replace(until=0.0) if line.of in (of, "") else line for line in self._read()])
-            self._file(RETRY_NOW).touch()  # a relay that saw no block before it ended would sleep through it
+            with suppress(OSError):  # a disk that fails is no fault of the connection, which is there
+                self._file(RETRY_NOW).touch()  # a relay that saw no block before it ended would sleep through it
 
     def _replace(self, lines: Sequence[Refused]) -> None:
         if lines != self._read() and self._may_write():
