@@ -1,6 +1,7 @@
 """The end of a history: all faults stop, everything settles, and every promise is checked."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
