@@ -7,12 +7,11 @@ Postgres is the same at any number of machines, but for reading that row.
 import threading
 import time
 from datetime import UTC
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
-from django.db.models import Count, Func, IntegerField, Max, Sum, TextField
-from django.db.models.functions import Cast, Now
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -128,20 +127,24 @@ def _shared_state() -> tuple[float, WaitingState | None]:
 
 
 def _query_state() -> WaitingState:
-    newest_first = Lead.objects.waiting().order_by("-arrived_at", "-id")
+    sql, parameters = _waiting()
     # The ETag includes a sum of hashed ids: when one lead takes the place of another, the count stays the same, and so
     # does the newest time if the lead was delivered late.
-    number = Func(Cast("pk", TextField()), function="hashtext", output_field=IntegerField())
-    waiting = newest_first.with_person()
-    counted = waiting.values("arrived_at", "person", number=number)[:MOST_COUNTED]  # type: ignore[misc]
-    totals = counted.aggregate(
-        leads=Count("*"),
-        people=Count("person", distinct=True),
-        newest=Max("arrived_at"),
-        numbers=Sum("number"),
-        at=Max(Now(), default=Now()),
-    )
-    newest = totals["newest"].astimezone(UTC).isoformat(timespec="microseconds") if totals["newest"] else ""
-    etag = f'"{totals["leads"]}-{totals["numbers"] or 0}-{newest}"'
-    people = MOST_COUNTED if totals["leads"] == MOST_COUNTED else totals["people"]
-    return WaitingState(people, newest, etag, totals["at"].timestamp())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(DISTINCT person), max(arrived_at), coalesce(sum(hashtext(pk::text)), 0), "
+            f"extract(epoch FROM statement_timestamp())::float8 FROM ({sql}) AS waiting",
+            parameters,
+        )
+        leads, people, last, numbers, at = cursor.fetchone()
+    newest = last.astimezone(UTC).isoformat(timespec="microseconds") if last else ""
+    return WaitingState(MOST_COUNTED if leads == MOST_COUNTED else people, newest, f'"{leads}-{numbers}-{newest}"', at)
+
+
+@lru_cache(maxsize=1)
+def _waiting() -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL of the newest leads that wait, MOST_COUNTED at most. To build it takes as long as to run it."""
+    newest_first = Lead.objects.waiting().order_by("-arrived_at", "-id").with_person()
+    query = newest_first.values("pk", "arrived_at", "person")[:MOST_COUNTED].query  # type: ignore[misc]
+    sql, parameters = query.sql_with_params()
+    return sql, tuple(parameters)
