@@ -46,6 +46,8 @@ JOB = ("lines.", "answers.", "removed", "before", "language")
 OWNER_PAGES = {"owner_prices", "owner_shop", "staff_team"}
 CELL, SEEN = "cell:", "seen:"
 NOT_SENT_AGAIN = {"csrfmiddlewaretoken", "retry-now", KEY_FIELD}
+# Each button of a person's page sends these as they are, and only one of them changes anything by them.
+CORRECTION, CORRECTED = "leads_lead_correct", {"new_name", "new_phone"}
 
 # What the button says, by the last part of the URL's name. who: the customer.
 BUTTONS = {
@@ -58,6 +60,7 @@ BUTTONS = {
     "lost": _("Note that %(who)s does not buy"),
     "aside": _("Put %(who)s aside"),
     "hand": _("Give %(who)s to a colleague"),
+    "correct": _("Correct name or phone of %(who)s"),
     "quote": _("Go on with the quote"),
     "offer": _("Send the quote"),
     "find": _("Search"),
@@ -111,12 +114,14 @@ def lead_of(match: ResolverMatch) -> Lead | None:
 def of(request: HttpRequest) -> Unfinished | None:
     """Return the form that a person has sent from a page of this site; None for any other request."""
     is_form = request.method == "POST" and "text/html" in request.headers.get("Accept", "")
-    if not is_form or not _is_from_this_site(request) or not action(request.path_info):
+    if not is_form or not _is_from_this_site(request) or not (match := action(request.path_info)):
         return None
     sent = [Field(name, str(value)) for name, values in request.POST.lists() for value in values]
     cells = {name: SEEN + name.removeprefix(CELL) for name, _value in sent if name.startswith(CELL)}
     same = {name for name, seen in cells.items() if request.POST[name] == request.POST.get(seen)}
     not_again = NOT_SENT_AGAIN | same | {cells[name] for name in same}
+    if match.url_name != CORRECTION:
+        not_again |= CORRECTED
     fields = tuple(field for field in sent if field.name not in not_again)
     if len(fields) > MOST_FIELDS:
         return None
