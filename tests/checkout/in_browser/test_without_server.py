@@ -80,14 +80,21 @@ def test_a_lead_is_sent_later_when_the_server_dies_between_quote_and_checkout(br
         assert eventually(lambda: kept(page) == 0)
 
 
+# Opens the device's leads, and makes their store if the page has not loaded kept.js yet, which does the same.
+OPEN = """const opening = indexedDB.open("folio", 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("leads", { keyPath: "folio" });
+  opening.onsuccess = ({ target: { result } }) => {"""
+COUNT = f"""() => new Promise((resolve) => {{
+  {OPEN}
+    const count = result.transaction("leads").objectStore("leads").count();
+    count.onsuccess = () => {{ resolve(count.result); result.close(); }};
+  }};
+}})"""
+
+
 def kept(page) -> int:
     """Return how many leads the device keeps."""
-    return page.evaluate("""() => new Promise((resolve) => {
-      indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
-        const count = result.transaction("leads").objectStore("leads").count();
-        count.onsuccess = () => { resolve(count.result); result.close(); };
-      };
-    })""")
+    return page.evaluate(COUNT)
 
 
 def test_an_open_page_sends_a_kept_lead_when_the_server_is_back(browser, site, postgres):
@@ -392,19 +399,19 @@ def test_a_lead_that_was_refused_for_thirty_days_is_deleted_whatever_its_clock_s
         assert eventually(lambda: kept(page) == 0)
 
 
-REFUSED_AT = """(folio) => new Promise((resolve) => {
-  indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
+REFUSED_AT = f"""(folio) => new Promise((resolve) => {{
+  {OPEN}
     const request = result.transaction("leads").objectStore("leads").get(folio);
-    request.onsuccess = () => { resolve(request.result?.refusedAt); result.close(); };
-  };
-})"""
-KEEP = """(lead) => new Promise((resolve) => {
-  indexedDB.open("folio").onsuccess = ({ target: { result } }) => {
+    request.onsuccess = () => {{ resolve(request.result?.refusedAt); result.close(); }};
+  }};
+}})"""
+KEEP = f"""(lead) => new Promise((resolve) => {{
+  {OPEN}
     const transaction = result.transaction("leads", "readwrite");
     transaction.objectStore("leads").put(lead);
-    transaction.oncomplete = () => { result.close(); resolve(); };
-  };
-})"""
+    transaction.oncomplete = () => {{ result.close(); resolve(); }};
+  }};
+}})"""
 
 
 def test_a_new_release_replaces_the_cached_one_as_a_whole(browser, postgres):
