@@ -13,7 +13,6 @@ from tests.crash.trace import Call, Opened, Traced
 
 NEVER = float("inf")
 _WRITES = ("write", "pwrite64")
-_MAKING = ("open", "openat", "creat", "mkdir", "rename")
 _KNOWN = (*_WRITES, "open", "openat", "creat", "close", "fsync", "fdatasync", "rename", "unlink", "mkdir", "rmdir",
           "dup", "dup2", "dup3")  # fmt: skip
 
@@ -63,24 +62,9 @@ class Recorded:
         self._opened: dict[int, Node] = {}  # by the identity of what was opened
         self._in_doubt: dict[tuple[Node, str], tuple[Piece, Node]] = {}  # names that a killed process was removing
         self.syncs = 0
-        self._take_all(traced.calls)
+        for call, opened in traced.calls:
+            self._take(call, opened)
         self.pieces.sort(key=lambda piece: piece.begin)
-
-    def _take_all(self, calls: list[tuple[Call, Opened | None]]) -> None:
-        taken: set[int] = set()
-        for at, (call, opened) in enumerate(calls):
-            if at in taken:
-                continue
-            try:
-                self._take(call, opened)
-            except KeyError:
-                # What it names was made by a call of another thread, which had begun, and ends later in the trace.
-                for later in range(at + 1, len(calls)):
-                    other, others = calls[later]
-                    if other.begin < call.end and other.name in _MAKING:
-                        self._take(other, others)
-                        taken.add(later)
-                self._take(call, opened)
 
     def _new(self, *, is_directory: bool) -> Node:
         self._count += 1
@@ -126,6 +110,8 @@ class Recorded:
                 raise Unknown("a file is truncated")
             if "O_CREAT" in call.arguments and name not in directory.names:
                 self._change(call, (directory, name, self._new(is_directory=False)))
+            if call.is_cut and name not in directory.names:
+                return  # its process was killed before it learned that there is no such file
             self._opened[id(opened)] = directory.names[name]
         elif call.name == "mkdir":
             self._change(call, (directory, name, self._new(is_directory=True)))

@@ -61,6 +61,13 @@ def hexed(program: str) -> str:
     return re.sub(r'"([^"]*)"', lambda text: '"' + "".join(f"\\x{ord(each):02x}" for each in text[1]) + '"', program)
 
 
+def test_who_was_killed_may_have_asked_for_what_is_not_there(tmp_path):
+    asked = '1 openat(AT_FDCWD, "/b/none", O_RDONLY|O_DIRECTORY) = ?'
+    (tmp_path / "trace").write_text(hexed(f"{PROGRAM.strip()}\n{asked}\n"))
+    recorded = disk.Recorded(trace.read(tmp_path / "trace"), "/b")
+    assert sorted(recorded.root.names) == ["old"]
+
+
 def may_be_left(tmp_path: Path, lines: int) -> list[disk.Tree]:
     """Return the trees that a power cut after so many lines of PROGRAM may leave, of whole pieces."""
     file = tmp_path / "trace"
