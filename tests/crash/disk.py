@@ -61,6 +61,7 @@ class Recorded:
         self.pieces: list[Piece] = []
         self._opened: dict[int, Node] = {}  # by the identity of what was opened
         self._in_doubt: dict[tuple[Node, str], tuple[Piece, Node]] = {}  # names that a killed process was removing
+        self._removed: dict[tuple[Node, str], tuple[Node, int]] = {}  # the last of each name, and when that ended
         self.syncs = 0
         for call, opened in traced.calls:
             self._take(call, opened)
@@ -112,7 +113,11 @@ class Recorded:
                 self._change(call, (directory, name, self._new(is_directory=False)))
             if call.is_cut and name not in directory.names:
                 return  # its process was killed before it learned that there is no such file
-            self._opened[id(opened)] = directory.names[name]
+            node, removed_at = self._removed.get((directory, name), (None, 0))
+            if name not in directory.names and node and removed_at > call.begin:
+                self._opened[id(opened)] = node  # removed by another process meanwhile
+            else:
+                self._opened[id(opened)] = directory.names[name]
         elif call.name == "mkdir":
             self._change(call, (directory, name, self._new(is_directory=True)))
         elif call.name in ("unlink", "rmdir"):
@@ -126,8 +131,10 @@ class Recorded:
         for directory, name, node in steps:
             if node is not None:
                 directory.names[name] = node
-            elif (gone := directory.names.pop(name, None)) and call.is_cut:
-                self._in_doubt[directory, name] = piece, gone
+            elif gone := directory.names.pop(name, None):
+                self._removed[directory, name] = gone, call.end
+                if call.is_cut:
+                    self._in_doubt[directory, name] = piece, gone
         self.pieces.append(piece)
 
     def _undo(self, piece: Piece, gone: Node) -> None:

@@ -1,6 +1,6 @@
 """A power cut at any moment of some scenes: what the disk may hold then is adopted, and no acknowledged lead is lost.
 
-`make crash-states` tries all states of all scenes; here a sample of them is tried.
+`make crash-states` tries all states of all scenes; here a sample of them is tried, by hand.
 """
 
 import json
@@ -68,6 +68,17 @@ def test_who_was_killed_may_have_asked_for_what_is_not_there(tmp_path):
     assert sorted(recorded.root.names) == ["old"]
 
 
+def test_a_file_may_be_opened_while_another_process_removes_it(tmp_path):
+    calls = [
+        '2 openat(AT_FDCWD, "/b/old", O_RDONLY <unfinished ...>',
+        '1 unlink("/b/old") = 0',
+        "2 <... openat resumed>) = 5",
+    ]
+    (tmp_path / "trace").write_text(hexed("\n".join([*PROGRAM.strip().splitlines(), *calls]) + "\n"))
+    recorded = disk.Recorded(trace.read(tmp_path / "trace"), "/b")
+    assert recorded.root.names == {}
+
+
 def may_be_left(tmp_path: Path, lines: int) -> list[disk.Tree]:
     """Return the trees that a power cut after so many lines of PROGRAM may leave, of whole pieces."""
     file = tmp_path / "trace"
@@ -101,6 +112,7 @@ def test_a_power_cut_takes_what_was_not_synced(tmp_path, lines, left):
     assert may_be_left(tmp_path, lines) == left
 
 
+@pytest.mark.by_hand
 @pytest.mark.long
 @pytest.mark.needs("strace")
 def test_no_power_cut_loses_an_acknowledged_lead(recorded, tmp_path):
@@ -119,6 +131,7 @@ def test_a_deliberate_fault_loses_leads(postgres, tmp_path, fault, scene):
     assert recording.try_states(faulty, tmp_path / "states", most_failures=1).failures
 
 
+@pytest.mark.by_hand
 @pytest.mark.needs("strace")
 @pytest.mark.django_db(transaction=True)
 def test_a_real_relay_delivers_crash_states_to_postgres(recorded, tmp_path):
