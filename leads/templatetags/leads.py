@@ -24,12 +24,6 @@ def dialled(lead: Lead | JournalRecord) -> str:
 
 
 @register.filter
-def readable(lead: Lead | JournalRecord) -> str:
-    """Return a lead's phone grouped, without the country code of the shop's own country."""
-    return phones.readable_at(dialled(lead), shop=shop.WHATSAPP_NUMBER)
-
-
-@register.filter
 def amount(value: Decimal | None) -> str:
     return "" if value is None else money(value)
 
