@@ -84,7 +84,7 @@ def site(network: Proxy) -> Iterator[Site]:
 
 @pytest.fixture(autouse=True)
 def empty_tables(postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
 
 
 def folios(postgres: Postgres) -> Counter[str]:

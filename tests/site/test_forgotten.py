@@ -31,7 +31,7 @@ _phones = count(6_567_000_001)
 
 @pytest.fixture(autouse=True)
 def empty_tables(postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads RESTART IDENTITY CASCADE")
+    postgres.empty("leads", restart_ids=True)
 
 
 def variables(directory: Path) -> dict[str, str]:

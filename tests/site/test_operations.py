@@ -22,7 +22,7 @@ CUSTOMERS = 3
 
 @pytest.fixture(autouse=True)
 def empty_tables(postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads RESTART IDENTITY CASCADE")
+    postgres.empty("leads", restart_ids=True)
 
 
 def outbox_in(directory: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ def empty_tables(site: Site, postgres: Postgres) -> None:
 def empty(site: Site, postgres: Postgres) -> None:
     """Empty the table once no lead is on its way into it any more."""
     assert eventually(lambda: is_up(site), or_show=lambda: site.log)
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
 
 
 FAULTS = pytest.mark.parametrize("fault", [faults.stopped, faults.without_table])

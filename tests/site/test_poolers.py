@@ -151,7 +151,7 @@ VALUES ('another', 'web-2', 'there', '0', 0, 0, 0, 0, '[]', true, now(), now() -
 
 @pytest.mark.needs("pgbouncer")
 def test_the_doctor_counts_a_release_and_every_machine_against_the_session_pool(postgres, tmp_path):
-    postgres.query("TRUNCATE lead_machines")
+    postgres.empty("lead_machines")
     outbox = {"OUTBOX_DIR": str(tmp_path / "outbox"), "OUTBOX_SPARE_DIR": str(tmp_path / "spare")}
     with pgbouncer(postgres, mode="session") as pooler:
 

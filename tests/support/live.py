@@ -73,6 +73,23 @@ class Postgres:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def empty(self, *tables: str, restart_ids: bool = False) -> None:
+        """Empty tables and those that refer to them, also while a site uses them.
+
+        TRUNCATE locks one table after the other, which may end in a deadlock with a transaction of the site, and Postgres
+        then lets one of the two fail. So it gives up long before Postgres looks for deadlocks, and tries again.
+        """
+        impatient = "-c default_transaction_read_only=off -c lock_timeout=100"
+
+        def is_empty() -> bool:
+            with suppress(psycopg.errors.LockNotAvailable), psycopg.connect(self.url, options=impatient) as connection:
+                ids = "RESTART IDENTITY" if restart_ids else ""
+                connection.execute(f"TRUNCATE {', '.join(tables)} {ids} CASCADE")
+                return True
+            return False
+
+        assert eventually(is_empty)
+
     def end_connections(self) -> None:
         self.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'folio'")
 

@@ -60,7 +60,7 @@ def site(postgres: Postgres) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def demo_leads(site: Site, postgres: Postgres) -> None:
     """A year of leads, and an event that only an outage causes, so that every page shows all its parts."""
-    postgres.query("TRUNCATE leads, lead_days, lead_follow_ups CASCADE")  # another file may have opened the desk
+    postgres.empty("leads", "lead_days", "lead_follow_ups")  # another file may have opened the desk
     site.manage("seed_demo", "--leads", str(LEADS))
     postgres.query(
         "INSERT INTO lead_events (lead_id, at, kind, detail) SELECT min(id), now(), 'restored', 'created' FROM leads"
@@ -71,7 +71,7 @@ def demo_leads(site: Site, postgres: Postgres) -> None:
 @pytest.fixture
 def folio(site: Site, postgres: Postgres) -> str:
     """The only lead, which waits."""
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
     number: str = check_out_with(site, an_unhurried_quote()).json["folio"]
     assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE folio = %s AND phone <> ''", number))
     return number

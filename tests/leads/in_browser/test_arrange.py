@@ -20,7 +20,7 @@ pytestmark = pytest.mark.needs("chromium")
 
 @pytest.fixture(autouse=True)
 def leads(site: Site, postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads, lead_follow_ups CASCADE")
+    postgres.empty("leads", "lead_follow_ups")
     for name, phone in (("María Peña", "656 555 0118"), ("Luis Salazar", "656 555 0164")):
         check_out_with(site, an_unhurried_quote(), name=name, phone=phone)
     assert eventually(lambda: len(postgres.query("SELECT 1 FROM leads WHERE phone > ''")) == 2)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.needs("chromium")
 def test_a_wrong_phone_is_corrected_and_taken_back(
     visit: Callable[..., Page], site: Site, postgres: Postgres, width: int, scripts: bool
 ):
-    postgres.query("TRUNCATE leads, lead_follow_ups CASCADE")
+    postgres.empty("leads", "lead_follow_ups")
     check_out_with(site, an_unhurried_quote(), name="Maria Pena", phone="656 555 0118")
     assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE phone > ''"))
     page = visit(width=width, scripts=scripts)

@@ -26,7 +26,7 @@ WIDTHS = pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESK
 @pytest.fixture(autouse=True)
 def leads(site: Site, postgres: Postgres) -> None:
     """Three waiting leads and an anonymous quote."""
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
     lines = [{"product": "concrete", "options": {"strength": "200", "service": "direct"}, "extras": ["fiber"]}] * 3
     body = {"lines": [{**line, "measure": {"kind": "volume", "m3": "5.6"}} for line in lines]}
     for name, phone in PEOPLE:

@@ -29,7 +29,7 @@ Object.defineProperty(document, "hidden", { get: () => window.isAway });
 @pytest.fixture
 def context(staff_context: Callable[..., BrowserContext], postgres: Postgres) -> BrowserContext:
     """A context of staff, with an empty list."""
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
     context = staff_context(expected=["Failed to load resource", "AudioContext was not allowed"])
     context.add_init_script(TEST_HOOKS)
     return context

@@ -20,7 +20,7 @@ TYPED = "Entrega martes, descuento 3 % autorizado"
 @pytest.fixture
 def path(site: Site, postgres: Postgres) -> str:
     """The page of the only lead."""
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
     check_out_with(site, an_unhurried_quote())
     [lead] = eventually(lambda: postgres.query("SELECT id FROM leads WHERE phone <> ''"))
     return f"/admin/leads/lead/{lead['id']}/change/"

@@ -32,7 +32,7 @@ PHONES = count()
 
 @pytest.fixture(autouse=True)
 def leads(site: Site, postgres: Postgres) -> None:
-    postgres.query("TRUNCATE leads CASCADE")
+    postgres.empty("leads")
     for _ in range(CUSTOMERS):
         check_out_with(site, an_unhurried_quote(), phone=f"656 55 {next(PHONES):05}")
     waiting = "SELECT count(*) FROM leads WHERE phone <> ''"

@@ -76,7 +76,7 @@ def environment(shop: Postgres, tmp_path: Path) -> dict[str, str]:
     """The variables of a command, whose output and temporary files are in folders of their own."""
     (tmp_path / "out").mkdir()
     (tmp_path / "tmp").mkdir()
-    shop.query("TRUNCATE lead_events")
+    shop.empty("lead_events")
     outbox = {"OUTBOX_DIR": f"{tmp_path}/outbox", "OUTBOX_SPARE_DIR": f"{tmp_path}/outbox-spare"}
     return live.environment(shop.url, TMPDIR=f"{tmp_path}/tmp", **outbox)
 
@@ -217,7 +217,7 @@ def test_a_stopped_purge_says_how_far_it_came_and_goes_on(shop, start, arguments
         assert told.endswith("Stopped. What was done so far stays. Run it again: it goes on.\n")
         assert "Traceback" not in told
     finally:
-        shop.query("TRUNCATE leads CASCADE")
+        shop.empty("leads")
         shop.query("INSERT INTO leads OVERRIDING SYSTEM VALUE SELECT * FROM copy")
         shop.query("DROP TABLE copy")
 
