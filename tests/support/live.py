@@ -76,7 +76,7 @@ class Postgres:
     def empty(self, *tables: str, restart_ids: bool = False) -> None:
         """Empty tables and those that refer to them, also while a site uses them.
 
-        TRUNCATE locks one table after the other, which may end in a deadlock with a transaction of the site, and Postgres
+        TRUNCATE locks one table after the other, which may end in a deadlock with a transaction of the site. Postgres
         then lets one of the two fail. So it gives up long before Postgres looks for deadlocks, and tries again.
         """
         impatient = "-c default_transaction_read_only=off -c lock_timeout=100"
