@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from bench import load
 from bench.targets import Target, cpu_of
-from tests.support.factories import a_line, as_form
+from tests.support.lines import a_line, as_form
 from tests.support.live import THROUGH_THE_PROXY
 
 HEADERS = {

@@ -170,7 +170,7 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     from quoter import site, token
     from quoter.engine import folio
     from quoter.engine.quote import LineRequest
-    from tests.support.factories import a_line
+    from tests.support.lines import a_line
 
     lines = [a_line(), a_line(options={"strength": "250", "service": "pumped"})]
     issued = site.issue([LineRequest.model_validate(line) for line in lines])

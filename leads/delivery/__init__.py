@@ -5,10 +5,11 @@ Its modules take threads, locks, clocks, chance and the disk from system.py, so 
 
 THE THREADS OF A PROCESS
 
-- Request threads, four of gunicorn's, call `record`. They pass a lead to the other threads and wait; they write it
-  neither to the disk nor to Postgres.
-- The relay (relay.py) writes leads to Postgres, on a connection of its own. It also reads the journal, counts what is
-  delivered, removes files that are finished, and adopts the journals of dead processes.
+- Request threads, four of gunicorn's, call `record`. While Postgres is quick, one of those that wait writes the leads
+  of all to Postgres, on the relay's connection (group_commit.py). They leave all else to the other threads, and wait.
+- The relay (relay.py) owns the connection to Postgres. It opens it, finds out what is wrong, and writes the leads that
+  no request has written. It also reads the journal, counts what is delivered, removes files that are finished, and
+  adopts the journals of dead processes.
 - The journal writer (journal/writer.py) appends leads to the journal and syncs it.
 - The copier (copy/copier.py), if it is switched on, reads the journal's files while the breaker is open, and copies
   leads through Supabase's REST API. It settles nothing, and nobody waits for it.
@@ -26,16 +27,22 @@ Every field that changes after its constructor. "Alone" means that no other thre
 
     state                                    written by                      protected by
     Entry.is_on_disk                         journal writer, once            waiters are notified afterwards
-    Entry.is_stored                          relay, once                     waiters are notified afterwards
-    Relay._arrivals                          requests append, relay pops     atomic; when full, the oldest is dropped
+    Entry.is_stored                          relay or a request, once        a turn; waiters are notified afterwards
+    GroupCommit._arrivals                    requests append                 atomic; when full, the oldest is dropped
+    GroupCommit._in_memory                   relay, requests                 a turn
+    GroupCommit.is_left                      relay, requests                 single assignments, see "order" 3
     Relay._has_work                          any sets, relay clears          an Event
     Relay._has_backlog                       relay; journal writer sets      single assignments, see "order" 3
     Relay._must_ask                          requests set, relay clears      single assignments
-    Relay._in_memory, _pace, _check_at,      relay                           alone
-      _ask_at, _has_noted_outage, _adopt_at, _retry_asked_at
-    PostgresWriter.batch_size, _refusal,     relay                           alone
-      _because, _suspects, _guilty
-    PostgresWriter._busy_since               relay                           requests read it once
+    Relay._check_at, _ask_at, _adopt_at,     relay                           alone
+      _has_noted_outage, _retry_asked_at
+    Pace                                     relay, requests                 single assignments
+    PostgresWriter.batch_size, _refusal,     relay                           a turn
+      _because
+    PostgresWriter._suspects, _guilty,       relay, requests                 a turn
+      _connection, _must_give_up
+    PostgresWriter._busy_since, _took_s      relay, requests                 a turn; requests read them once
+    BoundedConnection.until                  requests                        a turn
     JournalWriter._queue                     requests put, writer gets       a SimpleQueue
     JournalWriter._is_waited_for             requests set, writer clears     an Event
     JournalWriter._busy_since                journal writer                  requests read it once
@@ -44,9 +51,9 @@ Every field that changes after its constructor. "Alone" means that no other thre
     Copier._offsets, _pause_s, _last         copier                          alone
     Outbox._current, _backlog, _last_used    writer, relay, requests         Outbox._lock
     Outbox._failed_at                        the same                        nothing: a stale value costs one more try
-    Outbox._ahead, _more_to_adopt,           relay                           alone
-      _unreadable, _inaccessible, _low,
-      _has_unlocked
+    Outbox._ahead                            requests add, relay             single operations on a set
+    Outbox._more_to_adopt, _unreadable,      relay                           alone
+      _inaccessible, _low, _has_unlocked
     Keeper                                   relay                           alone
     Segment.written                          journal writer, requests        its write lock
     Segment.synced, _has_lost_a_sync         journal writer, requests        its sync lock
@@ -62,8 +69,9 @@ Every field that changes after its constructor. "Alone" means that no other thre
     health._look                             any                             health._lock
     the files of trouble.note_outage         each process its own            one write of one length
 
-Requests and the alerts worker append to the outbox only to retry refused leads. Locks are taken in this order: the
-outbox's, a segment's write lock, its sync lock. No other two are held together.
+A turn is GroupCommit._turn: whoever has it uses the relay's connection alone. Requests and the alerts worker append to
+the outbox only to retry refused leads. Locks are taken in this order: a turn, the outbox's, a segment's write lock, its
+sync lock. No other two are held together, except the breaker's or the waiters' condition within a turn.
 
 STATES
 
@@ -91,9 +99,10 @@ THE ORDER OF STEPS THAT MATTERS
    between, an upsert is repeated, which changes nothing.
 2. A result is in the entry, or the breaker is open, before waiters are notified, and they check under the condition's
    lock. So no waiter misses a result.
-3. A lead is in _arrivals before _has_work is set, and _has_work is cleared before the relay reads _arrivals. Records
-   are on the disk before _has_backlog is set, and it is cleared before the relay reads the journal. So no lead is
-   overlooked.
+3. A lead is in _arrivals before a request tries for the turn, or sets is_left and then _has_work for the relay, which
+   clears them before it looks at memory. A turn ends before the waiters are notified, and under the condition's lock
+   they look whether the connection is free; so one of them leads, or the relay does. Records are on the disk before
+   _has_backlog is set, and it is cleared before the relay reads the journal. So no lead is overlooked.
 
 HOW LONG A CHECKOUT WAITS
 
@@ -106,8 +115,9 @@ A checkout is answered within 1 s, whatever fails (docs/reliability.md). It wait
 
 Both are used up only when Postgres and the disk hang at the same time; 0.3 s are left for the page itself. No request
 waits for Postgres while the breaker is open or a statement has taken longer than LEAD_WAIT_MS, nor for a disk that has
-hung for DISK_WAIT_S: only the first customers of an outage wait. More than 600 ms for LEAD_WAIT_MS would break the
-promise, and the doctor warns of it.
+hung for DISK_WAIT_S: only the first customers of an outage wait. A request that writes leads itself stops at the end of
+its own 0.4 s, opens the breaker, and leaves the connection to the relay. More than 600 ms for LEAD_WAIT_MS would break
+the promise, and the doctor warns of it.
 
 When the site itself does not answer, the customer's page opens the chat within 3 s: 2.5 s for the answer (SERVER_MS in
 static/checkout/checkout.js), 0.4 s to keep the lead on the device (DISK_MS in kept.js). The 2.5 s are more than twice

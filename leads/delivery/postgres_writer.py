@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 from django.db import connections
 
@@ -16,6 +17,8 @@ from leads.delivery.upsert import PROBE, PROBES, upsert
 from leads.errors import error_name
 from telemetry import series
 
+# Requests write themselves only while Postgres answers within this time.
+QUICK_S = 0.1
 # A lead that waited longer than this is logged as delivered late.
 LATE_S = 5.0
 # After so many refused rows, and the probes refused as well, the table counts as what is at fault.
@@ -27,7 +30,9 @@ _OF_A_TABLE = ("25006", "42P01", "42703")
 
 
 class PostgresWriter:
-    """Writes on the connection of the calling thread, always the same one. Any thread may call `is_stuck`.
+    """Writes on the connection of one thread, which calls all methods but `write_at_once`. One thread writes at a time.
+
+    Any thread may look at `is_stuck` and `is_quick` at any time.
 
     batch_size: at most how many rows go into a statement. on_fault: called after a fault of Postgres that the breaker
     has counted.
@@ -39,9 +44,48 @@ class PostgresWriter:
         self.batch_size = BATCH
         self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
         self._busy_since: float | None = None
+        self._took_s: float | None = None  # the last exchange; None: it failed
+        self._connection: Any = None  # Django's, of the thread that owns it
+        self._must_give_up = False
         self._refusal = self._because = ""
         self._suspects: set[bytes] = set()  # refused when every other row was refused as well
         self._guilty: set[bytes] = set()  # those of them that were refused before another row was accepted
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether Postgres is known to work and has just answered quickly."""
+        return self._took_s is not None and self._took_s < QUICK_S and self._breaker.has_delivered
+
+    def write_at_once(self, items: Sequence[Item], within_s: float) -> bool:
+        """Write rows on any thread, with one try within `within_s`; return whether all are written.
+
+        If not, they are left to `deliver`, and so is what is wrong. Only a Postgres that does not answer counts as a
+        fault at once, and the connection is given up by the thread that owns it, because that takes time.
+        """
+        open_one = self._connection and self._connection.connection
+        if not open_one or self._breaker.is_open or not self.is_quick:
+            return False
+        texts = [item.text for item in items]
+        self._busy_since = started = time.monotonic()
+        open_one.until = started + within_s
+        try:
+            upsert(texts, is_quick=True, on=self._connection)
+        except Exception as error:  # broad: whatever it is, `deliver` meets it again
+            self._took_s = None
+            self._breaker.doubt()
+            if classify(error) is Fault.TIMEOUT:
+                self._must_give_up = True
+                self._breaker.failed(Fault.TIMEOUT, self._turns.because(error))
+            return False
+        finally:
+            open_one.until = None
+            self._busy_since = None
+        self._took_s = time.monotonic() - started
+        self._breaker.delivered()
+        self._accepted(texts)
+        series.BATCHES.add("delivered")
+        series.DELIVERED.add(count=len(texts))
+        return True
 
     def deliver(self, items: Sequence[Item]) -> tuple[list[bool], Fault | None]:
         """Write rows. Return for each settled row whether Postgres took it, and the fault that left the rest, or None.
@@ -197,15 +241,21 @@ class PostgresWriter:
 
     def _exchange(self, action: Callable[[], None]) -> Exception | None:
         """Do something on the connection; return the error."""
-        self._busy_since = time.monotonic()
+        self._busy_since = started = time.monotonic()
+        self._connection = connections["default"]
         try:
-            was_connected = connections["default"].connection is not None
+            if self._must_give_up:
+                self._must_give_up = False
+                self._connection.connection.give_up()
+                self._connection.close()
+            was_connected = self._connection.connection is not None
             error = self._do(action)
             if error and was_connected and classify(error) is Fault.INFRASTRUCTURE:
                 # The connection may have died while it was idle, as in a restart of Postgres, so a new one is tried
                 # once.
                 connections["default"].close()
                 error = self._do(action)
+            self._took_s = None if error else time.monotonic() - started
             return error
         finally:
             self._busy_since = None

@@ -106,7 +106,7 @@ def record(lead: LeadRecord) -> Outcome:
     """
     relay = of_this_process()
     has_person = lead.submitted_at is not None
-    entry = relay.send(lead.folio, lead.as_json())
+    entry = relay.send(lead.folio, lead.as_json(), is_waited_for=has_person)
     if not has_person:
         return Outcome.QUEUED if relay.journal_writer.wait_for(entry) else Outcome.CARRIED
     if _timed("postgres", lambda: relay.wait_for(entry, settings.LEAD_WAIT_MS / 1000)):

@@ -1,11 +1,9 @@
 """The relay: one daemon thread per process that delivers leads to Postgres, on one connection of its own.
 
-It delivers new leads from memory, while the journal writer brings them to the disk. All other leads in the journal are
-the backlog: leads of an outage, or of a process that died. The breaker decides when Postgres may be tried again.
+Most new leads are written by the requests that wait for them (group_commit.py). The relay writes the others from
+memory: quotes, for which nobody waits, and what is not quick. All other leads in the journal are the backlog: leads of
+an outage, or of a process that died. The breaker decides when Postgres may be tried again.
 """
-
-from collections import deque
-from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import connections
@@ -15,6 +13,7 @@ from leads.delivery.breaker import Breaker, Fault, classify, is_of_the_connectio
 from leads.delivery.copy.copier import Copier
 from leads.delivery.copy.rest_api import RestApi
 from leads.delivery.entry import Entry
+from leads.delivery.group_commit import GroupCommit
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.writer import JournalWriter
 from leads.delivery.notices import notice
@@ -31,9 +30,6 @@ ADOPT_EVERY_S = 5.0
 RETRY_CHECK_EVERY_S = 0.5
 # How often an idle relay asks Postgres for a sign of life, so that no customer has to find an outage.
 ASK_EVERY_S = 3.0
-# More than can wait at the same time in practice. When there are more, the oldest are dropped from memory and delivered
-# from the journal, which has them unless no disk works.
-MOST_IN_MEMORY = 200
 
 
 class Relay:
@@ -45,23 +41,23 @@ class Relay:
     def __init__(self, outbox: Outbox, breaker: Breaker, *, deadline_s: float = DEADLINE_S) -> None:
         self.outbox, self.breaker = outbox, breaker
         self.turns = ConnectionTurns(outbox.directories)
+        self._has_work = threading.Event()
         self.journal_writer = JournalWriter(outbox, on_written=self._has_written)
         self._postgres = PostgresWriter(outbox, breaker, self.turns, on_fault=self._wake_waiters)
+        self._group = GroupCommit(
+            self._postgres, breaker, needs_relay=self._has_work.set, on_settled=self._note_settled
+        )
         self.copier: Copier | None = None
         if settings.SUPABASE_REST_COPY:
             api = RestApi(settings.SUPABASE_URL, settings.SUPABASE_SERVICE_ROLE_KEY)
             self.copier = Copier(api, held=outbox.held, is_down=lambda: breaker.is_open)
         self._deadline_s = deadline_s
-        self._answered = threading.Condition()
-        self._has_work = threading.Event()
         self._is_stopping = threading.Event()
-        self._arrivals: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
         self._has_backlog = True
         self._must_ask = False
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        # Only the relay's thread uses these:
-        self._in_memory: deque[Entry] = deque()
         self._pace = Pace()
+        # Only the relay's thread uses these:
         self._adopt_at = self._check_at = self._ask_at = 0.0
         self._has_noted_outage = True  # what an earlier process of this number has left is removed as well
         self._retry_asked_at = self.turns.retry_asked_at()
@@ -92,26 +88,20 @@ class Relay:
 
     # --- From any thread --------------------------------------------------------------------------------------------
 
-    def send(self, folio: str, text: bytes) -> Entry:
+    def send(self, folio: str, text: bytes, *, is_waited_for: bool = True) -> Entry:
         """Take a lead, to be written to the disk and to Postgres. text: JSON in one line.
 
+        is_waited_for: whether `wait_for` will be called, which writes the lead itself.
         ValueError when the folio or the text cannot be a record of the journal.
         """
         entry = self.journal_writer.entry(folio, text)
-        self._arrivals.append(entry)
-        self._has_work.set()
+        self._group.add(entry, is_waited_for=is_waited_for)
         self.journal_writer.write(entry)
         return entry
 
     def wait_for(self, entry: Entry, timeout_s: float) -> bool:
-        """Return whether Postgres has a lead, as soon as that is known and after `timeout_s` at the latest.
-
-        It returns immediately while the relay is backing off, or when its statement has taken longer than `timeout_s`.
-        """
-        if not self._postgres.is_stuck(timeout_s):
-            with self._answered:
-                self._answered.wait_for(lambda: entry.is_stored is not None or self.breaker.is_open, timeout_s)
-        return entry.is_stored is True
+        """Bring a lead to Postgres, within `timeout_s`; return whether it is there (GroupCommit.wait_for)."""
+        return self._group.wait_for(entry, timeout_s)
 
     @property
     def is_down(self) -> bool:
@@ -137,8 +127,11 @@ class Relay:
         self._has_work.set()
 
     def _wake_waiters(self) -> None:
-        with self._answered:
-            self._answered.notify_all()
+        self._group.wake_waiters()
+
+    def _note_settled(self, entry: Entry) -> None:
+        self._pace.customers_came()
+        self.outbox.delivered_ahead(entry.line)
 
     def _has_written(self) -> None:
         self._has_backlog = True
@@ -156,7 +149,8 @@ class Relay:
                 notice("relay failed", error=error_name(error), at=error_location(error))
                 time.sleep(IDLE_S)
         self.outbox.take()  # skips and settles the records that were delivered from memory
-        connections["default"].close()
+        with self._group.turn():
+            connections["default"].close()
         self.outbox.close()
 
     def _step(self) -> None:
@@ -166,7 +160,7 @@ class Relay:
            seconds.
         2. While the breaker is open, say so to this machine's other processes, and wait until it allows a trial. When
            it has closed, say that.
-        3. Deliver the leads that have just come. When that fails, begin again.
+        3. Deliver the new leads that no request has written. When that fails, begin again.
         4. Deliver one batch of the backlog, unless customers come and it has had its share of the time.
         5. With nothing to deliver, and the state of Postgres unknown, probe it with a row that is rolled back.
         6. With nothing to do, ask Postgres for a sign of life every three seconds, and wait for work.
@@ -185,13 +179,15 @@ class Relay:
             return
         if self._has_backlog and not self._pace.seconds_to_next_step():
             self._deliver_backlog()
-        elif not self._in_memory:
+        elif not self._group.is_left:
             if self.database_state != "up":
-                self._postgres.probe()
+                with self._group.turn():
+                    self._postgres.probe()
             elif self._must_ask or time.monotonic() >= self._ask_at:
                 self._must_ask = False
                 self._ask_at = time.monotonic() + ASK_EVERY_S
-                self._postgres.ask()
+                with self._group.turn():
+                    self._postgres.ask()
             else:
                 self._wait_for_work()
 
@@ -212,58 +208,15 @@ class Relay:
         seconds = self._pace.seconds_to_next_step() if self._has_backlog else IDLE_S
         if not self._has_work.wait(seconds):
             self._has_backlog = True  # perhaps: retrying a refused lead journals it without setting the event
+            self._group.leave_to_relay()  # perhaps: a request may have failed before it waited
         self._has_work.clear()  # before looking for work: what comes later sets it again
 
-    # --- New leads, from memory -------------------------------------------------------------------------------------
-
     def _deliver_new(self) -> Fault | None:
-        """Deliver the leads that have just come.
-
-        1. Take leads from memory, each folio once.
-        2. Write them to Postgres.
-        3. Wake the threads that wait for the settled ones, and have the journal skip those.
-        4. Keep the rest for the next step. A refused lead that no disk takes into the quarantine is dropped from
-           memory; the journal still has it, unless no disk works.
-        """
-        self._take_in()
-        entries = self._next_new()
-        if not entries:
+        """Deliver the leads in memory that no request has written; return the fault that leaves some there, or None."""
+        if not self._group.is_left:
             return None
-        stored, fault = self._postgres.deliver([entry.item for entry in entries])
-        self._pace.customers_came()
-        settled, left = entries[: len(stored)], entries[len(stored) :]
-        self._settle(zip(settled, stored, strict=True))
-        for entry in settled:
-            self.outbox.delivered_ahead(entry.line)
-        if fault is Fault.DATA:
-            left = left[1:]
-        self._in_memory.extendleft(reversed(left))
-        return fault
-
-    def _take_in(self) -> None:
-        """Move arrived leads to those in memory, and drop the oldest when there are too many."""
-        while self._arrivals:
-            self._in_memory.append(self._arrivals.popleft())
-        while len(self._in_memory) > MOST_IN_MEMORY:
-            self._in_memory.popleft()
-
-    def _next_new(self) -> list[Entry]:
-        entries: dict[str, Entry] = {}
-        while self._in_memory and len(entries) < self._postgres.batch_size:
-            entry = self._in_memory.popleft()
-            if entry.is_stored is not None:
-                continue  # already delivered with the backlog
-            if entry.item.folio in entries:
-                self._in_memory.appendleft(entry)
-                break
-            entries[entry.item.folio] = entry
-        return list(entries.values())
-
-    def _settle(self, results: Iterable[tuple[Entry, bool]]) -> None:
-        """Set each entry's result, then wake the threads that wait for one."""
-        for entry, is_stored in results:
-            entry.is_stored = is_stored
-        self._wake_waiters()
+        with self._group.turn():
+            return self._group.deliver()
 
     # --- The backlog, from the journal ------------------------------------------------------------------------------
 
@@ -285,11 +238,9 @@ class Relay:
             min(self._postgres.batch_size, STEP) if self._pace.is_busy else self._postgres.batch_size
         ):
             self._has_backlog = True
-            self._take_in()
-            by_text = {entry.item.text: entry for entry in self._in_memory}
-            stored, fault = self._postgres.deliver_batch(batch)
-            results = zip(batch.items, stored, strict=False)
-            self._settle((by_text[item.text], is_stored) for item, is_stored in results if item.text in by_text)
+            with self._group.turn():
+                stored, fault = self._postgres.deliver_batch(batch)
+                self._group.settle_from_backlog(batch.items, stored)
             if fault is Fault.DATA:
                 self._is_stopping.wait(IDLE_S)
         if fault is None:

@@ -138,14 +138,15 @@ PROBE_OF_PERSON = (
 PROBES = (PROBE, PROBE_OF_PERSON)
 
 
-def upsert(texts: Sequence[bytes], *, keep: bool = True, is_quick: bool = False) -> None:
-    """Write leads on this thread's connection. texts: JSON objects, each folio at most once.
+def upsert(texts: Sequence[bytes], *, keep: bool = True, is_quick: bool = False, on: Any = None) -> None:
+    """Write leads. texts: JSON objects, each folio at most once.
 
-    keep: False rolls the rows back. is_quick: begin with the statement that is cheaper and writes most leads. The other
+    on: another thread's connection that is open and not in use; None: this thread's. keep: False rolls the rows back,
+    on this thread's connection. is_quick: begin with the statement that is cheaper and writes most leads. The other
     one follows only if that has left something out. After an exception of the database, no lead counts as written.
     """
     rows = (b"[" + b",".join(texts) + b"]").decode()
-    connection = connections["default"]
+    connection = on or connections["default"]
     connection.ensure_connection()
     with nullcontext() if keep else transaction.atomic():
         with connection.wrap_database_errors:

@@ -21,12 +21,19 @@ class DeadlineExceeded(psycopg.OperationalError, TimeoutError):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection whose waits end. deadline_s: the limit of one exchange with the server, None for no limit."""
+    """A connection whose waits end.
+
+    deadline_s: the limit of one exchange with the server, None for no limit. until: on time.monotonic, when all of them
+    end for whoever uses another thread's connection; that thread then calls `give_up`, which takes time.
+    """
 
     deadline_s: float | None = DEFAULT_DEADLINE_S
+    until: float | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         deadline_s, started = self.deadline_s, time.monotonic()
+        if self.until is not None:
+            deadline_s = max(0.0, min(deadline_s or DEFAULT_DEADLINE_S, self.until - started))
         if timeout is not None or deadline_s is None:
             return super().wait(gen, interval, timeout)
         try:
@@ -36,10 +43,12 @@ class BoundedConnection(psycopg.Connection[Any]):
             # the deadline, has another cause.
             if error.sqlstate or time.monotonic() - started < deadline_s:
                 raise
-            self._give_up()
+            if self.until is None:
+                self.give_up()
             raise DeadlineExceeded(f"no answer within {deadline_s:g} s") from error
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Cancel what the server does, within a quarter of a second, and close the connection."""
         # Without the cancel, a query that waits for a lock keeps its backend until the lock is free, and each retry
         # would add another backend.
         try:

@@ -117,7 +117,7 @@ def _check_memory(history: "History") -> None:
     if history.faults.has_surprised:
         return
     alive = {process for machine in history.machines for process in machine.processes}
-    most, table = history.world.delivery.relay.MOST_IN_MEMORY, history.world.server.table
+    most, table = history.world.delivery.group_commit.MOST_IN_MEMORY, history.world.server.table
     for sent in [each for every in history.customers.by_folio.values() for each in every]:
         if sent.outcome != "carried" or sent.process not in alive or sent.process.asked > most:
             continue

@@ -62,7 +62,7 @@ class History:
         delivery.outbox.MOST_HELD = choice([64, 2])
         delivery.segment._CHUNK = choice([65_536, 500])
         delivery.segment._RESCUE_CHUNK = choice([65_536, 500])
-        delivery.relay.MOST_IN_MEMORY = choice([200, 200, 6])
+        delivery.group_commit.MOST_IN_MEMORY = choice([200, 200, 6])
 
     def _course(self) -> None:
         try:

@@ -21,6 +21,8 @@ import django.db
 import psycopg
 from django.conf import settings
 
+from tests.simulation.postgres import Mistake
+
 ROOT = Path(__file__).resolve().parents[2]
 SIMULATED = ("leads.delivery.", "quoter.shop.durable")
 POINT = "_point_"
@@ -125,7 +127,7 @@ def load(
     for name, value in machine.items():
         assert hasattr(system, name), name
         setattr(system, name, value)
-    names = ("record", "relay", "turns", "upsert", "notices", "trouble", "flush")
+    names = ("record", "relay", "group_commit", "turns", "upsert", "notices", "trouble", "flush")
     modules = {name: importlib.import_module(f"leads.delivery.{name}") for name in names}
     modules |= {
         name: importlib.import_module(f"leads.delivery.journal.{name}")
@@ -151,10 +153,6 @@ def _checked(classify: Callable[[BaseException], Any]) -> Callable[[BaseExceptio
         return classify(error)
 
     return checked
-
-
-class Mistake(BaseException):
-    """The simulation itself is wrong."""
 
 
 class Surprise(Exception):

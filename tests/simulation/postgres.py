@@ -21,6 +21,10 @@ CONNECT_TIMEOUT_S = 2.0
 PARAMETERS = {"host": "db.example", "port": "5432", "user": "folio", "password": "secret"}
 
 
+class Mistake(BaseException):
+    """The simulation is wrong, or delivery does what no database could answer."""
+
+
 class DeadlineExceeded(psycopg.OperationalError, TimeoutError):
     """As in settings/postgres/driver.py."""
 
@@ -44,19 +48,32 @@ class Session:
     server: "Server"
     deadline_s: float
     is_broken: bool = False
+    is_in_use: bool = False
+    until: float | None = None  # on the machine's clock, and then it is not given up
     is_read_only: bool = False
     prepare_threshold: int | None = 5
+
+    @property
+    def patience_s(self) -> float:
+        """How long one exchange may take."""
+        left = self.deadline_s if self.until is None else self.until - self.server.monotonic()
+        return max(0.0, min(self.deadline_s, left))
 
     def execute(self, statement: str) -> None:
         """SET CONSTRAINTS, in the transaction of a probe."""
         self.server.execute(self, statement, [], keep=False)
 
+    def give_up(self) -> None:
+        """Cancel; a server that does not answer takes its time for that, too."""
+        self.server.world.sleep(0.25 * self.server.random.random())
+
 
 @dataclass(eq=False)
 class Server:
-    """world: whose time passes. trace: called with what was done."""
+    """world: whose time passes; monotonic: the clock of the process that runs. trace: called with what was done."""
 
     world: Scheduler
+    monotonic: Callable[[], float]
     random: random.Random
     trace: Callable[..., None]
     table: Table = field(default_factory=Table)
@@ -114,6 +131,15 @@ class Server:
 
     def execute(self, session: Session, statement: str, parameters: list[Any], *, keep: bool) -> int:
         """Run a statement; return its row count."""
+        if session.is_in_use:
+            raise Mistake("two threads use a connection at a time")
+        session.is_in_use = True
+        try:
+            return self._execute(session, statement, parameters, keep=keep)
+        finally:
+            session.is_in_use = False
+
+    def _execute(self, session: Session, statement: str, parameters: list[Any], *, keep: bool) -> int:
         kind = self.statements.get(statement, "other")
         rows = json.loads(parameters[0]) if kind != "other" else []
         self._reach(session, kind, rows if keep else [])
@@ -148,10 +174,11 @@ class Server:
         self._travel()
         if self.fault and self.fault.kind == "slow":
             seconds = self.random.expovariate(2)
-            self.world.sleep(min(seconds, session.deadline_s))
-            if seconds > session.deadline_s:
+            patience_s = session.patience_s
+            self.world.sleep(min(seconds, patience_s))
+            if seconds > patience_s:
                 self._give_up(session, kind, rows)
-        if self.fault and self.fault.kind == "hangs" and not self._thaws_within(session.deadline_s):
+        if self.fault and self.fault.kind == "hangs" and not self._thaws_within(session.patience_s):
             self._give_up(session, kind, rows)
         if session.is_broken:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -160,7 +187,9 @@ class Server:
         if rows and self.random.random() < 0.5:
             self.abandoned.append((kind, rows))
         session.is_broken = True
-        raise DeadlineExceeded(f"no answer within {session.deadline_s:g} s")
+        if session.until is None:
+            session.give_up()
+        raise DeadlineExceeded("no answer in time")
 
     def _thaws_within(self, seconds: float) -> bool:
         end = self.world.now + seconds

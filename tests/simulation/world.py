@@ -117,7 +117,7 @@ class World:
         self.random = random.Random(seed)
         self.scheduler.begin(seed)
         self._entered, self._pids, self.surprises = None, 100, 0
-        self.server = Server(self.scheduler, self.random, self.trace)
+        self.server = Server(self.scheduler, self._monotonic, self.random, self.trace)
         self.server.statements = {self.delivery.upsert.INSERT: "INSERT", self.delivery.upsert.UPSERT: "UPSERT"}
         self.server.is_watched = lambda: self.tracing is not None
 
@@ -172,8 +172,11 @@ class World:
             self.trace("a surprise")
             raise loading.Surprise
         scheduler.now += LOOK_S
+        return self._monotonic()
+
+    def _monotonic(self) -> float:
         process = self._entered
-        return scheduler.now - process.machine.booted_at if process else scheduler.now
+        return self.scheduler.now - process.machine.booted_at if process else self.scheduler.now
 
     def time(self) -> float:
         scheduler = self.scheduler

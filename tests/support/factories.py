@@ -12,36 +12,14 @@ from leads.models import Lead
 from quoter import site, token
 from quoter.engine.quote import LineRequest
 from tests.support.eventually import eventually
+from tests.support.lines import a_line as a_line
+from tests.support.lines import as_form as as_form
 
 JSON = {"content_type": "application/json"}
 
 NAME = "María Peña"
 PHONE = "656 123 4567"
 PHONE_E164 = "+526561234567"
-
-
-def a_line(**changes: Any) -> dict[str, Any]:
-    """Return 5.6 m³ of strength 200, direct pour, with fibre: 6 m³ at 2,569.46 and 900.00 of fibre."""
-    return {
-        "product": "concrete",
-        "options": {"strength": "200", "service": "direct"},
-        "measure": {"kind": "volume", "m3": "5.6"},
-        "extras": ["fiber"],
-        **changes,
-    }
-
-
-def as_form(*lines: dict[str, Any]) -> dict[str, Any]:
-    """Return lines as the page's form sends them."""
-    fields: dict[str, Any] = {}
-    for number, line in enumerate(lines):
-        path, measure = f"lines.{number}", line["measure"]
-        fields[f"{path}.product"] = line["product"]
-        fields[f"{path}.measure.kind"] = measure["kind"]
-        fields |= {f"{path}.options.{code}": choice for code, choice in line["options"].items()}
-        fields |= {f"{path}.measure.{measure['kind']}.{name}": text for name, text in measure.items() if name != "kind"}
-        fields[f"{path}.extras"] = line["extras"]
-    return fields
 
 
 def post_json(client: Any, path: str, body: Any) -> Any:

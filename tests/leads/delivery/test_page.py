@@ -19,6 +19,7 @@ PROMISED_MS, CHAT_OPENS_MS = 1000, 3000
 SHARED = [
     "entry.Entry",
     "relay.Relay",
+    "group_commit.GroupCommit",
     "postgres_writer.PostgresWriter",
     "journal.writer.JournalWriter",
     "journal.outbox.Outbox",

@@ -1,7 +1,6 @@
 """The relay in one process, with a real Postgres. test_faults.py tests the faults of a running site."""
 
 import json
-import threading
 import time
 
 import pytest
@@ -14,7 +13,7 @@ from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import Item, encode
 from leads.delivery.record import Outcome, lead_record, quote_record, record
 from leads.delivery.relay import Relay
-from leads.delivery.upsert import UPSERT, upsert
+from leads.delivery.upsert import UPSERT
 from leads.models import Lead
 from tests.support.eventually import eventually
 from tests.support.factories import a_contact, an_issued_quote
@@ -68,29 +67,6 @@ def test_the_request_thread_never_queries_postgres(django_assert_num_queries):
     record(a_lead())
     with django_assert_num_queries(0):
         assert record(a_lead()) is Outcome.STORED
-
-
-@pytest.mark.pooler
-def test_concurrent_leads_share_statements(monkeypatch):
-    record(a_lead())
-    leads = [a_lead() for _ in range(64)]
-    before = relay.of_this_process()
-    seen: list[int] = []
-
-    def counted(texts, **options):
-        seen.append(len(texts))
-        upsert(texts, **options)
-
-    monkeypatch.setattr(postgres_writer, "upsert", counted)
-    threads = [threading.Thread(target=record, args=[lead]) for lead in leads]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    eventually(lambda: Lead.objects.count() == 65)
-    assert sum(seen) == 64
-    assert len(seen) < 64
-    assert relay.of_this_process() is before
 
 
 @pytest.mark.pooler
