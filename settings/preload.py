@@ -32,7 +32,9 @@ PACKAGES = (
     *("django.contrib.admin", "django.contrib.auth", "django.contrib.messages", "django.contrib.sessions"),
     *("allauth.account", "allauth.core", "allauth.mfa"),
 )
-UNNEEDED = re.compile(r".*\.(?:management|migrations|tests?)\b.*|quoter\.drawing|checkout\.paper\.layout")
+UNNEEDED = re.compile(
+    r".*\.(?:management|migrations|tests?)\b.*|leads\.ops\.doctor\b.*|quoter\.drawing|checkout\.paper\.layout"
+)
 # What libraries import only when they need it. A test finds what is missing here.
 LATE = (
     *("encodings.idna", "encodings.unicode_escape", "encodings.utf_16_le"),

@@ -34,15 +34,12 @@ class PostgresWriter:
 
     Any thread may look at `is_stuck` and `is_quick` at any time.
 
-    batch_size: at most how many rows go into a statement. on_fault: called after a fault of Postgres that the breaker
-    has counted.
+    batch_size: at most how many rows go into a statement.
     """
 
-    def __init__(
-        self, outbox: Outbox, breaker: Breaker, turns: ConnectionTurns, *, on_fault: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, outbox: Outbox, breaker: Breaker, turns: ConnectionTurns) -> None:
         self.batch_size = BATCH
-        self._outbox, self._breaker, self._turns, self._on_fault = outbox, breaker, turns, on_fault
+        self._outbox, self._breaker, self._turns = outbox, breaker, turns
         self._busy_since: float | None = None
         self._took_s: float | None = None  # the last exchange; None: it failed
         self._connection: Any = None  # Django's, of the thread that owns it
@@ -237,7 +234,6 @@ class PostgresWriter:
         """Have the breaker count a fault of Postgres, and use a new connection after it."""
         connections["default"].close()
         self._breaker.failed(fault, self._because)
-        self._on_fault()
 
     def _exchange(self, action: Callable[[], None]) -> Exception | None:
         """Do something on the connection; return the error."""

@@ -43,7 +43,7 @@ class Relay:
         self.turns = ConnectionTurns(outbox.directories)
         self._has_work = threading.Event()
         self.journal_writer = JournalWriter(outbox, on_written=self._has_written)
-        self._postgres = PostgresWriter(outbox, breaker, self.turns, on_fault=self._wake_waiters)
+        self._postgres = PostgresWriter(outbox, breaker, self.turns)
         self._group = GroupCommit(
             self._postgres, breaker, needs_relay=self._has_work.set, on_settled=self._note_settled
         )
@@ -119,15 +119,12 @@ class Relay:
             self._has_work.set()
             return
         self.breaker.failed(classify(error), self.turns.because(error))
-        self._wake_waiters()
+        self._group.wake_waiters()
 
     def look_again(self) -> None:
         """Have the relay check Postgres again, because another connection of this process has failed."""
         self.breaker.doubt()
         self._has_work.set()
-
-    def _wake_waiters(self) -> None:
-        self._group.wake_waiters()
 
     def _note_settled(self, entry: Entry) -> None:
         self._pace.customers_came()

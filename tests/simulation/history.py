@@ -61,7 +61,7 @@ class History:
         delivery.outbox.MOST_AHEAD = choice([1000, 20])
         delivery.outbox.MOST_HELD = choice([64, 2])
         delivery.segment._CHUNK = choice([65_536, 500])
-        delivery.segment._RESCUE_CHUNK = choice([65_536, 500])
+        delivery.segment._RESCUE_CHUNK = choice([65_536, 5000])
         delivery.group_commit.MOST_IN_MEMORY = choice([200, 200, 6])
 
     def _course(self) -> None:
