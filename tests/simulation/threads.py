@@ -93,9 +93,10 @@ class Scheduler:
         return task.wakeup != number  # `wake` has counted on, the timer has not
 
     def wake(self, task: Task) -> None:
-        """Have a task that waits go on; it must be waiting."""
+        """Have a task that waits go on; it must be waiting. One that was killed stays dead."""
         task.wakeup += 1
-        self._ready.append(task)
+        if not task.is_done:
+            self._ready.append(task)
 
     def wait_for_a_call(self, timeout_s: float) -> tuple[Callable[[], None], Callable[[], bool]]:
         """Return a function that ends the wait of this task, and the wait, for a call that others make."""
