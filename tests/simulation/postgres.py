@@ -171,6 +171,8 @@ class Server:
     def _reach(self, session: Session, kind: str, rows: list[dict[str, Any]]) -> None:
         if session.is_broken:
             raise psycopg.OperationalError("the connection is closed")
+        if session.patience_s <= 0:
+            self._give_up(session, kind, rows)
         self._travel()
         if self.fault and self.fault.kind == "slow":
             seconds = self.random.expovariate(2)
