@@ -242,7 +242,8 @@ class PostgresWriter:
         try:
             if self._must_give_up:
                 self._must_give_up = False
-                self._connection.connection.give_up()
+                if given_up := self._connection.connection:
+                    given_up.give_up()
                 self._connection.close()
             was_connected = self._connection.connection is not None
             error = self._do(action)
