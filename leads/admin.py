@@ -25,7 +25,7 @@ from quoter.reprice import reprice
 from quoter.shop.values import shop
 
 admin.site.site_header = admin.site.site_title = lazy(lambda: shop.BUSINESS_NAME, str)()
-admin.site.index_title = _("Leads")
+admin.site.index_title = _("Overview")
 admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on a laptop's screen
 
 

@@ -79,9 +79,9 @@ def _moment(at: datetime) -> str:
 # The label in the list, and the description beside the phone.
 _DOUBTS: dict[Doubt, tuple[Any, Any]] = {
     Doubt.INVALID: (_("doubtful phone"), _("No valid number can be read in it. The links dial its digits.")),
-    Doubt.SEVERAL: (_("several phones: {numbers}"), _("It has several numbers: {numbers}. The links dial the first.")),
+    Doubt.SEVERAL: (_("several phones"), _("It has several numbers: {numbers}. The links dial the first.")),
     Doubt.COUNTRY: (
-        _("doubtful phone: {numbers}"),
+        _("doubtful phone"),
         _("It is a number in several countries: {numbers}. The links dial the first."),
     ),
 }
@@ -92,5 +92,5 @@ def doubt(phone: phones.Reading) -> tuple[str, str] | None:
     if phone.doubt is None:
         return None
     numbers = " / ".join(phones.readable(number.removeprefix("+")) for number in phone.numbers)
-    label, description = (str(text).format(numbers=numbers) for text in _DOUBTS[phone.doubt])
-    return label, description
+    label, description = _DOUBTS[phone.doubt]
+    return str(label), str(description).format(numbers=numbers)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
@@ -19,7 +18,7 @@ from leads.customer.matching import ComputedPhoneKey
 from leads.inbox import flags, greeting, notes
 from leads.inbox.person import steps
 from leads.inbox.person.follow_ups import AFTER_EXPIRY, BEFORE_EXPIRY
-from leads.models import BY_STAFF, FollowUp, Lead, LeadOutcome
+from leads.models import BY_STAFF, Absence, FollowUp, Lead, LeadOutcome
 from leads.snapshot import Snapshot
 from quoter import site
 from quoter.shop.values import shop
@@ -35,7 +34,7 @@ class LeadRow:
 
     stored: its quote; since: when the person asked who waits, else when the lead was asked for; age: the time since, in
     words; urgency: an `Urgency`, "" when nobody waits; quotes: how many leads the person has; number: the phone's
-    digits with the country code, "" without a phone; flags: labels of the lead's flags, and of a doubtful phone;
+    digits with the country code, "" without a phone; doubt: of `flags.doubt`; flags: labels of the lead's flags;
     corrected: the person's leads with another phone, the newest first; people: the other people who asked for the same
     quote; note: the beginning of the person's newest note; answers: to what was asked at checkout, each with its label;
     follow_up: what staff arranged with the person; outcome: what became of them; now: when the row was made.
@@ -48,6 +47,7 @@ class LeadRow:
     urgency: str
     quotes: int
     number: str
+    doubt: tuple[str, str] | None
     flags: tuple[Any, ...]
     corrected: tuple[Lead, ...]
     people: tuple[Lead, ...]
@@ -127,6 +127,19 @@ class LeadRow:
         return self.follow_up.seller if self.follow_up and self.follow_up.is_open else None
 
     @property
+    def away_text(self) -> str:
+        """Until when the colleague who has the person is away; "" for one who is here."""
+        absence: Absence | None = getattr(self.colleague, "absence", None)
+        is_away = absence is not None and absence.covers(self.now.astimezone(site.zone()).date())
+        return steps.away_until(absence) if absence and is_away else ""
+
+    @property
+    def answered_text(self) -> str:
+        """When the lead was answered: today 13:30, 12 Dec 9:00; "" as long as it waits."""
+        at = self.lead.contacted_at
+        return steps.in_words(at, self.now, site.zone()) if at else ""
+
+    @property
     def is_overdue(self) -> bool:
         return bool(self.step and self.step.step_at and self.step.step_at < self.now)
 
@@ -148,7 +161,7 @@ class LeadRow:
         if until is None or not self.now - AFTER_EXPIRY < until < self.now + BEFORE_EXPIRY + timedelta(days=1):
             return ""
         said = gettext("expired {day}") if until < self.now else gettext("expires {day}")
-        return said.format(day=date_format(localtime(until), "j M").lower())
+        return said.format(day=steps.short_day(localtime(until)))
 
 
 def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | None = None) -> Iterator[LeadRow]:
@@ -172,7 +185,6 @@ def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | No
         person = people.get(number, number)
         others = [other for other in of_quotes.get(lead.folio, ()) if other.pk != lead.pk]
         written = (lead.phone, stored.customer.phone_raw) if lead.phone else None
-        doubt = flags.doubt(phones.read_stored(*written, shop=shop.WHATSAPP_NUMBER)) if written else None
         begun = (since or {}).get(lead.pk, lead.asked_at)
         yield LeadRow(
             lead=lead,
@@ -182,7 +194,8 @@ def rows(leads: list[Lead], *, now: datetime, since: Mapping[Any, datetime] | No
             urgency=urgency_of(begun, now=now) if lead.waits else "",
             quotes=counts.get(person, 1),
             number=phones.dialled(*written, shop=shop.WHATSAPP_NUMBER) if written else "",
-            flags=(*flags.labels(stored), *([doubt[0]] if doubt else ())),
+            doubt=flags.doubt(phones.read_stored(*written, shop=shop.WHATSAPP_NUMBER)) if written else None,
+            flags=flags.labels(stored),
             corrected=tuple(other for other in others if other.is_same_person(lead))[:MOST_PEOPLE],
             people=tuple(other for other in others if not other.is_same_person(lead))[:MOST_PEOPLE],
             note=noted.get(person) or noted.get(lead.pk, ""),

@@ -110,7 +110,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
     def of_numbers(self, keys: Collection[str]) -> dict[str, FollowUp]:
         """Return the follow-up of the person of each of these phones that has one. keys: as of `phones.key`."""
-        listed = self.select_related("seller", "step_by")
+        listed = self.select_related("seller__absence", "step_by")
         found = {each.key: each for each in listed.filter(key__in=keys)}
         if roots := {each.joined_to for each in found.values() if each.joined_to} - found.keys():
             found |= {each.key: each for each in listed.filter(key__in=roots)}
@@ -264,6 +264,9 @@ class Absence(models.Model):
 
     def __str__(self) -> str:
         return f"away until {self.until}"
+
+    def covers(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and day < self.until
 
     @property
     def last(self) -> date:

@@ -11,13 +11,13 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from leads.inbox.person.forms import sellers
+from leads.inbox.person.steps import short_day
 from leads.models import Absence
 from leads.staff.team.members import called
 from quoter import site
@@ -69,7 +69,7 @@ class AwayForm(forms.Form):
         """When the user is away; "" for one who is here and stays."""
         if self.absence is None:
             return ""
-        days = {"since": _day(self.absence.since or self.today), "last": _day(self.absence.last)}
+        days = {"since": short_day(self.absence.since or self.today), "last": short_day(self.absence.last)}
         return _("away %(since)s – %(last)s") % days
 
 
@@ -101,7 +101,7 @@ def page(request: HttpRequest) -> HttpResponse:
     since, last = form.cleaned_data["since"], form.cleaned_data["last"]
     Absence.objects.update_or_create(user=chosen, defaults={"since": since, "until": last + timedelta(days=1)})
     said = _("%(name)s is away from %(since)s to %(last)s. What is due then comes to everybody.")
-    words = {"name": called(chosen), "since": _day(since), "last": _day(last)}
+    words = {"name": called(chosen), "since": short_day(since), "last": short_day(last)}
     return _done(request, chosen, f"Away from {since} to {last}.", said % words)
 
 
@@ -114,7 +114,3 @@ def _done(request: HttpRequest, user: User, what: str, said: str) -> HttpRespons
 def _shown(request: HttpRequest, people: list[AwayForm], *, status: int = 200) -> HttpResponse:
     context = {**admin.site.each_context(request), "title": _("Who is away"), "people": people}
     return render(request, "leads/staff/away.html", context, status=status)
-
-
-def _day(day: date) -> str:
-    return date_format(day, "j M").lower()

@@ -1,13 +1,17 @@
 import time
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.timezone import localtime
 
 from leads import phones
 from leads.delivery import machines
 from leads.delivery.postgres_writer import LATE_S
 from leads.inbox import flags
+from leads.inbox.person import steps
+from leads.inbox.rows import LeadRow
 from leads.models import Lead
 from leads.snapshot import JournalRecord
 from leads.staff.team.members import called
@@ -35,6 +39,18 @@ def amount_text(text: str) -> str:
         return money(Decimal(text))
     except (ArithmeticError, ValueError):
         return text
+
+
+@register.filter
+def is_taken_from(row: LeadRow, user: Any) -> bool:
+    """Return whether a colleague has the person, who is here: then the user writes to them only after a look."""
+    return row.colleague is not None and row.colleague != user and not row.away_text
+
+
+@register.filter
+def short_day(at: datetime) -> str:
+    """Return the day of a moment: 12 Dec, or 12 dic."""
+    return steps.short_day(localtime(at))
 
 
 @register.inclusion_tag("leads/inbox/_doubt.html")

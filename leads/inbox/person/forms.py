@@ -11,12 +11,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads import customer, phones
 from leads.customer import FieldRefused
+from leads.inbox.person import steps
 from leads.models import BY_STAFF, Absence, FollowUp, Lead
 from leads.models.follow_up import MOST_WORTH
 from quoter import site
@@ -118,7 +117,7 @@ class ColleagueField(forms.ModelChoiceField):  # type: ignore[type-arg]
         name: str = user.get_full_name() or user.get_username()
         if not user.is_away:
             return name
-        return f"{name} ({gettext('away until {day}').format(day=date_format(user.absence.last, 'j M').lower())})"
+        return f"{name} ({steps.away_until(user.absence)})"
 
 
 class HandForm(PersonForm):

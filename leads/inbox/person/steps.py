@@ -1,13 +1,14 @@
 """The times that a seller means by "later today", "tomorrow" and "Monday": when the shop is open."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from leads.business_hours import opening_hours
+from leads.models import Absence
 from quoter.shop.values import shop
 
 # Later today is so long from now, on a half hour.
@@ -37,7 +38,7 @@ def choices(now: datetime, zone: ZoneInfo) -> list[Choice]:
     next_week = next((at for at in opened if at.isocalendar()[:2] > today.isocalendar()[:2]), None)
     for at in dict.fromkeys([*opened[:2], *([next_week] if next_week else [])]):
         is_tomorrow = at.date() == today.date() + timedelta(days=1)
-        name = gettext("tomorrow") if is_tomorrow else date_format(at, "l").lower()
+        name = gettext("tomorrow") if is_tomorrow else weekday(at)
         found.append(Choice(at, f"{name} {_hour(at)}"))
     return found
 
@@ -49,8 +50,27 @@ def in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     if days in (-1, 0, 1):
         name = [gettext("today"), gettext("tomorrow"), gettext("yesterday")][days]
     else:
-        name = date_format(local, "l").lower() if 1 < days < 7 else date_format(local, "j M").lower()
+        name = weekday(local) if 1 < days < 7 else short_day(local)
     return f"{name} {_hour(local)}"
+
+
+def weekday(day: date) -> str:
+    """Return Monday, or lunes."""
+    return _spelt(date_format(day, "l"))
+
+
+def short_day(day: date) -> str:
+    """Return 12 Dec, or 12 dic."""
+    return _spelt(date_format(day, "j M"))
+
+
+def away_until(absence: Absence) -> str:
+    return gettext("away until {day}").format(day=short_day(absence.last))
+
+
+def _spelt(name: str) -> str:
+    """Return the name of a day or month as a sentence has it: Spanish writes it small."""
+    return name.lower() if (get_language() or "").startswith("es") else name
 
 
 def _hours(day: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:

@@ -160,6 +160,10 @@ class JoinView(PasswordResetConfirmView):
         user: User | None = super().get_user(uidb64)
         return user if user and user.is_active and user.is_staff else None
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context if self.validlink else context | {"title": _("This link does not work any more")}
+
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
         text = _("Your password is set. Log in as %(username)s.")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.leads.in_browser.conftest import LIST
 from tests.support import mark
@@ -32,6 +32,19 @@ def visit(visit: Callable[..., Page]) -> Callable[..., Page]:
     return partial(visit, expected=["status of 422"])
 
 
+def bottom(part: Locator) -> float:
+    box = part.bounding_box()
+    return box["y"] + box["height"]
+
+
+def assert_seen_whole(button: Locator) -> None:
+    """Nothing cuts the button off, and nothing lies over its ends."""
+    box = button.bounding_box()
+    for share in (0.05, 0.5, 0.95):
+        at = [box["x"] + box["width"] * share, box["y"] + box["height"] / 2]
+        assert button.evaluate("(button, [x, y]) => document.elementFromPoint(x, y) === button", at), share
+
+
 @pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
 def test_a_step_and_a_sale_take_two_taps_and_are_taken_back_on_the_card(visit: Callable[..., Page], postgres, width):
     page = visit(width=width)
@@ -44,6 +57,8 @@ def test_a_step_and_a_sale_take_two_taps_and_are_taken_back_on_the_card(visit: C
     expect(card.locator("button.whatsapp")).to_be_visible()
     assert postgres.query("SELECT 1 FROM lead_follow_ups WHERE step_at IS NOT NULL")
     assert card.bounding_box() == before
+    assert_fits_the_screen(page)
+    assert_seen_whole(card.locator("[data-step] button"))
     card.get_by_role("button", name="Deshacer").click()
     expect(card.locator("[data-step]")).to_contain_text("sin siguiente paso")
     assert not postgres.query("SELECT 1 FROM lead_follow_ups WHERE step_at IS NOT NULL")
@@ -54,6 +69,8 @@ def test_a_step_and_a_sale_take_two_taps_and_are_taken_back_on_the_card(visit: C
     [sale] = postgres.query("SELECT kind, amount FROM lead_outcomes")
     assert (sale["kind"], sale["amount"] > 1000) == ("won", True)
     assert card.bounding_box() == before
+    assert_fits_the_screen(page)
+    assert bottom(card.locator(".what")) <= card.locator(".box").bounding_box()["y"] + 1 or width == DESKTOP_WIDTH
     card.locator(".box").get_by_role("button", name="Deshacer").click()
     expect(card.locator("button.whatsapp")).to_be_visible()
     assert not postgres.query("SELECT 1 FROM lead_outcomes")

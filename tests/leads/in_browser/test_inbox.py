@@ -59,6 +59,50 @@ def test_the_list_and_a_lead_fit_the_screen(visit, width, scheme):
     picture(page, f"lead-{scheme}")
 
 
+@pytest.mark.parametrize(("width", "height", "fewest"), [(PHONE_WIDTH, 844, 5), (DESKTOP_WIDTH, 800, 8)])
+@pytest.mark.parametrize("tab", ["waiting", "contacted"])
+def test_so_many_people_are_on_a_screen(visit, site, postgres, width, height, fewest, tab):
+    for number in range(8):
+        check_out_with(site, an_unhurried_quote(), name=f"Cliente {number}", phone=f"656 555 02{number:02}")
+    assert eventually(lambda: len(postgres.query("SELECT 1 FROM leads WHERE phone > ''")) == len(PEOPLE) + 8)
+    if tab == "contacted":
+        postgres.query(
+            "UPDATE leads SET status = 'contacted', contacted_at = now(),"
+            " contacted_by = (SELECT id FROM auth_user WHERE username = 'luis') WHERE phone > ''"
+        )
+    page = visit(f"{LIST}?status={tab}", width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    ends = page.locator("[data-lead]").evaluate_all("cards => cards.map(each => each.getBoundingClientRect().bottom)")
+    assert len([end for end in ends if end <= height]) >= fewest, ends
+
+
+@pytest.mark.parametrize("width", mark.by_hand_but(1, [PHONE_WIDTH, DESKTOP_WIDTH]))
+def test_no_chip_hides_what_they_ask_for(visit, postgres, width):
+    postgres.query(
+        "UPDATE leads SET quote_data = jsonb_set(jsonb_set(quote_data, '{flags}', '[\"price_mismatch\"]'),"
+        " '{customer,phone_raw}', '\"656 123 4567 / 656 123 4568\"') WHERE phone > ''"
+    )
+    card = visit(width=width).locator("[data-lead]").first
+    expect(card).to_contain_text("varios teléfonos")
+    expect(card).to_contain_text("vio otro total")
+    what = card.locator(".what p").first
+    assert what.locator("b").first.bounding_box()["y"] + 12 < what.bounding_box()["y"] + what.bounding_box()["height"]
+
+
+def test_a_menu_closes_on_escape_and_on_a_tap_elsewhere(visit):
+    page = visit()
+    for menu in ("details.account", "details.rest"):
+        opened = page.locator(menu)
+        opened.locator("summary").click()
+        expect(opened).to_have_attribute("open", "")
+        page.keyboard.press("Escape")
+        expect(opened).not_to_have_attribute("open", "")
+        expect(opened.locator("summary")).to_be_focused()
+        opened.locator("summary").click()
+        page.locator("#searchbar").click()
+        expect(opened).not_to_have_attribute("open", "")
+
+
 @pytest.mark.parametrize("scripts", mark.by_hand_but(1, [True, False]), ids=["js", "no-js"])
 def test_one_tap_opens_the_chat_and_the_next_colleague_is_warned(visit, postgres, scripts):
     # Without scripts, so that this list does not show meanwhile that the lead is taken.

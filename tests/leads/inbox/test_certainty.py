@@ -1,5 +1,6 @@
 """What staff read where something is not certain: which number a phone is, who is the same person, a device's clock."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -37,20 +38,26 @@ def page_of(client, lead: Lead) -> str:
 
 
 @pytest.mark.parametrize(
-    ("raw", "label", "dialled"),
+    ("raw", "label", "said", "dialled"),
     [
-        ("656 555 0123 / 656 555 0124", "varios teléfonos: +52 656 555 0123 / +52 656 555 0124", "526565550123"),
-        ("1 656 223 4567", "teléfono dudoso: +52 656 223 4567 / +1 656-223-4567", "526562234567"),
-        ("+6565550123", "teléfono dudoso: +52 656 555 0123 / +65 6555 0123", "526565550123"),
-        ("000 000 0000", "teléfono dudoso", "520000000000"),
+        (
+            "656 555 0123 / 656 555 0124",
+            "varios teléfonos",
+            "Tiene varios números: +52 656 555 0123 / +52 656 555 0124.",
+            "526565550123",
+        ),
+        ("1 656 223 4567", "teléfono dudoso", "+52 656 223 4567 / +1 656-223-4567.", "526562234567"),
+        ("+6565550123", "teléfono dudoso", "+52 656 555 0123 / +65 6555 0123.", "526565550123"),
+        ("000 000 0000", "teléfono dudoso", "No se lee en él ningún número válido.", "520000000000"),
     ],
 )
 def test_the_list_and_the_page_say_that_a_phone_is_doubtful_and_which_numbers_it_may_be(
-    admin_client, raw, label, dialled
+    admin_client, raw, label, said, dialled
 ):
     lead = typed(raw)
     for text in (text_of(admin_client.get(LIST)), page_of(admin_client, lead)):
-        assert f'<span class="flag">{label}</span>' in text
+        assert re.search(f'<span class="flag"[^>]*>{label}</span>', text)
+        assert said in text
         assert f'="tel:+{dialled}"' in text
     assert raw in page_of(admin_client, lead)
     assert "Los enlaces marcan" in page_of(admin_client, lead)
@@ -80,7 +87,8 @@ def test_the_outage_page_says_that_a_phone_is_doubtful_and_dials_the_right_numbe
     for phone in ("+6565550123", "(915) 555-0123 ext 4"):
         record(lead_record(an_issued_quote(), a_contact(phone=phone, phone_raw=phone)))
     text = text_of(admin_client.get(LIST))
-    assert "teléfono dudoso: +52 656 555 0123 / +65 6555 0123" in text
+    assert "teléfono dudoso" in text
+    assert "+52 656 555 0123 / +65 6555 0123" in text
     assert text.count('class="flag"') == 1
     assert 'href="tel:+526565550123"' in text
     assert 'href="tel:+19155550123"' in text

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from leads.inbox.person import arrange, follow_ups
 from leads.inbox.person.arrange import Step
-from leads.models import Absence
+from leads.models import Absence, Lead
 from leads.staff.roles import ensure_roles
 from quoter import site
 from tests.leads.inbox.person.test_arrange import asks
@@ -122,3 +122,23 @@ def test_who_is_here_is_offered_first_to_take_a_customer(ana, beto):
     last = (today() + timedelta(days=2)).day
     assert names[1] == "Beto"
     assert re.fullmatch(rf"Ana \(fuera hasta el {last} \w+\)", names[2])
+
+
+def test_a_card_and_the_page_say_that_the_colleague_is_away_before_the_tap(ana, beto):
+    lead, now = asks(), timezone.now()
+    Lead.objects.contact(lead.pk, by=ana, now=now)
+    asks()  # the same person waits again
+    shown = ("/admin/leads/lead/", f"/admin/leads/lead/{lead.pk}/change/", "/admin/leads/lead/?status=contacted")
+
+    def pages() -> list[str]:
+        return [" ".join(browser_of(beto).get(path).content.decode().split()) for path in shown]
+
+    assert "Ana le escribe" in pages()[0]
+    assert not any("fuera hasta" in page for page in pages())
+    Absence.objects.create(user=ana, since=today() + timedelta(days=1), until=today() + timedelta(days=2))
+    assert not any("fuera hasta" in page for page in pages())
+    Absence.objects.update(since=today())
+    for page in pages():
+        assert f"Ana, fuera hasta el {(today() + timedelta(days=1)).day} " in page
+        assert "Ana le escribe" not in page
+        assert "whatsapp taken" not in page
