@@ -1,4 +1,4 @@
-"""Search leads by a folio, part of a phone, words of a name or note, or a pasted message, found by its folio."""
+"""Search leads by a folio or its end, part of a phone, words of a name or note, or a pasted message by its folio."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from leads import phones
 from leads.customer import words
 from leads.customer.matching import has_name_words, has_phone_part, words_query
 from leads.inbox import notes, pasted
-from leads.models import LeadCorrection, LeadQuerySet
+from leads.models import Lead, LeadCorrection, LeadQuerySet
 from leads.snapshot import JournalRecord
 from quoter.engine import folio
 
@@ -23,11 +23,14 @@ LONGEST_TERM = 100
 # Of a pasted message, so much is searched for folios of other programs, and so many are looked up.
 LONGEST_MESSAGE = 5_000
 MOST_CODES = 20
+# No index has the ends of folios, so they are looked for among the newest of these quotes.
+MOST_ENDINGS = 100_000
+_AFTER_OURS = "A"  # ours begin with a date
 _CODE = re.compile(r"(?<![\w-])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)++(?![\w-])")
 
 
 def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
-    """Return the leads with this folio, with these digits in the phone, or with these words in the name or a note.
+    """Return the leads with this folio or end of one, these digits in the phone, or these words in the name or a note.
 
     Names and phones that staff corrected are found as they were, too. When no name has the words, those whose names
     have words that begin with them; when nothing has, the same of notes.
@@ -41,11 +44,21 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
     if (exact := queryset.filter(folio__in=[text[:LONGEST_TERM], *_codes(text)])).exists():
         return exact
     text = text[:LONGEST_TERM]
+    if (ending := folio.ending(text)) and (read_aloud := _with_ending(queryset, ending)).exists():
+        return read_aloud
     if digits := _phone(text):
         return _with_phone_part(queryset, digits)
     if not (typed := words(text)):
         return queryset.none()
     return _with_words(queryset, typed)
+
+
+def _with_ending(queryset: LeadQuerySet, ending: str) -> LeadQuerySet:
+    """Return the leads whose folios end so, as people read them aloud: of the newest quotes, found in their index."""
+    folios = Lead.objects.filter(folio__lt=_AFTER_OURS).order_by("-folio").values_list("folio", flat=True)
+    oldest = folios[MOST_ENDINGS : MOST_ENDINGS + 1].first()
+    recent = folios.filter(folio__gte=oldest) if oldest else folios
+    return queryset.filter(folio__in=list(recent.filter(folio__endswith=f"-{ending}")[:MOST_FOUND]))
 
 
 def _with_words(queryset: LeadQuerySet, typed: list[str]) -> LeadQuerySet:
@@ -99,15 +112,17 @@ def matcher(text: str) -> Callable[[JournalRecord], bool]:
     if message := pasted.message(text):
         return lambda record: record.folio == message.folio
     text = text[:LONGEST_TERM]
-    if digits := _phone(text):
-        return lambda record: phones.has_part(record.phone, digits)
-    typed = words(text)
+    ending, digits, typed = folio.ending(text), _phone(text), words(text)
 
-    def has_words(record: JournalRecord) -> bool:
+    def matches(record: JournalRecord) -> bool:
+        if ending and record.folio.endswith(f"-{ending}"):
+            return True
+        if digits:
+            return phones.has_part(record.phone, digits)
         names = words(record.name)
         return bool(typed) and all(any(name.startswith(word) for name in names) for word in typed)
 
-    return has_words
+    return matches
 
 
 def _phone(text: str) -> str:

@@ -16,6 +16,7 @@ _DASH = "[ \\-\u2010-\u2015]?"  # people and phones write several kinds of dash
 _SPELLING = re.compile(
     rf"(?<![0-9A-Za-z])[0-9OoIiLl]{{6}}{_DASH}{_LETTER}{{4}}{_DASH}{_LETTER}{{4}}{_DASH}{_LETTER}(?![0-9A-Za-z])"
 )
+_ENDING = re.compile(rf"(?:{_LETTER}{{4}}{_DASH})?{_LETTER}{{4}}{_DASH}{_LETTER}")
 
 
 class NotAFolio(ValueError):
@@ -50,6 +51,21 @@ def find(text: str) -> str | None:
         except NotAFolio:
             continue
     return None
+
+
+def ending(text: str) -> str | None:
+    """Return the last part of a folio as printed, Q2M9-X, with the one before it if that is given, too.
+
+    None for what is no such part, and for what is rather a word or a number: without a dash, it has letters and digits.
+    """
+    text = text.strip()
+    if not _ENDING.fullmatch(text):
+        return None
+    has_dash, has_digit = bool(re.search("[-\u2010-\u2015]", text)), any(letter.isdigit() for letter in text)
+    if not has_dash and not (has_digit and any(letter.isalpha() for letter in text)):
+        return None
+    letters = _letters(text)
+    return "-".join(filter(None, (letters[:-5], letters[-5:-1], letters[-1])))
 
 
 def _letters(spelling: str) -> str:

@@ -150,6 +150,22 @@ def test_a_search_queries_each_index_once_and_stops_at_its_limit(admin_client, m
     assert "Se muestran los primeros 3:" in page.content.decode()
 
 
+def test_the_end_of_a_folio_is_found_among_the_newest_quotes_and_a_name_is_still_a_name(monkeypatch):
+    monkeypatch.setattr("leads.inbox.search.MOST_ENDINGS", 2)
+    folios = ["261122-7F3K-Q2M9-X", "261123-7F3K-Q2M9-X", "261124-7F3K-Q2M9-Y", "261125-7F3K-MAR1-A", "WEB-1-Q2M9-X"]
+    for folio in folios:
+        Lead.objects.create(folio=folio, quote_data={}, name="María", phone=PHONE_E164)
+
+    def found(text: str) -> list[str]:
+        return sorted(search.leads(Lead.objects.all(), text).values_list("folio", flat=True))
+
+    assert found("q2m9-y") == folios[2:3]
+    assert found("q2m9-x") == folios[1:2]  # the other one is older than the newest that are looked through
+    assert found("7F3K-Q2M9-Y") == folios[2:3]
+    assert found("mar1-a") == found("MARI-A") == folios[3:4]
+    assert found("maria") == sorted(folios)
+
+
 # --- In an outage -----------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +174,11 @@ def test_a_search_queries_each_index_once_and_stops_at_its_limit(admin_client, m
     [
         (lambda row: row.folio.lower(), True),
         (lambda row: f"Me interesa *{row.folio}*:", True),
+        (lambda row: row.folio[-6:], True),
+        (lambda row: f" {row.folio[-6:].lower()} ", True),
+        (lambda row: row.folio[-11:].replace("-", "\u2013"), True),
+        (lambda row: f"{row.folio[-6:-1]}{'0' if row.folio[-1] != '0' else '1'}", False),
+        (lambda row: row.folio[-4:], False),
         (lambda row: "4567", True),
         (lambda row: "67", True),
         (lambda row: "65", False),

@@ -121,3 +121,22 @@ def test_no_folio_is_found_in_a_text_without_one(message):
 @given(st.text())
 def test_any_text_can_be_searched(text):
     folio.find(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("Q2M9-X", "Q2M9-X"),
+        (" q2m9 x ", "Q2M9-X"),
+        ("q2m9x", "Q2M9-X"),
+        ("QOM9-I", "Q0M9-1"),
+        ("7f3k q2m9 x", "7F3K-Q2M9-X"),
+        ("HHMF-C", "HHMF-C"),
+        ("HHMF\u2013C", "HHMF-C"),
+        ("1234-5", "1234-5"),
+        *((other, None) for other in ("", "Q2M9", "2M9-X", "Q2M9-XY", "ñ2M9-X", MINTED)),
+        *((other, None) for other in ("maria", "Rosa L", "12345", "1234 5")),
+    ],
+)
+def test_the_end_of_a_folio_is_read_as_people_say_it_and_words_and_numbers_are_none(text, end):
+    assert folio.ending(text) == end
