@@ -3,11 +3,14 @@
 from functools import partial
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -20,6 +23,7 @@ from leads.inbox.live import live
 from leads.inbox.person import correct
 from leads.inbox.person import page as person
 from leads.models import Lead, LeadEvent, Machine
+from leads.staff.team.members import called
 from quoter import site
 from quoter.reprice import reprice
 from quoter.shop.values import shop
@@ -61,8 +65,6 @@ class LeadAdmin(admin.ModelAdmin):
         return tabs.tab_of(request).ordering
 
     def get_paginator(self, request, queryset, *args, **kwargs):
-        if queryset.model is not Lead:  # Django asks for the history of a lead, too
-            return super().get_paginator(request, queryset, *args, **kwargs)
         return changelist.paginator_of(request, queryset, *args, **kwargs)
 
     def get_search_results(self, request, queryset, search_term):
@@ -109,6 +111,12 @@ class LeadAdmin(admin.ModelAdmin):
         """Add the note. The lead itself is not saved: a colleague may have changed it since the page was made."""
         notes.add(obj, form.cleaned_data["note"], by=request.user, now=timezone.now())
 
+    def history_view(self, request, object_id, extra_context=None):
+        """Lead to the events on the lead's page: Django's log has nothing of leads."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(f"{reverse('admin:leads_lead_change', args=[object_id])}#history-title")
+
     def log_change(self, request, obj, message):
         """Add nothing to Django's log: the lead has its own events."""
 
@@ -154,12 +162,36 @@ class LeadAdmin(admin.ModelAdmin):
 class LeadEventAdmin(admin.ModelAdmin):
     """Read-only, because only the site's own code adds events."""
 
-    list_display = ["at", "lead", "kind", "actor", "detail"]
+    list_display = ["moment", "of_lead", "what", "detail_in_words", "by"]
+    fields = ["moment", "of_lead", "what", "detail_in_words", "by"]
+    list_display_links = None
     list_filter = [history.KindFilter]
     list_select_related = ["lead", "actor"]
     ordering = ["-at"]
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = changelist.CappedPaginator
+
+    @admin.display(description=_("When"), ordering="at")
+    def moment(self, event):
+        return date_format(localtime(event.at), "SHORT_DATETIME_FORMAT")
+
+    @admin.display(description=_("Customer"))
+    def of_lead(self, event):
+        address = reverse("admin:leads_lead_change", args=[event.lead_id])
+        return format_html('<a href="{}">{}</a>', address, event.lead.name or event.lead)
+
+    @admin.display(description=_("What"))
+    def what(self, event):
+        return event.get_kind_display()
+
+    @admin.display(description=_("Detail"))
+    def detail_in_words(self, event):
+        return history.in_words(event)
+
+    @admin.display(description=_("Who"))
+    def by(self, event):
+        return called(event.actor) if event.actor else ""
 
     def has_add_permission(self, request):
         return False

@@ -1,13 +1,21 @@
 """What was done with leads, for staff: a lead is exported so often that exports would hide everything else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from leads.inbox.person import correct
 from leads.models import Lead, LeadEvent
+from quoter.engine.numbers import money
 
 # Of a person with very many leads, the newest events and exports stand for all.
 MOST_EVENTS = 300
@@ -32,6 +40,47 @@ def without_repeated_exports(events: Iterable[LeadEvent]) -> Iterator[tuple[Lead
             yield event, 1
         elif event == exports[-1]:
             yield event, len(exports)
+
+
+def in_words(event: LeadEvent) -> str:
+    """Return what an event's detail says: an amount, a reason, a time, a colleague; "" when its kind says all."""
+    read = _READ.get(event.kind)
+    try:
+        return read(event.detail) if read else ""
+    except (ArithmeticError, ValueError, TypeError):  # of another program or release
+        return event.detail
+
+
+def _planned(detail: str) -> str:
+    if not detail:
+        return gettext("no next step")
+    return date_format(localtime(datetime.fromisoformat(detail)), "SHORT_DATETIME_FORMAT")
+
+
+def _handed(detail: str) -> str:
+    if not detail:
+        return gettext("to nobody")
+    colleague = User.objects.filter(pk=int(detail)).first()
+    return (colleague.get_full_name() or colleague.get_username()) if colleague else detail
+
+
+def _corrected(detail: str) -> str:
+    words = {correct.NAME: gettext("name"), correct.PHONE: gettext("phone"), correct.BACK: gettext("taken back")}
+    return ", ".join(words.get(part, part) for part in detail.split())
+
+
+def _set_aside(detail: str) -> str:
+    return str(Lead.SetAside(detail).label)
+
+
+_READ: dict[str, Callable[[str], str]] = {
+    LeadEvent.Kind.WON: lambda detail: money(Decimal(detail)),
+    LeadEvent.Kind.LOST: str,
+    LeadEvent.Kind.PLANNED: _planned,
+    LeadEvent.Kind.HANDED: _handed,
+    LeadEvent.Kind.CORRECTED: _corrected,
+    LeadEvent.Kind.SET_ASIDE: _set_aside,
+}
 
 
 class KindFilter(admin.SimpleListFilter):

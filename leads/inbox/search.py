@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.db import connections
 from django.db.models import Q
 
 from leads import phones
 from leads.customer import words
 from leads.customer.matching import has_name_words, has_phone_part, words_query
 from leads.inbox import notes, pasted
-from leads.models import Lead, LeadCorrection, LeadQuerySet
+from leads.models import LeadCorrection, LeadQuerySet
 from leads.snapshot import JournalRecord
 from quoter.engine import folio
 
@@ -23,9 +24,12 @@ LONGEST_TERM = 100
 # Of a pasted message, so much is searched for folios of other programs, and so many are looked up.
 LONGEST_MESSAGE = 5_000
 MOST_CODES = 20
-# No index has the ends of folios, so they are looked for among the newest of these quotes.
-MOST_ENDINGS = 100_000
-_AFTER_OURS = "A"  # ours begin with a date
+# No index has the ends of folios, so they are looked for among the newest of these quotes; ours begin with a date.
+MOST_ENDINGS = 50_000
+_ENDINGS = """
+SELECT DISTINCT folio FROM (SELECT folio FROM leads WHERE folio < 'A' ORDER BY folio DESC LIMIT %s) AS newest
+WHERE folio LIKE %s LIMIT %s
+"""
 _CODE = re.compile(r"(?<![\w-])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)++(?![\w-])")
 
 
@@ -55,10 +59,9 @@ def leads(queryset: LeadQuerySet, text: str) -> LeadQuerySet:
 
 def _with_ending(queryset: LeadQuerySet, ending: str) -> LeadQuerySet:
     """Return the leads whose folios end so, as people read them aloud: of the newest quotes, found in their index."""
-    folios = Lead.objects.filter(folio__lt=_AFTER_OURS).order_by("-folio").values_list("folio", flat=True)
-    oldest = folios[MOST_ENDINGS : MOST_ENDINGS + 1].first()
-    recent = folios.filter(folio__gte=oldest) if oldest else folios
-    return queryset.filter(folio__in=list(recent.filter(folio__endswith=f"-{ending}")[:MOST_FOUND]))
+    with connections[queryset.db].cursor() as cursor:
+        cursor.execute(_ENDINGS, [MOST_ENDINGS, f"%-{ending}", MOST_FOUND])
+        return queryset.filter(folio__in=[found for (found,) in cursor])
 
 
 def _with_words(queryset: LeadQuerySet, typed: list[str]) -> LeadQuerySet:

@@ -69,7 +69,7 @@ class LeadEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} {self.at:%Y-%m-%d %H:%M}"
 
 
 class LeadNote(models.Model):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from leads.staff import second_factor
+from leads.staff.team.members import IN_WORDS
 
 # Authenticator's page shows secrets; EmailAddress is not used here.
 admin.site.unregister([User, Group, Authenticator, EmailAddress])
@@ -33,7 +34,7 @@ PERMISSIONS = {
 
 
 class _PermissionsInWords:
-    """Shows permissions in the language of the page, and itself on the first page of superusers only.
+    """Shows permissions and roles in the language of the page, and itself on the first page of superusers only.
 
     Owners have leads.staff.team instead.
     """
@@ -45,6 +46,8 @@ class _PermissionsInWords:
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if db_field.related_model is Permission:
             field.label_from_instance = _permission_in_words
+        elif db_field.related_model is Group:
+            field.label_from_instance = _group_in_words
         return field
 
 
@@ -54,9 +57,19 @@ def _permission_in_words(permission):
     return f"{permission.content_type}: {words}"
 
 
+def _group_in_words(group):
+    """Return the name of a role in the language of the page; that of a group of the shop's own as it is."""
+    return str(IN_WORDS[group.name][0]) if group.name in IN_WORDS else group.name
+
+
 @admin.register(Group)
 class StaffGroupAdmin(_PermissionsInWords, GroupAdmin):
-    pass
+    list_display = ["called"]
+    search_fields = ()  # Django's box says "Search" in every language
+
+    @admin.display(description=_("Role"), ordering="name")
+    def called(self, group):
+        return _group_in_words(group)
 
 
 @admin.register(User)

@@ -9,10 +9,10 @@ from django.utils.timezone import localtime
 from leads import phones
 from leads.delivery import machines
 from leads.delivery.postgres_writer import LATE_S
-from leads.inbox import flags
+from leads.inbox import flags, history
 from leads.inbox.person import steps
 from leads.inbox.rows import LeadRow
-from leads.models import Lead
+from leads.models import Lead, LeadEvent
 from leads.snapshot import JournalRecord
 from leads.staff.team.members import called
 from quoter.engine.numbers import money
@@ -33,12 +33,8 @@ def amount(value: Decimal | None) -> str:
 
 
 @register.filter
-def amount_text(text: str) -> str:
-    """Return an amount that an event has kept as a text; as it is when it is none."""
-    try:
-        return money(Decimal(text))
-    except (ArithmeticError, ValueError):
-        return text
+def detail(event: LeadEvent) -> str:
+    return history.in_words(event)
 
 
 @register.filter

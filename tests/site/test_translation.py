@@ -4,20 +4,25 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 import polib
 import pytest
 from django.contrib.auth.models import User
-from django.utils import translation
+from django.core.management import call_command
+from django.utils import timezone, translation
 from django.utils.translation.template import templatize
 from pydantic import BaseModel
 
 from checkout import fallbacks, notice
 from leads.delivery.record import lead_record
-from leads.models import Lead
+from leads.inbox.person import arrange, correct
+from leads.inbox.tabs import TABS
+from leads.models import Lead, LeadEvent
 from quoter import token
 from quoter.engine.text import Text
 from tests.support.factories import a_contact, a_line, an_issued_quote, as_form, store
@@ -338,3 +343,53 @@ def test_staff_pages_have_no_words_of_the_other_language(admin_client, admin_use
         answer = admin_client.get(address, headers={"accept-language": language})
         assert answer.status_code == 200, address
         assert not foreign_texts(answer.content.decode(), language), address
+
+
+# Texts that are the same in both languages besides names and folios: what the shop has written, trade words, and
+# "True" and "False", with which Django describes its icons.
+THE_SAME = {"Total", "Subtotal", "Precio", "Excel", "spam", "MXN", "False", "True"}
+OF_THE_QUOTE = re.compile(
+    r"Zoil[ao]|admin|Folio\b|\d{6}-[0-9A-Z]{4}|^[0-9A-Z]{4}-[0-9A-Z]$"
+    r"|Concreto premezclado|Fibra de refuerzo|IVA|MXN|WhatsApp|m³|\bh \d\d min"
+)
+
+
+@pytest.mark.django_db
+def test_every_text_of_a_staff_page_is_another_one_in_the_other_language(admin_client, admin_user):
+    """A text that nobody translates, such as the name of a column, is the same in both. The owner's editor has both."""
+    call_command("ensure_roles", stdout=StringIO())
+    now = timezone.now()
+    with translation.override("es-mx"):
+        for number in range(4):
+            store(lead_record(an_issued_quote(), a_contact(name="Zoila", phone=f"+52656123456{number}")))
+    leads = list(Lead.objects.order_by("pk"))
+    Lead.objects.contact(leads[0].pk, by=admin_user, now=now)
+    arrange.plan(leads[0].pk, arrange.Step(now, "Zoila", admin_user), by=admin_user, now=now)
+    arrange.hand(leads[0].pk, admin_user, by=admin_user, now=now)
+    arrange.sold(leads[1].pk, Decimal(10), by=admin_user, now=now)
+    arrange.lost(leads[2].pk, "Precio", by=admin_user, now=now)
+    correct.correct(leads[0].pk, "Zoilo", "+526561234999", by=admin_user, now=now)
+    arrange.put_aside(leads[3].pk, "spam", by=admin_user, now=now)
+    tabs = [f"/admin/leads/lead/?status={tab.value}" for tab in TABS]
+    people = [f"/admin/leads/lead/{lead.pk}/change/" for lead in leads]
+    events = [f"/admin/leads/leadevent/{event.pk}/change/" for event in LeadEvent.objects.all()]
+    others = [path.format(lead=leads[0].pk, user=admin_user.pk) for path in STAFF_PAGES if "auth" not in path]
+    others += [
+        "/admin/auth/group/",
+        "/admin/away/",
+        "/admin/leads/lead/?since=x&least=y",
+        "/admin/leads/lead/quote/",
+        "/admin/leads/leadevent/",
+        "/admin/leads/machine/",
+        "/admin/start/",
+    ]
+    untranslated = {}
+    for path in [*tabs, *people, *events, *others]:
+        spanish, english = (
+            {" ".join(text.split()) for text in Words(page.content.decode()).texts}
+            for page in (admin_client.get(path, headers={"accept-language": each}) for each in ("es-MX", "en"))
+        )
+        assert len(spanish - english) > 3, path
+        same = {text for text in spanish & english if re.search("[A-Za-z]{3}", text) and not OF_THE_QUOTE.search(text)}
+        untranslated |= {text: path for text in same - THE_SAME}
+    assert untranslated == {}

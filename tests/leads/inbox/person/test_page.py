@@ -1,6 +1,7 @@
 """The person's page and the taps on a card: who may, what is offered, what is said, and how it is taken back."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from leads.delivery.record import lead_record
 from leads.inbox import greeting
-from leads.inbox.person import arrange, steps
+from leads.inbox.person import arrange, correct, steps
 from leads.inbox.person.arrange import Step
 from leads.models import FollowUp, Lead, LeadEvent, LeadOutcome
 from tests.support.factories import a_contact, an_issued_quote, store
@@ -199,3 +200,26 @@ def test_a_name_with_a_link_in_it_goes_into_no_text(admin_client):
     lead = asks(name="Gana en evil.example/hola")
     for value, _label in greeting.TEXTS:
         assert "evil" not in greeting.greeting(lead, value)
+
+
+def test_the_history_says_in_words_what_was_done_when_and_to_whom(admin_client, admin_user):
+    lead, now, beto = asks(), timezone.now(), a_seller("beto", "contact_lead")
+    arrange.plan(lead.pk, Step(datetime(2027, 1, 12, 9, tzinfo=JUAREZ)), by=beto, now=now)
+    arrange.plan(lead.pk, Step(None), by=beto, now=now)
+    arrange.hand(lead.pk, admin_user, by=beto, now=now)
+    arrange.hand(lead.pk, beto, by=admin_user, now=now)
+    arrange.hand(lead.pk, None, by=admin_user, now=now)
+    arrange.sold(lead.pk, Decimal("1234.5"), by=beto, now=now)
+    arrange.lost(lead.pk, "Precio", by=beto, now=now)
+    arrange.put_aside(lead.pk, "wrong_number", by=beto, now=now)
+    correct.correct(lead.pk, "Mario", lead.phone, by=beto, now=now)
+    correct.take_back(lead.pk, by=beto, now=now)
+    LeadEvent.objects.create(lead=lead, kind="planned", at=now, detail="of another program")
+    own = " ".join(text(admin_client.get(f"{LIST}{lead.pk}/history/", follow=True)).split())
+    listed = " ".join(text(admin_client.get("/admin/leads/leadevent/")).split())
+    for page, begins, ends in ((own, "(", ")"), (listed, ">", "<")):
+        assert f"{begins}12/01/2027 09:00{ends}" in page
+        for said in ("sin siguiente paso", "admin", "Beto", "a nadie", "$1,234.50", "Precio", "número equivocado"):
+            assert f"{begins}{said}{ends}" in page, said
+        for said in ("nombre", "deshecho", "of another program"):
+            assert f"{begins}{said}{ends}" in page, said
