@@ -1,5 +1,6 @@
 """The staff's groups: a user of each can do on the pages exactly what its permissions say."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -192,3 +193,21 @@ def test_every_group_gets_a_page_or_a_refusal_at_every_address_of_the_admin(memb
     assert {path: status for path, status in answers.items() if status not in (200, 302, 400, 403, 404, 405)} == {}
     pages = {LIST: 200, f"{LIST}{lead.pk}/change/": 200, f"{LIST}{lead.pk}/history/": 302}
     assert {path: answers[path] for path in pages} == (dict.fromkeys(pages, 403) if role == NO_GROUP else pages)
+
+
+def test_without_a_group_nothing_can_be_sent_to_any_address_but_those_of_one_s_own_login(member):
+    browser, lead = member(NO_GROUP), a_lead()
+    before = Lead.objects.values().get()
+    own = re.compile("/admin/((login|logout|join|password|password_change|second-factor|unfinished|jsi18n)/|$)")
+    every = {path for path in addresses({"app_label": "leads"}, str(lead.pk)) if path.startswith("/admin/")}
+    shops = sorted(path for path in every if not own.match(path))
+    answers = {path: browser.post(path, {"action": "add", "name": "x"}) for path in shops}
+    taken = {
+        path: (answer.status_code, answer.headers.get("Location"))
+        for path, answer in answers.items()
+        # Django leads from the address of an object to its page, which refuses, and from that of none to the start.
+        if answer.status_code not in (403, 404, 405)
+        and not re.search("/change/$|^/admin/$", answer.get("Location", ""))
+    }
+    assert taken == {}
+    assert Lead.objects.values().get() == before

@@ -13,6 +13,7 @@ from leads.delivery.record import lead_record
 from leads.inbox import greeting
 from leads.inbox.person import arrange, correct, steps
 from leads.inbox.person.arrange import Step
+from leads.inbox.person.page import ACTIONS
 from leads.models import FollowUp, Lead, LeadEvent, LeadOutcome
 from tests.support.factories import a_contact, an_issued_quote, store
 
@@ -21,7 +22,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/leads/lead/"
 JUAREZ = ZoneInfo("America/Ciudad_Juarez")
 IN_PLACE = {"X-Requested-With": "rows"}
-ACTIONS = ("plan", "sold", "lost", "reopen", "aside", "back", "hand", "join", "separate")
 
 
 def asks(phone: str = "+526565550118", *, name: str = "María Peña", **contact) -> Lead:
