@@ -1,17 +1,11 @@
-// Menus close on Escape and on a tap elsewhere: those of the header and the tabs, and the one behind a card's dots. That
-// is one for the whole list, put into the card that is tapped. Without this script, the dots lead to the person's page,
-// which has the same.
+// Menus close on Escape: those of the header and the tabs, and the one behind a card's dots. That is one for the whole
+// list, put into the card that is tapped. Without this script, the dots lead to the person's page, which has the same.
 
-function closeOthers(target) {
-  for (const each of document.querySelectorAll("details[name=menu][open]")) if (!each.contains(target)) each.open = false;
-}
-
-document.addEventListener("pointerdown", (event) => closeOthers(event.target));
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  const opened = document.activeElement.closest("details[name=menu][open]");
-  closeOthers(null);
-  opened?.querySelector("summary").focus();
+  const opened = document.querySelector("details[name=menu][open]");
+  if (event.key !== "Escape" || !opened) return;
+  opened.open = false;
+  opened.querySelector("summary").focus();
 });
 
 const menu = document.querySelector("[data-menu]");

@@ -3,11 +3,14 @@
 The pages between login and list are in test_accounts.py.
 """
 
-import pytest
-from playwright.sync_api import expect
+from collections.abc import Callable
 
+import pytest
+from playwright.sync_api import Page, expect
+
+from leads.inbox.tabs import TABS
 from tests.leads.in_browser.conftest import LIST
-from tests.support import faults
+from tests.support import faults, mark
 from tests.support.browser import DESKTOP_WIDTH, PHONE_WIDTH
 from tests.support.customers import an_unhurried_quote, check_out_with
 from tests.support.eventually import eventually
@@ -52,19 +55,118 @@ def test_the_login_is_accessible(new_context):
     assert_accessible(page, "login", *EVERY_WIDTH)
 
 
-@pytest.mark.by_hand
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("contacted", f"{LIST}?status=contacted"),
-        ("nothing-found", f"{LIST}?q=nobody-is-called-this"),
-        ("restore", f"{LIST}restore/"),
-        ("logout", "/admin/logout/"),
-        ("password", "/admin/password/"),
-    ],
-)
-def test_the_less_frequent_pages_are_accessible(visit, name, path):
-    assert_accessible(visit(path), name)
+def unfolded(page: Page) -> None:
+    page.evaluate("() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
+
+
+def behind_the_dots(page: Page) -> None:
+    page.locator("[data-more]").first.click()
+
+
+def planned(page: Page) -> None:
+    behind_the_dots(page)
+    page.locator("[data-menu] [data-does=plan]").first.click()
+    expect(page.locator("[data-step] [data-undo]")).to_be_visible()
+
+
+def sold_and_undoable(page: Page) -> None:
+    behind_the_dots(page)
+    page.locator("[data-menu] [data-does=sold]").click()
+    expect(page.locator(".box [data-undo]")).to_be_visible()
+
+
+def a_person(page: Page) -> None:
+    page.locator("a.name").first.click()
+    page.wait_for_url("**/change/**")
+    unfolded(page)
+
+
+def sold_and_kept(page: Page) -> None:
+    a_person(page)
+    page.locator("[formaction$='/sold/']").click()
+    expect(page.locator(".outcome.won").first).to_be_visible()
+    unfolded(page)
+
+
+def corrected(page: Page) -> None:
+    a_person(page)
+    page.locator("[name=new_name]").fill("Zoila Corregida")
+    page.locator("[formaction$='/correct/']").click()
+    expect(page.locator("[formaction$='/uncorrect/']").first).to_be_visible()
+
+
+def wrong(page: Page) -> None:
+    a_person(page)
+    page.locator("[name=new_phone]").fill("12")
+    page.locator("[formaction$='/correct/']").click()
+    expect(page.locator(".errorlist")).to_be_visible()
+    unfolded(page)
+
+
+def quoted_for_a_caller(page: Page) -> None:
+    page.locator("button.tile").first.click()
+    page.locator("[name='lines.0.options.service'] + label").first.click()
+    for name in ("length_m", "width_m"):
+        page.locator(f"[name='lines.0.measure.solid_dimensions.{name}']").fill("5")
+    page.keyboard.press("Enter")
+    expect(page.locator("#name")).to_be_visible()
+    page.locator("details.fold-out").evaluate_all("all => all.forEach((each) => { each.open = true; })")
+
+
+def sent_by(selector: str) -> Callable[[Page], None]:
+    """Return what sends a form as it is, and is shown the page again."""
+
+    def act(page: Page) -> None:
+        unfolded(page)
+        page.evaluate("() => [...document.forms].forEach((each) => { each.noValidate = true; })")
+        with page.expect_navigation():
+            page.locator(selector).first.click()
+        unfolded(page)
+
+    return act
+
+
+# The states of the staff's pages: the path, and what is done there.
+STATES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
+    "person-sold": (LIST, sold_and_kept),
+    "menu": (LIST, behind_the_dots),
+    "filters": (f"{LIST}?status=all&least=y", None),
+    "away": ("/admin/away/", unfolded),
+    **{f"tab-{tab.value}": (f"{LIST}?status={tab.value}", None) for tab in TABS},
+    "filtered": (f"{LIST}?status=all&seller=nobody&least=1&product=concrete&source=Facebook", unfolded),
+    "filtered-nothing": (f"{LIST}?status=contacted&least=99999999", None),
+    "nothing-found": (f"{LIST}?q=nobody-is-called-this", None),
+    "card-planned": (LIST, planned),
+    "card-sold": (LIST, sold_and_undoable),
+    "person-corrected": (LIST, corrected),
+    "person-wrong": (LIST, wrong),
+    "desk-7": ("/admin/?days=7", unfolded),
+    "desk-90": ("/admin/?days=90", unfolded),
+    "quote": (f"{LIST}quote/", None),
+    "quote-offer": (f"{LIST}quote/", quoted_for_a_caller),
+    "away-wrong": ("/admin/away/", sent_by("main [name=action]")),
+    "team": ("/admin/team/", unfolded),
+    "team-wrong": ("/admin/team/", sent_by("[value=add]")),
+    "second-factor": ("/admin/second-factor/", None),
+    "app": ("/admin/second-factor/app/", None),
+    "password": ("/admin/password/", None),
+    "password-change": ("/admin/password_change/", sent_by("main [type=submit]")),
+    "old-link": ("/admin/join/MQ/c8a-0123456789abcdef/", None),
+    "restore": (f"{LIST}restore/", sent_by("main form button")),
+    "logout": ("/admin/logout/", None),
+    "not-allowed": (f"{LIST}add/", None),
+    "start": ("/admin/start/", None),
+}
+
+
+@pytest.mark.parametrize("locale", mark.by_hand_but(1, ["es-MX", "en-US"]))
+@pytest.mark.parametrize("state", mark.by_hand_but(4, STATES))
+def test_every_state_is_accessible(visit, state, locale):
+    path, act = STATES[state]
+    page = visit(path, locale=locale, expected=["status of 4"])
+    if act:
+        act(page)
+    assert_accessible(page, f"{state}-{locale}", *EVERY_WIDTH)
 
 
 @pytest.mark.by_hand
