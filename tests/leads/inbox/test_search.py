@@ -151,7 +151,7 @@ def test_a_search_queries_each_index_once_and_stops_at_its_limit(admin_client, m
 
 
 def test_the_end_of_a_folio_is_found_among_the_newest_quotes_and_a_name_is_still_a_name(monkeypatch):
-    monkeypatch.setattr("leads.inbox.search.MOST_ENDINGS", 2)
+    monkeypatch.setattr("leads.inbox.search.MOST_ENDINGS", 3)
     folios = ["261122-7F3K-Q2M9-X", "261123-7F3K-Q2M9-X", "261124-7F3K-Q2M9-Y", "261125-7F3K-MAR1-A", "WEB-1-Q2M9-X"]
     for folio in folios:
         Lead.objects.create(folio=folio, quote_data={}, name="María", phone=PHONE_E164)
