@@ -77,8 +77,9 @@ screenshots: install
 lighthouse: install
 	@exec .venv/bin/python bin/lighthouse
 
-# Compare the checkout with the simplest Django insert view, in normal operation and in outages. It takes five minutes.
-bench: install
+# Compare the checkout with the simplest insert views of Django, Flask and FastAPI, in normal operation, on a machine that is
+# short of CPU, and in outages. It takes about ten minutes; `make bench ARGS="--only-healthy --rounds=3"` takes fewer.
+bench: install .venv/installed-bench
 	@exec .venv/bin/python bin/with-postgres --temporary python -m bench.checkout $(ARGS)
 
 # Measure the staff's pages with two million leads, which takes some ten minutes; `ARGS="--leads 200000"` takes fewer.
@@ -165,6 +166,7 @@ update: install
 	@$(PIN) --group build --constraints requirements.txt --output-file requirements-build.txt
 	@for group in run dev; do \
 		$(PIN) pyproject.toml --group $$group --constraints requirements.txt --output-file requirements-$$group.txt || exit; done
+	@$(PIN) --group bench --constraints requirements-dev.txt --output-file requirements-bench.txt
 
 # Build the site on a host that runs the Procfile, with the host's own Python.
 build:

@@ -5,8 +5,6 @@ It validates nothing, and loses the lead when Postgres is down.
 """
 
 import os
-from typing import Any
-from urllib.parse import quote
 
 SECRET_KEY = os.environ["SECRET_KEY"]
 ALLOWED_HOSTS = ["127.0.0.1"]
@@ -50,10 +48,3 @@ DATABASES = {
         "CONN_MAX_AGE": None,
     }
 }
-
-
-def chat_url(lead: Any) -> str:
-    data = lead.quote_data
-    lines = "\n".join(f"- {line['billed']} {line['unit']} de {line['description']}" for line in data["lines"])
-    text = f"Hola, soy {lead.name}. Me interesa la cotización *{lead.folio}*:\n{lines}\n*Total: {data['total']}*"
-    return f"https://wa.me/526561234567?text={quote(text, safe='')}"

@@ -7,7 +7,7 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from bench.baseline import chat_url
+from bench.plain import chat_url
 
 
 class Lead(models.Model):
@@ -41,7 +41,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
         created_at=quote["issued_at"],
         submitted_at=timezone.now(),
     )
-    return HttpResponseRedirect(chat_url(lead))
+    return HttpResponseRedirect(chat_url(lead.name, quote))
 
 
 urlpatterns = [path("checkout/", checkout)]

@@ -4,12 +4,26 @@ import multiprocessing
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 # Shorter than a customer would wait, so that a measurement ends.
 PATIENCE_S = 4.0
+
+
+class Requests:
+    """Requests that are made before a load, as many as it may need. make: returns the one with a number."""
+
+    def __init__(self, make: Callable[[int], bytes]) -> None:
+        self._make = make
+        self._made: list[bytes] = []
+
+    def until(self, end: int) -> list[bytes]:
+        """Return the requests with all numbers below `end`."""
+        self._made += map(self._make, range(len(self._made), end))
+        return self._made
 
 
 class Answer(NamedTuple):
@@ -27,7 +41,7 @@ class Answer(NamedTuple):
 
 
 class Load(NamedTuple):
-    """The result of one load. cpu_s: CPU time of the load generator itself."""
+    """The result of one load. seconds: how long requests were sent; cpu_s: CPU time of the load generator itself."""
 
     answers: list[Answer]
     started: float
@@ -75,7 +89,10 @@ class _Customer:
 
 
 def run(port: int, requests: Sequence[bytes], *, clients: int, seconds: float, first: int = 0) -> Load:
-    """Send each request once, beginning with number `first`, `clients` at a time, from a separate process."""
+    """Send each request once, beginning with number `first`, `clients` at a time, from a separate process.
+
+    It ends earlier if there are no more requests.
+    """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=lambda: sender.send(_run(port, requests, clients, seconds, first)))
@@ -92,9 +109,8 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
     cpu, started = time.process_time(), time.monotonic()
     end = started + seconds
 
-    def send(customer: _Customer) -> None:
+    def send(customer: _Customer, number: int, request: bytes) -> None:
         earlier = customer.connection
-        number, request = next(left)
         try:
             connection = customer.send(number, request)
         except OSError:
@@ -103,9 +119,9 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
         if connection is not earlier:
             selector.register(connection, selectors.EVENT_READ, customer)
 
-    for _ in range(clients):
-        send(_Customer(port))
-    waiting = clients
+    for request in islice(left, clients):
+        send(_Customer(port), *request)
+    waiting = len(selector.get_map())
     while waiting and time.monotonic() < end + PATIENCE_S:
         for key, _events in selector.select(timeout=0.1):
             customer = key.data
@@ -120,11 +136,12 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
             if status == 0 or customer.connection is None:
                 selector.unregister(key.fileobj)
                 customer.close()
-            if now < end:
-                send(customer)
+            if now < end and (request := next(left, None)):
+                send(customer, *request)
             else:
+                end = min(end, now)
                 waiting -= 1
                 customer.number = -1
     unanswered = [key.data for key in selector.get_map().values() if key.data.number >= 0]
     answers += [Answer(c.number, c.sent_at, time.monotonic() - c.sent_at, 0) for c in unanswered]
-    return Load(answers, started, seconds, time.process_time() - cpu)
+    return Load(answers, started, end - started, time.process_time() - cpu)

@@ -1,33 +1,42 @@
-"""The two sites that `make bench` measures: Folio and the simplest insert view, under gunicorn, on one Postgres."""
+"""The sites that `make bench` measures, on one Postgres: Folio, and the simplest insert view in three frameworks."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import django
+import psycopg
 
 from bench import load
-from bench.load import Load
+from bench.load import Load, Requests
 from tests.support import live
 from tests.support.eventually import PATIENCE_S, eventually
 
 CLIENTS = 16
 # The same figures as in gunicorn.conf.py.
-SERVER = ["--worker-class=gthread", "--workers=2", "--threads=4", "--preload", "--no-control-socket"]
-BASELINE = ["--config=/dev/null", *SERVER, "django.core.wsgi:get_wsgi_application()"]
-FOLIO = ["--config=gunicorn.conf.py", "settings.wsgi"]
-CSRF = "b" * 32
-NAME = "María Peña"
+SERVER = ["--worker-class=gthread", "--workers=2", "--threads=4", "--no-control-socket"]
+GUNICORN = ["gunicorn", "--bind=fd://{fd}"]
+FOLIO = [*GUNICORN, "--config=gunicorn.conf.py", "settings.wsgi"]
+BASELINE = [*GUNICORN, "--config=/dev/null", *SERVER, "--preload", "django.core.wsgi:get_wsgi_application()"]
+# Each worker imports this one itself, because a pool and its threads do not survive a fork.
+FLASK = [*GUNICORN, "--config=/dev/null", *SERVER, "bench.peer_flask:app"]
+FASTAPI = ["uvicorn", "--fd={fd}", "--workers=2", "--log-level=warning", "--no-access-log", "bench.peer_fastapi:app"]
+# What a user might pick instead: name, table, command, and a package of requirements-bench.txt.
+PEERS = [("Flask", "flask_leads", FLASK, "flask"), ("FastAPI", "fastapi_leads", FASTAPI, "fastapi")]
+# What Folio has still to do for a lead after the answer.
+UNTOLD = "alert_stage = 0"
+# More than a site with two processes answers.
+MOST_A_SECOND = 3000
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -35,28 +44,39 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Round(NamedTuple):
     """The result of one load on one site.
 
-    cpu_us, postgres_us: user and system time per request, of gunicorn's process tree and of Postgres.
+    cpu_us, postgres_us: user and system time per request, of the site's process tree and of Postgres.
     """
 
-    rate: float
-    p50_ms: float
-    p99_ms: float
     cpu_us: float
     postgres_us: float
     client_us: float
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def both_us(self) -> float:
+        return self.cpu_us + self.postgres_us
 
 
 @dataclass
 class Target:
-    """A site to measure. requests: one for each folio; table: where its leads are stored."""
+    """A site to measure.
+
+    table: where its leads are stored, all that it ever got; command: a module and its arguments, with {fd} for the
+    socket; folio: returns the folio of a request's number; unfinished: on which rows the site has still to work, in
+    SQL; rounds: its results by the kind of load; used: how many of its requests were sent.
+    """
 
     name: str
     table: str
-    arguments: list[str]
+    command: list[str]
     environment: dict[str, str]
-    folios: list[str]
-    requests: list[bytes]
-    rounds: dict[int, list[Round]] = field(default_factory=dict)
+    folio: Callable[[int], str]
+    requests: Requests
+    unfinished: str = "false"
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    used: int = 0
     port: int = 0
     pid: int = 0
 
@@ -67,7 +87,7 @@ class Target:
             started = time.monotonic()
             with (Path(directory) / "log").open("wb") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "gunicorn", f"--bind=fd://{listener.fileno()}", *self.arguments],
+                    [sys.executable, "-m", *(part.format(fd=listener.fileno()) for part in self.command)],
                     cwd=live.ROOT,
                     env=self.environment | changes,
                     pass_fds=[listener.fileno()],
@@ -86,8 +106,15 @@ class Target:
                 process.terminate()
                 process.wait(PATIENCE_S)
 
-    def load(self, *, seconds: float, clients: int = CLIENTS, first: int = 0) -> Load:
-        return load.run(self.port, self.requests, clients=clients, seconds=seconds, first=first)
+    def prepare(self, seconds: float) -> list[bytes]:
+        """Return requests that suffice for so many seconds. To make them takes time, which a load must not."""
+        return self.requests.until(self.used + round(MOST_A_SECOND * seconds))
+
+    def load(self, *, seconds: float, clients: int = CLIENTS) -> Load:
+        """Send requests that were not sent before."""
+        given = load.run(self.port, self.prepare(seconds), clients=clients, seconds=seconds, first=self.used)
+        self.used += len(given.answers)
+        return given
 
 
 class Postgres(live.Postgres):
@@ -104,23 +131,34 @@ class Postgres(live.Postgres):
     def pid(self) -> int:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
-    def empty(self, table: str) -> None:
-        self.query(f"TRUNCATE {table} CASCADE")
-        self.query("CHECKPOINT")
+    def last_id(self, table: str) -> int:
+        return int(self.query(f"SELECT coalesce(max(id), 0) AS last FROM {table}")[0]["last"])
 
-    def count(self, table: str) -> int:
-        return int(self.query(f"SELECT count(*) AS n FROM {table}")[0]["n"])
+    def folios(self, table: str, *, after: int) -> set[str]:
+        """Return the folios of the rows whose id is above `after`."""
+        return {row["folio"] for row in self.query(f"SELECT folio FROM {table} WHERE id > %s", after)}
 
     def signal(self, number: int) -> None:
         for pid in tree(self.pid):
             os.kill(pid, number)
 
 
-def settled(target: Target, postgres: Postgres, count: int) -> None:
-    eventually(
-        lambda: postgres.count(target.table) >= count,
-        or_show=lambda: f"{target.name}: {count} answered, {postgres.count(target.table)} rows",
-    )
+def settled(target: Target, postgres: Postgres, *, after: int, count: int) -> None:
+    """Wait until so many rows with an id above `after` are there, and the site has done all its work on them."""
+    sql = f"SELECT count(*), count(*) FILTER (WHERE {target.unfinished}) FROM {target.table} WHERE id > %s"
+    rows = unfinished = 0
+
+    def is_settled() -> bool:
+        nonlocal rows, unfinished
+        time.sleep(0.25)  # asked all the time, the question would count as work of the site
+        rows, unfinished = connection.execute(sql, [after]).fetchone() or (0, 0)
+        return rows >= count and not unfinished
+
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        eventually(
+            is_settled,
+            or_show=lambda: f"{target.name}: {count} answered, {rows} rows, {unfinished} of them unfinished",
+        )
 
 
 def tree(pid: int) -> list[int]:
@@ -148,8 +186,8 @@ def cpu_of(pid: int) -> float:
     return total / TICKS
 
 
-def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Target, Target]:
-    """Return the site and the baseline, with requests that carry the same quotes."""
+def targets(postgres: Postgres, directory: Path) -> list[Target]:
+    """Return Folio, the plain view, and those of the peers that are installed. Each gets the same customers."""
     environment = live.environment(
         postgres.url,
         OUTBOX_DIR=str(directory / "outbox"),
@@ -159,48 +197,27 @@ def targets(postgres: Postgres, directory: Path, *, requests: int) -> tuple[Targ
     )
     os.environ.update(environment)
     django.setup()
-    live.manage("migrate", "--verbosity=0", environment=environment)
-    postgres.query("CREATE TABLE baseline_leads (LIKE leads INCLUDING ALL)")
-
-    from django.core import signing
-    from pydantic_core import from_json
-
-    from leads import snapshot
-    from leads.delivery.record import Contact, lead_record
-    from quoter import site, token
-    from quoter.engine import folio
-    from quoter.engine.quote import LineRequest
-    from tests.support.lines import a_line
-
-    lines = [a_line(), a_line(options={"strength": "250", "service": "pumped"})]
-    issued = site.issue([LineRequest.model_validate(line) for line in lines])
-    made_at = issued.quote.issued_at - timedelta(minutes=5)
-    contact = Contact(name=NAME, phone="+526561234567", phone_raw="656 123 4567", submitted_at=datetime.now(UTC))
-    as_stored = from_json(issued.text)
-    folios, folio_requests, baseline_requests = [], [], []
-    for number in range(requests):
-        folios.append(folio.mint(made_at.date(), random_bits=number))
-        this = snapshot.read({**as_stored, "folio": folios[-1], "issued_at": made_at.isoformat()}).issued
-        assert this
-        signed = token.dumps(this)
-        # Many from one address, or of one phone, would be set aside as a flood.
-        person = {"name": NAME, "phone": f"656 {200 + number // 10_000} {number % 10_000:04}"}
-        proxy = f"X-Forwarded-Proto: https\r\nX-Forwarded-For: 198.18.{number // 256 % 256}.{number % 256}"
-        folio_requests.append(_post(proxy, {"token": signed, "privacy_accepted": "on", **person}))
-        signed = signing.dumps(lead_record(this, contact).quote_data, compress=True)
-        cookie = f"Cookie: csrftoken={CSRF}"
-        baseline_requests.append(_post(cookie, {"token": signed, "csrfmiddlewaretoken": CSRF, **person}))
-    baseline = {"DJANGO_SETTINGS_MODULE": "bench.baseline", "BASELINE_DATABASE_HOST": str(postgres.socket_directory)}
-    return (
-        Target("folio", "leads", FOLIO, environment, folios, folio_requests),
-        Target("baseline", "baseline_leads", BASELINE, environment | baseline, folios, baseline_requests),
+    # On a machine with much other work, this may take longer than a test would wait.
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=live.ROOT, env=environment, check=True
     )
+    from bench.customers import Customers
 
-
-def _post(headers: str, form: dict[str, str]) -> bytes:
-    body = urlencode(form).encode()
-    head = (
-        f"POST /checkout/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    customers = Customers()
+    plain = environment | {
+        "DJANGO_SETTINGS_MODULE": "bench.baseline",
+        "BASELINE_DATABASE_HOST": str(postgres.socket_directory),
+    }
+    requests = Requests(customers.of_a_plain_site)
+    sites = [
+        Target("Folio", "leads", FOLIO, environment, customers.folio, Requests(customers.of_folio), UNTOLD),
+        Target("plain view", "baseline_leads", BASELINE, plain, customers.folio, requests),
+        *(
+            Target(name, table, command, plain, customers.folio, requests)
+            for name, table, command, package in PEERS
+            if find_spec(package)
+        ),
+    ]
+    for site in sites[1:]:
+        postgres.query(f"CREATE TABLE {site.table} (LIKE leads INCLUDING ALL)")
+    return sites

@@ -229,11 +229,11 @@ def _row(
 
 
 def _customer(chance: Random) -> Customer:
-    name, digits = _name(chance), f"000{chance.randrange(10**7):07}"
+    name, digits = random_name(chance), f"000{chance.randrange(10**7):07}"
     return Customer(name, f"+52{digits}", f"{digits[:3]} {digits[3:6]} {digits[6:]}")
 
 
-def _name(chance: Random) -> str:
+def random_name(chance: Random) -> str:
     given = chance.choices(*chance.choice((_WOMEN, _MEN)), k=chance.choice((1, 1, 2)))
     return " ".join([*dict.fromkeys(given), *chance.choices(*_FAMILY, k=2)])
 
