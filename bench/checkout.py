@@ -22,7 +22,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from bench.contention import one_core_burnt
-from bench.load import Load
+from bench.load import OUTAGE_PATIENCE_S, Load
 from bench.pages import cpu_of_pages
 from bench.targets import CLIENTS, PEERS, PROC, Postgres, Round, Target, cpu_of, settled, targets, tree
 from bench.wire import Wire
@@ -116,7 +116,7 @@ def outage(target: Target, postgres: Postgres, *, kind: str) -> list[Phase]:
     target.prepare(seconds)
     thread = Thread(target=interfere)
     thread.start()
-    given = target.load(seconds=seconds)
+    given = target.load(seconds=seconds, patience_s=OUTAGE_PATIENCE_S)
     thread.join()
 
     acknowledged = {target.folio(answer.number) for answer in given.answers if answer.is_served}

@@ -110,9 +110,10 @@ class Target:
         """Return requests that suffice for so many seconds. To make them takes time, which a load must not."""
         return self.requests.until(self.used + round(MOST_A_SECOND * seconds))
 
-    def load(self, *, seconds: float, clients: int = CLIENTS) -> Load:
+    def load(self, *, seconds: float, clients: int = CLIENTS, patience_s: float = load.PATIENCE_S) -> Load:
         """Send requests that were not sent before."""
-        given = load.run(self.port, self.prepare(seconds), clients=clients, seconds=seconds, first=self.used)
+        requests = self.prepare(seconds)
+        given = load.run(self.port, requests, clients=clients, seconds=seconds, first=self.used, patience_s=patience_s)
         self.used += len(given.answers)
         return given
 
