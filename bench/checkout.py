@@ -76,6 +76,7 @@ def healthy(targets: Sequence[Target], postgres: Postgres, *, kind: Kind, rounds
 
 def one_round(target: Target, postgres: Postgres, *, seconds: float, clients: int) -> Round:
     target.prepare(WARM_UP_S + seconds)
+    postgres.vacuum(target.table)
     target.load(seconds=WARM_UP_S, clients=clients)
     last = postgres.last_id(target.table)
     cpu, postgres_cpu = cpu_of(target.pid), cpu_of(postgres.pid)
