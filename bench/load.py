@@ -126,6 +126,8 @@ def _run(port: int, requests: Sequence[bytes], clients: int, seconds: float, fir
         try:
             connection = customer.send(number, request)
         except OSError:
+            if earlier:
+                selector.unregister(earlier)
             customer.close()
             connection = customer.send(number, request)
         if connection is not earlier:
