@@ -157,7 +157,7 @@ def _record(
         visitor_id=visitor_id,
         created_at=issued.quote.issued_at.isoformat(),
         submitted_at=contact.submitted_at.isoformat() if contact else None,
-        arrived_at=datetime.now(UTC).isoformat(),
+        arrived_at=datetime.fromtimestamp(time.time(), UTC).isoformat(),
         set_aside=next((flag for flag in contact.flags if flag in SET_ASIDE), "") if contact else "",
     )
 

@@ -139,19 +139,23 @@ class Faults:
         for name in self._random.choice([["a"], ["a"], ["b"], ["a", "b"]]):
             broken = machine.disks[name]
             self._say("disk", name, "of", machine.name, kind)
-            broken.has_hung = broken.has_hung and broken.fault is not None
-            broken.fault = disk.Fault(kind, self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0)
-            self._disks_until[broken] = self._lasts()
+            share = self._random.choice([0.1, 0.5, 1.0]) if kind != "gone" else 1.0
+            self._begin(machine, broken, disk.Fault(kind, share), until=self._lasts())
 
     def _break_everything(self) -> None:
         """Both disks of a machine and Postgres fail, so that leads are in memory alone."""
         self._say("Postgres refuses, and no disk works")
         until = self._lasts()
-        for broken in self._random.choice(self._history.machines).disks.values():
-            broken.has_hung = broken.has_hung and broken.fault is not None
-            broken.fault, self._disks_until[broken] = disk.Fault("broken"), until
+        machine = self._random.choice(self._history.machines)
+        for broken in machine.disks.values():
+            self._begin(machine, broken, disk.Fault("broken"), until=until)
         self._postgres_until = until
         self._history.world.server.begin(postgres.Fault("refuses"))
+
+    def _begin(self, machine: "Machine", broken: disk.Disk, fault: disk.Fault, *, until: float) -> None:
+        """Break a disk. Somebody may still wait for a sync of before that hung, unless it has been well for a while."""
+        broken.has_hung = broken.has_hung and broken in self._bad(machine)
+        broken.fault, self._disks_until[broken] = fault, until
 
     def _any_process(self) -> "Process | None":
         processes = [process for machine in self._history.machines for process in machine.processes]

@@ -6,7 +6,7 @@ over, or when all of them take too much room.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from leads.delivery.journal.census import segment_paths
 from leads.delivery.journal.disk import files, free_bytes, make_directory, private
@@ -123,11 +123,14 @@ def delivered(directories: Sequence[Path], *, since: float = 0.0) -> Iterator[Re
 
     Those of before `since` (unix time) are left out. In the journals in use there may be some that wait.
     """
-    listed = [(path, *_stat(path)) for path in (*paths(directories), *segment_paths(directories))]
+    in_use = segment_paths(directories)  # before the kept ones: one that is finished meanwhile is in both lists
+    finished = paths(directories)
+    names = {path.name for path in finished}
+    listed = [(path, *_stat(path)) for path in (*finished, *(path for path in in_use if path.name not in names))]
     listed = [(path, at, size) for path, at, size in listed if at >= since]
     whole, done = sum(size for *_, size in listed) or 1, 0
     for path, *_ in listed:
-        with suppress(OSError), path.open("rb") as file:  # it may be removed meanwhile
+        with suppress(OSError), _opened(path) as file:  # it may be removed meanwhile
             for line in file:
                 done += len(line)
                 for record, _ in records(line):
@@ -240,11 +243,20 @@ def _delivered_until(path: Path) -> int:
     return 0
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """Open a journal, also one in use that was finished since it was listed."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return (path.parent / KEPT / path.name).open("rb")
+
+
 def _stat(path: Path) -> tuple[float, int]:
     """Return the time of the last change and the size; zeros for a file that is gone."""
-    with suppress(OSError):
-        stat = path.stat()
-        return stat.st_mtime, stat.st_size
+    for place in (path, path.parent / KEPT / path.name):  # as in _opened
+        with suppress(OSError):
+            stat = place.stat()
+            return stat.st_mtime, stat.st_size
     return 0.0, 0
 
 

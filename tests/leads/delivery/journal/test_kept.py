@@ -60,6 +60,23 @@ def test_what_was_delivered_stays_sealed_and_is_read_again(directories):
     assert sorted(os.listdir(directories[0])) == ["kept"]
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_journal_that_is_finished_while_all_are_read_is_read_once(directories, monkeypatch, is_listed):
+    delivered(directories, "A")
+    journal = Outbox(directories, keep_days=7)
+    journal.append("B", text("Person B"))
+    drain(journal)
+    lists = kept.paths
+
+    def finished_now(listed: list[Path]) -> list[Path]:
+        before = lists(listed)
+        journal.close()
+        return lists(listed) if is_listed else before
+
+    monkeypatch.setattr(kept, "paths", finished_now)
+    assert content(directories) == [("A", text("Person A")), ("B", text("Person B"))]
+
+
 def test_what_waits_is_not_moved(directories):
     journal = Outbox(directories, keep_days=7)
     journal.append("A", text("Ana"))
