@@ -301,7 +301,7 @@ class Segment:
         """Remove the file. OSError: it is still there.
 
         One with a record of which no key is in use is moved to locked/ instead, one with a damaged line to damaged/,
-        and any other to kept/ if it is to be kept.
+        and any other with records to kept/ if it is to be kept.
         """
         self.path.with_suffix(COUNT_SUFFIX).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
@@ -310,7 +310,7 @@ class Segment:
                 make_directory(aside)
                 self.path.rename(aside / self.path.name)
                 sync_names(aside)
-            elif keep:
+            elif keep and self.written:  # the owner of an empty one may be about to lock it, and finds that it is gone
                 aside = self.path.parent / KEPT
                 make_directory(aside)
                 self.path.rename(aside / self.path.name)

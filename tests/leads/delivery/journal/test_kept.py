@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from leads.delivery.journal import census, kept, outbox
+from leads.delivery.journal import census, kept, outbox, segment
 from leads.delivery.journal.outbox import Outbox
 from leads.delivery.journal.segment import DAMAGED, Item, encode
-from tests.leads.delivery.journal.test_outbox import drain
+from tests.leads.delivery.journal.test_outbox import adopt_and_drain, drain, folios, kill
 
 DAY = 86_400.0
 
@@ -83,6 +83,24 @@ def test_what_waits_is_not_moved(directories):
     journal.close()
     assert kept.paths(directories) == []
     assert len(census.segment_paths(directories)) == 1
+
+
+def test_a_journal_that_is_adopted_before_its_owner_locks_it_is_not_kept_while_in_use(directories, monkeypatch):
+    locks = segment.lock
+
+    def too_late(fd: int) -> bool:
+        monkeypatch.setattr(segment, "lock", locks)
+        other = Outbox(directories, keep_days=7)
+        other.adopt()
+        drain(other)
+        other.close()
+        return locks(fd)
+
+    monkeypatch.setattr(segment, "lock", too_late)
+    journal = Outbox(directories, keep_days=7)
+    journal.append("A", text("Ana"))
+    kill(journal)
+    assert folios(adopt_and_drain(directories)) == ["A"]
 
 
 @pytest.mark.parametrize("days", [0, None])
