@@ -18,6 +18,7 @@ from leads.alerts.sending import mail_is_set_up
 from leads.delivery import trouble
 from leads.delivery.health import outbox_state
 from leads.delivery.trouble import Begun, Trouble
+from leads.privacy.forgotten import forgotten
 from quoter.shop.values import shop
 from telemetry import series
 
@@ -25,6 +26,9 @@ from telemetry import series
 WAIT_S = {Trouble.DATABASE: 60.0, Trouble.ALERTS: 60.0, Trouble.DISK: 10.0, Trouble.ACCESS: 10.0}
 RETRY_S = 60.0
 MEASURE_EVERY_S = 600.0
+# How often the newest leads that were delivered are looked up in Postgres, and how many: 20 ms of CPU.
+COMPARE_EVERY_S = 15.0
+COMPARED = 1_000
 # Of the database's largest size. Supabase's free plan makes a project read-only when it is reached.
 STORAGE_SHARE = 0.7
 
@@ -58,6 +62,13 @@ _TEXTS: dict[Trouble, tuple[Any, Any]] = {
         gettext_lazy("The database is nearly full"),
         gettext_lazy("When it is full, it takes no leads. Remove old ones (`manage.py purge_leads`) or enlarge it."),
     ),
+    Trouble.FORGOTTEN: (
+        gettext_lazy("The database has forgotten leads"),
+        gettext_lazy(
+            "It was restored, or a replica took over, or somebody deleted rows. The web machine still has the leads of "
+            "the last days: run `manage.py outbox replay` there (docs/operations.md)."
+        ),
+    ),
     Trouble.ALERTS: (
         gettext_lazy("Staff are not told of new leads"),
         gettext_lazy("Look into the inbox meanwhile, and run `manage.py doctor`."),
@@ -86,8 +97,8 @@ class TroubleMail:
         self._recipients, self._clock = recipients, clock
         self._known: dict[Trouble, Begun] | None = None  # loaded at the first look
         self._to: set[str] = set(shop.ALERT_MANAGER_EMAILS)
-        self._storage = ""
-        self._measured_at = self._failed_at = self._written_at = -inf
+        self._storage = self._forgotten = ""
+        self._measured_at = self._compared_at = self._failed_at = self._written_at = -inf
 
     def look(self, *, database: str, alerts_fault: str) -> None:
         """Compare what is wrong now with before, and mail what began or ended.
@@ -97,9 +108,14 @@ class TroubleMail:
         now = self._clock()
         if self._known is None:
             self._known = trouble.load(settings.OUTBOX_DIRECTORIES)
+            # It is not over because this process has yet to look.
+            self._forgotten = self._known.get(Trouble.FORGOTTEN, Begun(now)).detail
         if database == "up" and not _is_within(MEASURE_EVERY_S, self._measured_at, now):
             self._ask_postgres()
             self._measured_at = now
+        if database == "up" and not _is_within(COMPARE_EVERY_S, self._compared_at, now):
+            self._forgotten = forgotten(settings.OUTBOX_DIRECTORIES, most=COMPARED).detail
+            self._compared_at = now
         present = dict(trouble.on_disk(outbox_state(), settings.OUTBOX_DIRECTORIES, now=now))
         if database == "down":
             present[Trouble.DATABASE] = ""
@@ -107,6 +123,8 @@ class TroubleMail:
             present[Trouble.ALERTS] = alerts_fault
         if self._storage:
             present[Trouble.STORAGE] = self._storage
+        if self._forgotten:
+            present[Trouble.FORGOTTEN] = self._forgotten
         self._update(present, now)
 
     def _ask_postgres(self) -> None:

@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     ACCESS = "access"  # the site may not read or write a file or directory of the outbox
     DISK = "disk"  # an outbox's disk is nearly full, or cannot be read
     STORAGE = "storage"  # the database is nearly as large as it may be
+    FORGOTTEN = "forgotten"  # the database lacks leads that it had
     ALERTS = "alerts"  # staff are not told of leads
     PUBLISHED = "published"  # a published version on the disk cannot be served, so one before it is
 

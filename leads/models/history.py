@@ -101,7 +101,8 @@ class LeadNote(models.Model):
 class Erasure(models.Model):
     """A person who was erased from a lead, so that a late delivery does not bring them back.
 
-    person: a hash, as in leads.delivery.erasures; "" for one of before hashes were kept. at: when they were erased.
+    person: a hash, as in leads.delivery.erasures; "" for everybody of the folio, as after a purge, and in erasures of
+    before hashes were kept. at: when they were erased.
     """
 
     folio = models.TextField()

@@ -1,18 +1,26 @@
 """Delete old leads, or remove only the person from them, in Postgres and on this machine's disk."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from leads import snapshot
 from leads.delivery.journal import census, erase, kept, quarantine
 from leads.delivery.journal.segment import Item
-from leads.models import FollowUp, Lead
+from leads.models import Erasure, FollowUp, Lead
 from leads.paging import pages
 from leads.privacy import columns
 from leads.privacy.anonymise import anonymise, item_without_person, without_person
+
+# A journal is kept from when it is finished, which may be a while after its first record.
+_FINISHED_WITHIN = timedelta(days=2)
 
 
 class Purged(NamedTuple):
@@ -61,14 +69,18 @@ def count(cutoff: datetime) -> Iterator[Purged]:
 def delete(cutoff: datetime, *, directories: Sequence[Path]) -> Iterator[Purged]:
     """Delete the leads quoted before `cutoff`, with all that belongs to them, a page at a time.
 
-    A lead whose record is in a journal stays: if that process is killed, the relay delivers the record again.
+    A lead whose record is in a journal stays: if that process is killed, the relay delivers the record again. Of those
+    that another machine may still keep, the folio is noted, so that no replay there brings them back.
     """
     still_journaled = {item.folio for item in census.journaled(directories)}
+    kept_since = timezone.now() - timedelta(days=settings.OUTBOX_KEEP_DAYS) - _FINISHED_WITHIN
     deleted = 0
     for page in pages(Lead.objects.filter(created_at__lt=cutoff)):
-        keys = page.leads.values_list("pk", "folio")
-        ids = [pk for pk, folio in keys if folio not in still_journaled]
-        deleted += Lead.objects.filter(pk__in=ids).delete()[1].get("leads.Lead", 0)
+        rows = page.leads.values_list("pk", "folio", "arrived_at")
+        gone = [row for row in rows if row[1] not in still_journaled]
+        with transaction.atomic():
+            _note(folio for _, folio, arrived_at in gone if folio and arrived_at and arrived_at > kept_since)
+            deleted += Lead.objects.filter(pk__in=[row[0] for row in gone]).delete()[1].get("leads.Lead", 0)
         yield Purged(deleted, page.fraction)
     FollowUp.objects.sweep()
 
@@ -99,6 +111,16 @@ def clear_disk(cutoff: datetime, *, directories: Sequence[Path], keeps_amounts: 
         replace=without_person if keeps_amounts else None,
     )
     return copies + refused + erase.clear_damaged(directories, lambda item: _is_older(item, cutoff))
+
+
+def _note(folios: Iterable[str]) -> None:
+    """Let whoever had asked for these quotes by now count as erased."""
+    Erasure.objects.bulk_create(
+        [Erasure(folio=folio, person="", at=Now()) for folio in sorted(set(folios))],
+        update_conflicts=True,
+        unique_fields=["folio", "person"],
+        update_fields=["at"],
+    )
 
 
 def _is_older(item: Item, cutoff: datetime) -> bool:

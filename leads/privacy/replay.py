@@ -19,8 +19,9 @@ from leads.delivery.journal.segment import Item
 from leads.delivery.upsert import upsert
 from leads.errors import error_name
 from leads.models import Lead, LeadCorrection, LeadEvent
+from leads.privacy.forgotten import deleted
 
-_BATCH, _PAGE = 200, 2_000
+_BATCH = 200
 # Of a lead that came longer ago staff were told before the database forgot it.
 ANNOUNCED_AFTER = timedelta(hours=1)
 _TOLD = "UPDATE leads SET alert_stage = 2 WHERE id = ANY(%s) AND alert_stage < 2 AND arrived_at < %s"
@@ -93,16 +94,6 @@ def replay(
     yield _replay(batch, so_far, now=now)._replace(fraction=1.0)
 
 
-def forgotten(directories: Sequence[Any], *, most: int = 10_000) -> tuple[int, int]:
-    """Return how many of the newest folios that were delivered have no row, and of how many. A query for each 2,000."""
-    folios = kept.newest(directories, most)
-    missing = 0
-    for start in range(0, len(folios), _PAGE):
-        page = set(folios[start : start + _PAGE])
-        missing += len(page - set(Lead.objects.filter(folio__in=page).values_list("folio", flat=True)))
-    return missing, len(folios)
-
-
 def _replay(batch: Sequence[Item], so_far: Replayed, *, now: datetime) -> Replayed:
     """Write what is missing of some records, and newer details.
 
@@ -110,7 +101,10 @@ def _replay(batch: Sequence[Item], so_far: Replayed, *, now: datetime) -> Replay
     2. Write the rest. Postgres leaves out who was erased.
     3. Read the rows again: what is still missing was erased or refused.
     """
-    records = _without_claimed_quotes([record for item in batch if (record := _read(item))])
+    read = _without_claimed_quotes([record for item in batch if (record := _read(item))])
+    gone = deleted([record.key[0] for record in read])
+    # Postgres leaves out people who were erased, and not quotes that nobody asked for.
+    records = [record for record in read if record.phone or record.key[0] not in gone]
     before = _rows_of(records)
     wanted = _without_the_same([record for record in records if _is_wanted(record, before)], before)
     refusals = _write(wanted)
@@ -124,7 +118,7 @@ def _replay(batch: Sequence[Item], so_far: Replayed, *, now: datetime) -> Replay
         read=so_far.read + len(batch),
         restored=so_far.restored + len(back),
         updated=so_far.updated + sum(record.key in before and record.key[0] not in refused for record in wanted),
-        erased=so_far.erased + sum(folio not in refused for folio, _ in missing - back),
+        erased=so_far.erased + sum(folio not in refused for folio, _ in missing - back) + len(read) - len(records),
         refused=so_far.refused + len(refusals),
         refusals=refusals,
     )

@@ -78,12 +78,19 @@ def moved_to(site: Site, postgres: Postgres) -> None:
 
 
 def told_and_mended(site: Site) -> str:
-    """Check that the doctor says what is missing; follow the document, and return what it printed."""
+    """Check that health and doctor say what is missing; follow the document, and return what it printed."""
+    assert eventually(lambda: health(site) == ("degraded", "up"), or_show=lambda: site.log)
     told = run("manage.py", "doctor", environment=site.environment).stdout
     assert "are not in the database" in told
     [output] = follow(DOCUMENT, "The database has forgotten leads", environment=site.environment)
     assert "delivered last are in the database" in output
+    assert eventually(lambda: health(site) == ("ok", "up"), or_show=lambda: site.log)
     return output
+
+
+def health(site: Site) -> tuple[str, str]:
+    answer = site.get("/healthz").json
+    return answer["status"], answer["database"]
 
 
 def test_a_restored_backup_has_every_lead_once_after_a_replay(postgres, tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, NamedTuple
 
+from leads.delivery.journal import sealing
 from leads.delivery.journal.census import segment_paths
 from leads.delivery.journal.disk import files, free_bytes, make_directory, private
 from leads.delivery.journal.segment import (
@@ -152,6 +153,16 @@ def newest(directories: Sequence[Path], most: int) -> list[str]:
     return sorted(found, key=lambda folio: found[folio], reverse=True)[:most]
 
 
+def has(directories: Sequence[Path], folio: str, *, before: float) -> bool:
+    """Return whether a journal that was begun before a moment (unix time) has a record of a folio; the newest first."""
+    listed = [*paths(directories), *segment_paths(directories)]
+    for path in sorted(listed, key=lambda path: path.name, reverse=True):
+        with suppress(OSError, ValueError):
+            if _begun_at(path) <= before and b" %s " % folio.encode() in path.read_bytes():
+                return True
+    return False
+
+
 def clear(
     directories: Sequence[Path],
     matches: Callable[[Item], bool],
@@ -234,13 +245,19 @@ def _headers_until(path: Path, end: int) -> Iterator[Header]:
             end -= len(line)
             if end < 0:
                 return
-            yield from (record for record, _ in headers(line) if record)
+            # What no key opens was passed over; it is delivered once a process has the key.
+            yield from (record for record, _ in headers(line) if record and not sealing.missing_key(record.text))
 
 
 def _delivered_until(path: Path) -> int:
     with suppress(OSError, ValueError):
         return int(path.with_suffix(COUNT_SUFFIX).read_bytes())
     return 0
+
+
+def _begun_at(path: Path) -> float:
+    """Return when a journal was created, unix time, by its name; ValueError for a file that somebody put there."""
+    return int(path.name.partition("-")[0]) / 1e9
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -24,6 +24,7 @@ from leads.delivery.trouble import Trouble
 from leads.models import Alert, Lead
 from leads.ops.doctor import reporting, storage
 from leads.snapshot import Flag
+from tests.leads.privacy.test_replay import deliver, forget, people, run
 from tests.support import live
 from tests.support.factories import a_contact, an_issued_quote, fill_leads, store
 
@@ -147,6 +148,37 @@ def test_supabase_has_a_limit_by_default():
         "-c", code, environment={"DEBUG": "true", "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "settings"}
     )
     assert done.stdout.strip() == "500", done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_has_forgotten_leads_is_mailed_once_and_once_when_they_are_back(
+    watch, clock, client, mailoutbox, outbox_directories
+):
+    deliver(outbox_directories, *people(2))
+    look_for_an_hour(watch, clock)
+    assert (client.get("/healthz").json()["status"], mailoutbox) == ("ok", [])
+
+    forget()
+    look_for_an_hour(watch, clock)
+    [began] = mailoutbox
+    assert "The database has forgotten leads (web-1)" in began.subject
+    assert "outbox replay" in began.body
+    assert client.get("/healthz").json()["status"] == "degraded"
+
+    restarted = TroubleMail(lambda: [BOSS], clock=clock)
+    look(restarted, "down")  # nobody can ask Postgres
+    assert Trouble.FORGOTTEN in trouble.current(outbox_directories)
+
+    run()
+    look_for_an_hour(restarted, clock)
+    assert ["Over" in mail.subject for mail in mailoutbox] == [False, True]
+    assert client.get("/healthz").json()["status"] == "ok"
+
+
+def look_for_an_hour(watch, clock) -> None:
+    for _ in range(0, 3600, 60):
+        clock.now += 60
+        look(watch, "up")
 
 
 @pytest.mark.django_db(transaction=True)
