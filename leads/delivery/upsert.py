@@ -65,6 +65,13 @@ _HAS_A_ROW = """EXISTS (
         SELECT FROM leads AS own
         WHERE own.folio = arrived.folio AND own.phone = arrived.phone AND own.phone > '' AND NOT own.is_first
     )"""
+# Whether the person had this very record when the statement began. Then it changes nothing, and is no lead of its own
+# even if staff have corrected the phone since, for which the statement has waited and which it does not see.
+_IS_REPEATED = """EXISTS (
+        SELECT FROM leads AS own
+        WHERE own.folio = arrived.folio AND own.phone = arrived.phone AND own.phone > ''
+            AND own.submitted_at = arrived.submitted_at
+    )"""
 # When it came and why it is set aside; a record of the last release says neither.
 _ARRIVED_AT = "least(coalesce(arrived_at, now()), now()) AS arrived_at, coalesce(set_aside, '') AS set_aside"
 
@@ -96,7 +103,7 @@ WITH arrived AS MATERIALIZED (
     RETURNING id, folio, submitted_at, asked_again_at
 ), others AS (
     INSERT INTO leads ({_COLUMNS}, is_first) SELECT {_COLUMNS}, false FROM arrived
-    WHERE phone > '' AND NOT EXISTS (SELECT FROM first WHERE first.folio = arrived.folio)
+    WHERE phone > '' AND NOT EXISTS (SELECT FROM first WHERE first.folio = arrived.folio) AND NOT {_IS_REPEATED}
     ORDER BY folio
     ON CONFLICT (folio, phone) WHERE phone > '' DO UPDATE SET {_UPDATE}
     RETURNING id, folio, submitted_at, asked_again_at

@@ -1,9 +1,11 @@
 """What staff corrected of a name and a phone stays corrected, whatever of the same lead arrives afterwards."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.utils import timezone
 
 from leads.delivery.upsert import upsert
@@ -11,6 +13,7 @@ from leads.inbox.person.correct import correct, take_back
 from leads.models import FollowUp, Lead, LeadCorrection, LeadEvent
 from leads.privacy.anonymise import anonymise
 from tests.leads.delivery.test_people import ANA, ASKED, LUIS, asks, people
+from tests.support.eventually import eventually
 from tests.support.factories import an_issued_quote, store
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +141,34 @@ def test_other_programs_can_delete_a_corrected_lead(eva):
     LeadEvent.objects.all().delete()
     Lead.objects.filter(pk=lead.pk)._raw_delete("default")
     assert not LeadCorrection.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_delivery_that_is_repeated_during_the_correction_adds_no_second_lead(eva, is_first):
+    """It does not see the correction, which is not committed when its statement begins."""
+    issued = an_issued_quote()
+    if not is_first:
+        store(asks(issued, LUIS, name="Luis"))
+    store(asks(issued))
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            corrected(eva)
+            repeated = other.submit(upsert_alone, asks(issued).as_json())
+            assert eventually(lambda: repeated.done() or is_anybody_waiting())
+        repeated.result()
+    assert ("Ana Ruíz", RIGHT) in people()
+    assert len(people()) == (1 if is_first else 2)
+
+
+def upsert_alone(text: bytes) -> None:
+    try:
+        upsert([text])
+    finally:
+        connection.close()
+
+
+def is_anybody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
