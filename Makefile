@@ -33,8 +33,6 @@ test tests test-long test-partitioned test-postgres-15 image-test: export PYTHON
 # Tests run in two processes more than the machine has processors, because many wait. Above nine, all would wait for the
 # longest file.
 export PROCESSES := $(shell nproc | awk '{ print $$1 < 8 ? $$1 + 2 : 9 }')
-# Identifies this run, so that its processes share files that are built once, such as static files.
-test tests test-long: export TEST_RUN := $(shell date +%s%N)
 
 # The tests use a temporary database and never touch var/postgres or the database of DATABASE_URL. There are three steps:
 # first most tests, and a few again on a partitioned table; then those that measure how long

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+from fcntl import LOCK_EX, flock
 
 import psycopg
 
-from tests.support.live import ROOT, VAR, migrated_postgres
+from tests.support.live import ROOT, VAR, migrated_postgres, state_of_the_code
 
 DATA = VAR / "test-postgres"
 # pytest-django's names, for a single process and for each of those that `make test` starts.
@@ -18,6 +19,20 @@ NAMES = ["test_postgres", *(f"test_postgres_gw{number}" for number in range(int(
 
 
 def prepare() -> None:
+    """Make the data directory that `make test` copies, unless one of this state of the code is there."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    made_of, state = DATA.with_name(f"{DATA.name}-of"), f"{state_of_the_code()} {len(NAMES)}"
+    with made_of.open("a+") as note:
+        flock(note, LOCK_EX)
+        note.seek(0)
+        if note.read() == state and DATA.exists():
+            return
+        note.truncate(0)
+        _make()
+        note.write(state)
+
+
+def _make() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
     with_postgres = [ROOT / "bin" / "with-postgres", f"--data={DATA}", f"--copy-of={migrated_postgres()}"]
     copy = [sys.executable, "-m", "tests.support.databases", "copy"]

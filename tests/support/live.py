@@ -1,5 +1,6 @@
 """Starts the site with gunicorn, and a Postgres for it, for tests that stop, freeze and break them."""
 
+import hashlib
 import json
 import os
 import re
@@ -31,6 +32,8 @@ from tests.support.processes import ROOT, SOCKET_FD, Process, run
 
 # What is kept for a run on another Postgres (bin/with-postgres) is of that one alone.
 VAR = ROOT / "var" / os.environ.get("POSTGRES_PROGRAMS", "").strip("/").replace("/", "-")
+# How many data directories of migrated_postgres are kept: a run of an earlier state of the code may still copy its own.
+MOST_MIGRATED = 4
 SECRET_KEY = secrets.token_urlsafe(50)  # another for each process, so that none is published
 WHATSAPP_NUMBER = "526561234567"
 # The header of a host's proxy. Without it, a site in production redirects to https.
@@ -300,32 +303,41 @@ def manage(*arguments: str, environment: Mapping[str, str]) -> str:
 
 @cache
 def migrated_postgres() -> Path:
-    """Return a data directory with empty tables. Copying it takes a tenth of the time of initdb and migrate."""
-    data = VAR / f"migrated-postgres{'-partitioned' * partitioned.IS_WANTED}"
-    with _the_first_of_this_run(data.name) as is_first:
-        if is_first:
-            shutil.rmtree(data, ignore_errors=True)
-            migrate = f"{sys.executable} manage.py migrate --verbosity=0"
-            if partitioned.IS_WANTED:
-                migrate += f" && {sys.executable} manage.py partition_leads --from={partitioned.FIRST} --apply"
-            with_postgres = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
-            subprocess.run([*with_postgres, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
+    """Return a data directory with empty tables. Copying it takes a tenth of the time of initdb and migrate.
+
+    It is made once for each state of the code, and never changed, because another run may be copying it.
+    """
+    kind = f"migrated-postgres{f'-partitioned-{partitioned.FIRST}' * partitioned.IS_WANTED}"
+    data = VAR / f"{kind}-{state_of_the_code()}"
+    VAR.mkdir(parents=True, exist_ok=True)
+    with (VAR / "migrated-postgres-by").open("a") as turn:
+        flock(turn, LOCK_EX)
+        if not data.exists():
+            unfinished = data.with_name(f"{data.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _migrate(unfinished)
+            unfinished.rename(data)
+            Path(f"{unfinished}.lock").unlink()
+            made = sorted(VAR.glob("migrated-postgres-*/"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for old in made[MOST_MIGRATED:]:
+                shutil.rmtree(old)
     return data
 
 
-@contextmanager
-def _the_first_of_this_run(name: str) -> Iterator[bool]:
-    """Yield whether this is the first process of this `make test` to do something; the others wait until it is done."""
-    run = os.environ.get("TEST_RUN") or os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
-    VAR.mkdir(parents=True, exist_ok=True)
-    with (VAR / f"{name}-by").open("a+") as note:
-        flock(note, LOCK_EX)
-        note.seek(0)
-        is_first = not run or note.read() != run
-        yield is_first
-        if is_first:
-            note.truncate(0)
-            note.write(run)
+def _migrate(data: Path) -> None:
+    migrate = f"{sys.executable} manage.py migrate --verbosity=0"
+    if partitioned.IS_WANTED:
+        migrate += f" && {sys.executable} manage.py partition_leads --from={partitioned.FIRST} --apply"
+    with_postgres = [sys.executable, ROOT / "bin" / "with-postgres", f"--data={data}", "--no-fsync"]
+    subprocess.run([*with_postgres, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
+
+
+def state_of_the_code() -> str:
+    """Return what changes with whatever may change what `migrate` makes."""
+    files = [path for app in ("leads", "quoter", "checkout", "settings") for path in (ROOT / app).rglob("*.py")]
+    files += [ROOT / "requirements-dev.txt", ROOT / "bin" / "with-postgres"]
+    seen = sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:12]
 
 
 def at_once(count: int, action: Callable[[], Any]) -> list[Any]:
