@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.simulation import running
 
+SAY_EVERY_S = 60.0
 TRACES = Path(__file__).resolve().parents[2] / "var" / "simulation"
 
 
@@ -22,6 +23,7 @@ def main() -> int:
     if options.seed is not None:
         return repeat(options.seed, options.mutant)
     started, answered, lives, longest_s = time.perf_counter(), 0, 0, 0.0
+    said_at = started
     processes = 1 if options.mutant else 0
     for result in running.run_many(
         options.first, leads=options.leads, seconds=options.seconds, mutant=options.mutant, processes=processes
@@ -32,6 +34,9 @@ def main() -> int:
             return 1
         answered, lives = answered + result.answered, lives + result.lives
         longest_s = max(longest_s, result.longest_s)
+        if (now := time.perf_counter()) - said_at > SAY_EVERY_S:
+            said_at = now
+            print(f"{answered:,} answered, up to seed {result.seed}", file=sys.stderr, flush=True)  # noqa: T201
     seconds = time.perf_counter() - started
     say(f"{answered:,} answered by {lives:,} processes; the longest wait was {longest_s:.2f} s; nothing was lost.")
     say(f"It took {seconds:.0f} s, {answered / seconds:,.0f} a second.")
