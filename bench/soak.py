@@ -4,10 +4,11 @@
     make soak SOAK_SECONDS=60
 
 It uses real gunicorn, a real Postgres and the faults of tests/support/faults.py. Every third quote is asked for by a
-second person, and some people send a corrected name. It fails unless each answered person is in `leads` exactly once,
-with their own name. A request that got no answer, because its worker was killed, does not count. Nor does a person whom
-the site's log calls `carried`: no disk took the lead in time while Postgres was down, as happens on a machine whose
-disk is busy with other work, and the WhatsApp message has it.
+second person, and some people send a corrected name. After each failover, in which the replica may lack the last
+commits, `outbox replay` follows. It fails unless each answered person is in `leads` exactly once, with their own name.
+A request that got no answer, because its worker was killed, does not count. Nor does a person whom the site's log calls
+`carried`: no disk took the lead in time while Postgres was down, as happens on a machine whose disk is busy with other
+work, and the WhatsApp message has it.
 """
 
 import argparse
@@ -21,18 +22,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from itertools import count
 from math import ceil
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import django
 
 from leads.delivery.turns import ConnectionTurns
-from tests.support import faults, live
+from tests.support import faults, live, replica
 from tests.support.customers import a_quote, check_out_with
 from tests.support.eventually import eventually
 from tests.support.lacking import NEEDS
@@ -51,6 +53,7 @@ PATIENCE_S = 60
 FAULTS = [
     faults.refused,
     faults.stopped,
+    faults.failed_over,
     faults.frozen,
     faults.locked,
     faults.hung,
@@ -75,6 +78,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     carried: int = 0
+    replayed: int = 0
     missing: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -96,6 +100,7 @@ class Report:
             ("workers killed", self.kills),
             ("faults", self.faults.total()),
             *((f"  {name}", count) for name, count in sorted(self.faults.items())),
+            ("leads and quotes that were replayed", self.replayed),
             ("last lead after the last fault, s", f"{self.recovery_s:.1f}"),
             ("people whom only their message has", self.carried),
             ("people missing", len(self.missing)),
@@ -108,7 +113,8 @@ class Report:
 def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = FAULTS) -> Report:
     """Run a separate site under faults for so many seconds; return the outcome of all checkouts."""
     report, over = Report(), Event()
-    with live.postgres() as postgres:
+    with live.postgres() as postgres, ExitStack() as at_the_end:
+        at_the_end.callback(_end_replica, postgres, postgres.data)
         faults.give_the_tables_to_the_site(postgres)
         with proxy(postgres.data, user=f"{faults.ROLE}:wrong") as network, live.site(network.url) as site:
             actors: list[Callable[[], None]] = [
@@ -127,6 +133,12 @@ def soak(seconds: float, *, chance: random.Random, of: Sequence[faults.Fault] = 
             if not report.has_passed:
                 _keep(site)
     return report
+
+
+def _end_replica(postgres: Postgres, first: Path) -> None:
+    """Stop the server that took over, which nobody else does. first: the data directory of the one at the start."""
+    if postgres.data != first:
+        replica.killed(postgres)
 
 
 def _keep(site: Site) -> None:
@@ -189,6 +201,13 @@ def _break(
             over.wait(chance.uniform(*FAULT_S))
         report.faults[fault.__name__] += 1
         _say_that_it_is_repaired(site)
+        if fault is faults.failed_over:
+            report.replayed += _replayed(site)
+
+
+def _replayed(site: Site) -> int:
+    """Give the promoted replica back what it lacks, as docs/operations.md says; return how many leads and quotes."""
+    return int(re.search(r"(\d+) leads and quotes were missing", site.manage("outbox", "replay"))[1])
 
 
 def _say_that_it_is_repaired(site: Site) -> None:

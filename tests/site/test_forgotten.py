@@ -12,15 +12,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event, Thread
 
-import psycopg
 import pytest
 
 from tests.support import live
+from tests.support import replica as replicas
 from tests.support.customers import a_token, check_out
 from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.live import Postgres, Site
 from tests.support.processes import run
 from tests.support.release import follow
+from tests.support.replica import pg
 
 pytestmark = [pytest.mark.long, pytest.mark.quiet]
 
@@ -56,10 +57,6 @@ def answered(answer: dict[str, str]) -> str:
 def stored(postgres: Postgres) -> Counter[str]:
     rows = postgres.query("SELECT folio FROM leads WHERE name = %s", NAME)
     return Counter(row["folio"] for row in rows)
-
-
-def pg(postgres: Postgres, program: str, *arguments: object) -> None:
-    subprocess.run([postgres.programs / program, *map(str, arguments)], check=True, cwd="/", **postgres.account)
 
 
 def of(postgres: Postgres, database: str) -> Postgres:
@@ -134,33 +131,11 @@ def test_a_new_project_gets_every_lead_once(postgres, tmp_path):
 def replica(postgres: Postgres, empty_tables: None) -> Iterator[Postgres]:
     """A streaming replica of the server, which confirms nothing before the server answers."""
     folder = Path(mkdtemp(dir="/dev/shm", prefix="folio-replica-"))
-    shutil.chown(folder, postgres.data.stat().st_uid)
-    data = folder / "data"
-    pg(
-        postgres,
-        "pg_basebackup",
-        f"--pgdata={data}",
-        f"--host={postgres.data}",
-        "--username=postgres",
-        "--write-recovery-conf",
-        "--checkpoint=fast",
-        "--no-sync",
-    )
-    (data / ".s.PGSQL.5432.lock").unlink()  # of the server, whose sockets are in its data
-    standby = Postgres(postgres.url.replace(str(postgres.data), str(data)), data, postgres.programs)
-    standby.start()
+    standby = replicas.started(postgres, folder)
     yield standby
     with suppress(subprocess.CalledProcessError):
-        pg(standby, "pg_ctl", "stop", "--mode=immediate", "--wait", "--silent", f"--pgdata={data}")
+        replicas.killed(standby)
     shutil.rmtree(folder)
-
-
-def is_promoted(replica: Postgres) -> bool:
-    """Promote the replica, which starts anew after one of its processes was killed; return whether it is."""
-    with suppress(psycopg.OperationalError):
-        [found] = replica.query("SELECT pg_is_in_recovery() AS waits, pg_is_in_recovery() AND pg_promote(false)")
-        return not found["waits"]
-    return False
 
 
 @pytest.mark.by_hand
@@ -185,9 +160,9 @@ def test_a_promoted_replica_has_every_lead_once_after_a_replay(postgres, replica
         os.kill(receiver["pid"], signal.SIGSTOP)  # it falls behind
         behind = len(stored(postgres))
         assert eventually(lambda: len(stored(postgres)) > behind + 20)
-        pg(postgres, "pg_ctl", "stop", "--mode=immediate", "--wait", "--silent", f"--pgdata={postgres.data}")
+        replicas.killed(postgres)
         os.kill(receiver["pid"], signal.SIGKILL)
-        assert eventually(lambda: is_promoted(replica), or_show=lambda: replica.log)
+        replicas.promoted(replica)
         (way / "next").symlink_to(replica.data)
         (way / "next").rename(way / "to")
         promoted = len(stored(replica))

@@ -6,9 +6,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 
 import psycopg
 
+from tests.support import replica as replicas
 from tests.support.eventually import eventually
 from tests.support.live import Postgres
 from tests.support.proxy import Mode, Proxy
@@ -71,6 +73,19 @@ def stopped(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
         yield
     finally:
         postgres.start()
+
+
+@contextmanager
+def failed_over(postgres: Postgres, proxy: Proxy) -> Iterator[None]:
+    """Kill the server while its replica is behind by what it has yet to get. The replica is the server from now on."""
+    replica = replicas.started(postgres, Path(mkdtemp(dir=postgres.data.parent)))
+    streams = "SELECT pid FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+    assert eventually(lambda: replica.query(streams), or_show=lambda: replica.log)
+    replicas.killed(postgres)
+    replicas.promoted(replica)
+    postgres.url, postgres.data = replica.url, replica.data
+    proxy.lead_to(replica.data)
+    yield
 
 
 @contextmanager

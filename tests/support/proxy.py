@@ -75,6 +75,11 @@ class Proxy:
         """Return how many connections are open."""
         return len(self._open) // 2
 
+    def lead_to(self, server: Path | int) -> None:
+        """Lead to another server from now on, as a name does after a failover."""
+        self._server = server
+        self.cut()
+
     def cut(self) -> None:
         """End all connections."""
         with self._changed:
