@@ -11,7 +11,7 @@ from fcntl import LOCK_EX, flock
 
 import psycopg
 
-from tests.support.live import ROOT, VAR, migrated_postgres, state_of_the_code
+from tests.support.live import ROOT, VAR, migrated_postgres
 
 DATA = VAR / "test-postgres"
 # pytest-django's names, for a single process and for each of those that `make test` starts.
@@ -20,8 +20,7 @@ NAMES = ["test_postgres", *(f"test_postgres_gw{number}" for number in range(int(
 
 def prepare() -> None:
     """Make the data directory that `make test` copies, unless one of this state of the code is there."""
-    VAR.mkdir(parents=True, exist_ok=True)
-    made_of, state = DATA.with_name(f"{DATA.name}-of"), f"{state_of_the_code()} {len(NAMES)}"
+    made_of, state = DATA.with_name(f"{DATA.name}-of"), f"{migrated_postgres().name} {len(NAMES)}"
     with made_of.open("a+") as note:
         flock(note, LOCK_EX)
         note.seek(0)

@@ -308,7 +308,7 @@ def migrated_postgres() -> Path:
     It is made once for each state of the code, and never changed, because another run may be copying it.
     """
     kind = f"migrated-postgres{f'-partitioned-{partitioned.FIRST}' * partitioned.IS_WANTED}"
-    data = VAR / f"{kind}-{state_of_the_code()}"
+    data = VAR / f"{kind}-{_state_of_the_code()}"
     VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / "migrated-postgres-by").open("a") as turn:
         flock(turn, LOCK_EX)
@@ -332,7 +332,7 @@ def _migrate(data: Path) -> None:
     subprocess.run([*with_postgres, "sh", "-c", migrate], cwd=ROOT, env=environment(""), check=True)
 
 
-def state_of_the_code() -> str:
+def _state_of_the_code() -> str:
     """Return what changes with whatever may change what `migrate` makes."""
     files = [path for app in ("leads", "quoter", "checkout", "settings") for path in (ROOT / app).rglob("*.py")]
     files += [ROOT / "requirements-dev.txt", ROOT / "bin" / "with-postgres"]
