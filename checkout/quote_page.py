@@ -7,12 +7,12 @@ from functools import cache, partial
 from typing import Any
 
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from checkout import hours, qr
 from checkout.apps import notice_in_force
@@ -65,6 +65,17 @@ def found(request: HttpRequest, reference: str) -> IssuedQuote | HttpResponse:
         return _stored(number) or not_found(request)
     except NoDatabase:
         return unavailable(request, folio=number)
+
+
+@require_safe
+@never_cache
+def arrived(request: HttpRequest, number: str) -> JsonResponse:
+    """GET /q/<folio>/arrived says whether the database has the quote, and so whether its short address works."""
+    try:
+        is_stored = _stored(folio.parse(number)) is not None
+    except (folio.NotAFolio, NoDatabase):
+        is_stored = False
+    return JsonResponse({"stored": is_stored})
 
 
 class NoDatabase(Exception):

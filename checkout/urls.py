@@ -12,6 +12,7 @@ urlpatterns = [
     path("checkout/", csrf_exempt(views.checkout), name="checkout"),
     path("quote/", csrf_exempt(views.give_quote), name="give_quote"),
     path("q/<str:reference>/", csrf_exempt(gzip_page(quote_page.quote_page)), name="quote_page"),
+    path("q/<str:number>/arrived", quote_page.arrived, name="quote_arrived"),
     path("q/<str:reference>/pdf", csrf_exempt(paper.quote_file), name="quote_file"),
     path("offline/", gzip_page(offline.calculator), name="offline"),
     path("worker.js", offline.worker, name="worker"),

@@ -67,7 +67,7 @@ def message(quote: Quote, *, language: Language, link: str, name: str, shown: in
         *(_fee(fee, quote.currency, language) for fee in (*quote.fees, *quote.discounts)),
         _total(quote, language),
         *([REPLACES.say(language, folio=quote.replaces)] if quote.replaces else []),
-        *(f"{label}: {value}" for label, value in answers),
+        *(f"{label}{'' if label.endswith('?') else ':'} {value}" for label, value in answers),
         link,
     ]
     return "\n".join(parts)

@@ -17,7 +17,7 @@ from quoter.engine.pricebook import Extra, Option, Preset, PriceBook, Product
 from quoter.engine.questions import Input, Question
 from quoter.engine.quote import QuoteLine
 from quoter.engine.refusal import FieldError
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Language, Text, alone
 from quoter.engine.units import unbroken
 from quoter.fields import Card, ChoiceField, ExtraField, Fault, Field, LineView, MeasureField, Tile, TileGroup
 from quoter.forms import ANSWER, MANY, TypedLine
@@ -165,7 +165,13 @@ class LineViews:
             label=self._words(option.label),
             value=line.options.get(option.code, ""),
             cards=tuple(
-                Card(each.code, self._words(each.label), self._maybe(each.help), each.icon, prices.get(each.code, ""))
+                Card(
+                    each.code,
+                    alone(self._words(each.label)),
+                    self._maybe(each.help),
+                    each.icon,
+                    prices.get(each.code, ""),
+                )
                 for each in option.choices
             ),
             help=self._maybe(option.help),
@@ -193,7 +199,7 @@ class LineViews:
             cards = [
                 Card(
                     extra.code,
-                    self._words(extra.label),
+                    alone(self._words(extra.label)),
                     self._maybe(extra.help),
                     extra.icon,
                     f"+ {self._extra_price(extra, product)}",
@@ -246,7 +252,8 @@ class LineViews:
                 label=self._words(rows.label),
                 value=value(rows.name) or rows.default,
                 cards=tuple(
-                    Card(row.code, self._words(row.label), self._maybe(row.help), row.icon) for row in rows.choices
+                    Card(row.code, alone(self._words(row.label)), self._maybe(row.help), row.icon)
+                    for row in rows.choices
                 ),
                 help=self._maybe(rows.help),
                 errors=errors(rows.name),
@@ -307,7 +314,7 @@ class LineViews:
             value=typed or question.default_choice,
             errors=control.errors,
             help=control.help,
-            cards=tuple(Card(choice.code, self._words(choice.label)) for choice in question.choices),
+            cards=tuple(Card(choice.code, alone(self._words(choice.label))) for choice in question.choices),
             kind="choice",
         )
 

@@ -226,9 +226,9 @@ def _choose(line: TypedLine, preset: Preset, book: PriceBook) -> None:
 
 
 def begun(lines: list[TypedLine], book: PriceBook) -> list[TypedLine]:
-    """Return the lines in which anything was entered; all of them when there is none, so that errors have a place."""
+    """Return the lines in which anything was entered; the first one when there is none, so that errors have a place."""
     are_touched = touched(lines, book)
-    return [line for line, is_touched in zip(lines, are_touched, strict=True) if is_touched] or lines
+    return [line for line, is_touched in zip(lines, are_touched, strict=True) if is_touched] or lines[:1]
 
 
 def touched(lines: Sequence[TypedLine], book: PriceBook) -> list[bool]:

@@ -70,7 +70,7 @@ def _of_touched(errors: Sequence[FieldError], lines: Sequence[TypedLine]) -> lis
     """Return the errors without those of lines that do not count, because nothing was entered in them."""
     counts = touched(lines, site.price_book())
     if not any(counts):
-        return list(errors)
+        counts[:1] = [True]  # so that errors have a place
     kept = []
     for error in errors:
         place = error.field.split(".")

@@ -9,6 +9,7 @@ from leads.customer import CustomerField
 from leads.customer.answers import fields
 from quoter import site
 from quoter.engine.text import Language
+from quoter.fields import Fault
 
 # So many characters of a field are shown again: more than a value that is refused as too long needs to be recognised.
 MOST_SHOWN = 1_000
@@ -17,6 +18,11 @@ MOST_SHOWN = 1_000
 def context(form: Mapping[str, str], messages: Mapping[str, list[str]]) -> dict[str, Any]:
     """Return the template context. form: as it was sent; messages: by field, why it was refused."""
     asked = fields(today=timezone.localdate())
+    faults = [
+        Fault(field.name, f"{field.name}-error", field.label.in_(site.language()), message)
+        for field in asked
+        for message in messages.get(field.name, ())
+    ]
     wrong_field = next((field.name for field in asked if field.name in messages), "")
     name, phone, *questions = [_shown(field, form, messages, wrong_field) for field in asked]
     return {
@@ -28,6 +34,7 @@ def context(form: Mapping[str, str], messages: Mapping[str, list[str]]) -> dict[
         # Nobody's: only such fields may be kept in memory.
         "is_blank": not form and not messages,
         "wrong_field": wrong_field,
+        "faults": faults,
         "wants_news": form.get("marketing_accepted", ""),
     }
 

@@ -15,7 +15,7 @@ from quoter.engine.lengths import parse_quantity
 from quoter.engine.numbers import Figure, Number, NumberUnclear, TypedValues, as_decimal, canonical, written
 from quoter.engine.quantities import Quantity
 from quoter.engine.questions import CHOOSE, Input, Refused, out_of_bounds, unclear_at
-from quoter.engine.text import Language, Text
+from quoter.engine.text import Language, Text, in_a_sentence
 from quoter.engine.units import unit_text
 
 Formula = Literal[
@@ -118,7 +118,7 @@ class Measure(BaseModel):
     asks, quantities: of a calculated helper: its inputs, and what is calculated from them and from the numbers of the
     chosen options; the last quantity is the result, in the product's unit. A known quantity may be asked for by one
     input of its own, too. hints, usual: beside an input, and the value it begins with. round: instead of the
-    product's own.
+    product's own. factor_label: what the factor stands for, in the calculation on the bill.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,6 +127,7 @@ class Measure(BaseModel):
     label: Text
     formula: Literal["calculated", Formula] = "calculated"
     factor: Figure = Field(default=Decimal(1), gt=0)
+    factor_label: Text = NOTHING
     bounds: dict[str, Bounds] = {}
     coefficients: Coefficients | None = None
     asks: tuple[Input, ...] = ()
@@ -165,23 +166,28 @@ class Measured(NamedTuple):
     """The result of a helper.
 
     quantity: in the product's unit; values: the inputs that were used; numbers: the inputs and the quantities on the
-    way, by name; factors: what is multiplied, each with the code of its unit or ""; formula: the calculation of another
-    kind.
+    way, by name; factors: what is multiplied, each with the code of its unit or "", or with what it stands for;
+    formula: the calculation of another kind.
     """
 
     quantity: Number
     values: dict[str, str]
     numbers: dict[str, Number]
-    factors: Sequence[tuple[str, str]] = ()
+    factors: Sequence[tuple[str, str | Text]] = ()
     formula: Text = NOTHING
 
     def steps(self, language: Language, say_unit: Callable[[str], Text] = unit_text) -> str:
         """Return the calculation as a person writes it: 10 m × 4.5 m × 12 cm; "" when nothing was calculated."""
         if len(self.factors) < 2:
             return self.formula.in_(language)
-        return " × ".join(
-            f"{number} {say_unit(unit).in_(language)}" if unit else number for number, unit in self.factors
-        )
+        parts = []
+        for number, of in self.factors:
+            if isinstance(of, str):
+                parts.append(f"{number} {say_unit(of).in_(language)}" if of else number)
+            else:
+                name = in_a_sentence(of.in_(language))
+                parts.append(f"{number} ({name})" if name else number)
+        return " × ".join(parts)
 
 
 def quantity(
@@ -204,7 +210,7 @@ def quantity(
     result: Decimal = measure.factor
     values: dict[str, str] = {}
     numbers: dict[str, Number] = {}
-    factors: list[tuple[str, str]] = []
+    factors: list[tuple[str, str | Text]] = []
     for name in measure.inputs(unit):
         spec, bounds = INPUTS.get(name) or Length(unit, Decimal(1), AMOUNT_LABEL), measure.bounds.get(name)
         try:
@@ -231,11 +237,11 @@ def quantity(
             result *= chosen.factor
             if chosen.code != table.default or chosen.factor != 1:  # a default that changes nothing is not mentioned
                 values[table.name] = chosen.code
-                factors.append((canonical(chosen.factor), ""))
+                factors.append((canonical(chosen.factor), table.label))
     if errors:
         raise MeasureRefused(errors)
     if measure.factor != 1:
-        factors.append((canonical(measure.factor), ""))
+        factors.append((canonical(measure.factor), measure.factor_label))
     return Measured(result, values, numbers, factors)
 
 

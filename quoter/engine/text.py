@@ -48,6 +48,17 @@ class Text(BaseModel):
         return Text(es=self.es.format_map(spanish), en=self.en.format_map(english))
 
 
+def in_a_sentence(label: str) -> str:
+    """Return a label as it is written inside a sentence: "waste" of "Waste", but "PVC" as it is."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+
+def alone(label: str) -> str:
+    """Return a label as it is written by itself: "Pumped" of "pumped", but "f'c 200" as it is."""
+    first = label.split(" ")[0]
+    return label[:1].upper() + label[1:] if len(first) > 2 and first.isalpha() else label
+
+
 def clock(hour: int, minute: int, language: Language) -> str:
     """Return a time of day as people write it: 11:59 p. m. in Spanish, 11:59 p.m. in English. hour: from 0 to 24."""
     gap = NO_BREAK if language == "es" else ""

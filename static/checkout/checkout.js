@@ -3,8 +3,7 @@
 // and follows the redirect to the chat. Below: sharing. One file, because each is another request before the page is shown.
 // Also pushes events with folio and value, never the person, to the shop's analytics.
 
-import { keep } from "./kept.js";
-import { linkToPassOn, wasSent, writtenDay, writtenTime } from "./mine.js";
+import { linkToPassOn, wasSent, withShortLink, writtenDay, writtenTime } from "./mine.js";
 
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
 const SERVER_MS = 2500;
@@ -15,10 +14,27 @@ const form = document.querySelector("#checkout");
 const paper = document.querySelector(".paper");
 let isUnderWay = false;
 
+// Loaded once the page is there, long before anybody has typed a name and a phone. A server that has stopped answering by
+// then must not delay the chat, so nothing waits for it.
+let kept = null;
+addEventListener("load", () => import("./kept.js").then((module) => { kept = module; }, () => {}));
+
 function track(event, more = {}) {
   const { folio, value, currency } = paper?.dataset ?? {};
   (window.dataLayer ??= []).push({ event, folio, value, currency, ...more });
 }
+
+// Takes the message off a field as soon as it is mended, and off the list of errors. The server checks again.
+form?.addEventListener("input", ({ target }) => {
+  const isMended = target.validity.valid && (!target.required || target.value.trim());
+  const error = isMended && document.getElementById(`${target.name}-error`);
+  if (!error) return;
+  target.removeAttribute("aria-invalid");
+  error.remove();
+  const alert = document.querySelector(".alert");
+  alert?.querySelector(`[data-error="${error.id}"]`)?.closest("li").remove();
+  if (!alert?.querySelector("li, p ~ p")) alert?.remove();
+});
 
 form?.addEventListener("submit", async (event) => {
   if (event.submitter?.hasAttribute("formaction")) return; // this button does not check out
@@ -63,7 +79,7 @@ async function checkedOut(fields) {
 async function goWithoutServer(fields) {
   if (!form.reportValidity()) return;
   const sent = { ...fields, submitted_at: new Date().toISOString(), notice_version: form.dataset.notice };
-  await keep(paper.dataset.folio, form.dataset.late, sent);
+  await kept?.keep(paper.dataset.folio, form.dataset.late, sent);
   track("lead_submitted");
   track("lead_warning", { warning: "kept" });
   const chat = chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href;
@@ -104,9 +120,25 @@ function chatOfTyped() {
   return fields.name?.trim() ? chatWith(fields) : null;
 }
 
+// Finds out whether the quote has arrived at the shop, so that links to pass on are short.
+async function findStored() {
+  const answer = await fetch(paper.dataset.arrived).then((response) => response.json()).catch(() => null);
+  if (answer?.stored) paper.dataset.stored = "";
+}
+
+// At the first sign of a person only, because it takes a query of the database.
+if (paper && !("stored" in paper.dataset)) {
+  const waiting = new AbortController();
+  const find = () => { waiting.abort(); findStored(); };
+  for (const sign of ["pointerdown", "pointermove", "keydown", "scroll"]) addEventListener(sign, find, { signal: waiting.signal });
+}
+
 if (paper) track("quote_shown");
 for (const chat of document.querySelectorAll("[data-chat], [data-reopen] a")) {
-  chat.addEventListener("click", () => track("whatsapp_opened"));
+  chat.addEventListener("click", () => {
+    chat.href = withShortLink(chat.href);
+    track("whatsapp_opened");
+  });
 }
 
 // --- Sharing: by the system's dialog, the clipboard, a file or a printout. The link has the quote and no personal data. -----

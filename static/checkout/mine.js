@@ -10,6 +10,7 @@ const PAGES = "/q/";
 
 const section = document.querySelector("[data-mine]");
 const cleared = document.querySelector("[data-mine-cleared]");
+const toMine = document.querySelector("[data-to-mine]");
 const paper = document.querySelector("[data-link]");
 const reopen = document.querySelector("[data-reopen]");
 const form = document.querySelector("#checkout");
@@ -148,7 +149,9 @@ function item(quote) {
 function show() {
   const quotes = storedQuotes();
   section.querySelector("ul").replaceChildren(...quotes.map(item));
-  section.hidden = !quotes.length;
+  // Whoever was sent this quote has no list of their own.
+  section.hidden = !quotes.some(({ folio }) => folio !== paper?.dataset.folio);
+  if (toMine) toMine.hidden = section.hidden;
   showReopen();
 }
 
@@ -172,6 +175,9 @@ export function linkToPassOn() {
   return isStored ? paper.dataset.short : paper.dataset.link;
 }
 
+// Returns a chat's URL with the short address of this page in its message, if that is known to work.
+export const withShortLink = (chat) => chat.replace(encodeURIComponent(paper.dataset.link), encodeURIComponent(linkToPassOn()));
+
 // Shows what happens next in the place of the form, once this page's quote was sent.
 function showReopen() {
   showAnswerTime();
@@ -188,7 +194,7 @@ function showReopen() {
   const at = new Date(lead.sent);
   reopen.querySelector("[data-sent]").textContent = `${writtenDay(at)}, ${writtenTime(at.getHours(), at.getMinutes())}`;
   const again = reopen.querySelector("[data-chat-again]");
-  again.href = again.href.replace(encodeURIComponent(paper.dataset.link), encodeURIComponent(linkToPassOn()));
+  again.href = withShortLink(again.href);
   if (isAway) reopen.focus(); // the eye is where the form was
   isAway = false;
 }

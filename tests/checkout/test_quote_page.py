@@ -11,12 +11,13 @@ import pytest
 from django.apps import apps
 from django.utils import timezone, translation
 
+from leads.delivery.record import quote_record
 from leads.models import Lead
 from quoter import token
 from quoter.engine.pricebook import Product
 from quoter.templatetags.figures import difference, moment
 from quoter.token import IssuedQuote
-from tests.support.factories import NAME, PHONE, a_line, an_issued_quote, as_form, post_json, quoted, the_lead
+from tests.support.factories import NAME, PHONE, a_line, an_issued_quote, as_form, post_json, quoted, store, the_lead
 
 ZONE = ZoneInfo("America/Ciudad_Juarez")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,6 +115,15 @@ def test_the_link_to_share_has_the_quote_and_neither_campaign_nor_person(client)
 
 
 # --- An expired quote, priced again ---------------------------------------------------------------------------------
+
+
+def test_a_page_can_ask_whether_its_quote_has_arrived(client):
+    issued = an_issued_quote()
+    address = f"/q/{issued.quote.folio}/arrived"
+    assert client.get(address).json() == {"stored": False}
+    store(quote_record(issued, visitor_id=""))
+    assert client.get(address).json() == {"stored": True}
+    assert client.get(f"/q/{token.dumps(issued)}/arrived").json() == {"stored": False}
 
 
 def test_an_expired_quote_is_priced_again_in_one_tap_with_the_difference_shown(client, expire, change_book):

@@ -346,6 +346,25 @@ def test_a_line_in_which_nothing_was_entered_does_not_count():
     assert begun(typed, TURF) == typed[1:]
 
 
+def test_of_lines_in_which_nothing_was_entered_only_the_first_is_refused(client):
+    untouched = as_form(*[a_line(options={}, measure={"kind": "volume", "m3": ""}, extras=[])] * 2)
+    for address in ("/quote/", "/summary/"):
+        page = client.post(address, untouched | {"checked": "yes"}).content.decode()
+        assert re.findall(r'<li><a href="#([^"]+)" data-error', page) == [
+            "lines-0-options-strength.100",
+            "lines-0-options-service.direct",
+            "lines-0-measure-volume-m3",
+        ]
+
+
+def test_a_choice_begins_with_a_capital_and_a_symbol_stays_as_it_is(client):
+    page = unescape(client.get("/").content.decode())
+    names = re.findall(r"<label for=\"lines-0-options-[^>]*><b>(.*?)</b>", page)
+    assert {"f'c 200 kg/cm²", "Tiro directo", "Bombeado"} <= {*names}
+    # In a sentence they are as the price book has them.
+    assert "f'c 200 kg/cm², tiro directo" in page
+
+
 def test_the_first_product_can_be_chosen(client, monkeypatch):
     monkeypatch.setattr(apps.get_app_config("quoter"), "book", TURF.model_copy(update={"presets": ()}))
     assert 'value="product:0:adhesive"' in client.get("/").content.decode()
@@ -456,14 +475,14 @@ def test_the_alert_lists_what_is_wrong_and_links_to_it_and_forgets_what_is_mende
     for target, error in links:
         assert f'id="{target}"' in page
         assert f'id="{error}"' in page
-    assert "Revisa estos 3 datos:" in page
+    assert "Revisa estos 3 datos." in page
     assert "Partida 2: Escribe un número en «Volumen»." in page
 
     mended = wrong | {"lines.0.options.service": "direct", "lines.0.measure.volume.m3": "6", "checked": "yes"}
     for address, more in (("/summary/", {}), ("/", {"edit": "update"})):
         page = unescape(client.post(address, mended | more).content.decode())
         assert re.findall(r'<li><a href="#([^"]+)"', page) == ["lines-1-measure-volume-m3"]
-        assert "Revisa este dato:" in page
+        assert "Revisa este dato." in page
     # Before anything is refused, what is missing is no error.
     del mended["checked"]
     assert 'role="alert"' not in client.post("/", mended | {"edit": "update"}).content.decode()

@@ -145,6 +145,29 @@ def test_wrong_details_show_their_error_at_the_field_and_keep_what_was_typed(pag
     assert_shows_error(page, field, words, form=CHECKOUT, before=filled_in)
 
 
+def test_the_alert_of_a_checkout_leads_to_each_field_and_forgets_what_is_mended(page, site):
+    page.goto(f"/q/{a_token(site)}/")
+    page.fill("#phone", "656 123")
+    page.click("#checkout button.primary")
+    page.wait_for_url("**/checkout/")
+    links = page.locator("[role=alert] a")
+    expect(links).to_have_text(
+        ["Enter your name.", "Your WhatsApp (10 digits): Enter at least 10 digits, for example 656 123 4567."]
+    )
+    links.last.click()
+    expect(page.locator("#phone")).to_be_focused()
+    if page.evaluate("() => !window.dataLayer"):
+        return  # without scripts the next page is clean
+    page.fill("#name", " ")
+    expect(links).to_have_count(2)
+    page.fill("#name", NAME)
+    expect(links).to_have_count(1)
+    expect(page.locator("#name-error")).to_have_count(0)
+    expect(page.locator("#name")).not_to_have_attribute("aria-invalid", "true")
+    page.fill("#phone", PHONE)
+    expect(page.locator("[role=alert], .error, [aria-invalid]")).to_have_count(0)
+
+
 def test_a_forged_token_shows_an_error_and_keeps_the_details(page, site):
     filled_in = send_with(page, site, "forged")
     assert "not ours" in page.locator("[role=alert]:focus").inner_text()

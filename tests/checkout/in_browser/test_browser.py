@@ -133,6 +133,24 @@ def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_t
 
 
 @pytest.mark.by_hand
+def test_the_links_to_pass_on_are_short_once_the_shop_has_the_quote(visit, site, postgres):
+    page = visit(width=DESKTOP_WIDTH)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    quote = open_a_quote(page, site)
+    assert eventually(lambda: postgres.query("SELECT 1 FROM leads WHERE folio = %s", quote["folio"]))
+    page.mouse.move(100, 100)
+    expect(page.locator(".paper")).to_have_attribute("data-stored", "")
+    copied = "() => navigator.clipboard.readText()"
+    short = f"{site.url}/q/{quote['folio']}/".replace("http:", "https:")  # as the proxy says
+    page.click("[data-copy]")
+    assert page.evaluate(copied) == short
+    page.click("[data-copy-message]")
+    assert page.evaluate(copied).endswith(f"\n{short}")
+    page.click("[data-chat]")
+    page.wait_for_url(f"{CHAT}**")
+    assert message(page.url).endswith(f"\n{short}")
+
+
 def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
     page = visit()
     page.goto("/?utm_source=instagram&utm_campaign=oto%C3%B1o&gclid=Cj0", referer="https://l.instagram.com/?u=x")

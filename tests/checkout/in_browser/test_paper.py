@@ -190,6 +190,21 @@ def test_a_device_lists_its_own_quotes_and_clears_the_list_in_one_tap_and_takes_
         assert page.evaluate("() => sessionStorage.getItem('quotes.cleared')") is None
 
 
+def test_one_tap_leads_to_the_list_and_whoever_was_sent_a_quote_has_none(browser, site):
+    with visiting(browser, site) as page:
+        open_quote(page, a_quote(site))
+        to_list = page.locator("[data-to-mine]")
+        expect(page.locator("[data-mine], [data-to-mine]").locator("visible=true")).to_have_count(0)
+        page.goto("/")
+        expect(page.locator("[data-mine]")).not_to_be_in_viewport()
+        to_list.click()
+        expect(page.locator("[data-mine] li")).to_be_in_viewport()
+        open_quote(page, a_quote(site))
+        expect(page.locator("[data-mine] li")).to_have_count(2)
+        to_list.click()
+        expect(page.locator("[data-mine] li").first).to_be_in_viewport()
+
+
 # As in browsers of before 2023, whose time zone data lack America/Ciudad_Juarez.
 WITHOUT_THE_ZONE = """
 const Format = Intl.DateTimeFormat;

@@ -59,7 +59,7 @@ def test_a_single_length_measures_metres():
 def test_the_calculation_is_shown_as_a_person_would_write_it():
     slab = CONCRETE.products[0].measure("solid_dimensions")
     measured = quantity(slab, "m³", {"length_m": " 10,50", "width_m": "4.0", "thickness_cm": "12"})
-    assert measured.steps("es") == "10.5 m × 4 m × 12 cm × 0.98"
+    assert measured.steps("es") == "10.5 m × 4 m × 12 cm × 0.98 (se pide 98 %)"
     assert measured.values == {"length_m": "10.5", "width_m": "4", "thickness_cm": "12"}
 
 
@@ -72,7 +72,7 @@ def test_waste_is_a_choice_that_says_so_and_without_it_nothing_is_added():
     measured = quantity(slab, "m³", {**typed, "waste": "5"})
     assert measured.quantity == Decimal("5.145")
     assert measured.values == {**typed, "waste": "5"}
-    assert measured.steps("en") == "10 m × 5 m × 10 cm × 1.05 × 0.98"
+    assert measured.steps("en") == "10 m × 5 m × 10 cm × 1.05 (waste) × 0.98 (we order 98 %)"
     assert refused(slab, "m³", {**typed, "waste": "15"}) == {"waste": "Choose an option for “Waste”."}
 
 

@@ -270,7 +270,8 @@ def test_a_measured_line_shows_the_calculation():
     measure = {"kind": "solid_dimensions", "length_m": "10", "width_m": "4,5", "thickness_cm": "12"}
     line = LineRequest(product="concrete", options={"strength": "200", "service": "direct"}, measure=measure)
     assert priced(CONCRETE, line, language="es").lines[0].explanation == (
-        "Medida: 10 m × 4.5 m × 12 cm × 0.98 = 5.292 m³. Se vende de 0.5 en 0.5 m³: de 5.292 sube a 5.5 m³."
+        "Medida: 10 m × 4.5 m × 12 cm × 0.98 (se pide 98 %) = 5.292 m³. "
+        "Se vende de 0.5 en 0.5 m³: de 5.292 sube a 5.5 m³."
     )
 
 
