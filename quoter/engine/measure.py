@@ -127,7 +127,7 @@ class Measure(BaseModel):
     label: Text
     formula: Literal["calculated", Formula] = "calculated"
     factor: Figure = Field(default=Decimal(1), gt=0)
-    factor_label: Text = NOTHING
+    factor_label: Text | None = None
     bounds: dict[str, Bounds] = {}
     coefficients: Coefficients | None = None
     asks: tuple[Input, ...] = ()
@@ -185,8 +185,7 @@ class Measured(NamedTuple):
             if isinstance(of, str):
                 parts.append(f"{number} {say_unit(of).in_(language)}" if of else number)
             else:
-                name = in_a_sentence(of.in_(language))
-                parts.append(f"{number} ({name})" if name else number)
+                parts.append(f"{number} ({in_a_sentence(of.in_(language))})")
         return " × ".join(parts)
 
 
@@ -241,7 +240,7 @@ def quantity(
     if errors:
         raise MeasureRefused(errors)
     if measure.factor != 1:
-        factors.append((canonical(measure.factor), measure.factor_label))
+        factors.append((canonical(measure.factor), measure.factor_label or ""))
     return Measured(result, values, numbers, factors)
 
 

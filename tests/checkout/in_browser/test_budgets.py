@@ -104,6 +104,19 @@ def shifts_of_a_first_visit(browser: Browser, site: Site, path: str) -> list[Any
     return shifts
 
 
+def test_the_link_to_the_own_quotes_moves_nothing_of_the_page(browser: Browser):
+    with (
+        live.site(NOBODY_LISTENS, BUSINESS_NAME="Concretos del Norte") as site,
+        visiting(browser, site) as page,
+    ):
+        page.goto(f"/q/{a_token(site)}/")
+        page.goto("/")
+        expect(page.locator("[data-to-mine]")).to_be_visible()
+        with_link = page.locator("main").bounding_box()
+        page.locator("[data-to-mine]").evaluate("(link) => { link.hidden = true; }")
+        assert page.locator("main").bounding_box() == with_link
+
+
 def test_nothing_shifts_while_a_job_is_filled_in(browser: Browser, site: Site):
     with visiting(browser, site) as page, throttled(page):
         page.add_init_script(WATCH_SHIFTS)
