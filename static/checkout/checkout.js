@@ -3,6 +3,7 @@
 // and follows the redirect to the chat. Below: sharing. One file, because each is another request before the page is shown.
 // Also pushes events with folio and value, never the person, to the shop's analytics.
 
+import { keep } from "./kept.js";
 import { linkToPassOn, wasSent, withShortLink, writtenDay, writtenTime } from "./mine.js";
 
 // With DISK_MS in kept.js this stays below 3 s, within which the chat must be open.
@@ -13,11 +14,6 @@ const PLACEHOLDER = /\{[^{}]+\}/g;
 const form = document.querySelector("#checkout");
 const paper = document.querySelector(".paper");
 let isUnderWay = false;
-
-// Loaded once the page is there, long before anybody has typed a name and a phone. A server that has stopped answering by
-// then must not delay the chat, so nothing waits for it.
-let kept = null;
-addEventListener("load", () => import("./kept.js").then((module) => { kept = module; }, () => {}));
 
 function track(event, more = {}) {
   const { folio, value, currency } = paper?.dataset ?? {};
@@ -79,7 +75,7 @@ async function checkedOut(fields) {
 async function goWithoutServer(fields) {
   if (!form.reportValidity()) return;
   const sent = { ...fields, submitted_at: new Date().toISOString(), notice_version: form.dataset.notice };
-  await kept?.keep(paper.dataset.folio, form.dataset.late, sent);
+  await keep(paper.dataset.folio, form.dataset.late, sent);
   track("lead_submitted");
   track("lead_warning", { warning: "kept" });
   const chat = chatWith(fields) ?? chatWith({ name: fields.name }) ?? document.querySelector("[data-chat]").href;
@@ -122,7 +118,8 @@ function chatOfTyped() {
 
 // Finds out whether the quote has arrived at the shop, so that links to pass on are short.
 async function findStored() {
-  const answer = await fetch(paper.dataset.arrived).then((response) => response.json()).catch(() => null);
+  const answer = await fetch(paper.dataset.arrived, { signal: AbortSignal.timeout?.(SERVER_MS) })
+    .then((response) => response.json()).catch(() => null);
   if (answer?.stored) paper.dataset.stored = "";
 }
 

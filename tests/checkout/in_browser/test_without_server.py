@@ -170,7 +170,7 @@ Hola. Quiero una cotización. La página no pudo darme el precio, así que está
 *Concreto premezclado*
 - ¿Para qué es? Losa
 - Resistencia: f'c 200 kg/cm²
-- Servicio: bombeado
+- Servicio: Bombeado
 - ¿Cuánto necesitas? Piso o losa: largo × ancho × espesor, Largo 10 m, Ancho 6,5 m, Espesor 12 cm
 - Adicionales: Fibra de refuerzo""",
     "en-US": """\
@@ -178,7 +178,7 @@ Hello. I would like a quote. The page could not give me the price, so it is to b
 *Ready-mix concrete*
 - What is it for? Slab
 - Strength: f'c 200 kg/cm²
-- Service: pumped
+- Service: Pumped
 - How much? Floor or slab: length × width × thickness, Length 10 m, Width 6,5 m, Thickness 12 cm
 - Extras: Reinforcing fiber""",
 }
