@@ -132,7 +132,6 @@ def test_every_tap_opens_the_chat_when_the_phone_hands_it_to_an_app_and_leaves_t
     assert copied.endswith(f"/q/{folio}/") != is_offline
 
 
-@pytest.mark.by_hand
 def test_the_links_to_pass_on_are_short_once_the_shop_has_the_quote(visit, site, postgres):
     page = visit(width=DESKTOP_WIDTH)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -151,6 +150,7 @@ def test_the_links_to_pass_on_are_short_once_the_shop_has_the_quote(visit, site,
     assert message(page.url).endswith(f"\n{short}")
 
 
+@pytest.mark.by_hand
 def test_the_campaign_of_a_link_reaches_the_lead(visit, postgres):
     page = visit()
     page.goto("/?utm_source=instagram&utm_campaign=oto%C3%B1o&gclid=Cj0", referer="https://l.instagram.com/?u=x")
