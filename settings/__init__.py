@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "settings.shortcut.begins",
     "leads.staff.middleware.LongFormMiddleware",
+    "leads.staff.middleware.OneChunkMiddleware",
     "leads.staff.outage.OutageMiddleware",  # before the first middleware that queries Postgres
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
