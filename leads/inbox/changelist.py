@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
+from django.db import connection
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -75,16 +76,23 @@ class Card(NamedTuple):
 class PeoplePaginator(CappedPaginator):
     """Pages of people: of at most `most` leads, each person once, at the place of the first of theirs.
 
-    places: the place of each person, where the list has an order of its own.
+    places: the place of each person, where the list has an order of its own. may_reverse: whether people who fit on a
+    page stand in the reverse of the list's order.
     """
 
     places: Mapping[str, int] | None = None
+    may_reverse = False
 
     @cached_property
     def leads(self) -> list[tuple[Any, str, datetime]]:
-        """Key, person and time of each lead."""
+        """Key, person and time of each lead, as the list has them."""
         asked_at = Coalesce("submitted_at", "created_at")
         return list(self.object_list.with_person().values_list("pk", "person", asked_at)[: self.most])
+
+    @cached_property
+    def is_reversed(self) -> bool:
+        people = {person for _pk, person, _at in self.leads}
+        return self.may_reverse and not self.is_cut and len(people) <= self.per_page
 
     @property
     def is_cut(self) -> bool:
@@ -93,7 +101,7 @@ class PeoplePaginator(CappedPaginator):
     @cached_property
     def cards(self) -> list[Card]:
         cards: dict[str, Card] = {}
-        for pk, person, at in self.leads:
+        for pk, person, at in reversed(self.leads) if self.is_reversed else self.leads:
             known = cards.get(person, Card(pk, at, at))
             newest = (pk, at) if at > known.asked_at else known[:2]
             cards[person] = Card(*newest, min(at, known.since))
@@ -113,7 +121,7 @@ class PeoplePaginator(CappedPaginator):
     def page(self, number: int | str) -> Any:
         number = self.validate_number(number)
         keys = self.keys[(number - 1) * self.per_page : number * self.per_page]
-        found = self.object_list.filter(pk__in=keys).in_bulk()
+        found = Lead.objects.select_related("contacted_by").in_bulk(keys)  # again by what filters them takes 2 ms
         return Page([found[key] for key in keys if key in found], number, self)
 
 
@@ -122,15 +130,34 @@ def paginator_of(request: HttpRequest, *args: Any, **kwargs: Any) -> CappedPagin
     paginator = (PeoplePaginator if is_by_person(request) else CappedPaginator)(*args, **kwargs)
     if request.GET.get("q"):
         paginator.most = search.MOST_FOUND  # to find a thousand matches of a rare name may take long
-    if tab_of(request).turn and isinstance(paginator, PeoplePaginator):
-        paginator.places = getattr(request, "places", None)
+    if isinstance(paginator, PeoplePaginator):
+        paginator.may_reverse = _may_reverse(request)
+        if tab_of(request).turn:
+            paginator.places = getattr(request, "places", None)
     return paginator
+
+
+def _may_reverse(request: HttpRequest) -> bool:
+    return tab_of(request) is WAITING and request.GET.get(ORDER) != OLDEST
 
 
 def capped_count(queryset: Any) -> int:
     """Return how many rows there are, up to MOST_COUNTED."""
-    # The queryset keeps its order: without one, Postgres may read the whole table for a tab with few rows.
-    return int(queryset[:MOST_COUNTED].count())
+    return capped_counts(queryset)[0]
+
+
+def capped_counts(*querysets: Any) -> list[int]:
+    """Return how many rows each has, up to MOST_COUNTED. One query."""
+    counts: list[str] = []
+    parameters: list[Any] = []
+    for queryset in querysets:
+        # It keeps its order: without one, Postgres may read the whole table for a tab with few rows.
+        sql, its_own = queryset.values("pk")[:MOST_COUNTED].query.sql_with_params()
+        counts.append(f"(SELECT count(*) FROM ({sql}) AS counted)")
+        parameters += its_own
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(counts)}", parameters)
+        return list(cursor.fetchone())
 
 
 def people_waiting() -> int:
@@ -154,18 +181,15 @@ class Inbox(ChangeList):
         """Return the tab's order.
 
         When more people wait than a page holds, the newest come first, so that nobody who has just asked is out of
-        sight, whatever a flood brings. `order=oldest` in the address shows the others first.
+        sight, whatever a flood brings. `order=oldest` in the address shows the others first. So the newest are asked
+        for, and the paginator reverses a page that has them all.
         """
-        tab = tab_of(request)
-        if tab is WAITING and request.GET.get(ORDER) != OLDEST and self._is_long():
-            return ["-arrived_at", "-id"]
-        return list(tab.ordering)
-
-    def _is_long(self) -> bool:
-        return bool(Lead.objects.waiting()[: self.list_per_page + 1].count() > self.list_per_page)
+        return ["-arrived_at", "-id"] if _may_reverse(request) else list(tab_of(request).ordering)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        if getattr(self.paginator, "is_reversed", False):
+            self.queryset = self.queryset.reverse()  # for the download
         if not self.multi_page:  # then Django bypasses the paginator and its limit
             self.result_list = self.paginator.get_page(1).object_list
         self.tab = tab_of(request)
@@ -190,18 +214,20 @@ class Inbox(ChangeList):
     def _count_of(self, tab: Tab) -> str:
         if tab == WAITING:
             return self.waiting_shown
-        if tab == TODAY:
-            count = follow_ups.count_today(self.user, now=self.now, zone=site.zone())
-        elif tab == MINE:
-            count = follow_ups.count_mine(self.user)
-        else:
-            count = capped_count(Lead.objects.set_aside()) if tab == SET_ASIDE else 0
+        count = self._counts.get(tab)
         return count_text(count) if count else ""
+
+    @cached_property
+    def _counts(self) -> dict[Tab, int]:
+        today = follow_ups.due_today(self.user, now=self.now, zone=site.zone())
+        counts = capped_counts(today, follow_ups.open_of(self.user), Lead.objects.set_aside())
+        return dict(zip((TODAY, MINE, SET_ASIDE), counts, strict=True))
 
     @property
     def is_newest_first(self) -> bool:
         """Whether more people wait than fit on a page, so that the newest come first."""
-        return self.tab == WAITING and not self.query and ORDER not in self.params and self.waiting > self.list_per_page
+        paginator = self.paginator
+        return bool(not self.query and getattr(paginator, "may_reverse", False) and not paginator.is_reversed)
 
     @property
     def may_tick(self) -> bool:

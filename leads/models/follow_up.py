@@ -55,6 +55,17 @@ def amount_of(total: Decimal | None) -> Decimal | None:
     return total.quantize(CENT) if total is not None and abs(total) < MOST_WORTH else None
 
 
+def joined_to_any(people: Collection[str]) -> Q:
+    """Return the condition of phones that belong to one of these people as well, by their keys."""
+    # Of a list of more than a hundred, Postgres does not see by itself that none is "", and reads the whole table.
+    return Q(joined_to__gt="", joined_to__in=people)
+
+
+def of_people(people: Collection[str]) -> Q:
+    """Return the condition of all phones of these people, by their keys."""
+    return Q(key__in=people) | joined_to_any(people)
+
+
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def open(self) -> FollowUpQuerySet:
         """People who were written to, with no outcome yet."""
@@ -109,11 +120,14 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         return dict(self.filter(key__in=keys, joined_to__gt="").values_list("key", "joined_to"))
 
     def of_numbers(self, keys: Collection[str]) -> dict[str, FollowUp]:
-        """Return the follow-up of the person of each of these phones that has one. keys: as of `phones.key`."""
+        """Return the follow-up of the person of each of these phones that has one, and of the person's other phones.
+
+        keys: as of `phones.key`. One query, and another when a person's first phone is not among them.
+        """
         listed = self.select_related("seller__absence", "step_by")
-        found = {each.key: each for each in listed.filter(key__in=keys)}
+        found = {each.key: each for each in listed.filter(of_people(keys))}
         if roots := {each.joined_to for each in found.values() if each.joined_to} - found.keys():
-            found |= {each.key: each for each in listed.filter(key__in=roots)}
+            found |= {each.key: each for each in listed.filter(of_people(roots))}
         return {key: found.get(each.joined_to, each) for key, each in found.items()}
 
     def move(self, old: str, new: str, *, is_left: bool) -> None:
@@ -146,7 +160,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
     def phones_of(self, keys: Collection[str]) -> dict[str, str]:
         """Return the person of each phone of these people, their first phones included, by its key."""
-        others = self.filter(joined_to__in=keys).values_list("key", "joined_to")
+        others = self.filter(joined_to_any(keys)).values_list("key", "joined_to")
         return {**{key: key for key in keys}, **dict(others)}
 
 

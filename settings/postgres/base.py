@@ -4,27 +4,32 @@ Behind a transaction pooler the next transaction may run in another session. A s
 lost, or reaches other clients. So this engine sets nothing in a session and relies on no session setting.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from django.utils.module_loading import import_string
-from psycopg.types.datetime import TimestamptzLoader
+from psycopg import abc
+from psycopg.adapt import Loader
 
 from settings.postgres import driver, idle
 from settings.postgres.partitioned import SchemaEditor
 
 
-class MomentLoader(TimestamptzLoader):
-    """Reads a timestamptz by the offset that Postgres sends with it.
+class MomentLoader(Loader):
+    """Reads a timestamptz by the offset that Postgres sends with it, as a moment in UTC.
 
-    Django's loader ignores the offset and assumes that the session's time zone is UTC.
+    Django's loader ignores the offset and assumes that the session's time zone is UTC. psycopg's own, in C where there
+    is one, reads a moment in the zone of its connection; without a connection, in UTC.
     """
 
     timezone = UTC  # Django replaces the loader if this is not the zone it expects
 
-    def load(self, data: Any) -> datetime:
-        return super().load(data).astimezone(UTC)
+    def __new__(cls, oid: int, context: abc.AdaptContext | None = None) -> abc.Loader:  # type: ignore[misc]
+        loader = psycopg.adapters.get_loader(oid, cls.format)
+        assert loader is not None  # psycopg has one of every type of date
+        return loader(oid)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -56,7 +61,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with import_string(self.settings_dict["ATTEMPT"])(conn_params):
             connection: driver.BoundedConnection = super().get_new_connection(conn_params)
         connection.deadline_s = self.deadline_s
-        connection.adapters.register_loader("timestamptz", MomentLoader)
+        connection.adapters.register_loader("timestamptz", MomentLoader)  # type: ignore[type-abstract]
         return connection
 
     def _of_another_thread(self, conn_params: dict[str, Any]) -> driver.BoundedConnection | None:

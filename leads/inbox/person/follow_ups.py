@@ -19,11 +19,12 @@ def today(user: User, *, now: datetime, zone: ZoneInfo) -> list[FollowUp]:
 
     Theirs, nobody's, and those of whoever is away.
     """
-    return list(_today(user, now, zone).order_by(F("step_at").asc(nulls_last=True), "expires_at", "key")[:MOST_LISTED])
+    due = due_today(user, now=now, zone=zone)
+    return list(due.order_by(F("step_at").asc(nulls_last=True), "expires_at", "key")[:MOST_LISTED])
 
 
 def count_today(user: User, *, now: datetime, zone: ZoneInfo) -> int:
-    return _today(user, now, zone)[:MOST_LISTED].count()
+    return due_today(user, now=now, zone=zone)[:MOST_LISTED].count()
 
 
 def count_own(user: User, *, now: datetime, zone: ZoneInfo) -> int:
@@ -31,7 +32,8 @@ def count_own(user: User, *, now: datetime, zone: ZoneInfo) -> int:
     return _due(now, zone).filter(seller=user)[:MOST_LISTED].count()
 
 
-def _today(user: User, now: datetime, zone: ZoneInfo) -> FollowUpQuerySet:
+def due_today(user: User, *, now: datetime, zone: ZoneInfo) -> FollowUpQuerySet:
+    """What `today` lists, in no order."""
     away = Absence.objects.on(now.astimezone(zone).date()).values("user")
     turn = Q(seller=user) | Q(seller=None) | Q(seller__in=away)
     return _due(now, zone).filter(turn)
@@ -44,12 +46,13 @@ def _due(now: datetime, zone: ZoneInfo) -> FollowUpQuerySet:
 
 def mine(user: User) -> list[FollowUp]:
     """Return the open people of a seller: those with a next step first, then whoever was written to last."""
-    theirs = FollowUp.objects.open().filter(seller=user)
-    return list(theirs.order_by(F("step_at").asc(nulls_last=True), F("written_at").desc(nulls_last=True))[:MOST_LISTED])
+    by_turn = F("step_at").asc(nulls_last=True), F("written_at").desc(nulls_last=True)
+    return list(open_of(user).order_by(*by_turn)[:MOST_LISTED])
 
 
-def count_mine(user: User) -> int:
-    return FollowUp.objects.open().filter(seller=user)[:MOST_LISTED].count()
+def open_of(user: User) -> FollowUpQuerySet:
+    """What `mine` lists, in no order."""
+    return FollowUp.objects.open().filter(seller=user)
 
 
 def tomorrow(now: datetime, zone: ZoneInfo) -> datetime:

@@ -100,10 +100,9 @@ def test_the_age_is_marked_by_urgency(admin_client, settings, minutes, expected)
 def test_a_longer_list_takes_no_more_queries(admin_client, django_assert_num_queries):
     for number in range(12):
         a_lead(phone=f"+5265612345{number:02}")
-    # session, user, whether many wait, who waits, the page; of its rows what was arranged, the other phones and leads
-    # of the people, notes, who asked for the same; the sellers to filter by; how many are due today, are the user's and
-    # are set aside, the state of the live list, and the machines
-    with django_assert_num_queries(16):
+    # session, user, who waits, the page; of its rows what was arranged, the leads of the people, notes, who asked for
+    # the same; the sellers to filter by; the counts of the tabs, the state of the live list, and the machines
+    with django_assert_num_queries(12):
         assert len(folios(admin_client.get(LIST))) == 12
 
 
@@ -296,16 +295,15 @@ def test_the_page_shows_the_bill_the_person_the_history_and_the_other_quotes(adm
     assert 'name="status"' not in page
 
 
-def test_a_lead_s_page_takes_seventeen_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
+def test_a_lead_s_page_takes_sixteen_queries_for_any_history(admin_client, admin_user, django_assert_num_queries):
     lead = a_lead()
     for _ in range(5):
         a_lead()
         Lead.objects.contact(lead.pk, by=admin_user, now=timezone.now())
         Lead.objects.revert(lead.pk, by=admin_user, now=timezone.now())
-    # session, user, the lead; of its row what was arranged with the person, their phones and leads, the newest note,
-    # who asked for the same; of the page the person's leads in four queries, notes, corrections, events, sellers; and
-    # the machines
-    with django_assert_num_queries(17):
+    # session, user, the lead; of its row what was arranged with the person, their leads, the newest note, who asked for
+    # the same; of the page the person's leads in four queries, notes, corrections, events, sellers; and the machines
+    with django_assert_num_queries(16):
         admin_client.get(f"{LIST}{lead.pk}/change/")
 
 

@@ -171,5 +171,7 @@ def test_who_has_just_asked_is_on_the_first_page_however_many_wait(admin_client)
 
 def test_a_list_of_one_page_has_the_oldest_first(admin_client):
     first, second = asks(), asks(phone="+526561234568")
-    assert [row.lead for row in admin_client.get(LIST).context["cl"].rows] == [first, second]
+    shown = admin_client.get(LIST).context["cl"]
+    assert [row.lead for row in shown.rows] == [first, second]
+    assert list(shown.queryset) == [first, second]  # for the download
     assert tabs.WAITING.ordering == ("arrived_at", "id")

@@ -14,6 +14,7 @@ from leads.delivery.record import lead_record, quote_record
 from leads.inbox.person import arrange, follow_ups
 from leads.inbox.person.arrange import Step
 from leads.models import Absence, FollowUp, Lead, LeadEvent, LeadOutcome
+from leads.models.follow_up import joined_to_any, of_people
 from leads.privacy.anonymise import anonymise
 from quoter import site
 from tests.support.factories import a_contact, an_issued_quote, store
@@ -237,3 +238,11 @@ def test_phones_without_digits_are_nobody_s_and_never_one_person(ana, beto):
     assert Lead.objects.revert(first.pk, by=ana, now=timezone.now())
     with pytest.raises(arrange.NobodyToCall):
         arrange.plan(second.pk, Step(timezone.now()), by=ana, now=timezone.now())
+
+
+def test_the_other_phones_of_many_people_are_found_by_an_index():
+    keys = [f"656123{number:04}" for number in range(200)]  # of more than a hundred, Postgres proves nothing by itself
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for found in (FollowUp.objects.filter(joined_to_any(keys)), FollowUp.objects.filter(of_people(keys))):
+            assert "lead_follow_up_joined" in found.explain()
