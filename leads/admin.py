@@ -18,7 +18,8 @@ from leads.alerts.switch import manifest, subscription, worker
 from leads.customer.answers import in_words
 from leads.desk.people import FollowUpFilter
 from leads.desk.quoting.views import offer_view, quote_view, requote_view
-from leads.inbox import changelist, download, filters, flags, history, notes, rows, search, tabs, views
+from leads.inbox import changelist, download, flags, history, notes, rows, search, tabs, views
+from leads.inbox.filters import hand
 from leads.inbox.live import live
 from leads.inbox.person import correct
 from leads.inbox.person import page as person
@@ -36,7 +37,7 @@ admin.site.enable_nav_sidebar = False  # with it, the last columns do not fit on
 @admin.register(Lead)
 class LeadAdmin(admin.ModelAdmin):
     list_display = ["folio"]  # not shown: leads.inbox.changelist and its template make the rows
-    list_filter = [tabs.TabFilter, filters.HandFilter, tabs.OrderFilter, FollowUpFilter]
+    list_filter = [tabs.TabFilter, hand.HandFilter, tabs.OrderFilter, FollowUpFilter]
     list_select_related = ["contacted_by"]
     list_per_page = 50
     list_max_show_all = 0
@@ -71,7 +72,7 @@ class LeadAdmin(admin.ModelAdmin):
         return search.leads(queryset, search_term), False
 
     def changelist_view(self, request, extra_context=None):
-        if request.method == "GET" and (address := filters.cleaned(request.GET)) is not None:
+        if request.method == "GET" and (address := hand.cleaned(request.GET)) is not None:
             return HttpResponseRedirect(f"?{address.urlencode()}")
         extra = {
             "may_contact": views.may_contact(request),

@@ -16,6 +16,7 @@ from django.utils.functional import cached_property
 from django.utils.http import urlencode
 
 from leads.inbox import filters, live, rows, search
+from leads.inbox.filters import hand
 from leads.inbox.person import follow_ups
 from leads.inbox.tabs import (
     ALL,
@@ -249,16 +250,16 @@ class Inbox(ChangeList):
         return count_text(self.waiting)
 
     @property
-    def by_hand(self) -> filters.HandFilter:
+    def by_hand(self) -> hand.HandFilter:
         """The filter that has the form."""
-        return next(each for each in self.filter_specs if isinstance(each, filters.HandFilter))
+        return next(each for each in self.filter_specs if isinstance(each, hand.HandFilter))
 
     @cached_property
     def filtered_by(self) -> list[dict[str, Any]]:
         """What filters the list, in words, and the address without each."""
         return [
             {"text": said.text, "without": self.get_query_string(dict.fromkeys((*said.names, PAGE_VAR)))}
-            for said in filters.of_list(self.params, self.filter_specs)
+            for said in hand.of_list(self.params, self.filter_specs)
         ]
 
     @property

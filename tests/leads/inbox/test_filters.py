@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from leads import snapshot
 from leads.inbox import filters
+from leads.inbox.filters import conditions
 from leads.inbox.person import arrange
 from leads.models import Lead
 from quoter import site
@@ -161,6 +162,7 @@ def test_no_address_breaks_the_list(admin_client, shop, query):
 
 def test_what_has_no_index_is_looked_for_among_the_first_leads_of_the_tab(admin_client, shop, monkeypatch):
     monkeypatch.setattr(filters, "MOST_READ", 2)
+    monkeypatch.setattr(conditions, "MOST_READ", 2)
     assert listed(admin_client, product="concrete") == ["beto"]
     text = admin_client.get(LIST, {"status": "all", "product": "concrete"}).content.decode()
     assert "entre las primeras 2 solicitudes" in text
@@ -184,7 +186,7 @@ def test_what_has_no_index_is_looked_for_among_the_first_leads_of_the_tab(admin_
 def test_sql_reads_a_source_as_python_does(attribution):
     lead = Lead.objects.create(folio="F", quote_data={"attribution": attribution})
     try:
-        read = Lead.objects.filter(pk=lead.pk).values_list(filters.source(), flat=True).get()
+        read = Lead.objects.filter(pk=lead.pk).values_list(conditions.source(), flat=True).get()
         if all(isinstance(value, str) for value in attribution.values()):
             assert (read or "") == snapshot.source_of(attribution)
     finally:
