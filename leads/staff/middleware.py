@@ -45,7 +45,7 @@ class OneChunkMiddleware:
 
     Python takes chunks of 16 kB from the system, and returns each when the first call in it ends. A template calls so
     deeply that some loop of it stands at the end of a chunk, and takes and returns one in every round. For a list of
-    fifty people, that was 2,000 page faults and a quarter of its CPU (docs/performance.md). Newer Pythons keep a chunk
+    fifty people, that was 2,000 page faults and a fifth of its CPU (docs/performance.md). Newer Pythons keep a chunk
     (python/cpython issue 142183). Customers' pages have no page faults; this would cost them 10 µs.
     """
 
