@@ -79,6 +79,7 @@ _READ: dict[str, Callable[[str], str]] = {
     LeadEvent.Kind.PLANNED: _planned,
     LeadEvent.Kind.HANDED: _handed,
     LeadEvent.Kind.CORRECTED: _corrected,
+    LeadEvent.Kind.EXPORTED: str,  # csv, xlsx or jsonl
     LeadEvent.Kind.SET_ASIDE: _set_aside,
 }
 

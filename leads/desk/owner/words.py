@@ -31,6 +31,7 @@ LABELS: dict[str | tuple[str, str], Any] = {
     "each": gettext_lazy("For each so many"),
     "exact_to": gettext_lazy("Not rounded up to"),
     "factor": gettext_lazy("Multiplied by"),
+    "factor_label": gettext_lazy("What it is multiplied for"),
     "falls": gettext_lazy("More may cost less"),
     "from": pgettext_lazy("quantity or day", "From"),
     "further": gettext_lazy("Each further one, of the price"),

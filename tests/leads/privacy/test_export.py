@@ -390,6 +390,6 @@ def test_many_exports_do_not_hide_what_was_done_with_a_lead(admin_client, admin_
 
     events = admin_client.get("/admin/leads/leadevent/").content.decode()
     assert "Todos menos las exportaciones" in events
-    assert (events.count('class="field-lead'), events.count("csv</td>")) == (1, 0)
+    assert (events.count('class="field-of_lead'), events.count("csv</td>")) == (1, 0)
     exports = admin_client.get("/admin/leads/leadevent/?kind=exported").content.decode()
     assert exports.count("csv</td>") == 3
