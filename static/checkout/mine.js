@@ -209,13 +209,10 @@ function showAnswerTime() {
 
 // Only now, because each script that is loaded before the page is shown is another request that it waits for.
 // Where the connection is gone by then, the next page loads them.
-function loadOthers() {
+addEventListener("load", () => {
   import("./kept.js").catch(() => {});
   import("../quoter/busy.js").catch(() => {});
-}
-
-if (document.readyState === "complete") loadOthers(); // loaded late, by calculator.js
-else addEventListener("load", loadOthers);
+});
 
 if (section) {
   if (paper) remember();

@@ -11,10 +11,7 @@ const RETRY_MS = 5000;
 const LONGEST_HTML = 500_000;
 
 // Only now, because each script that is loaded before the page is shown is another request that it waits for.
-addEventListener("load", () => {
-  import("./busy.js").catch(() => {});
-  for (const { dataset } of document.querySelectorAll("[data-script]")) import(dataset.script).catch(() => {});
-});
+addEventListener("load", () => import("./busy.js").catch(() => {}));
 
 let latest;
 let timer;

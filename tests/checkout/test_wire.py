@@ -34,7 +34,7 @@ def test_the_live_total_is_compressed(client):
 @pytest.mark.parametrize(
     ("path", "scripts"),
     [
-        ("/", ["quoter/calculator"]),
+        ("/", ["quoter/calculator", "checkout/mine"]),
         (a_quote, ["checkout/kept", "checkout/checkout", "checkout/mine"]),
     ],
     ids=["calculator", "quote"],
