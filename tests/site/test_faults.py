@@ -268,7 +268,9 @@ def test_many_simultaneous_checkouts_share_statements(site, postgres, network):
     ]
     assert eventually(lambda: arrived(postgres, folios_of(answers)))
     assert network.messages["Execute"] < len(answers)
-    assert network.messages["Sync"] == network.messages["Execute"]
+    # A round trip for each, and another where a connection prepares a statement for the first time.
+    round_trips = network.messages["Sync"]
+    assert network.messages["Execute"] <= round_trips <= network.messages["Execute"] + network.messages["Parse"]
 
 
 @pytest.mark.parametrize(
